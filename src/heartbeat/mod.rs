@@ -1,0 +1,8 @@
+//! Who is alive: the rules (pure), the one clock, and the reaper that tidies.
+//!
+//! A read decides whether a group or node is alive; nothing depends on when the
+//! reaper runs, except how soon subscribers are told of a group's end (decision D7).
+
+pub mod clock;
+pub mod reaper;
+pub mod rules;

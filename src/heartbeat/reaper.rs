@@ -1,0 +1,43 @@
+//! Tidies what has expired and tells a group's end to its listeners (decision D7).
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::heartbeat::clock::Clock;
+use crate::hub::Hub;
+use crate::model::message::{Dissolution, Message};
+use crate::store::{Answer, Store};
+
+/// How often the reaper looks: a group's end is told within this and the second of
+/// grace that the rules give, which keeps decision D7's two seconds.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// One look: forgets what has expired and tells each group's end once.
+pub async fn reap(store: &dyn Store, hub: &Hub, clock: &Clock) -> Answer<usize> {
+    let ended = store.reap(clock.now()).await?;
+    for end in &ended {
+        tracing::info!(group = %end.group.id, why = ?end.end, "group ended");
+        hub.publish(&Message::Dissolved(Dissolution::by_end(
+            end.group.clone(),
+            end.end,
+        )));
+    }
+    Ok(ended.len())
+}
+
+/// Looks until it is told to stop.
+pub async fn run(store: &dyn Store, hub: &Hub, clock: &Clock, stop: CancellationToken) {
+    let mut tick = tokio::time::interval(EVERY);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = tick.tick() => {
+                if let Err(error) = reap(store, hub, clock).await {
+                    tracing::error!(error = &error as &dyn std::error::Error, "could not reap; trying again");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Groups and their members.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::ids::{Domain, GroupId, GroupName, NodeId};
+use crate::model::refusal::Refusal;
+use crate::model::time::Timestamp;
+
+/// A group's full name, `id@domain`: the key of everything that happens in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct GroupKey {
+    /// The domain it is found in.
+    pub domain: Domain,
+    /// Its id.
+    pub id: GroupId,
+}
+
+impl GroupKey {
+    /// Takes the arguments `groupId` and `domain`.
+    pub fn parse(group_id: &str, domain: &str) -> Result<Self, Refusal> {
+        Ok(Self {
+            id: GroupId::parse("groupId", group_id)?,
+            domain: Domain::parse("domain", domain)?,
+        })
+    }
+}
+
+impl fmt::Display for GroupKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.id, self.domain)
+    }
+}
+
+/// How a group's members hear each other: the schema's `useWebSocket` and
+/// `pollingIntervalSeconds` as the one fact they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Delivery {
+    /// Through the subscription.
+    WebSocket,
+    /// By asking every so often.
+    Polling {
+        /// Seconds between two polls.
+        every_seconds: u32,
+    },
+}
+
+impl Delivery {
+    /// Whether members subscribe.
+    pub fn uses_websocket(self) -> bool {
+        self == Self::WebSocket
+    }
+
+    /// Seconds between two polls of a polling group.
+    pub fn polling_interval(self) -> Option<u32> {
+        match self {
+            Self::WebSocket => None,
+            Self::Polling { every_seconds } => Some(every_seconds),
+        }
+    }
+}
+
+/// A group as it is stored. Whether it is alive is for `heartbeat::rules` to say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its full name.
+    pub key: GroupKey,
+    /// The name its host gave it.
+    pub name: GroupName,
+    /// The node that made it.
+    pub host: NodeId,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Its absolute end, fixed when it was made.
+    pub expires_at: Timestamp,
+    /// The host's last sign of life.
+    pub heartbeat_at: Timestamp,
+    /// How its members hear each other.
+    pub delivery: Delivery,
+}
+
+/// A node's membership as the queries tell it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The node.
+    pub node: NodeId,
+    /// The group it is in.
+    pub group: GroupKey,
+}
+
+/// Why a group ended without being dissolved by its host (decision D7).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The host sent no heartbeat within its TTL.
+    HostSilent,
+    /// `expiresAt` has passed.
+    TimeUp,
+    /// The host made a new group in the domain before this one was tidied away.
+    Replaced,
+}

@@ -1,0 +1,37 @@
+//! How much of anything a stage holds. Every bound is a setting (`mesh-v2 serve --help`).
+
+/// Bounds on what is stored. Going past one is refused, never cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Groups on the stage.
+    pub groups: usize,
+    /// Groups in one domain.
+    pub groups_per_domain: usize,
+    /// Nodes known to one group: members and others that reported.
+    pub nodes_per_group: usize,
+    /// Variables of one node, and items of one report.
+    pub keys_per_node: usize,
+    /// Bytes of one node's variables, keys and values together.
+    pub status_bytes: usize,
+    /// Events in one call.
+    pub events_per_call: usize,
+    /// Calls that a group remembers within the event TTL.
+    pub calls_per_group: usize,
+    /// Bytes of the events that a group holds within the event TTL.
+    pub event_bytes_per_group: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            groups: 20_000,
+            groups_per_domain: 1_000,
+            nodes_per_group: 1_000,
+            keys_per_node: 1_000,
+            status_bytes: 64 * 1024,
+            events_per_call: 1_000,
+            calls_per_group: 20_000,
+            event_bytes_per_group: 8 * 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What a group's members hear.
+
+use crate::model::event::EventBatch;
+use crate::model::group::{End, GroupKey};
+use crate::model::status::NodeStatus;
+
+/// One message to a group. The schema's `MeshMessage` with its three nullable
+/// members is its outer twin: exactly one of them is set (decision D19).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// A node reported variables.
+    Status(NodeStatus),
+    /// A node fired or recorded events.
+    Events(EventBatch),
+    /// The group is no more.
+    Dissolved(Dissolution),
+}
+
+impl Message {
+    /// The group whose members hear it.
+    pub fn group(&self) -> &GroupKey {
+        match self {
+            Self::Status(status) => &status.group,
+            Self::Events(batch) => &batch.group,
+            Self::Dissolved(dissolution) => &dissolution.group,
+        }
+    }
+}
+
+/// A group's end and the sentence that tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dissolution {
+    /// The group that is no more.
+    pub group: GroupKey,
+    /// What happened.
+    pub message: String,
+}
+
+impl Dissolution {
+    /// The host dissolved it.
+    pub fn by_host(group: GroupKey) -> Self {
+        let message = format!("Group {group} has been dissolved successfully.");
+        Self { group, message }
+    }
+
+    /// It ended by itself (decision D7).
+    pub fn by_end(group: GroupKey, end: End) -> Self {
+        let why = match end {
+            End::HostSilent => "its host fell silent",
+            End::TimeUp => "its time is up",
+            End::Replaced => "its host began a new group",
+        };
+        let message = format!("Group {group} has ended: {why}.");
+        Self { group, message }
+    }
+}

@@ -1,0 +1,86 @@
+//! Moments, in milliseconds: one server clock stamps everything (contract section 7, point 5).
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// A moment of the server's clock, in milliseconds since the Unix epoch.
+/// Prints as the contract's `2026-11-21T04:40:35.740Z`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// The moment `millis` milliseconds after the epoch.
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// The moment `seconds` whole seconds after the epoch.
+    pub const fn from_seconds(seconds: i64) -> Self {
+        Self(seconds * 1000)
+    }
+
+    /// Milliseconds since the epoch.
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Whole seconds since the epoch, rounded down: the unit of the contract's liveness rules.
+    pub const fn seconds(self) -> i64 {
+        self.0.div_euclid(1000)
+    }
+
+    /// This moment and `seconds` more.
+    #[must_use]
+    pub const fn plus_seconds(self, seconds: u32) -> Self {
+        Self(self.0 + seconds as i64 * 1000)
+    }
+
+    /// This moment less `span`.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)),
+        )
+    }
+
+    /// The next millisecond.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let instant =
+            jiff::Timestamp::from_millisecond(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        write!(f, "{instant:.3}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_prints_utc_milliseconds() {
+        assert_eq!(
+            Timestamp::from_millis(1_766_915_894_726).to_string(),
+            "2025-12-28T09:58:14.726Z"
+        );
+        assert_eq!(
+            Timestamp::from_seconds(1_766_915_894).to_string(),
+            "2025-12-28T09:58:14.000Z"
+        );
+    }
+
+    #[test]
+    fn seconds_are_rounded_down() {
+        assert_eq!(Timestamp::from_millis(1999).seconds(), 1);
+        assert_eq!(Timestamp::from_millis(-1).seconds(), -1);
+    }
+}

@@ -1,0 +1,220 @@
+//! The default store: the stage in memory, and each change in a file that survives
+//! `kill -9`.
+//!
+//! One lock guards the state; it is held for microseconds and never over an await.
+//! Changes reach the disk in the order in which they happened, and a caller is answered
+//! after its changes are there. Reads are answered from memory.
+
+mod log;
+mod records;
+mod room;
+mod state;
+mod writer;
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+
+use crate::heartbeat::rules::Rules;
+use crate::model::event::{Event, EventCall};
+use crate::model::group::{Group, GroupKey, Member};
+use crate::model::ids::{Domain, NodeId};
+use crate::model::limits::Limits;
+use crate::model::refusal::Refusal;
+use crate::model::status::{NodeStatus, SensorData};
+use crate::model::time::Timestamp;
+use crate::store::embedded::records::Changes;
+use crate::store::embedded::state::State;
+use crate::store::embedded::writer::Writer;
+use crate::store::{Answer, Appended, Ended, Failure, GroupWish, Hosted, Store};
+
+/// The embedded store.
+#[derive(Debug)]
+pub struct Embedded {
+    state: Mutex<State>,
+    writer: Option<Writer>,
+}
+
+impl Embedded {
+    /// A stage that is forgotten when the process ends.
+    pub fn in_memory(rules: Rules, limits: Limits) -> Self {
+        Self {
+            state: Mutex::new(State::new(rules, limits, Changes::ignored())),
+            writer: None,
+        }
+    }
+
+    /// A stage that lives in the folder `data`, which is made if it is missing.
+    ///
+    /// # Errors
+    /// When the folder cannot be used, another process holds it, or a record in it
+    /// cannot be read.
+    pub fn open(data: &Path, rules: Rules, limits: Limits) -> anyhow::Result<Self> {
+        let (writer, records) = Writer::open(data)?;
+        let mut state = State::new(rules, limits, Changes::collected());
+        records.into_iter().for_each(|record| state.restore(record));
+        Ok(Self {
+            state: Mutex::new(state),
+            writer: Some(writer),
+        })
+    }
+
+    fn read<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
+        // A panic while the lock was held cannot leave half a record: each verb checks first.
+        look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    async fn write<T>(&self, act: impl FnOnce(&mut State) -> Result<T, Refusal>) -> Answer<T> {
+        let Some(writer) = &self.writer else {
+            return Ok(self.read(act)?);
+        };
+        // A place in the queue comes first, so that inside the lock nothing waits and
+        // the queue's order is the order of the changes.
+        let place = writer.place().await?;
+        let (answer, done) = self.read(|state| {
+            let answer = act(state);
+            let changes = state.take_changes();
+            let done = (!changes.is_empty()).then(|| place.write(changes));
+            (answer, done)
+        });
+        if let Some(done) = done {
+            done.await?;
+        }
+        Ok(answer?)
+    }
+}
+
+#[async_trait]
+impl Store for Embedded {
+    async fn host_group(&self, wish: GroupWish, now: Timestamp) -> Answer<Hosted> {
+        self.write(|state| state.host_group(wish, now)).await
+    }
+
+    async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Answer<Vec<Group>> {
+        Ok(self.read(|state| state.groups_in(domain, now)))
+    }
+
+    async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Answer<Vec<Group>> {
+        Ok(self.read(|state| state.groups_named(prefix, limit, now)))
+    }
+
+    async fn join(
+        &self,
+        group: &GroupKey,
+        node: &NodeId,
+        use_websocket: Option<bool>,
+        now: Timestamp,
+    ) -> Answer<Group> {
+        self.write(|state| state.join(group, node, use_websocket, now))
+            .await
+    }
+
+    async fn leave(&self, group: &GroupKey, node: &NodeId) -> Answer<()> {
+        self.write(|state| {
+            state.leave(group, node);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Answer<()> {
+        self.write(|state| state.dissolve(group, host, now)).await
+    }
+
+    async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Answer<Group> {
+        self.write(|state| state.renew(group, host, now)).await
+    }
+
+    async fn beat(&self, group: &GroupKey, node: &NodeId, now: Timestamp) -> Answer<Timestamp> {
+        self.write(|state| state.beat(group, node, now)).await
+    }
+
+    async fn report(
+        &self,
+        group: &GroupKey,
+        node: &NodeId,
+        data: Vec<SensorData>,
+        now: Timestamp,
+    ) -> Answer<NodeStatus> {
+        self.write(|state| state.report(group, node, data, now))
+            .await
+    }
+
+    async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Answer<Vec<NodeStatus>> {
+        Ok(self.read(|state| state.statuses(group, now)))
+    }
+
+    async fn status_of(&self, node: &NodeId, now: Timestamp) -> Answer<Option<NodeStatus>> {
+        Ok(self.read(|state| state.status_of(node, now)))
+    }
+
+    async fn members(&self, group: &GroupKey, now: Timestamp) -> Answer<Vec<Member>> {
+        Ok(self.read(|state| state.members(group, now)))
+    }
+
+    async fn append(&self, call: EventCall, now: Timestamp) -> Answer<Appended> {
+        self.write(|state| state.append(&call, now)).await
+    }
+
+    async fn events_since(
+        &self,
+        group: &GroupKey,
+        since: &str,
+        now: Timestamp,
+    ) -> Answer<Vec<Event>> {
+        Ok(self.read(|state| state.events_since(group, since, now)))
+    }
+
+    async fn reap(&self, now: Timestamp) -> Answer<Vec<Ended>> {
+        self.write(|state| Ok(state.reap(now))).await
+    }
+
+    async fn ready(&self) -> Result<(), Failure> {
+        self.writer.as_ref().map_or(Ok(()), Writer::ready)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::heartbeat::rules::Timings;
+    use crate::store::suite;
+
+    fn rules() -> Rules {
+        Rules::new(Timings::STG).unwrap()
+    }
+
+    #[tokio::test]
+    async fn the_memory_store_keeps_the_contract() {
+        suite::run(|| async { Embedded::in_memory(rules(), suite::LIMITS) }).await;
+    }
+
+    #[tokio::test]
+    async fn the_persistent_store_keeps_the_contract() {
+        suite::run(|| async {
+            let folder = tempfile::tempdir().unwrap();
+            Embedded::open(&folder.keep(), rules(), suite::LIMITS).unwrap()
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_was_answered_is_there_after_reopening() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || Embedded::open(folder.path(), rules(), Limits::default()).unwrap();
+        let told = suite::live_through_a_lesson(&open()).await;
+        assert_eq!(suite::all_that_is_told(&open(), &told).await, told);
+    }
+
+    #[tokio::test]
+    async fn a_second_process_is_refused_with_a_sentence_that_helps() {
+        let folder = tempfile::tempdir().unwrap();
+        let _first = Embedded::open(folder.path(), rules(), Limits::default()).unwrap();
+        let error = Embedded::open(folder.path(), rules(), Limits::default()).unwrap_err();
+        assert!(
+            format!("{error:#}").contains("another mesh-v2"),
+            "{error:#}"
+        );
+    }
+}

@@ -1,0 +1,293 @@
+//! One group with its nodes and its log.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::heartbeat::rules::Rules;
+use crate::model::event::{Channel, Cursor, Event, EventCall, Stamp};
+use crate::model::group::{Delivery, Group, GroupKey, Member};
+use crate::model::ids::NodeId;
+use crate::model::limits::Limits;
+use crate::model::refusal::Refusal;
+use crate::model::status::{self, NodeStatus, Readings, SensorData};
+use crate::model::time::Timestamp;
+use crate::store::embedded::log::Log;
+use crate::store::embedded::records::Changes;
+
+/// What is known of a node in a group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// Its membership; a host and others that only report have none.
+    pub membership: Option<Membership>,
+    /// Until when the node counts: membership and status live and renew together (D10).
+    pub alive_until: Timestamp,
+    /// What it reported.
+    pub readings: Readings,
+}
+
+/// That a node joined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// When it joined last.
+    pub joined_at: Timestamp,
+    /// Whether it asked for WebSockets.
+    pub use_websocket: Option<bool>,
+}
+
+/// How a call was taken into the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    /// The call's stamp.
+    pub stamp: Stamp,
+    /// The cursor of its last event.
+    pub last: Cursor,
+    /// Whether it was taken before.
+    pub repeated: bool,
+}
+
+/// What every change needs: the stage's rules and bounds, the moment, and the place
+/// where changes are told.
+#[derive(Debug)]
+pub struct Act<'a> {
+    /// The stage's rules.
+    pub rules: &'a Rules,
+    /// The stage's bounds.
+    pub limits: &'a Limits,
+    /// The moment of the call.
+    pub now: Timestamp,
+    /// Where changes are told.
+    pub changes: &'a mut Changes,
+}
+
+/// A group and all that is in it.
+#[derive(Debug)]
+pub struct Room {
+    /// The group.
+    pub group: Group,
+    /// Its nodes. Members past their time stay until the group ends, so that a
+    /// late heartbeat can bring them back (contract 1.3, sendMemberHeartbeat).
+    pub nodes: BTreeMap<NodeId, NodeRecord>,
+    /// Its events.
+    pub log: Log,
+    polled_at: Option<Timestamp>,
+    newest_report: Timestamp,
+}
+
+impl Room {
+    /// A group with nobody in it.
+    pub fn new(group: Group) -> Self {
+        let newest_report = group.created_at;
+        Self {
+            group,
+            nodes: BTreeMap::new(),
+            log: Log::default(),
+            polled_at: None,
+            newest_report,
+        }
+    }
+
+    /// Makes the node a member.
+    pub fn join(
+        &mut self,
+        node: &NodeId,
+        use_websocket: Option<bool>,
+        act: &mut Act<'_>,
+    ) -> Result<(), Refusal> {
+        let record = seat(&mut self.nodes, &self.group.key, node, act)?;
+        record.membership = Some(Membership {
+            joined_at: act.now,
+            use_websocket,
+        });
+        record.alive_until = act.rules.member_until(act.now);
+        act.changes.node(&self.group.key, node, record);
+        Ok(())
+    }
+
+    /// Writes the node's variables and answers their time.
+    pub fn report(
+        &mut self,
+        node: &NodeId,
+        data: &[SensorData],
+        act: &mut Act<'_>,
+    ) -> Result<Timestamp, Refusal> {
+        // A report never carries an earlier time than one before it, even if the clock steps back.
+        let timestamp = act.now.max(self.newest_report);
+        let (keys, size) = (act.limits.keys_per_node, act.limits.status_bytes);
+        let record = seat(&mut self.nodes, &self.group.key, node, act)?;
+        // Readings of a node past its time are no longer told, so they must not come back.
+        let expired = !Rules::node_alive(record.alive_until, act.now);
+        let mut readings = if expired {
+            Readings::default()
+        } else {
+            std::mem::take(&mut record.readings)
+        };
+        let might_overflow =
+            readings.keys() + data.len() > keys || readings.bytes() + status::bytes(data) > size;
+        let before = might_overflow.then(|| readings.clone());
+        readings.write(data, timestamp);
+        if readings.keys() > keys || readings.bytes() > size {
+            record.readings = before.unwrap_or_default();
+            return Err(if readings.keys() > keys {
+                Refusal::TooMany {
+                    argument: "data",
+                    items: keys,
+                }
+            } else {
+                Refusal::TooLarge {
+                    argument: "data",
+                    bytes: size,
+                }
+            });
+        }
+        record.readings = readings;
+        record.alive_until = act.rules.member_until(act.now);
+        act.changes.node(&self.group.key, node, record);
+        self.newest_report = timestamp;
+        Ok(timestamp)
+    }
+
+    /// A sign of life of any node that is known here.
+    pub fn touch(&mut self, node: &NodeId, act: &mut Act<'_>) {
+        if let Some(record) = self.nodes.get_mut(node) {
+            let until = act.rules.member_until(act.now);
+            if record.alive_until != until {
+                if !Rules::node_alive(record.alive_until, act.now) {
+                    record.readings = Readings::default();
+                }
+                record.alive_until = until;
+                act.changes.node(&self.group.key, node, record);
+            }
+        }
+    }
+
+    /// A sign of life that counts only for members; says whether the node is one.
+    pub fn touch_member(&mut self, node: &NodeId, act: &mut Act<'_>) -> bool {
+        let member = self
+            .nodes
+            .get(node)
+            .is_some_and(|record| record.membership.is_some());
+        if member {
+            self.touch(node, act);
+        }
+        member
+    }
+
+    /// Forgets the node.
+    pub fn forget(&mut self, node: &NodeId, changes: &mut Changes) {
+        if self.nodes.remove(node).is_some() {
+            changes.no_node(&self.group.key, node);
+        }
+    }
+
+    /// Tells that nothing of this group is to be remembered.
+    pub fn forget_all(&self, changes: &mut Changes) {
+        changes.no_group(&self.group.key);
+        for node in self.nodes.keys() {
+            changes.no_node(&self.group.key, node);
+        }
+        self.log.forget_all(&self.group.key, changes);
+    }
+
+    /// Every living node's variables.
+    pub fn statuses(&self, now: Timestamp) -> Vec<NodeStatus> {
+        let living = self
+            .nodes
+            .iter()
+            .filter(|(_, record)| Rules::node_alive(record.alive_until, now));
+        living
+            .flat_map(|(node, record)| {
+                record.readings.layers().iter().map(|layer| NodeStatus {
+                    node: node.clone(),
+                    group: self.group.key.clone(),
+                    data: layer.data.clone(),
+                    timestamp: layer.timestamp,
+                })
+            })
+            .collect()
+    }
+
+    /// All variables of a living member.
+    pub fn status_of(&self, node: &NodeId, now: Timestamp) -> Option<NodeStatus> {
+        let record = self.nodes.get(node)?;
+        record
+            .membership
+            .filter(|_| Rules::node_alive(record.alive_until, now))?;
+        let all = record.readings.merged()?;
+        Some(NodeStatus {
+            node: node.clone(),
+            group: self.group.key.clone(),
+            data: all.data,
+            timestamp: all.timestamp,
+        })
+    }
+
+    /// The living members.
+    pub fn members(&self, now: Timestamp) -> Vec<Member> {
+        let living = self.nodes.iter().filter(|(_, record)| {
+            record.membership.is_some() && Rules::node_alive(record.alive_until, now)
+        });
+        living
+            .map(|(node, _)| Member {
+                node: node.clone(),
+                group: self.group.key.clone(),
+            })
+            .collect()
+    }
+
+    /// Takes a call's events; keeps them if somebody may poll for them.
+    pub fn append(&mut self, call: &EventCall, act: &mut Act<'_>) -> Result<Taken, Refusal> {
+        self.touch_member(&call.node, act);
+        let keep = call.channel == Channel::Recorded || self.has_pollers(act.now);
+        self.log.append(call, keep, act)
+    }
+
+    /// The events after `since`.
+    pub fn events_since(&mut self, since: &str, rules: &Rules, now: Timestamp) -> Vec<Event> {
+        self.polled_at = Some(now);
+        self.log.since(since, rules, now)
+    }
+
+    /// Whether fired events must be kept (decision D13).
+    fn has_pollers(&self, now: Timestamp) -> bool {
+        self.group.delivery != Delivery::WebSocket
+            || self.polled_at.is_some_and(|at| Rules::polls(at, now))
+            || self.nodes.values().any(|record| {
+                record
+                    .membership
+                    .is_some_and(|m| m.use_websocket == Some(false))
+                    && Rules::node_alive(record.alive_until, now)
+            })
+    }
+}
+
+/// The node's record, made if the group has room for it. A full group first forgets a
+/// node past its time.
+fn seat<'a>(
+    nodes: &'a mut BTreeMap<NodeId, NodeRecord>,
+    group: &GroupKey,
+    node: &NodeId,
+    act: &mut Act<'_>,
+) -> Result<&'a mut NodeRecord, Refusal> {
+    let limit = act.limits.nodes_per_group;
+    if !nodes.contains_key(node) && nodes.len() >= limit {
+        let dead = nodes
+            .iter()
+            .filter(|(_, record)| !Rules::node_alive(record.alive_until, act.now));
+        let oldest = dead
+            .min_by_key(|(_, record)| record.alive_until)
+            .map(|(node, _)| node.clone());
+        let oldest = oldest.ok_or(Refusal::Full {
+            what: "the group",
+            limit,
+        })?;
+        nodes.remove(&oldest);
+        act.changes.no_node(group, &oldest);
+    }
+    let fresh = || NodeRecord {
+        membership: None,
+        alive_until: act.now,
+        readings: Readings::default(),
+    };
+    Ok(nodes.entry(node.clone()).or_insert_with(fresh))
+}

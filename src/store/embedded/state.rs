@@ -1,0 +1,403 @@
+//! All that a stage remembers, as plain values: every verb of the store, at once and
+//! without waiting. Persistence is told of each change and otherwise unknown here.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+
+use crate::heartbeat::rules::Rules;
+use crate::model::event::{Event, EventCall};
+use crate::model::group::{End, Group, GroupKey, Member};
+use crate::model::ids::{Domain, GroupId, GroupName, NodeId};
+use crate::model::limits::Limits;
+use crate::model::refusal::Refusal;
+use crate::model::status::{NodeStatus, SensorData};
+use crate::model::time::Timestamp;
+use crate::store::embedded::records::{Change, Changes, Record};
+use crate::store::embedded::room::{Act, Room, Taken};
+use crate::store::{Appended, Ended, GroupWish, Hosted};
+
+/// The circumstances of a call; a macro, so that only these fields are borrowed.
+macro_rules! act {
+    ($state:ident, $now:expr) => {
+        Act {
+            rules: &$state.rules,
+            limits: &$state.limits,
+            now: $now,
+            changes: &mut $state.changes,
+        }
+    };
+}
+
+/// A stage's memory.
+#[derive(Debug)]
+pub struct State {
+    rules: Rules,
+    limits: Limits,
+    rooms: HashMap<GroupKey, Room>,
+    by_host: HashMap<(NodeId, Domain), GroupId>,
+    by_domain: BTreeMap<Domain, BTreeSet<GroupId>>,
+    by_name: BTreeMap<GroupName, BTreeSet<GroupKey>>,
+    /// The one group that each member is in (decision D11).
+    by_node: HashMap<NodeId, GroupKey>,
+    changes: Changes,
+}
+
+impl State {
+    /// An empty stage that tells its changes to `changes`.
+    pub fn new(rules: Rules, limits: Limits, changes: Changes) -> Self {
+        Self {
+            rules,
+            limits,
+            rooms: HashMap::new(),
+            by_host: HashMap::new(),
+            by_domain: BTreeMap::new(),
+            by_name: BTreeMap::new(),
+            by_node: HashMap::new(),
+            changes,
+        }
+    }
+
+    /// Puts back what was persisted; groups come before what is in them.
+    pub fn restore(&mut self, record: Record) {
+        match record {
+            Record::Group(group) => self.insert(group),
+            Record::Node(key, node, record) => {
+                if let Some(room) = self.rooms.get_mut(&key) {
+                    if record.membership.is_some() {
+                        self.by_node.insert(node.clone(), key);
+                    }
+                    room.nodes.insert(node, record);
+                }
+            }
+            Record::Call(key, call) => {
+                if let Some(room) = self.rooms.get_mut(&key) {
+                    room.log.restore(call);
+                }
+            }
+        }
+    }
+
+    /// The changes since the last call.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        self.changes.take()
+    }
+
+    /// See [`Store::host_group`](crate::store::Store::host_group).
+    pub fn host_group(&mut self, wish: GroupWish, now: Timestamp) -> Result<Hosted, Refusal> {
+        let former = self
+            .by_host
+            .get(&(wish.host.clone(), wish.domain.clone()))
+            .cloned();
+        let former = former.map(|id| GroupKey {
+            domain: wish.domain.clone(),
+            id,
+        });
+        if let Some(room) = former.as_ref().and_then(|key| self.rooms.get_mut(key))
+            && self.rules.lists(&room.group, now)
+        {
+            if room.group.delivery.uses_websocket() != wish.delivery.uses_websocket() {
+                room.group.delivery = wish.delivery;
+                self.changes.group(&room.group);
+            }
+            return Ok(Hosted {
+                group: room.group.clone(),
+                created: false,
+                replaced: None,
+            });
+        }
+        let replaced = former.map(|group| {
+            let end = self
+                .rooms
+                .get(&group)
+                .and_then(|room| self.rules.end_of(&room.group, now));
+            self.remove(&group);
+            Ended {
+                group,
+                end: end.unwrap_or(End::Replaced),
+            }
+        });
+        let in_domain = self.by_domain.get(&wish.domain).map_or(0, BTreeSet::len);
+        for (what, held, limit) in [
+            ("the stage", self.rooms.len(), self.limits.groups),
+            ("the domain", in_domain, self.limits.groups_per_domain),
+        ] {
+            if held >= limit {
+                return Err(Refusal::Full { what, limit });
+            }
+        }
+        let group = Group {
+            key: GroupKey {
+                domain: wish.domain,
+                id: GroupId::random(),
+            },
+            name: wish.name,
+            host: wish.host,
+            created_at: now,
+            expires_at: now.plus_seconds(wish.lifetime),
+            heartbeat_at: now,
+            delivery: wish.delivery,
+        };
+        self.changes.group(&group);
+        self.insert(group.clone());
+        Ok(Hosted {
+            group,
+            created: true,
+            replaced,
+        })
+    }
+
+    /// See [`Store::groups_in`](crate::store::Store::groups_in).
+    pub fn groups_in(&self, domain: &Domain, now: Timestamp) -> Vec<Group> {
+        let ids = self.by_domain.get(domain).into_iter().flatten();
+        let rooms = ids.filter_map(|id| {
+            self.rooms.get(&GroupKey {
+                domain: domain.clone(),
+                id: id.clone(),
+            })
+        });
+        rooms
+            .map(|room| &room.group)
+            .filter(|group| self.rules.lists(group, now))
+            .cloned()
+            .collect()
+    }
+
+    /// See [`Store::groups_named`](crate::store::Store::groups_named).
+    pub fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Vec<Group> {
+        let from = self
+            .by_name
+            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        from.take_while(|(name, _)| name.as_str().starts_with(prefix))
+            .flat_map(|(_, keys)| keys)
+            .filter_map(|key| self.rooms.get(key))
+            .map(|room| &room.group)
+            .filter(|group| self.rules.lists(group, now))
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+
+    /// See [`Store::join`](crate::store::Store::join).
+    pub fn join(
+        &mut self,
+        group: &GroupKey,
+        node: &NodeId,
+        use_websocket: Option<bool>,
+        now: Timestamp,
+    ) -> Result<Group, Refusal> {
+        let room = admitted(&mut self.rooms, &self.rules, group, now)?;
+        room.join(node, use_websocket, &mut act!(self, now))?;
+        let joined = room.group.clone();
+        let former = self.by_node.insert(node.clone(), group.clone());
+        if let Some(former) = former.filter(|former| former != group)
+            && let Some(room) = self.rooms.get_mut(&former)
+        {
+            room.forget(node, &mut self.changes);
+        }
+        Ok(joined)
+    }
+
+    /// See [`Store::leave`](crate::store::Store::leave).
+    pub fn leave(&mut self, group: &GroupKey, node: &NodeId) {
+        if let Some(room) = self.rooms.get_mut(group) {
+            room.forget(node, &mut self.changes);
+        }
+        if self.by_node.get(node) == Some(group) {
+            self.by_node.remove(node);
+        }
+    }
+
+    /// See [`Store::dissolve`](crate::store::Store::dissolve).
+    pub fn dissolve(
+        &mut self,
+        group: &GroupKey,
+        host: &NodeId,
+        now: Timestamp,
+    ) -> Result<(), Refusal> {
+        let dead = |_| Refusal::GroupNotFound(group.clone());
+        let room = admitted(&mut self.rooms, &self.rules, group, now).map_err(dead)?;
+        let live = self.rules.admit(&room.group, now).map_err(dead)?;
+        live.hosted_by(host)
+            .map_err(|real| Refusal::NotTheHostToDissolve {
+                host: real.clone(),
+                requester: host.clone(),
+            })?;
+        self.remove(group);
+        Ok(())
+    }
+
+    /// See [`Store::renew`](crate::store::Store::renew).
+    pub fn renew(
+        &mut self,
+        group: &GroupKey,
+        host: &NodeId,
+        now: Timestamp,
+    ) -> Result<Group, Refusal> {
+        let room = admitted(&mut self.rooms, &self.rules, group, now)?;
+        self.rules
+            .admit(&room.group, now)?
+            .hosted_by(host)
+            .map_err(|_| Refusal::NotTheHostToRenew)?;
+        room.group.heartbeat_at = now;
+        self.changes.group(&room.group);
+        room.touch(host, &mut act!(self, now));
+        Ok(room.group.clone())
+    }
+
+    /// See [`Store::beat`](crate::store::Store::beat).
+    pub fn beat(
+        &mut self,
+        group: &GroupKey,
+        node: &NodeId,
+        now: Timestamp,
+    ) -> Result<Timestamp, Refusal> {
+        let room = admitted(&mut self.rooms, &self.rules, group, now)?;
+        if room.touch_member(node, &mut act!(self, now)) {
+            Ok(self.rules.member_until(now))
+        } else {
+            Err(Refusal::NodeNotFound)
+        }
+    }
+
+    /// See [`Store::report`](crate::store::Store::report).
+    pub fn report(
+        &mut self,
+        group: &GroupKey,
+        node: &NodeId,
+        data: Vec<SensorData>,
+        now: Timestamp,
+    ) -> Result<NodeStatus, Refusal> {
+        let room = admitted(&mut self.rooms, &self.rules, group, now)?;
+        let timestamp = room.report(node, &data, &mut act!(self, now))?;
+        Ok(NodeStatus {
+            node: node.clone(),
+            group: group.clone(),
+            data,
+            timestamp,
+        })
+    }
+
+    /// See [`Store::statuses`](crate::store::Store::statuses).
+    pub fn statuses(&self, group: &GroupKey, now: Timestamp) -> Vec<NodeStatus> {
+        self.living(group, now)
+            .map(|room| room.statuses(now))
+            .unwrap_or_default()
+    }
+
+    /// See [`Store::status_of`](crate::store::Store::status_of).
+    pub fn status_of(&self, node: &NodeId, now: Timestamp) -> Option<NodeStatus> {
+        self.living(self.by_node.get(node)?, now)?
+            .status_of(node, now)
+    }
+
+    /// See [`Store::members`](crate::store::Store::members).
+    pub fn members(&self, group: &GroupKey, now: Timestamp) -> Vec<Member> {
+        self.living(group, now)
+            .map(|room| room.members(now))
+            .unwrap_or_default()
+    }
+
+    /// See [`Store::append`](crate::store::Store::append).
+    pub fn append(&mut self, call: &EventCall, now: Timestamp) -> Result<Appended, Refusal> {
+        let room = admitted(&mut self.rooms, &self.rules, &call.group, now)?;
+        let Taken {
+            stamp,
+            last,
+            repeated,
+        } = room.append(call, &mut act!(self, now))?;
+        Ok(Appended {
+            batch: call.batch(stamp.at),
+            next_since: last.to_string(),
+            repeated,
+        })
+    }
+
+    /// See [`Store::events_since`](crate::store::Store::events_since).
+    pub fn events_since(&mut self, group: &GroupKey, since: &str, now: Timestamp) -> Vec<Event> {
+        match admitted(&mut self.rooms, &self.rules, group, now) {
+            Ok(room) => room.events_since(since, &self.rules, now),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// See [`Store::reap`](crate::store::Store::reap).
+    pub fn reap(&mut self, now: Timestamp) -> Vec<Ended> {
+        let mut ended = Vec::new();
+        for (key, room) in &mut self.rooms {
+            match self.rules.end_of(&room.group, now) {
+                Some(end) => ended.push(Ended {
+                    group: key.clone(),
+                    end,
+                }),
+                None => room.log.forget_expired(key, &mut act!(self, now)),
+            }
+        }
+        for Ended { group, .. } in &ended {
+            self.remove(group);
+        }
+        ended
+    }
+
+    fn living(&self, group: &GroupKey, now: Timestamp) -> Option<&Room> {
+        self.rooms
+            .get(group)
+            .filter(|room| self.rules.admit(&room.group, now).is_ok())
+    }
+
+    fn insert(&mut self, group: Group) {
+        let key = group.key.clone();
+        self.by_host
+            .insert((group.host.clone(), key.domain.clone()), key.id.clone());
+        self.by_domain
+            .entry(key.domain.clone())
+            .or_default()
+            .insert(key.id.clone());
+        self.by_name
+            .entry(group.name.clone())
+            .or_default()
+            .insert(key.clone());
+        self.rooms.insert(key, Room::new(group));
+    }
+
+    fn remove(&mut self, key: &GroupKey) {
+        let Some(room) = self.rooms.remove(key) else {
+            return;
+        };
+        room.forget_all(&mut self.changes);
+        let host = (room.group.host, key.domain.clone());
+        if self.by_host.get(&host) == Some(&key.id) {
+            self.by_host.remove(&host);
+        }
+        if let Some(ids) = self.by_domain.get_mut(&key.domain) {
+            ids.remove(&key.id);
+            if ids.is_empty() {
+                self.by_domain.remove(&key.domain);
+            }
+        }
+        if let Some(keys) = self.by_name.get_mut(&room.group.name) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_name.remove(&room.group.name);
+            }
+        }
+        for node in room.nodes.keys() {
+            if self.by_node.get(node) == Some(key) {
+                self.by_node.remove(node);
+            }
+        }
+    }
+}
+
+/// The room of a living group: the check of contract 1.2.
+fn admitted<'a>(
+    rooms: &'a mut HashMap<GroupKey, Room>,
+    rules: &Rules,
+    group: &GroupKey,
+    now: Timestamp,
+) -> Result<&'a mut Room, Refusal> {
+    let room = rooms
+        .get_mut(group)
+        .ok_or_else(|| Refusal::GroupNotFound(group.clone()))?;
+    rules.admit(&room.group, now)?;
+    Ok(room)
+}

@@ -1,0 +1,188 @@
+//! What is remembered: groups, members, statuses and events.
+//!
+//! [`Store`] is the contract in the product's verbs; `suite` is the same contract as
+//! tests, run on every store. A store decides liveness with `heartbeat::rules` at the
+//! moment of each call, so nothing expired is ever served and no write revives it
+//! (decisions D5, D6). A store knows nothing of listeners.
+
+pub mod embedded;
+#[cfg(test)]
+pub mod suite;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use thiserror::Error;
+
+use crate::model::event::{Event, EventBatch, EventCall};
+use crate::model::group::{Delivery, End, Group, GroupKey, Member};
+use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::refusal::Refusal;
+use crate::model::status::{NodeStatus, SensorData};
+use crate::model::time::Timestamp;
+
+/// The most events one read returns (contract 1.3, getEventsSince).
+pub const EVENTS_PER_READ: usize = 100;
+
+/// Why a store gave no answer.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The answer is no, with its reason.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// There is no answer: the store itself failed (decision D21).
+    #[error(transparent)]
+    Failed(#[from] Failure),
+}
+
+/// A store that could not do its work. The cause is for the log, never for a caller.
+#[derive(Debug, Clone, Error)]
+#[error("the store could not {doing}")]
+pub struct Failure {
+    doing: &'static str,
+    #[source]
+    cause: Arc<dyn std::error::Error + Send + Sync>,
+}
+
+impl Failure {
+    /// A failure while `doing` something, which reads on as "could not …".
+    pub fn new(
+        doing: &'static str,
+        cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self {
+            doing,
+            cause: Arc::from(cause.into()),
+        }
+    }
+}
+
+/// What a store answers.
+pub type Answer<T> = Result<T, Error>;
+
+/// A group somebody wants to host.
+#[derive(Clone, Debug)]
+pub struct GroupWish {
+    /// The domain.
+    pub domain: Domain,
+    /// The host.
+    pub host: NodeId,
+    /// The name.
+    pub name: GroupName,
+    /// How members shall hear each other.
+    pub delivery: Delivery,
+    /// How long it shall live, in seconds.
+    pub lifetime: u32,
+}
+
+/// A host's group.
+#[derive(Clone, Debug)]
+pub struct Hosted {
+    /// The group.
+    pub group: Group,
+    /// Whether this call made it.
+    pub created: bool,
+    /// The host's former group, if this call ended it.
+    pub replaced: Option<Ended>,
+}
+
+/// A group that ended without being dissolved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The group.
+    pub group: GroupKey,
+    /// Why it ended.
+    pub end: End,
+}
+
+/// A call's events after they were taken.
+#[derive(Clone, Debug)]
+pub struct Appended {
+    /// The events as subscribers hear them.
+    pub batch: EventBatch,
+    /// The cursor of the call's last event (decision D16).
+    pub next_since: String,
+    /// Whether the same call was answered before: nothing was stored and nothing is
+    /// to be published (decision D15).
+    pub repeated: bool,
+}
+
+/// A stage's memory. Methods that change something are atomic: two callers meet in
+/// some order, never half-way. `now` is the moment by which liveness is judged.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// The host's live group in the domain, made now if there is none (decision D4).
+    ///
+    /// A group that lives already keeps its name, end and heartbeat; only its delivery
+    /// follows the wish. Refuses when the domain or stage is full.
+    async fn host_group(&self, wish: GroupWish, now: Timestamp) -> Answer<Hosted>;
+
+    /// The living groups of a domain, by id. Reads group records only.
+    async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Answer<Vec<Group>>;
+
+    /// The first `limit` living groups whose name begins with `prefix`, by name.
+    async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Answer<Vec<Group>>;
+
+    /// Makes the node a member, and takes it out of its former group (decision D11).
+    /// `use_websocket` is what the node itself asked for. Refuses when the group is full.
+    async fn join(
+        &self,
+        group: &GroupKey,
+        node: &NodeId,
+        use_websocket: Option<bool>,
+        now: Timestamp,
+    ) -> Answer<Group>;
+
+    /// Forgets the node and its status in this group; unknown ones as well.
+    async fn leave(&self, group: &GroupKey, node: &NodeId) -> Answer<()>;
+
+    /// Ends the group for its host. When it answers, no read sees anything of the
+    /// group and no write reaches it (decision D6).
+    async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Answer<()>;
+
+    /// The host's sign of life; it never revives a group nor moves its end.
+    async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Answer<Group>;
+
+    /// A member's sign of life (decision D10); answers until when it counts. A member
+    /// past its time is counted again as long as its group lives.
+    async fn beat(&self, group: &GroupKey, node: &NodeId, now: Timestamp) -> Answer<Timestamp>;
+
+    /// Writes the node's variables, each under its own time (decision D9), and answers
+    /// just what was sent. The node need not be a member.
+    async fn report(
+        &self,
+        group: &GroupKey,
+        node: &NodeId,
+        data: Vec<SensorData>,
+        now: Timestamp,
+    ) -> Answer<NodeStatus>;
+
+    /// Every living node's variables: by node id, then oldest write first. Empty for a
+    /// group that is not alive.
+    async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Answer<Vec<NodeStatus>>;
+
+    /// All variables of a member, under the newest time.
+    async fn status_of(&self, node: &NodeId, now: Timestamp) -> Answer<Option<NodeStatus>>;
+
+    /// The group's living members, by node id; its host is none unless it joined.
+    async fn members(&self, group: &GroupKey, now: Timestamp) -> Answer<Vec<Member>>;
+
+    /// Takes a call's events into the group's log (decisions D12, D15). Recorded events
+    /// are kept for pollers; fired ones while the group has any (decision D13).
+    async fn append(&self, call: EventCall, now: Timestamp) -> Answer<Appended>;
+
+    /// Up to [`EVENTS_PER_READ`] events after `since`, in log order; remembers that
+    /// somebody polls. Empty for a group that is not alive.
+    async fn events_since(
+        &self,
+        group: &GroupKey,
+        since: &str,
+        now: Timestamp,
+    ) -> Answer<Vec<Event>>;
+
+    /// Forgets what has expired and answers which groups ended, each once (decision D7).
+    async fn reap(&self, now: Timestamp) -> Answer<Vec<Ended>>;
+
+    /// Whether the store can take writes now.
+    async fn ready(&self) -> Result<(), Failure>;
+}

@@ -1,0 +1,160 @@
+// Drives the GraphiQL page of a running server in a real browser:
+//   MESH_URL=http://127.0.0.1:8080 MESH_API_KEY=… node --test browser.test.mjs
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { chromium } from "playwright-core";
+
+const { MESH_URL, MESH_API_KEY, CHROMIUM = "/usr/bin/chromium" } = process.env;
+const domain = `browser-test-${randomUUID()}`;
+const hostId = "host-1";
+const nodeId = "node-1";
+
+let browser;
+let page;
+let groupId;
+const hosts = new Set(); // of every request and socket of the page
+const problems = []; // uncaught errors and blocked content
+
+before(async () => {
+  assert.ok(MESH_URL && MESH_API_KEY, "set MESH_URL and MESH_API_KEY");
+  assert.ok(existsSync(CHROMIUM), `no Chromium at ${CHROMIUM}: install it, or set CHROMIUM`);
+  browser = await chromium.launch({
+    executablePath: CHROMIUM,
+    args: ["--no-sandbox", "--disable-gpu"],
+  });
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+  page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  page.on("request", (request) => note(request.url()));
+  page.on("websocket", (socket) => note(socket.url()));
+  page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("console", (message) => {
+    if (message.text().includes("Content Security Policy")) problems.push(message.text());
+  });
+});
+
+after(() => browser?.close());
+
+function note(address) {
+  const url = new URL(address);
+  if (url.protocol !== "data:" && url.protocol !== "blob:") hosts.add(url.host);
+}
+
+/** Puts the text into an editor of the page as if it had been typed. */
+async function fill(label, text) {
+  await page.locator(`section[aria-label="${label}"]:visible .CodeMirror`).first().evaluate(
+    (element, value) => element.CodeMirror.setValue(value),
+    text,
+  );
+}
+
+const variables = (values) => fill("Variables", JSON.stringify(values));
+const openTab = (name) => page.getByRole("tab", { name, exact: true }).click();
+const run = () => page.getByRole("button", { name: /^Execute query/ }).click();
+
+/** What the response pane shows, as soon as it passes the check. */
+async function response(check) {
+  const pane = page.locator(".result-window .CodeMirror");
+  const deadline = Date.now() + 20_000;
+  let text = "";
+  while (Date.now() < deadline) {
+    text = await pane.evaluate((element) => element.CodeMirror.getValue());
+    if (check(text)) return text;
+    await page.waitForTimeout(50);
+  }
+  assert.fail(`the response pane shows: ${text}`);
+}
+
+async function send(query, values) {
+  const answer = await fetch(new URL("/graphql", MESH_URL), {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-api-key": MESH_API_KEY },
+    body: JSON.stringify({ query, variables: values }),
+  });
+  const result = await answer.json();
+  assert.equal(result.errors, undefined, JSON.stringify(result.errors));
+  return result.data;
+}
+
+const report = (value) =>
+  send(
+    `mutation ($groupId: ID!, $domain: String!, $nodeId: ID!, $data: [SensorDataInput!]!) {
+      reportDataByNode(groupId: $groupId, domain: $domain, nodeId: $nodeId, data: $data) {
+        groupId domain nodeStatus { nodeId groupId domain data { key value } timestamp }
+      }
+    }`,
+    { groupId, domain, nodeId, data: [{ key: "temperature", value }] },
+  );
+
+test("a wrong key gets a hint, the right one the schema", async () => {
+  const opened = await page.goto(new URL("/graphql", MESH_URL).href);
+  assert.equal(opened.status(), 200);
+  await page.getByRole("heading", { name: "Mesh v2" }).waitFor();
+
+  const key = page.getByLabel("API key", { exact: true });
+  await key.fill("not-a-key");
+  await key.press("Enter");
+  await page.getByRole("alert").getByText("Enter an API key of this stage above").waitFor();
+
+  await key.fill(MESH_API_KEY);
+  await key.press("Enter");
+  await page.getByRole("button", { name: "Show Documentation Explorer" }).click();
+  await page.getByRole("link", { name: "Subscription" }).or(page.getByText("Subscription", { exact: true })).first().waitFor();
+  await page.getByText("Enter an API key of this stage above").waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Hide Documentation Explorer" }).click();
+});
+
+test("createGroup runs from its tab", async () => {
+  await openTab("createGroup");
+  await variables({ name: "From the browser", hostId, domain, useWebSocket: true });
+  await run();
+  const text = await response((shown) => shown.includes(`"createGroup"`));
+  groupId = JSON.parse(text).data.createGroup.id;
+  assert.ok(groupId);
+});
+
+test("joinGroup runs from its tab", async () => {
+  await openTab("joinGroup");
+  await variables({ groupId, domain, nodeId, useWebSocket: true });
+  await run();
+  await response((shown) => shown.includes(`"joinGroup"`));
+});
+
+test("the subscription shows what a node reports", async () => {
+  await openTab("onMessageInGroup");
+  await variables({ groupId, domain });
+  await run();
+  await page.getByRole("status").getByText("connected", { exact: true }).waitFor();
+
+  // The acknowledgement is the connection's, not the subscription's: that one
+  // may still be on its way. Report until the first message is seen.
+  const shown = response((text) => text.includes("21.25"));
+  const reporting = setInterval(() => report("21.25").catch((error) => problems.push(String(error))), 500);
+  const message = JSON.parse(await shown.finally(() => clearInterval(reporting))).data.onMessageInGroup;
+  assert.equal(message.groupId, groupId);
+  assert.equal(message.nodeStatus.nodeId, nodeId);
+  assert.deepEqual(message.nodeStatus.data, [{ key: "temperature", value: "21.25" }]);
+});
+
+test("it keeps listening while another tab sends", async () => {
+  await openTab("reportDataByNode");
+  await variables({ groupId, domain, nodeId, data: [{ key: "temperature", value: "22.75" }] });
+  await run();
+  await response((shown) => shown.includes("22.75"));
+  await page.getByRole("log").getByText("22.75").waitFor();
+
+  await openTab("dissolveGroup");
+  await variables({ groupId, domain, hostId });
+  await run();
+  await page.getByRole("log").getByText("groupDissolve").waitFor();
+
+  await page.getByRole("button", { name: "Stop onMessageInGroup" }).click();
+  await page.getByRole("status").getByText("idle", { exact: true }).waitFor();
+});
+
+test("the page asks no other host and reports no error", () => {
+  assert.deepEqual([...hosts], [new URL(MESH_URL).host]);
+  assert.deepEqual(problems, []);
+});

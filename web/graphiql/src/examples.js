@@ -1,0 +1,175 @@
+// The tabs a newcomer finds on the first visit: one group's life, in order.
+
+// AppSync passes a mutation's answer on to the subscribers, so a subscriber can
+// only see the fields that the mutation itself selects. All examples therefore
+// select the same ones.
+const MESSAGE = `{
+    groupId
+    domain
+    nodeStatus {
+      nodeId
+      groupId
+      domain
+      data { key value }
+      timestamp
+    }
+    batchEvent {
+      events { name firedByNodeId groupId domain payload timestamp }
+      firedByNodeId
+      groupId
+      domain
+      timestamp
+    }
+    groupDissolve { groupId domain message }
+  }`;
+
+const PASTE = "paste the id from createGroup here";
+const group = { groupId: PASTE, domain: "example" };
+
+const tab = (query, variables) => ({
+  query: query.trim() + "\n",
+  variables: JSON.stringify(variables, null, 2),
+});
+
+export const exampleTabs = () => [
+  tab(
+    `
+# Welcome! The tabs above walk through the life of a mesh group, from left
+# to right. Enter an API key at the top, then press the run button (or
+# Ctrl-Enter) in each tab.
+#
+# 1. CREATE A GROUP
+# A group is a room in which programs share values and events. The one that
+# makes it is its host. The domain decides who finds the group: only programs
+# that ask for the same domain see it.
+#
+# The values are in "Variables" below. Copy the "id" of the answer: the other
+# tabs need it as their "groupId".
+mutation createGroup(
+  $name: String!
+  $hostId: ID!
+  $domain: String!
+  $maxConnectionTimeSeconds: Int
+  $useWebSocket: Boolean!
+) {
+  createGroup(
+    name: $name
+    hostId: $hostId
+    domain: $domain
+    maxConnectionTimeSeconds: $maxConnectionTimeSeconds
+    useWebSocket: $useWebSocket
+  ) {
+    id
+    domain
+    fullId
+    name
+    hostId
+    expiresAt
+    heartbeatIntervalSeconds
+    useWebSocket
+    pollingIntervalSeconds
+  }
+}`,
+    { name: "My group", hostId: "host-1", domain: "example", useWebSocket: true },
+  ),
+  tab(
+    `
+# 2. JOIN THE GROUP
+# Every other program joins as a node, under an id of its own choice. Paste
+# the group's id into "groupId" in the variables below.
+mutation joinGroup(
+  $groupId: ID!
+  $domain: String!
+  $nodeId: ID!
+  $useWebSocket: Boolean
+) {
+  joinGroup(
+    groupId: $groupId
+    domain: $domain
+    nodeId: $nodeId
+    useWebSocket: $useWebSocket
+  ) {
+    id
+    name
+    groupId
+    domain
+    expiresAt
+    heartbeatIntervalSeconds
+  }
+}`,
+    { ...group, nodeId: "node-1", useWebSocket: true },
+  ),
+  tab(
+    `
+# 3. LISTEN
+# A subscription stays open and shows each message of the group as it comes.
+# Run it, then go on to the next tabs: it keeps listening, and its messages
+# are listed at the bottom of the page.
+#
+# A message holds one of three things: values of a node (nodeStatus), events
+# (batchEvent), or the news that the group is gone (groupDissolve).
+subscription onMessageInGroup($groupId: ID!, $domain: String!) {
+  onMessageInGroup(groupId: $groupId, domain: $domain) ${MESSAGE}
+}`,
+    group,
+  ),
+  tab(
+    `
+# 4. SHARE VALUES
+# A node reports its values under names; listeners get them as "nodeStatus".
+#
+# Subscribers only see the fields that this mutation selects, and nobody is
+# told when it leaves out groupId or domain. So select them all.
+mutation reportDataByNode(
+  $groupId: ID!
+  $domain: String!
+  $nodeId: ID!
+  $data: [SensorDataInput!]!
+) {
+  reportDataByNode(
+    groupId: $groupId
+    domain: $domain
+    nodeId: $nodeId
+    data: $data
+  ) ${MESSAGE}
+}`,
+    { ...group, nodeId: "node-1", data: [{ key: "temperature", value: "25.5" }] },
+  ),
+  tab(
+    `
+# 5. FIRE EVENTS
+# Events are things that happen once, such as "start". Several can go in one
+# batch; listeners get them as "batchEvent".
+mutation fireEventsByNode(
+  $groupId: ID!
+  $domain: String!
+  $nodeId: ID!
+  $events: [EventInput!]!
+) {
+  fireEventsByNode(
+    groupId: $groupId
+    domain: $domain
+    nodeId: $nodeId
+    events: $events
+  ) ${MESSAGE}
+}`,
+    {
+      ...group,
+      nodeId: "node-1",
+      events: [{ eventName: "start", payload: "hello", firedAt: new Date().toISOString() }],
+    },
+  ),
+  tab(
+    `
+# 6. CLOSE THE GROUP
+# Only its host can do that. Listeners get a last message, "groupDissolve".
+mutation dissolveGroup($groupId: ID!, $domain: String!, $hostId: ID!) {
+  dissolveGroup(
+    groupId: $groupId
+    domain: $domain
+    hostId: $hostId
+  ) ${MESSAGE}
+}`,
+    { ...group, hostId: "host-1" },
+  ),
+];
