@@ -1,1 +1,29 @@
-fn main() {}
+//! `mesh-v2`: parse, build, run, exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use mesh_v2::config::{self, Cli, Command};
+use mesh_v2::stage;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mesh-v2: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    let env_file = config::read_env_file()?;
+    let cli = Cli::parse();
+    match cli.command {
+        Some(Command::Schema) => print!("{}", include_str!("../schema/schema.graphql")),
+        Some(Command::Check(args)) => stage::check(&args, env_file.as_deref())?,
+        Some(Command::Serve(args)) => stage::serve(&args, env_file.as_deref())?,
+        None => stage::serve(&cli.serve, env_file.as_deref())?,
+    }
+    Ok(())
+}

@@ -15,9 +15,12 @@ use crate::hub::selection::Selection;
 use crate::model::group::GroupKey;
 use crate::model::message::Message;
 
-/// Somebody who hears messages. `hear` is called under the group's lock, in the
-/// group's one order (decision D18): it must neither wait nor call the hub.
+/// Somebody who hears messages. Both methods are called under the group's lock, in the
+/// group's one order (decision D18): they must neither wait nor call the hub.
 pub trait Listener: Send + Sync {
+    /// Is told that it is registered, before it hears anything (decision D17).
+    fn welcome(&self);
+
     /// Takes the rendered value of the subscription's `data`.
     fn hear(&self, data: &Bytes);
 }
@@ -126,6 +129,7 @@ impl Circle {
     fn add(&mut self, selection: Selection, listener: Box<dyn Listener>) -> u64 {
         self.next_id += 1;
         let id = self.next_id;
+        listener.welcome();
         match self.choices.iter_mut().find(|(s, _)| **s == selection) {
             Some((_, listeners)) => listeners.push((id, listener)),
             None => self
@@ -189,6 +193,8 @@ mod tests {
     struct Ear(Arc<Mutex<Vec<Bytes>>>);
 
     impl Listener for Ear {
+        fn welcome(&self) {}
+
         fn hear(&self, data: &Bytes) {
             self.0.lock().unwrap().push(data.clone());
         }

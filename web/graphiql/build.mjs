@@ -57,11 +57,12 @@ async function licences(inputs) {
   // both of which are in the list through their scripts.
   const packages = [];
   for (const folder of folders) {
-    const { name, version, license } = JSON.parse(await readFile(join(here, folder, "package.json"), "utf8"));
+    const { name, version, license, author } = JSON.parse(await readFile(join(here, folder, "package.json"), "utf8"));
     const file = (await readdir(join(here, folder))).find((f) => /^licen[cs]e/i.test(f));
     const text = file
       ? (await readFile(join(here, folder, file), "utf8")).replace(/\r\n?/g, "\n").replace(/[ \t]+$/gm, "").trim()
-      : `Licence: ${license} (the package carries no licence file)`;
+      : `Licence: ${license}, by ${author?.name ?? author ?? "the authors of the package"}\n` +
+        "(the package carries no licence file of its own)";
     packages.push({ title: `${name} ${version}`, text });
   }
   packages.sort((a, b) => a.title.localeCompare(b.title, "en"));

@@ -1,4 +1,5 @@
 // The tabs a newcomer finds on the first visit: one group's life, in order.
+// The comments keep to short lines, as the editor does not wrap them.
 
 // AppSync passes a mutation's answer on to the subscribers, so a subscriber can
 // only see the fields that the mutation itself selects. All examples therefore
@@ -34,17 +35,19 @@ const tab = (query, variables) => ({
 export const exampleTabs = () => [
   tab(
     `
-# Welcome! The tabs above walk through the life of a mesh group, from left
-# to right. Enter an API key at the top, then press the run button (or
-# Ctrl-Enter) in each tab.
+# Welcome! From left to right, the tabs walk
+# through the life of a mesh group. Enter an API
+# key at the top, then run each tab: press the
+# pink button, or Ctrl-Enter.
 #
 # 1. CREATE A GROUP
-# A group is a room in which programs share values and events. The one that
-# makes it is its host. The domain decides who finds the group: only programs
-# that ask for the same domain see it.
+# A group is a room in which programs share
+# values and events. Its maker is its host. Only
+# programs that ask for the same domain find it.
 #
-# The values are in "Variables" below. Copy the "id" of the answer: the other
-# tabs need it as their "groupId".
+# The values are in "Variables" below. Copy the
+# "id" of the answer: it is the "groupId" that
+# the other tabs need.
 mutation createGroup(
   $name: String!
   $hostId: ID!
@@ -75,8 +78,9 @@ mutation createGroup(
   tab(
     `
 # 2. JOIN THE GROUP
-# Every other program joins as a node, under an id of its own choice. Paste
-# the group's id into "groupId" in the variables below.
+# Other programs join as nodes, under an id of
+# their own choice. Paste the group's id into
+# "groupId" in the variables below.
 mutation joinGroup(
   $groupId: ID!
   $domain: String!
@@ -102,12 +106,15 @@ mutation joinGroup(
   tab(
     `
 # 3. LISTEN
-# A subscription stays open and shows each message of the group as it comes.
-# Run it, then go on to the next tabs: it keeps listening, and its messages
-# are listed at the bottom of the page.
+# A subscription stays open and shows the
+# group's messages as they come. Run it, then go
+# on to the next tab: it keeps listening, and
+# lists all messages at the bottom of the page.
 #
-# A message holds one of three things: values of a node (nodeStatus), events
-# (batchEvent), or the news that the group is gone (groupDissolve).
+# A message holds one of three things:
+#   nodeStatus     the values of a node
+#   batchEvent     events
+#   groupDissolve  the group is gone
 subscription onMessageInGroup($groupId: ID!, $domain: String!) {
   onMessageInGroup(groupId: $groupId, domain: $domain) ${MESSAGE}
 }`,
@@ -116,10 +123,12 @@ subscription onMessageInGroup($groupId: ID!, $domain: String!) {
   tab(
     `
 # 4. SHARE VALUES
-# A node reports its values under names; listeners get them as "nodeStatus".
+# A node reports its values under names.
+# Listeners get them as "nodeStatus".
 #
-# Subscribers only see the fields that this mutation selects, and nobody is
-# told when it leaves out groupId or domain. So select them all.
+# They only see the fields selected here, and
+# get nothing at all when groupId or domain is
+# missing. So keep them all.
 mutation reportDataByNode(
   $groupId: ID!
   $domain: String!
@@ -138,8 +147,9 @@ mutation reportDataByNode(
   tab(
     `
 # 5. FIRE EVENTS
-# Events are things that happen once, such as "start". Several can go in one
-# batch; listeners get them as "batchEvent".
+# Events happen once, such as "start". Several
+# can go in one batch. Listeners get them as
+# "batchEvent".
 mutation fireEventsByNode(
   $groupId: ID!
   $domain: String!
@@ -162,7 +172,8 @@ mutation fireEventsByNode(
   tab(
     `
 # 6. CLOSE THE GROUP
-# Only its host can do that. Listeners get a last message, "groupDissolve".
+# Only its host can do that. Listeners get a
+# last message, "groupDissolve".
 mutation dissolveGroup($groupId: ID!, $domain: String!, $hostId: ID!) {
   dissolveGroup(
     groupId: $groupId

@@ -14,7 +14,7 @@ const GRACE_MS = 150;
 export function createListeners(client) {
   let state = { running: [], messages: [] };
   let nextId = 1;
-  let tabChanges = 0;
+  let tabs = { activeTabIndex: 0, tabs: [] }; // as GraphiQL last reported them
   const watchers = new Set();
 
   function set(change) {
@@ -33,6 +33,11 @@ export function createListeners(client) {
     listener?.unsubscribe();
   }
 
+  const activeTab = () => tabs.tabs[tabs.activeTabIndex];
+
+  /** Whether the tab is still there, but another one is shown. */
+  const inBackground = (id) => activeTab()?.id !== id && tabs.tabs.some((tab) => tab.id === id);
+
   return {
     // For useSyncExternalStore.
     watch(watcher) {
@@ -43,7 +48,7 @@ export function createListeners(client) {
 
     stop,
     clear: () => set({ messages: [] }),
-    tabChanged: () => tabChanges++,
+    tabsChanged: (reported) => (tabs = reported),
 
     /** Starts a subscription; the answer is the observable GraphiQL expects. */
     start(params) {
@@ -55,6 +60,7 @@ export function createListeners(client) {
           for (const one of state.running) if (one.key === key) stop(one.id);
 
           const id = nextId++;
+          const tab = activeTab()?.id;
           const ended = () => set({ running: state.running.filter((one) => one.id !== id) });
           let watched = true; // by GraphiQL's response pane
           let unsubscribe;
@@ -68,6 +74,9 @@ export function createListeners(client) {
               const failure = describeFailure(error);
               note(title, { errors: [failure].flat() });
               ended();
+              // Without this graphql-ws goes on counting the failed one, and
+              // never closes the next socket.
+              unsubscribe?.();
               if (watched) observer.error(failure);
             },
             complete() {
@@ -78,8 +87,7 @@ export function createListeners(client) {
           return {
             unsubscribe() {
               watched = false;
-              const before = tabChanges;
-              setTimeout(() => tabChanges === before && stop(id), GRACE_MS);
+              setTimeout(() => inBackground(tab) || stop(id), GRACE_MS);
             },
           };
         },

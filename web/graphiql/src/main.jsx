@@ -8,13 +8,14 @@ import { createListeners } from "./listeners.js";
 import { createSocketClient, KEY_HINT, post, prepare } from "./transport.js";
 
 const STORED_KEY = "mesh-api-key";
+const SCHEMA_QUERY = "IntrospectionQuery"; // GraphiQL's name for it
 
 /** The key of this browser tab, or the one a development server offers. */
 function initialKey() {
   const offered = document.querySelector('meta[name="mesh-development-key"]')?.content ?? "";
   // A server that fills nothing in leaves the placeholder.
   const usable = offered.startsWith("{{") ? "" : offered;
-  return sessionStorage.getItem(STORED_KEY) ?? usable;
+  return sessionStorage.getItem(STORED_KEY) || usable;
 }
 
 // One socket and one list of subscriptions for the page's life. They read the
@@ -26,6 +27,15 @@ const client = createSocketClient({
 });
 const listeners = createListeners(client);
 const tabs = exampleTabs();
+
+// On the first visit GraphiQL would show the first tab without its variables,
+// and a reload would then not find that tab again: it goes by what is stored.
+if (!localStorage.getItem("graphiql:tabState")) {
+  localStorage.setItem("graphiql:query", tabs[0].query);
+  localStorage.setItem("graphiql:variables", tabs[0].variables);
+  // The examples are run by editing their variables: give these more room.
+  localStorage.setItem("graphiql:secondaryEditorFlex", "1.5");
+}
 
 function App() {
   const [key, setKey] = useState(current.key);
@@ -52,7 +62,9 @@ function App() {
       if (isSubscription) return listeners.start(params);
       const answer = await post(params, key, headers);
       setRefused(Boolean(answer.refused));
-      return answer.result;
+      // GraphiQL would leave the failed reading of the schema in the response
+      // pane, even after a later one went well. The hint above says enough.
+      return answer.refused && params.operationName === SCHEMA_QUERY ? "" : answer.result;
     },
     [key],
   );
@@ -69,10 +81,11 @@ function App() {
       <main className="mesh-main">
         <GraphiQL
           fetcher={fetcher}
+          introspectionQueryName={SCHEMA_QUERY}
           defaultTabs={tabs}
           defaultEditorToolsVisibility="variables"
           shouldPersistHeaders={false}
-          onTabChange={listeners.tabChanged}
+          onTabChange={listeners.tabsChanged}
         >
           <GraphiQL.Logo>
             <span />
@@ -148,8 +161,13 @@ function Messages() {
         {!messages.length && <li>Listening. Nothing has come yet.</li>}
         {messages.map(({ id, at, title, body }) => (
           <li key={id}>
-            <time dateTime={at.toISOString()}>{at.toLocaleTimeString()}</time> {title}{" "}
-            <code>{JSON.stringify(withoutNulls(body?.data?.[title] ?? body))}</code>
+            <details>
+              <summary>
+                <time dateTime={at.toISOString()}>{at.toLocaleTimeString()}</time>{" "}
+                <code>{gist(body?.data?.[title] ?? body)}</code>
+              </summary>
+              <pre>{JSON.stringify(body, null, 2)}</pre>
+            </details>
           </li>
         ))}
       </ol>
@@ -157,10 +175,10 @@ function Messages() {
   );
 }
 
-/** A message has one part filled and the others null: leave those out of its line. */
-function withoutNulls(value) {
-  if (value === null || typeof value !== "object" || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).filter(([, inner]) => inner !== null));
+/** A message in one line: without its empty parts, and the group that all have. */
+function gist(message) {
+  const dull = (name, value) => value === null || name === "groupId" || name === "domain";
+  return JSON.stringify(message, (name, value) => (dull(name, value) ? undefined : value));
 }
 
 createRoot(document.getElementById("root")).render(<App />);

@@ -1,0 +1,367 @@
+//! From settings to a stage that can run, or to what is wrong with them.
+
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::auth::ApiKeys;
+use crate::config::{BoundArgs, NextSinceKind, ServeArgs, StoreKind};
+use crate::domains::DomainKey;
+use crate::heartbeat::rules::{BadTimings, Rules, Timings};
+use crate::mesh::NextSince;
+use crate::model::limits::Limits;
+use crate::realtime::session::SocketLimits;
+use crate::resolvers::DocumentLimits;
+use crate::server::{HttpLimits, ServerSettings};
+
+/// The key that opens a stage which was given none. It is no secret: it stands here.
+pub const DEVELOPMENT_KEY: &str = "da2-mesh-development";
+/// Secrets that everybody knows; production refuses them.
+const WELL_KNOWN_SECRETS: [&str; 4] = [
+    "default-secret-key",
+    "test-secret-key",
+    "changeme",
+    DEVELOPMENT_SECRET,
+];
+const DEVELOPMENT_SECRET: &str = "mesh-development-secret";
+/// The shortest secret that production takes, in bytes.
+const SECRET_BYTES: usize = 16;
+
+/// One of the three deployments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// For trying things out.
+    Stg,
+    /// A second one.
+    Stg2,
+    /// The real one.
+    Prod,
+}
+
+impl Stage {
+    /// The name as settings spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Stg => "stg",
+            Self::Stg2 => "stg2",
+            Self::Prod => "prod",
+        }
+    }
+
+    fn timings(self) -> Timings {
+        match self {
+            Self::Stg | Self::Stg2 => Timings::STG,
+            Self::Prod => Timings::PROD,
+        }
+    }
+}
+
+impl FromStr for Stage {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "stg" => Ok(Self::Stg),
+            "stg2" => Ok(Self::Stg2),
+            "prod" | "production" => Ok(Self::Prod),
+            _ => Err("the stages are stg, stg2 and prod".into()),
+        }
+    }
+}
+
+/// Why a stage cannot run with its settings.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unusable {
+    /// Times that cannot work together.
+    #[error(transparent)]
+    Timings(#[from] BadTimings),
+    /// Production without a key of its own.
+    #[error(
+        "stage prod needs API keys of its own: set MESH_API_KEYS to one or more keys, separated by commas \
+         (for example the output of: openssl rand -hex 24)"
+    )]
+    NoKeys,
+    /// Production without a secret of its own.
+    #[error(
+        "stage prod needs a secret of its own for createDomain: set MESH_SECRET_KEY to at least {SECRET_BYTES} \
+         characters that nobody knows (for example the output of: openssl rand -hex 32)"
+    )]
+    NoSecret,
+    /// TLS without a certificate.
+    #[error("--tls-listen needs --tls-cert and --tls-key, or --tls-self-signed DIR")]
+    NoCertificate,
+}
+
+/// A stage's settings, checked.
+#[derive(Debug)]
+pub struct StageSettings {
+    /// The stage.
+    pub stage: Stage,
+    /// When something counts as alive.
+    pub rules: Rules,
+    /// How much is stored.
+    pub limits: Limits,
+    /// How domains are derived.
+    pub domains: DomainKey,
+    /// What recordEventsByNode answers as `nextSince`.
+    pub next_since: NextSince,
+    /// How the server behaves.
+    pub server: ServerSettings,
+}
+
+impl StageSettings {
+    /// Checks the settings as a whole.
+    pub fn new(args: &ServeArgs) -> Result<Self, Unusable> {
+        let keys = ApiKeys::new(args.access.api_keys.iter().map(String::as_str));
+        let own_keys = !keys.is_empty() && keys.check(Some(DEVELOPMENT_KEY)).is_err();
+        let secret = args.access.secret_key.as_deref().unwrap_or_default();
+        let own_secret = secret.len() >= SECRET_BYTES && !WELL_KNOWN_SECRETS.contains(&secret);
+        if args.stage == Stage::Prod {
+            if !own_keys {
+                return Err(Unusable::NoKeys);
+            }
+            if !own_secret {
+                return Err(Unusable::NoSecret);
+            }
+        }
+        let certificate = args.tls.tls_cert.is_some() || args.tls.tls_self_signed.is_some();
+        if args.tls.tls_listen.is_some() && !certificate {
+            return Err(Unusable::NoCertificate);
+        }
+        let development = keys.is_empty();
+        let server = ServerSettings {
+            keys: if development {
+                ApiKeys::new([DEVELOPMENT_KEY])
+            } else {
+                keys
+            },
+            development_key: development.then_some(DEVELOPMENT_KEY),
+            trusted_proxies: args.access.trusted_proxies.clone().into(),
+            documents: documents(&args.bounds),
+            sockets: sockets(&args.bounds),
+            http: http(&args.bounds),
+        };
+        Ok(Self {
+            stage: args.stage,
+            rules: Rules::new(timings(args))?,
+            limits: limits(&args.bounds),
+            domains: DomainKey::new(
+                if secret.is_empty() {
+                    DEVELOPMENT_SECRET
+                } else {
+                    secret
+                }
+                .as_bytes(),
+            ),
+            next_since: match args.next_since {
+                NextSinceKind::Cursor => NextSince::Cursor,
+                NextSinceKind::Empty => NextSince::Empty,
+            },
+            server,
+        })
+    }
+
+    /// The effective settings as text, in the form of a `.env` file, without secrets.
+    pub fn listing(&self, args: &ServeArgs) -> String {
+        let times = self.rules.timings();
+        let secret = args.access.secret_key.is_some();
+        let keys = args.access.api_keys.len();
+        let store = match args.store.store {
+            StoreKind::Embedded => format!("embedded\nMESH_DATA={}", args.store.data.display()),
+            StoreKind::Memory => "memory".into(),
+        };
+        let mut text = format!(
+            "STAGE={}\nMESH_LISTEN={}\nMESH_STORE={store}\nMESH_LOG={}\n# MESH_API_KEYS: {}\n# MESH_SECRET_KEY: {}\n",
+            self.stage.name(),
+            args.listen,
+            args.log,
+            if keys == 0 {
+                "the development key".into()
+            } else {
+                format!("{keys} set")
+            },
+            if secret {
+                "set"
+            } else {
+                "the development secret"
+            },
+        );
+        if let Some(tls) = args.tls.tls_listen {
+            let _ = writeln!(text, "MESH_TLS_LISTEN={tls}");
+        }
+        for (name, value) in [
+            ("MESH_HOST_HEARTBEAT_INTERVAL_SECONDS", times.host_interval),
+            ("MESH_HOST_HEARTBEAT_TTL_SECONDS", times.host_ttl),
+            (
+                "MESH_MEMBER_HEARTBEAT_INTERVAL_SECONDS",
+                times.member_interval,
+            ),
+            ("MESH_MEMBER_HEARTBEAT_TTL_SECONDS", times.member_ttl),
+            ("MESH_MAX_CONNECTION_TIME_SECONDS", times.max_connection),
+            ("MESH_EVENT_TTL_SECONDS", times.event_ttl),
+            ("MESH_POLLING_INTERVAL_SECONDS", times.polling_interval),
+        ] {
+            let _ = writeln!(text, "{name}={value}");
+        }
+        for (name, value) in args.bounds.list() {
+            let _ = writeln!(text, "{name}={value}");
+        }
+        text
+    }
+}
+
+fn timings(args: &ServeArgs) -> Timings {
+    let (given, of_stage) = (&args.times, args.stage.timings());
+    Timings {
+        host_interval: given
+            .host_heartbeat_interval
+            .unwrap_or(of_stage.host_interval),
+        host_ttl: given.host_heartbeat_ttl.unwrap_or(of_stage.host_ttl),
+        member_interval: given
+            .member_heartbeat_interval
+            .unwrap_or(of_stage.member_interval),
+        member_ttl: given.member_heartbeat_ttl.unwrap_or(of_stage.member_ttl),
+        max_connection: given.max_connection_time.unwrap_or(of_stage.max_connection),
+        event_ttl: given.event_ttl.unwrap_or(of_stage.event_ttl),
+        polling_interval: given.polling_interval.unwrap_or(of_stage.polling_interval),
+    }
+}
+
+fn documents(bounds: &BoundArgs) -> DocumentLimits {
+    DocumentLimits {
+        depth: bounds.max_depth as usize,
+        complexity: bounds.max_complexity as usize,
+        aliases: bounds.max_aliases as usize,
+        nesting: bounds.max_nesting as usize,
+    }
+}
+
+fn sockets(bounds: &BoundArgs) -> SocketLimits {
+    SocketLimits {
+        operations: bounds.max_subscriptions as usize,
+        message_bytes: bounds.max_message_bytes as usize,
+        outbox_bytes: bounds.max_outbox_bytes as usize,
+        init: BoundArgs::seconds(bounds.init_timeout),
+        keep_alive: BoundArgs::seconds(bounds.keep_alive),
+        ..SocketLimits::default()
+    }
+}
+
+fn http(bounds: &BoundArgs) -> HttpLimits {
+    HttpLimits {
+        connections: bounds.max_connections as usize,
+        body_bytes: bounds.max_body_bytes as usize,
+        head_bytes: bounds.max_head_bytes as usize,
+        patience: BoundArgs::seconds(bounds.request_patience),
+        drain: BoundArgs::seconds(bounds.drain),
+    }
+}
+
+fn limits(bounds: &BoundArgs) -> Limits {
+    Limits {
+        groups: bounds.max_groups as usize,
+        groups_per_domain: bounds.max_groups_per_domain as usize,
+        nodes_per_group: bounds.max_nodes_per_group as usize,
+        keys_per_node: bounds.max_keys_per_node as usize,
+        status_bytes: bounds.max_status_bytes as usize,
+        events_per_call: bounds.max_events_per_call as usize,
+        calls_per_group: bounds.max_calls_per_group as usize,
+        event_bytes_per_group: bounds.max_event_bytes_per_group as usize,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::config::Cli;
+
+    fn args(flags: &[&str]) -> ServeArgs {
+        Cli::try_parse_from(std::iter::once(&"mesh-v2").chain(flags))
+            .unwrap()
+            .serve
+    }
+
+    fn refused(flags: &[&str]) -> Unusable {
+        StageSettings::new(&args(flags)).unwrap_err()
+    }
+
+    const KEY: &str = "--api-keys=da2-of-our-own";
+    const SECRET: &str = "--secret-key=0123456789abcdef0123";
+
+    #[test]
+    fn production_needs_a_key_and_a_secret_of_its_own() {
+        assert_eq!(refused(&["--stage=prod", SECRET]), Unusable::NoKeys);
+        assert_eq!(
+            refused(&["--stage=prod", SECRET, "--api-keys=da2-mesh-development"]),
+            Unusable::NoKeys
+        );
+        assert_eq!(refused(&["--stage=production", KEY]), Unusable::NoSecret);
+        for secret in [
+            "--secret-key=",
+            "--secret-key=default-secret-key",
+            "--secret-key=short",
+        ] {
+            assert_eq!(refused(&["--stage=prod", KEY, secret]), Unusable::NoSecret);
+        }
+        assert!(StageSettings::new(&args(&["--stage=prod", KEY, SECRET])).is_ok());
+    }
+
+    #[test]
+    fn a_stage_brings_its_times_and_a_flag_changes_one() {
+        let timings = |flags: &[&str]| *StageSettings::new(&args(flags)).unwrap().rules.timings();
+        assert_eq!(timings(&[]), Timings::STG);
+        assert_eq!(timings(&["--stage=prod", KEY, SECRET]), Timings::PROD);
+        assert_eq!(
+            timings(&["--event-ttl=20"]),
+            Timings {
+                event_ttl: 20,
+                ..Timings::STG
+            }
+        );
+    }
+
+    #[test]
+    fn a_ttl_within_its_interval_does_not_start() {
+        assert!(matches!(
+            refused(&["--host-heartbeat-ttl=15"]),
+            Unusable::Timings(_)
+        ));
+        assert_eq!(
+            refused(&["--tls-listen=127.0.0.1:4443"]),
+            Unusable::NoCertificate
+        );
+    }
+
+    #[test]
+    fn the_bounds_without_flags_are_the_defaults_of_their_rooms() {
+        let settings = StageSettings::new(&args(&[])).unwrap();
+        assert_eq!(settings.limits, Limits::default());
+        let rooms = (
+            DocumentLimits::default(),
+            SocketLimits::default(),
+            HttpLimits::default(),
+        );
+        let server = &settings.server;
+        assert_eq!(
+            format!("{:?}", (server.documents, server.sockets, server.http)),
+            format!("{rooms:?}")
+        );
+    }
+
+    #[test]
+    fn the_listing_shows_no_secret() {
+        let args = args(&[KEY, SECRET]);
+        let text = StageSettings::new(&args).unwrap().listing(&args);
+        assert!(
+            text.contains("STAGE=stg") && text.contains("1 set"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("da2-of-our-own") && !text.contains("0123456789abcdef"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,171 @@
+//! Which domain a caller's address stands for (decisions D1 and D2).
+//!
+//! Nothing here waits: a peer address and a header go in, a domain comes out.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use data_encoding::HEXLOWER;
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use ipnet::IpNet;
+use sha2::Sha256;
+
+/// What is hashed for a caller whose address is not known.
+const NO_ADDRESS: &str = "none";
+/// Bytes of the signature that make a domain: 16 hex digits.
+const DOMAIN_BYTES: usize = 8;
+
+/// Turns addresses into domains that nobody can compute without the key (D1).
+#[derive(Clone)]
+pub struct DomainKey(Hmac<Sha256>);
+
+impl DomainKey {
+    /// A key from the stage's secret.
+    pub fn new(secret: &[u8]) -> Self {
+        Self(Hmac::new_from_slice(secret).expect("HMAC takes keys of any length"))
+    }
+
+    /// The domain of the callers behind `address`.
+    pub fn domain_of(&self, address: Option<IpAddr>) -> String {
+        let mut mac = self.0.clone();
+        match address.map(normalised) {
+            Some(address) => mac.update(address.to_string().as_bytes()),
+            None => mac.update(NO_ADDRESS.as_bytes()),
+        }
+        HEXLOWER.encode(&mac.finalize().into_bytes()[..DOMAIN_BYTES])
+    }
+}
+
+impl std::fmt::Debug for DomainKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("DomainKey(..)")
+    }
+}
+
+/// An IPv4 address in IPv6 clothes is IPv4; classmates share an IPv6 /64.
+fn normalised(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+/// The caller's address (D2): the peer, or behind trusted proxies the rightmost
+/// address of `X-Forwarded-For` that is not one of them. `None` when the header cannot
+/// be read that far.
+pub fn caller_address(peer: IpAddr, forwarded: &[&str], trusted: &[IpNet]) -> Option<IpAddr> {
+    let is_trusted = |address: IpAddr| {
+        trusted
+            .iter()
+            .any(|net| net.contains(&address.to_canonical()))
+    };
+    if !is_trusted(peer) || forwarded.is_empty() {
+        return Some(peer);
+    }
+    let entries = forwarded
+        .iter()
+        .rev()
+        .flat_map(|line| line.rsplit(','))
+        .map(str::trim);
+    for entry in entries {
+        let address = address_in(entry)?;
+        if !is_trusted(address) {
+            return Some(address);
+        }
+    }
+    None
+}
+
+/// An entry may carry a port: `203.0.113.1:4711`, `[2001:db8::1]:4711`.
+fn address_in(entry: &str) -> Option<IpAddr> {
+    entry
+        .parse()
+        .ok()
+        .or_else(|| {
+            entry
+                .parse()
+                .map(|socket: std::net::SocketAddr| socket.ip())
+                .ok()
+        })
+        .or_else(|| entry.strip_prefix('[')?.strip_suffix(']')?.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn domain(secret: &str, address: &str) -> String {
+        DomainKey::new(secret.as_bytes()).domain_of(Some(ip(address)))
+    }
+
+    #[test]
+    fn a_domain_is_sixteen_hex_digits_of_the_keyed_address() {
+        let domain = domain("test-secret-key", "192.168.1.1");
+        assert_eq!(domain, "8d229e05b0da0593");
+        assert_eq!(DomainKey::new(b"test-secret-key").domain_of(None).len(), 16);
+    }
+
+    #[test]
+    fn knowing_one_domain_does_not_give_another() {
+        // CRC-32 is linear: crc(a) ^ crc(b) is the same under every key. A keyed hash is not.
+        let apart = |secret: &str| {
+            let number = |address| u64::from_str_radix(&domain(secret, address), 16).unwrap();
+            number("203.0.113.1") ^ number("203.0.113.2")
+        };
+        assert_ne!(apart("one"), apart("two"));
+    }
+
+    #[test]
+    fn classmates_share_a_slash_64_and_mapped_ipv4_is_ipv4() {
+        assert_eq!(
+            domain("k", "2001:db8:1:2::1"),
+            domain("k", "2001:db8:1:2:ffff::9")
+        );
+        assert_ne!(
+            domain("k", "2001:db8:1:2::1"),
+            domain("k", "2001:db8:1:3::1")
+        );
+        assert_eq!(
+            domain("k", "::ffff:203.0.113.1"),
+            domain("k", "203.0.113.1")
+        );
+    }
+
+    #[test]
+    fn the_header_counts_only_from_a_trusted_proxy() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        let of = |peer, header: &[&str]| caller_address(ip(peer), header, &trusted);
+        assert_eq!(
+            of("203.0.113.9", &["198.51.100.1"]),
+            Some(ip("203.0.113.9"))
+        );
+        assert_eq!(
+            of("10.1.1.1", &["198.51.100.1, 203.0.113.7, 10.2.2.2"]),
+            Some(ip("203.0.113.7"))
+        );
+        assert_eq!(
+            of("10.1.1.1", &["198.51.100.1", "203.0.113.7:4711"]),
+            Some(ip("203.0.113.7"))
+        );
+        assert_eq!(
+            of("::ffff:10.1.1.1", &["[2001:db8::1]:80"]),
+            Some(ip("2001:db8::1"))
+        );
+        assert_eq!(of("10.1.1.1", &[]), Some(ip("10.1.1.1")));
+    }
+
+    #[test]
+    fn an_empty_or_malformed_header_is_no_address_and_no_crash() {
+        let trusted = ["10.0.0.0/8".parse().unwrap()];
+        for header in ["", ",", " , ", "unknown", "10.0.0.2", "203.0.113.7, bogus"] {
+            assert_eq!(
+                caller_address(ip("10.1.1.1"), &[header], &trusted),
+                None,
+                "{header:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! All that a resolver may reach for.
+
+use std::sync::Arc;
+
+use crate::domains::DomainKey;
+use crate::heartbeat::clock::Clock;
+use crate::heartbeat::rules::Rules;
+use crate::hub::Hub;
+use crate::model::limits::Limits;
+use crate::store::Store;
+
+/// A stage: its memory, its listeners, its rules and its clock.
+#[derive(Clone)]
+pub struct Mesh {
+    /// What is remembered.
+    pub store: Arc<dyn Store>,
+    /// Who listens.
+    pub hub: Arc<Hub>,
+    /// When something counts as alive.
+    pub rules: Rules,
+    /// The time.
+    pub clock: Clock,
+    /// How much of anything a call may bring.
+    pub limits: Limits,
+    /// Which domain an address stands for.
+    pub domains: DomainKey,
+    /// What recordEventsByNode answers as `nextSince`.
+    pub next_since: NextSince,
+}
+
+/// What recordEventsByNode answers as `nextSince` (decision D16).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NextSince {
+    /// The cursor of the call's last event, as documented.
+    #[default]
+    Cursor,
+    /// An empty string: Smalruby's client then keeps its own cursor and does not skip
+    /// what others recorded in between.
+    Empty,
+}

@@ -1,0 +1,106 @@
+//! Where a WebSocket client shows its API key (protocol sections 0 and 1.2).
+
+use std::borrow::Cow;
+
+use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
+use percent_encoding::percent_decode_str;
+use serde_json::{Map, Value};
+
+/// The name of the header, and of the member in every JSON form of it.
+pub const API_KEY: &str = "x-api-key";
+/// What precedes the credentials offered as a sub-protocol.
+const HEADER_PROTOCOL: &str = "header-";
+
+/// The key in a JSON object of headers; their names may come in any case, even twice.
+pub fn key_in(headers: &Map<String, Value>) -> Option<&str> {
+    headers
+        .iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(API_KEY))
+        .and_then(|(_, value)| value.as_str())
+}
+
+/// The key in the `header` parameter of a query string.
+pub fn key_in_query(query: &str) -> Option<String> {
+    let header = query
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("header="))?;
+    // Clients put standard base64 here unescaped: `+` stands for itself, not for a space.
+    key_in_base64(&percent_decode_str(header).decode_utf8().ok()?)
+}
+
+/// The key in the list of offered sub-protocols.
+pub fn key_in_protocols<'a>(mut offered: impl Iterator<Item = &'a str>) -> Option<String> {
+    key_in_base64(offered.find_map(|protocol| protocol.strip_prefix(HEADER_PROTOCOL))?)
+}
+
+/// Standard or URL-safe alphabet, with or without padding.
+fn key_in_base64(text: &str) -> Option<String> {
+    let text = text.trim_end_matches('=');
+    let text = if text.contains(['-', '_']) {
+        Cow::Owned(text.replace('-', "+").replace('_', "/"))
+    } else {
+        Cow::Borrowed(text)
+    };
+    // Some encoders leave stray bits in the last character; the lenient twin forgives them.
+    let bytes = BASE64_NOPAD
+        .decode(text.as_bytes())
+        .or_else(|_| BASE64URL_NOPAD.decode(text.as_bytes()))
+        .ok()?;
+    key_in(&serde_json::from_slice(&bytes).ok()?).map(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use data_encoding::{BASE64, BASE64URL_NOPAD};
+
+    use super::*;
+
+    // `~`, `?` and `>` make `+` and `/` appear in the base64.
+    const HEADER: &str =
+        r#"{"host":"127.0.0.1:4000","x-amz-date":"~~~???>>>","X-Api-Key":"da2-key"}"#;
+
+    #[test]
+    fn the_key_is_read_from_raw_and_escaped_and_unpadded_base64() {
+        let base64 = BASE64.encode(HEADER.as_bytes());
+        assert!(base64.contains('+') || base64.contains('/'));
+        let escaped = base64
+            .replace('+', "%2B")
+            .replace('/', "%2F")
+            .replace('=', "%3D");
+        for header in [&*base64, base64.trim_end_matches('='), &*escaped] {
+            assert_eq!(
+                key_in_query(&format!("header={header}&payload=e30=")).as_deref(),
+                Some("da2-key")
+            );
+        }
+    }
+
+    #[test]
+    fn the_key_is_read_from_the_sub_protocol() {
+        let protocol = format!("header-{}", BASE64URL_NOPAD.encode(HEADER.as_bytes()));
+        let offered = ["graphql-ws", &protocol];
+        assert_eq!(
+            key_in_protocols(offered.into_iter()).as_deref(),
+            Some("da2-key")
+        );
+    }
+
+    #[test]
+    fn nonsense_is_no_key() {
+        for query in [
+            "",
+            "header=",
+            "header=%",
+            "header=!!!",
+            "header=e30=",
+            "payload=e30=",
+            "header=bnVsbA==",
+        ] {
+            assert_eq!(key_in_query(query), None, "{query}");
+        }
+        assert_eq!(
+            key_in_protocols(["graphql-ws", "header-%%"].into_iter()),
+            None
+        );
+    }
+}

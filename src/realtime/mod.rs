@@ -1,0 +1,10 @@
+//! The WebSocket protocols: what is said (`frame`), who may say what when (`session`),
+//! and the pump between a socket, a session and the hub (`socket`).
+//!
+//! `frame`, `credentials` and `session` know no socket and do not wait.
+
+pub mod credentials;
+pub mod frame;
+pub mod outbox;
+pub mod session;
+pub mod socket;

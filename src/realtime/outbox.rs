@@ -1,0 +1,309 @@
+//! What waits to be written to one socket: frames one after the other, a bounded number
+//! of bytes (decision D20), written in as few calls as possible.
+//!
+//! Whoever speaks puts whole frames in, under a lock held for a copy; the socket's own
+//! task writes them out. The socket's reader puts its pongs in by the same door.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use tokio::io::AsyncWrite;
+
+use crate::hub::Listener;
+use crate::realtime::frame::{Close, Dialect, start_ack};
+
+/// A buffer that grew past this is given back when it is empty.
+const KEPT_BYTES: usize = 2048;
+const TEXT: u8 = 0x81;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+
+/// A socket's queue of bytes.
+#[derive(Debug)]
+pub struct Outbox {
+    limit: usize,
+    waiting: Mutex<Waiting>,
+}
+
+#[derive(Debug, Default)]
+struct Waiting {
+    bytes: Vec<u8>,
+    written: usize,
+    writer: Option<Waker>,
+    full: bool,
+    closed: bool,
+}
+
+impl Outbox {
+    /// A queue that holds up to `limit` bytes.
+    pub fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            waiting: Mutex::default(),
+        })
+    }
+
+    /// Puts a text in.
+    pub fn say(&self, text: &str) {
+        self.put(TEXT, &[text.as_bytes()]);
+    }
+
+    /// Puts a ping in.
+    pub fn ping(&self) {
+        self.put(PING, &[]);
+    }
+
+    /// Puts the last frame in; nothing goes in after it.
+    pub fn close(&self, close: Close) {
+        let mut waiting = self.lock();
+        if !waiting.closed {
+            // The bound does not keep a goodbye out.
+            waiting.frame(CLOSE, &[&close.code.to_be_bytes(), close.reason.as_bytes()]);
+            waiting.closed = true;
+            waiting.wake();
+        }
+    }
+
+    /// Puts bytes in that are frames already.
+    pub fn raw(&self, bytes: &[u8]) {
+        let mut waiting = self.lock();
+        if waiting.admits(bytes.len(), self.limit) {
+            waiting.bytes.extend_from_slice(bytes);
+        }
+        waiting.wake();
+    }
+
+    /// Whether something did not fit: the socket must be closed.
+    pub fn is_full(&self) -> bool {
+        self.lock().full
+    }
+
+    /// How many bytes wait.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Gives an unused buffer back.
+    pub fn rest(&self) {
+        let mut waiting = self.lock();
+        if waiting.len() == 0 {
+            waiting.bytes = Vec::new();
+            waiting.written = 0;
+        }
+    }
+
+    /// Writes what waits; ready after some was written, and pending while nothing waits.
+    pub fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        mut to: Pin<&mut impl AsyncWrite>,
+    ) -> Poll<std::io::Result<()>> {
+        let mut waiting = self.lock();
+        if waiting.len() == 0 {
+            if waiting.full {
+                return Poll::Ready(Ok(()));
+            }
+            waiting.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        match to
+            .as_mut()
+            .poll_write(cx, &waiting.bytes[waiting.written..])
+        {
+            Poll::Ready(Ok(0)) => Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
+            Poll::Ready(Ok(written)) => {
+                waiting.advance(written);
+                Poll::Ready(Ok(()))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            Poll::Pending => {
+                // Overflow must be noticed while the peer does not read.
+                waiting.writer = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+
+    fn put(&self, kind: u8, parts: &[&[u8]]) {
+        let mut waiting = self.lock();
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if waiting.admits(length, self.limit) {
+            waiting.frame(kind, parts);
+        }
+        waiting.wake();
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Waiting {
+    fn len(&self) -> usize {
+        self.bytes.len() - self.written
+    }
+
+    fn admits(&mut self, length: usize, limit: usize) -> bool {
+        self.full |= !self.closed && self.len() + length > limit;
+        !self.full && !self.closed
+    }
+
+    /// An unmasked, unfragmented frame (RFC 6455 section 5.2).
+    fn frame(&mut self, kind: u8, parts: &[&[u8]]) {
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        self.bytes.reserve(length + 10);
+        self.bytes.push(kind);
+        match (u8::try_from(length), u16::try_from(length)) {
+            (Ok(short @ ..126), _) => self.bytes.push(short),
+            (_, Ok(medium)) => {
+                self.bytes.push(126);
+                self.bytes.extend_from_slice(&medium.to_be_bytes());
+            }
+            _ => {
+                self.bytes.push(127);
+                self.bytes.extend_from_slice(&(length as u64).to_be_bytes());
+            }
+        }
+        for part in parts {
+            self.bytes.extend_from_slice(part);
+        }
+    }
+
+    fn advance(&mut self, written: usize) {
+        self.written += written;
+        if self.written == self.bytes.len() {
+            self.written = 0;
+            if self.bytes.capacity() > KEPT_BYTES {
+                self.bytes = Vec::new();
+            } else {
+                self.bytes.clear();
+            }
+        }
+    }
+
+    fn wake(&mut self) {
+        if let Some(writer) = self.writer.take() {
+            writer.wake();
+        }
+    }
+}
+
+/// One subscription on a socket.
+#[derive(Debug)]
+pub struct Subscriber {
+    outbox: Arc<Outbox>,
+    id: String,
+    dialect: Dialect,
+    head: String,
+    tail: &'static [u8],
+}
+
+impl Subscriber {
+    /// The subscription `id` of the socket behind `outbox`.
+    pub fn new(outbox: Arc<Outbox>, id: String, dialect: Dialect) -> Self {
+        let (head, tail) = dialect.around_data(&id);
+        Self {
+            outbox,
+            id,
+            dialect,
+            head,
+            tail,
+        }
+    }
+}
+
+impl Listener for Subscriber {
+    fn welcome(&self) {
+        if self.dialect == Dialect::AppSync {
+            self.outbox.say(&start_ack(&self.id));
+        }
+    }
+
+    fn hear(&self, data: &Bytes) {
+        self.outbox
+            .put(TEXT, &[self.head.as_bytes(), data, self.tail]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures_util::StreamExt as _;
+    use proptest::prelude::*;
+    use tokio::io::AsyncReadExt as _;
+    use tokio_tungstenite::WebSocketStream;
+    use tokio_tungstenite::tungstenite::Message;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::*;
+
+    async fn write_all(outbox: &Outbox, to: &mut tokio::io::DuplexStream) {
+        while !outbox.is_empty() {
+            poll_fn(|cx| outbox.poll_write(cx, Pin::new(to)))
+                .await
+                .unwrap();
+        }
+    }
+
+    #[test]
+    fn every_length_of_text_reads_back_as_it_was_said() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        proptest!(ProptestConfig::with_cases(40), |(lengths in prop::collection::vec(
+            prop_oneof![0usize..300, 65_400usize..65_700], 1..6))| {
+            runtime.block_on(async {
+                let outbox = Outbox::new(1 << 20);
+                let (mut near, far) = tokio::io::duplex(1 << 20);
+                lengths.iter().for_each(|n| outbox.say(&"a".repeat(*n)));
+                outbox.close(Close::NORMAL);
+                write_all(&outbox, &mut near).await;
+                let mut client = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
+                for n in &lengths {
+                    let text = client.next().await.unwrap().unwrap();
+                    assert_eq!(text.to_text().unwrap().len(), *n);
+                }
+                match client.next().await.unwrap().unwrap() {
+                    Message::Close(Some(frame)) => assert_eq!(u16::from(frame.code), 1000),
+                    other => panic!("{other:?}"),
+                }
+            });
+        });
+    }
+
+    #[tokio::test]
+    async fn what_does_not_fit_marks_the_box_full_and_only_a_goodbye_still_goes_in() {
+        let outbox = Outbox::new(10);
+        outbox.say("12345678");
+        assert!(!outbox.is_full());
+        outbox.say("9");
+        assert!(outbox.is_full());
+        outbox.close(Close::TOO_SLOW);
+        outbox.say("late");
+        let (mut near, mut far) = tokio::io::duplex(1024);
+        write_all(&outbox, &mut near).await;
+        drop(near);
+        let mut bytes = Vec::new();
+        far.read_to_end(&mut bytes).await.unwrap();
+        assert_eq!(&bytes[..10], b"\x81\x0812345678");
+        assert_eq!(bytes[10], CLOSE);
+        assert!(bytes.ends_with(Close::TOO_SLOW.reason.as_bytes()));
+    }
+
+    #[tokio::test]
+    async fn a_big_buffer_is_given_back_when_it_is_empty() {
+        let outbox = Outbox::new(1 << 20);
+        outbox.say(&"a".repeat(10_000));
+        let (mut near, _far) = tokio::io::duplex(1 << 20);
+        write_all(&outbox, &mut near).await;
+        assert_eq!(outbox.lock().bytes.capacity(), 0);
+    }
+}

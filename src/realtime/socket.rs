@@ -1,0 +1,319 @@
+//! The pump of one socket: the only place where its client, its outbox, its running
+//! operations, its timers and the server's stop meet.
+
+use std::collections::{HashMap, VecDeque};
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use async_graphql_parser::types::OperationType;
+use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf, ReadHalf, WriteHalf};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::Caller;
+use crate::hub::{Hub, Subscription};
+use crate::realtime::frame::{Close, Dialect, channel_error};
+use crate::realtime::outbox::{Outbox, Subscriber};
+use crate::realtime::session::{Act, Session, SocketLimits};
+use crate::resolvers::document::{Ask, Document};
+use crate::resolvers::run::{self, Wanted};
+use crate::resolvers::{DocumentLimits, Schema, answer};
+
+/// Bytes read from a socket at once; the library holds this much for every connection.
+const READ_BYTES: usize = 4096;
+/// How long the last frames may take to be written before the socket is dropped.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// What a socket needs of its server.
+#[derive(Clone)]
+pub struct Service {
+    /// The schema.
+    pub schema: Schema,
+    /// Who listens.
+    pub hub: Arc<Hub>,
+    /// How wide documents may be.
+    pub documents: DocumentLimits,
+    /// How much a socket may take.
+    pub limits: SocketLimits,
+    /// Where work is counted that must be finished before the server ends.
+    pub tasks: TaskTracker,
+    /// Cancelled when this socket shall say goodbye.
+    pub stop: CancellationToken,
+}
+
+/// What an operation came to.
+enum Outcome {
+    Listening(String, Wanted),
+    Answered(String, Value),
+    Refused(String, Vec<Value>),
+}
+
+struct Pump {
+    service: Service,
+    caller: Caller,
+    session: Session,
+    outbox: Arc<Outbox>,
+    subscriptions: HashMap<String, Subscription>,
+    /// Operations that wait for the one that runs: a sender's report is never overtaken
+    /// by its later fire (decision D18).
+    queue: VecDeque<(String, Dialect, Ask)>,
+    running: Option<BoxFuture<'static, Outcome>>,
+}
+
+/// Serves an upgraded socket until either side ends it.
+pub async fn serve<S>(socket: S, session: Session, service: Service, caller: Caller)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (reader, mut writer) = tokio::io::split(socket);
+    let outbox = Outbox::new(service.limits.outbox_bytes);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BYTES)
+        .write_buffer_size(0)
+        .max_message_size(Some(service.limits.message_bytes))
+        .max_frame_size(Some(service.limits.message_bytes));
+    let line = Line {
+        reader,
+        outbox: Arc::clone(&outbox),
+    };
+    let mut frames = WebSocketStream::from_raw_socket(line, Role::Server, Some(config)).await;
+    let mut pump = Pump {
+        service,
+        caller,
+        session,
+        outbox,
+        subscriptions: HashMap::new(),
+        queue: VecDeque::new(),
+        running: None,
+    };
+    let close = pump.converse(&mut frames, &mut writer).await;
+    // Nothing more is heard from here on, whatever the goodbye takes.
+    pump.subscriptions.clear();
+    if let Some(close) = close {
+        pump.outbox.close(close);
+        say_goodbye(&mut frames, &mut writer, &pump.outbox).await;
+    }
+}
+
+impl Pump {
+    /// Until the client leaves (`None`) or is to be told goodbye.
+    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+        &mut self,
+        frames: &mut WebSocketStream<Line<S>>,
+        writer: &mut WriteHalf<S>,
+    ) -> Option<Close> {
+        let limits = self.service.limits;
+        let mut keep_alive = interval_at(Instant::now() + limits.keep_alive, limits.keep_alive);
+        keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut init = pin!(sleep_until(Instant::now() + limits.init));
+        let stop = self.service.stop.clone();
+        loop {
+            let outbox = Arc::clone(&self.outbox);
+            let written = poll_fn(|cx| outbox.poll_write(cx, Pin::new(writer)));
+            let acts = tokio::select! {
+                () = stop.cancelled() => return Some(Close::RESTART),
+                written = written => {
+                    written.ok()?;
+                    if self.outbox.is_full() {
+                        return Some(Close::TOO_SLOW);
+                    }
+                    continue;
+                }
+                frame = frames.next(), if self.queue.len() < limits.operations => match frame? {
+                    Ok(Message::Text(text)) => self.session.hear(&text),
+                    Ok(Message::Binary(_)) => return Some(Close::NOT_TEXT),
+                    Ok(Message::Close(_)) => return Some(Close::NORMAL),
+                    Ok(_) => continue,
+                    Err(error) => return close_after(&error),
+                },
+                outcome = next(&mut self.running) => self.conclude(outcome),
+                _ = keep_alive.tick() => {
+                    self.stay_alive();
+                    continue;
+                }
+                () = &mut init, if !self.session.is_open() => return Some(Close::INIT_TIMEOUT),
+            };
+            if let Some(close) = self.perform(acts) {
+                return Some(close);
+            }
+            self.run_next();
+        }
+    }
+
+    fn perform(&mut self, acts: Vec<Act>) -> Option<Close> {
+        for act in acts {
+            match act {
+                Act::Say(text) => self.outbox.say(&text),
+                Act::Stop(id) => {
+                    self.subscriptions.remove(&id);
+                    self.queue.retain(|(waiting, ..)| *waiting != id);
+                }
+                Act::Run { id, dialect, ask } => self.queue.push_back((id, dialect, ask)),
+                Act::Close(close) => return Some(close),
+            }
+        }
+        None
+    }
+
+    fn run_next(&mut self) {
+        if self.running.is_none()
+            && let Some((id, dialect, ask)) = self.queue.pop_front()
+        {
+            self.running = Some(Box::pin(run(
+                self.service.clone(),
+                self.caller,
+                id,
+                dialect,
+                ask,
+            )));
+        }
+    }
+
+    fn conclude(&mut self, outcome: Outcome) -> Vec<Act> {
+        match outcome {
+            Outcome::Answered(id, payload) => self.session.answered(&id, &payload),
+            Outcome::Refused(id, errors) => self.session.refused(&id, errors),
+            Outcome::Listening(id, wanted) => {
+                // The client may have stopped it meanwhile.
+                if let Some(dialect) = self.session.dialect_of(&id) {
+                    let subscriber = Subscriber::new(Arc::clone(&self.outbox), id.clone(), dialect);
+                    let subscription = self.service.hub.listen(
+                        &wanted.group,
+                        wanted.selection,
+                        Box::new(subscriber),
+                    );
+                    self.subscriptions.insert(id, subscription);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn stay_alive(&mut self) {
+        match self.session.keep_alive() {
+            Some(text) => self.outbox.say(text),
+            None => self.outbox.ping(),
+        }
+    }
+}
+
+async fn run(service: Service, caller: Caller, id: String, dialect: Dialect, ask: Ask) -> Outcome {
+    let parsed = Document::parse(&ask, service.documents)
+        .and_then(|document| document.check_variables(&ask.variables).map(|()| document));
+    let document = match parsed {
+        Ok(document) => document,
+        Err(error) => return Outcome::Refused(id, vec![answer::document_error(&error)]),
+    };
+    let kind = document.kind();
+    if kind == OperationType::Subscription {
+        return match run::subscribe(&service.schema, document, ask, caller).await {
+            Ok(wanted) => Outcome::Listening(id, wanted),
+            Err(errors) => Outcome::Refused(id, errors),
+        };
+    }
+    if dialect == Dialect::AppSync {
+        let message = format!("{kind} not supported through the realtime channel");
+        return Outcome::Refused(id, vec![channel_error("UnsupportedOperation", &message)]);
+    }
+    match run::answer_whole(&service.tasks, service.schema, document, ask, caller).await {
+        Some(response) => {
+            let payload = serde_json::to_value(answer::Answer(&response)).unwrap_or_default();
+            Outcome::Answered(id, payload)
+        }
+        None => Outcome::Refused(
+            id,
+            vec![channel_error(
+                "InternalFailure",
+                "The service is busy. Please try again.",
+            )],
+        ),
+    }
+}
+
+/// The running operation's outcome; pending while none runs.
+async fn next(running: &mut Option<BoxFuture<'static, Outcome>>) -> Outcome {
+    match running {
+        Some(operation) => {
+            let outcome = operation.await;
+            *running = None;
+            outcome
+        }
+        None => std::future::pending().await,
+    }
+}
+
+fn close_after(error: &WsError) -> Option<Close> {
+    match error {
+        WsError::Capacity(CapacityError::MessageTooLong { .. }) => Some(Close::TOO_BIG),
+        WsError::Protocol(_) => Some(Close::BAD_FRAME),
+        WsError::Utf8(_) => Some(Close::NOT_UTF8),
+        _ => None,
+    }
+}
+
+/// Writes what is left and waits for the client's own goodbye, both within a bound.
+async fn say_goodbye<S: AsyncRead + AsyncWrite + Unpin>(
+    frames: &mut WebSocketStream<Line<S>>,
+    writer: &mut WriteHalf<S>,
+    outbox: &Outbox,
+) {
+    let farewell = async {
+        while !outbox.is_empty() {
+            poll_fn(|cx| outbox.poll_write(cx, Pin::new(writer))).await?;
+        }
+        writer.shutdown().await?;
+        while let Some(Ok(_)) = frames.next().await {}
+        io::Result::Ok(())
+    };
+    // Whoever does not listen to a goodbye is dropped without one.
+    let _ = timeout(GOODBYE, farewell).await;
+}
+
+/// A socket as the WebSocket library sees it: it reads the wire, and what it writes
+/// (pongs, the echo of a close) waits its turn in the outbox.
+#[derive(Debug)]
+pub struct Line<S> {
+    reader: ReadHalf<S>,
+    outbox: Arc<Outbox>,
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.reader).poll_read(cx, buf)
+    }
+}
+
+impl<S: Unpin> AsyncWrite for Line<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.outbox.raw(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

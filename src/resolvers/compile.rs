@@ -1,0 +1,146 @@
+//! A validated subscription document becomes a [`Selection`]: fragments are followed,
+//! `@skip` and `@include` decided, fields of one response name merged, in the order and
+//! by the rules of the GraphQL engine.
+
+use async_graphql::Variables;
+use async_graphql_parser::Positioned;
+use async_graphql_parser::types::{
+    Directive, ExecutableDocument, Field as AstField, Selection as AstSelection, SelectionSet,
+};
+use async_graphql_value::{ConstValue, Value};
+
+use crate::hub::selection::{Field, Pick, Selection};
+use crate::resolvers::document::Document;
+
+/// Compiles the operation of a document that the engine has validated. `None` when it
+/// does not come to exactly one subscription field.
+pub fn selection(document: &Document, variables: &Variables) -> Option<Selection> {
+    let compiler = Compiler {
+        document: &document.parsed,
+        operation: document,
+        variables,
+    };
+    let root = compiler.collect(&[&document.operation().selection_set.node]);
+    let [one] = root.as_slice() else { return None };
+    Some(Selection::new(one.name, compiler.picks(&one.inner)))
+}
+
+struct Compiler<'a> {
+    document: &'a ExecutableDocument,
+    operation: &'a Document,
+    variables: &'a Variables,
+}
+
+/// A response name, its field, and every selection set given for it.
+struct Collected<'a> {
+    name: &'a str,
+    field: &'a str,
+    inner: Vec<&'a SelectionSet>,
+}
+
+impl<'a> Compiler<'a> {
+    fn picks(&self, sets: &[&'a SelectionSet]) -> Vec<Pick> {
+        let fields = self.collect(sets);
+        let picks = fields
+            .iter()
+            .filter_map(|c| Some(Pick::node(c.name, field(c.field)?, self.picks(&c.inner))));
+        picks.collect()
+    }
+
+    fn collect(&self, sets: &[&'a SelectionSet]) -> Vec<Collected<'a>> {
+        let mut collected = Vec::new();
+        for set in sets {
+            self.collect_into(&mut collected, set);
+        }
+        collected
+    }
+
+    fn collect_into(&self, collected: &mut Vec<Collected<'a>>, set: &'a SelectionSet) {
+        for item in &set.items {
+            if !self.wanted(item.node.directives()) {
+                continue;
+            }
+            match &item.node {
+                AstSelection::Field(field) => Self::add(collected, &field.node),
+                // Every type here is an object type, so a fragment that passed validation applies.
+                AstSelection::InlineFragment(fragment) => {
+                    self.collect_into(collected, &fragment.node.selection_set.node);
+                }
+                AstSelection::FragmentSpread(spread) => {
+                    if let Some(fragment) =
+                        self.document.fragments.get(&spread.node.fragment_name.node)
+                    {
+                        self.collect_into(collected, &fragment.node.selection_set.node);
+                    }
+                }
+            }
+        }
+    }
+
+    fn add(collected: &mut Vec<Collected<'a>>, field: &'a AstField) {
+        let name = field.response_key().node.as_str();
+        let inner = &field.selection_set.node;
+        match collected.iter_mut().find(|c| c.name == name) {
+            Some(same) => same.inner.push(inner),
+            None => collected.push(Collected {
+                name,
+                field: field.name.node.as_str(),
+                inner: vec![inner],
+            }),
+        }
+    }
+
+    fn wanted(&self, directives: &[Positioned<Directive>]) -> bool {
+        directives.iter().all(|directive| {
+            let condition = || {
+                directive
+                    .node
+                    .get_argument("if")
+                    .is_some_and(|value| self.is_true(&value.node))
+            };
+            match directive.node.name.node.as_str() {
+                "skip" => !condition(),
+                "include" => condition(),
+                _ => true,
+            }
+        })
+    }
+
+    fn is_true(&self, value: &Value) -> bool {
+        match value {
+            Value::Boolean(value) => *value,
+            Value::Variable(name) => {
+                let declared = self.operation.operation().variable_definitions.iter();
+                let default = declared
+                    .filter(|d| d.node.name.node == *name)
+                    .find_map(|d| d.node.default_value());
+                self.variables.get(name).or(default) == Some(&ConstValue::Boolean(true))
+            }
+            _ => false,
+        }
+    }
+}
+
+fn field(name: &str) -> Option<Field> {
+    Some(match name {
+        "__typename" => Field::Typename,
+        "groupId" => Field::GroupId,
+        "domain" => Field::Domain,
+        "nodeStatus" => Field::NodeStatus,
+        "batchEvent" => Field::BatchEvent,
+        "groupDissolve" => Field::GroupDissolve,
+        "nodeId" => Field::NodeId,
+        "data" => Field::Data,
+        "timestamp" => Field::Timestamp,
+        "key" => Field::Key,
+        "value" => Field::Value,
+        "events" => Field::Events,
+        "firedByNodeId" => Field::FiredByNodeId,
+        "name" => Field::Name,
+        "payload" => Field::Payload,
+        "cursor" => Field::Cursor,
+        "orderKey" => Field::OrderKey,
+        "message" => Field::Message,
+        _ => return None,
+    })
+}

@@ -1,0 +1,335 @@
+//! A request's document: looked at before it is parsed, parsed once, and its
+//! operation chosen.
+
+use async_graphql::Variables;
+use async_graphql_parser::types::{
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
+};
+use async_graphql_parser::{Pos, parse_query};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::resolvers::DocumentLimits;
+
+/// What a client asks, in the envelope that every wire shares. Unknown members are ignored.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Ask {
+    /// The document.
+    pub query: String,
+    /// Its variables; null is none.
+    #[serde(default, deserialize_with = "null_is_none")]
+    pub variables: Variables,
+    /// Which of its operations.
+    #[serde(default)]
+    pub operation_name: Option<String>,
+}
+
+fn null_is_none<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Variables, D::Error> {
+    Ok(Option::<Variables>::deserialize(value)?.unwrap_or_default())
+}
+
+/// Why a document cannot be run at all.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum DocumentError {
+    /// It has no operation.
+    #[error("The document has no operation.")]
+    NoOperation,
+    /// It has several and none was named.
+    #[error("Missing operation name.")]
+    NoOperationName,
+    /// It has no operation of that name.
+    #[error("Unknown operation named '{0}'.")]
+    UnknownOperation(String),
+    /// Brackets stand too deep in each other.
+    #[error("The document nests brackets deeper than {limit} levels.")]
+    TooDeep {
+        /// The most levels.
+        limit: usize,
+        /// Where they pass it.
+        at: (usize, usize),
+    },
+    /// It is no GraphQL.
+    #[error("Invalid Syntax: {what}")]
+    Syntax {
+        /// What was wrong.
+        what: String,
+        /// Where.
+        at: Vec<(usize, usize)>,
+    },
+    /// A variable that must have a value has none.
+    #[error("Variable '{name}' has coerced Null value for NonNull type '{of}'")]
+    NullVariable {
+        /// The variable.
+        name: String,
+        /// Its type.
+        of: String,
+        /// Where it is declared.
+        at: (usize, usize),
+    },
+}
+
+impl DocumentError {
+    /// Line and column of what is wrong.
+    pub fn locations(&self) -> Vec<(usize, usize)> {
+        match self {
+            Self::TooDeep { at, .. } | Self::NullVariable { at, .. } => vec![*at],
+            Self::Syntax { at, .. } => at.clone(),
+            _ => Vec::new(),
+        }
+    }
+}
+
+/// A parsed document and the operation that is to run.
+#[derive(Clone, Debug)]
+pub struct Document {
+    /// The whole document.
+    pub parsed: ExecutableDocument,
+    name: Option<String>,
+}
+
+impl Document {
+    /// Parses the asked document and finds its operation.
+    pub fn parse(ask: &Ask, limits: DocumentLimits) -> Result<Self, DocumentError> {
+        check_nesting(&ask.query, limits.nesting)?;
+        let parsed = parse_query(&ask.query).map_err(|error| match error {
+            async_graphql_parser::Error::MissingOperation => DocumentError::NoOperation,
+            async_graphql_parser::Error::Syntax { start, .. } => {
+                // The parser's own message draws the document, which may hold children's words.
+                DocumentError::Syntax {
+                    what: "the document cannot be read from here on".into(),
+                    at: vec![place(start)],
+                }
+            }
+            other => {
+                let at = other.positions().map(place).collect();
+                DocumentError::Syntax {
+                    what: other.to_string(),
+                    at,
+                }
+            }
+        })?;
+        let name = ask.operation_name.clone().filter(|name| !name.is_empty());
+        let document = Self { parsed, name };
+        document.chosen()?;
+        Ok(document)
+    }
+
+    /// The operation's definition.
+    pub fn operation(&self) -> &OperationDefinition {
+        self.chosen()
+            .expect("the operation was found when the document was parsed")
+    }
+
+    /// Query, mutation or subscription.
+    pub fn kind(&self) -> OperationType {
+        self.operation().ty
+    }
+
+    /// Refuses a missing or null variable in AppSync's words.
+    pub fn check_variables(&self, variables: &Variables) -> Result<(), DocumentError> {
+        for declared in &self.operation().variable_definitions {
+            let (name, of) = (&declared.node.name.node, &declared.node.var_type.node);
+            let given = variables
+                .get(name)
+                .is_some_and(|value| *value != async_graphql::Value::Null);
+            let defaulted = !variables.contains_key(name) && declared.node.default_value.is_some();
+            if !of.nullable && !given && !defaulted {
+                let (name, of) = (name.to_string(), of.to_string());
+                return Err(DocumentError::NullVariable {
+                    name,
+                    of,
+                    at: place(declared.pos),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn chosen(&self) -> Result<&OperationDefinition, DocumentError> {
+        match (&self.parsed.operations, &self.name) {
+            (DocumentOperations::Single(operation), None) => Ok(&operation.node),
+            (DocumentOperations::Multiple(operations), Some(name)) => {
+                let operation = operations.get(name.as_str());
+                operation
+                    .map(|o| &o.node)
+                    .ok_or_else(|| DocumentError::UnknownOperation(name.clone()))
+            }
+            (DocumentOperations::Multiple(operations), None) => match operations.len() {
+                1 => operations
+                    .values()
+                    .next()
+                    .map(|o| &o.node)
+                    .ok_or(DocumentError::NoOperation),
+                _ => Err(DocumentError::NoOperationName),
+            },
+            (DocumentOperations::Single(_), Some(name)) => {
+                Err(DocumentError::UnknownOperation(name.clone()))
+            }
+        }
+    }
+}
+
+fn place(at: Pos) -> (usize, usize) {
+    (at.line, at.column)
+}
+
+/// Refuses deep brackets before the parser meets them: it recurses, and a few thousand
+/// levels would overflow the stack and end the process. One pass; texts and comments
+/// are skipped.
+fn check_nesting(text: &str, limit: usize) -> Result<(), DocumentError> {
+    let bytes = text.as_bytes();
+    let (mut depth, mut i) = (0_usize, 0);
+    while i < bytes.len() {
+        match bytes[i] {
+            b'(' | b'[' | b'{' => {
+                depth += 1;
+                if depth > limit {
+                    let line = text[..i].matches('\n').count() + 1;
+                    let column = text[..i]
+                        .rsplit('\n')
+                        .next()
+                        .map_or(0, |l| l.chars().count())
+                        + 1;
+                    return Err(DocumentError::TooDeep {
+                        limit,
+                        at: (line, column),
+                    });
+                }
+            }
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            b'#' => {
+                i += bytes[i..]
+                    .iter()
+                    .position(|b| matches!(b, b'\n' | b'\r'))
+                    .unwrap_or(bytes.len())
+            }
+            b'"' if bytes[i..].starts_with(b"\"\"\"") => i = end_of_block(bytes, i + 3),
+            b'"' => i = end_of_text(bytes, i + 1),
+            _ => {}
+        }
+        i += 1;
+    }
+    Ok(())
+}
+
+/// The place of the quote that ends a text; a line's end ends it as well, as an error.
+fn end_of_text(bytes: &[u8], mut i: usize) -> usize {
+    while i < bytes.len() && !matches!(bytes[i], b'"' | b'\n') {
+        i += if bytes[i] == b'\\' { 2 } else { 1 };
+    }
+    i
+}
+
+/// The place of the last quote that ends a block.
+fn end_of_block(bytes: &[u8], mut i: usize) -> usize {
+    while i < bytes.len() {
+        if bytes[i..].starts_with(b"\\\"\"\"") {
+            i += 4;
+        } else if bytes[i..].starts_with(b"\"\"\"") {
+            return i + 2;
+        } else {
+            i += 1;
+        }
+    }
+    i
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn ask(query: &str) -> Ask {
+        Ask {
+            query: query.into(),
+            ..Ask::default()
+        }
+    }
+
+    fn parse(query: &str) -> Result<Document, DocumentError> {
+        Document::parse(&ask(query), DocumentLimits::default())
+    }
+
+    #[test]
+    fn deep_brackets_are_refused_before_they_are_parsed() {
+        for (open, close) in [("[", "]"), ("{a:", "}"), ("(", ")")] {
+            let text = format!(
+                "{{ f(a: {}1{}) }}",
+                open.repeat(50_000),
+                close.repeat(50_000)
+            );
+            assert!(matches!(
+                parse(&text),
+                Err(DocumentError::TooDeep { limit: 64, .. })
+            ));
+        }
+        assert!(
+            parse(&format!(
+                "{{ f(a: {}1{}) }}",
+                "[".repeat(60),
+                "]".repeat(60)
+            ))
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn brackets_in_texts_and_comments_do_not_count() {
+        let many = "[".repeat(200);
+        for text in [
+            format!("{{ f(a: \"{many}\") }}"),
+            format!("{{ f(a: \"\\\"{many}\") }}"),
+            format!("{{ f(a: \"\"\"{many} \\\"\"\" {many}\"\"\") }}"),
+            format!("# {many}\n{{ f }}"),
+        ] {
+            assert!(parse(&text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_syntax_error_says_where_and_does_not_repeat_the_document() {
+        let error = parse("{ f(secret: \"kitten\"").unwrap_err();
+        assert!(!error.to_string().contains("kitten"));
+        assert_eq!(error.locations().len(), 1);
+    }
+
+    #[test]
+    fn the_operation_is_chosen_by_name() {
+        let named = |name: Option<&str>| {
+            let ask = Ask {
+                operation_name: name.map(Into::into),
+                ..ask("query A { a } mutation B { b }")
+            };
+            Document::parse(&ask, DocumentLimits::default()).map(|d| d.kind())
+        };
+        assert_eq!(named(Some("B")), Ok(OperationType::Mutation));
+        assert_eq!(named(None), Err(DocumentError::NoOperationName));
+        assert_eq!(
+            named(Some("C")),
+            Err(DocumentError::UnknownOperation("C".into()))
+        );
+    }
+
+    #[test]
+    fn a_variable_that_must_have_a_value_is_named_when_it_has_none() {
+        let document = parse("query Q($x: String!, $y: Int, $z: Int! = 1) { f }").unwrap();
+        let check = |json: serde_json::Value| {
+            document
+                .check_variables(&Variables::from_json(json))
+                .map_err(|e| e.to_string())
+        };
+        assert_eq!(check(serde_json::json!({"x": "1"})), Ok(()));
+        let text = "Variable 'x' has coerced Null value for NonNull type 'String!'";
+        assert_eq!(check(serde_json::json!({})), Err(text.to_owned()));
+        assert_eq!(check(serde_json::json!({"x": null})), Err(text.to_owned()));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_parsed_or_refused_and_never_panics(text in "[\\[\\](){}\"#\\\\\n a:é]{0,200}") {
+            let _ = parse(&text);
+        }
+    }
+}

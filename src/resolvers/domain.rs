@@ -1,0 +1,15 @@
+//! Domains: where a caller's classmates are found.
+
+use async_graphql::{Context, Object};
+
+use crate::resolvers::Reach as _;
+
+#[derive(Default, Debug)]
+pub struct DomainMutation;
+
+#[Object]
+impl DomainMutation {
+    async fn create_domain(&self, ctx: &Context<'_>) -> String {
+        ctx.mesh().domains.domain_of(ctx.caller().address)
+    }
+}

@@ -1,0 +1,147 @@
+//! What the schema can do: one file per noun, its outer types beside its fields.
+//!
+//! A resolver parses its arguments into the model's words, asks the store, tells the
+//! hub and answers. Resolvers know no socket, HTTP, Lambda or AWS.
+
+pub mod answer;
+pub mod compile;
+pub mod document;
+mod domain;
+mod event;
+mod group;
+mod message;
+mod node;
+pub mod run;
+mod scalar;
+mod status;
+
+use async_graphql::{Context, MergedObject};
+
+use crate::auth::Caller;
+use crate::mesh::Mesh;
+use crate::model::refusal::Refusal;
+use crate::store;
+
+pub use message::Heard;
+
+/// The schema of contract section 1.
+pub type Schema = async_graphql::Schema<Query, Mutation, message::Subscription>;
+
+/// The query root.
+#[derive(MergedObject, Default, Debug)]
+pub struct Query(
+    group::GroupQuery,
+    node::NodeQuery,
+    status::StatusQuery,
+    event::EventQuery,
+);
+
+/// The mutation root.
+#[derive(MergedObject, Default, Debug)]
+pub struct Mutation(
+    domain::DomainMutation,
+    group::GroupMutation,
+    node::NodeMutation,
+    status::StatusMutation,
+    event::EventMutation,
+);
+
+/// How deep and wide a document may be. GraphiQL's introspection query fits.
+#[derive(Clone, Copy, Debug)]
+pub struct DocumentLimits {
+    /// Levels of selection sets.
+    pub depth: usize,
+    /// Fields selected.
+    pub complexity: usize,
+    /// Aliases.
+    pub aliases: usize,
+    /// Brackets within brackets in the text; deeper text is refused before it is parsed.
+    pub nesting: usize,
+}
+
+impl Default for DocumentLimits {
+    fn default() -> Self {
+        Self {
+            depth: 16,
+            complexity: 400,
+            aliases: 50,
+            nesting: 64,
+        }
+    }
+}
+
+/// The schema over a stage.
+pub fn schema(mesh: Mesh, limits: DocumentLimits) -> Schema {
+    async_graphql::Schema::build(Query::default(), Mutation::default(), message::Subscription)
+        .limit_depth(limits.depth)
+        .limit_complexity(limits.complexity)
+        .limit_aliases(limits.aliases)
+        .limit_recursive_depth(32)
+        .limit_directives(10)
+        .disable_suggestions()
+        .data(mesh)
+        .data(limits)
+        .finish()
+}
+
+/// What a resolver may reach for.
+trait Reach {
+    fn mesh(&self) -> &Mesh;
+    fn caller(&self) -> Caller;
+}
+
+impl Reach for Context<'_> {
+    fn mesh(&self) -> &Mesh {
+        self.data_unchecked::<Mesh>()
+    }
+
+    fn caller(&self) -> Caller {
+        self.data::<Caller>().copied().unwrap_or_default()
+    }
+}
+
+/// The answer of a resolver, or why there is none.
+type Answer<T> = Result<T, Unanswered>;
+
+/// A refusal or failure on its way to the caller: the one place where both become
+/// GraphQL errors.
+struct Unanswered(store::Error);
+
+impl<E: Into<store::Error>> From<E> for Unanswered {
+    fn from(error: E) -> Self {
+        Self(error.into())
+    }
+}
+
+impl From<Unanswered> for async_graphql::Error {
+    fn from(Unanswered(error): Unanswered) -> Self {
+        match error {
+            store::Error::Refused(refusal) => told(&refusal.to_string(), refusal.kind()),
+            store::Error::Failed(failure) => {
+                tracing::error!(
+                    error = &failure as &dyn std::error::Error,
+                    "a request failed"
+                );
+                told(
+                    "The service is busy or out of order. Please try again.",
+                    "InternalFailure",
+                )
+            }
+        }
+    }
+}
+
+fn told(message: &str, kind: &'static str) -> async_graphql::Error {
+    use async_graphql::ErrorExtensions as _;
+    async_graphql::Error::new(message)
+        .extend_with(|_, extensions| extensions.set("errorType", kind))
+}
+
+/// Refuses a list with too many items before anything is made of it.
+fn at_most<T>(argument: &'static str, list: &[T], items: usize) -> Result<(), Refusal> {
+    if list.len() > items {
+        Err(Refusal::TooMany { argument, items })
+    } else {
+        Ok(())
+    }
+}

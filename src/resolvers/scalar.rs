@@ -1,0 +1,67 @@
+//! AppSync's own scalar.
+
+use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
+
+use crate::model::time::Timestamp;
+
+/// An ISO 8601 date and time with an offset, kept as it was sent.
+#[derive(Clone, Debug)]
+pub struct AwsDateTime(pub String);
+
+#[Scalar(name = "AWSDateTime")]
+impl ScalarType for AwsDateTime {
+    fn parse(value: Value) -> InputValueResult<Self> {
+        match value {
+            Value::String(text) if is_date_time(&text) => Ok(Self(text)),
+            Value::String(_) => Err(InputValueError::custom(
+                "an ISO 8601 date and time with an offset is wanted, such as 2026-11-21T04:40:35.740Z",
+            )),
+            other => Err(InputValueError::expected_type(other)),
+        }
+    }
+
+    fn to_value(&self) -> Value {
+        Value::String(self.0.clone())
+    }
+}
+
+/// AWS wants the extended format, `T` between date and time, and an offset.
+fn is_date_time(text: &str) -> bool {
+    text.as_bytes().get(10) == Some(&b'T')
+        && !text.contains('[')
+        && text.parse::<jiff::Timestamp>().is_ok()
+}
+
+impl From<Timestamp> for AwsDateTime {
+    fn from(at: Timestamp) -> Self {
+        Self(at.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_needs_an_offset() {
+        for good in [
+            "2026-11-21T04:40:35.740Z",
+            "2026-11-21T04:40:35+09:00",
+            "2026-11-21T04:40:35.123456-05:30",
+        ] {
+            assert!(is_date_time(good), "{good}");
+        }
+        for bad in [
+            "",
+            "2026-11-21",
+            "2026-11-21T04:40:35",
+            "2026-11-21 04:40:35Z",
+            "yesterday",
+            "1234567890",
+            "2026-13-01T00:00:00Z",
+            "2026-11-21T04:40:35+09:00[Asia/Tokyo]",
+        ] {
+            assert!(!is_date_time(bad), "{bad}");
+        }
+    }
+}

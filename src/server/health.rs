@@ -1,0 +1,28 @@
+//! For load balancers and people: does the process live, can it work.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use crate::server::Doors;
+
+/// GET /healthz: the process answers.
+pub async fn alive() -> &'static str {
+    "ok\n"
+}
+
+/// GET /readyz: the store takes writes and the server is not stopping.
+pub async fn ready(State(doors): State<Doors>) -> (StatusCode, &'static str) {
+    if doors.stop.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
+    }
+    match doors.mesh.store.ready().await {
+        Ok(()) => (StatusCode::OK, "ok\n"),
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "the store does not take writes\n",
+            )
+        }
+    }
+}

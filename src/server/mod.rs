@@ -1,0 +1,122 @@
+//! The standalone server: HTTP and WebSocket doors over the schema, health, the
+//! GraphiQL page, TLS, and an orderly stop.
+
+mod health;
+mod http;
+mod listen;
+mod page;
+mod query;
+pub mod tls;
+mod upgrade;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::ApiKeys;
+use crate::heartbeat::reaper;
+use crate::mesh::Mesh;
+use crate::realtime::session::SocketLimits;
+use crate::resolvers::{self, DocumentLimits, Schema};
+
+/// How the server behaves beside the rules of the stage.
+#[derive(Clone, Debug)]
+pub struct ServerSettings {
+    /// Who may call.
+    pub keys: ApiKeys,
+    /// A development key that the GraphiQL page may fill in.
+    pub development_key: Option<&'static str>,
+    /// Whose `X-Forwarded-For` is believed (decision D2).
+    pub trusted_proxies: Arc<[IpNet]>,
+    /// How wide documents may be.
+    pub documents: DocumentLimits,
+    /// How much a socket may take.
+    pub sockets: SocketLimits,
+    /// Bounds of the HTTP door.
+    pub http: HttpLimits,
+}
+
+/// Bounds of the HTTP door.
+#[derive(Clone, Copy, Debug)]
+pub struct HttpLimits {
+    /// Connections at once, sockets included; more wait to be accepted.
+    pub connections: usize,
+    /// Bytes of a request's body.
+    pub body_bytes: usize,
+    /// Bytes of a request's head; tokens of sign-in services fill several thousand.
+    pub head_bytes: usize,
+    /// How long a request may take to arrive, and a TLS handshake to be made.
+    pub patience: Duration,
+    /// Over how long sockets are told goodbye when the server stops.
+    pub drain: Duration,
+}
+
+impl Default for HttpLimits {
+    fn default() -> Self {
+        Self {
+            connections: 25_000,
+            body_bytes: 256 * 1024,
+            head_bytes: 32 * 1024,
+            patience: Duration::from_secs(10),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What every door of one server shares.
+#[derive(Clone)]
+struct Doors {
+    schema: Schema,
+    mesh: Mesh,
+    settings: ServerSettings,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Where the server listens.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Plain HTTP.
+    pub plain: TcpListener,
+    /// HTTP over TLS.
+    pub tls: Option<(TcpListener, Arc<rustls::ServerConfig>)>,
+}
+
+/// Serves until `stop` is cancelled, then takes leave of every socket.
+pub async fn run(
+    mesh: Mesh,
+    settings: ServerSettings,
+    listeners: Listeners,
+    stop: CancellationToken,
+) {
+    let tasks = TaskTracker::new();
+    let doors = Doors {
+        schema: resolvers::schema(mesh.clone(), settings.documents),
+        mesh: mesh.clone(),
+        settings,
+        tasks: tasks.clone(),
+        stop: stop.clone(),
+    };
+    let drain = doors.settings.http.drain;
+    let reaping = {
+        let stop = stop.clone();
+        async move { reaper::run(mesh.store.as_ref(), &mesh.hub, &mesh.clock, stop).await }
+    };
+    tasks.spawn(reaping);
+    listen::accept_all(doors, listeners).await;
+    tasks.close();
+    // Goodbyes are spread over the drain; a little more, and whoever is left is dropped.
+    if tokio::time::timeout(drain + Duration::from_secs(6), tasks.wait())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            left = tasks.len(),
+            "stopped without waiting for the last connections"
+        );
+    }
+}

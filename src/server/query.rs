@@ -1,0 +1,136 @@
+//! Queries and mutations over HTTP: POST with a JSON envelope, GET with a query string.
+
+use async_graphql_parser::types::OperationType;
+use axum::body::{Body, Bytes};
+use axum::extract::{Query, Request, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::auth::Caller;
+use crate::domains::caller_address;
+use crate::realtime::credentials::API_KEY;
+use crate::resolvers::document::{Ask, Document, DocumentError};
+use crate::resolvers::{answer, run};
+use crate::server::Doors;
+use crate::server::http::{Refused, answer as respond};
+use crate::server::listen::Peer;
+
+/// POST /graphql.
+pub async fn post(State(doors): State<Doors>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let answered = async {
+        doors.settings.keys.check(key_in(&head.headers))?;
+        check_content_type(&head.headers)?;
+        let body = read(&doors, body).await?;
+        if body.iter().all(u8::is_ascii_whitespace) {
+            return Err(Refused::EMPTY);
+        }
+        let ask = serde_json::from_slice(&body).map_err(|_| Refused::UNREADABLE)?;
+        run_one(&doors, ask, caller(&doors, &head.extensions, &head.headers)).await
+    };
+    answered.await.unwrap_or_else(Refused::response)
+}
+
+/// GET /graphql?query=…; AppSync lets mutations through as well.
+pub async fn get(doors: Doors, request: Request) -> Response {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Asked {
+        query: String,
+        variables: Option<String>,
+        operation_name: Option<String>,
+    }
+    let (head, _) = request.into_parts();
+    let answered = async {
+        doors.settings.keys.check(key_in(&head.headers))?;
+        let Query(asked): Query<Asked> =
+            Query::try_from_uri(&head.uri).map_err(|_| Refused::UNREADABLE)?;
+        let variables = asked
+            .variables
+            .filter(|text| !text.is_empty())
+            .map(|text| serde_json::from_str(&text));
+        let variables: Option<Option<_>> =
+            variables.transpose().map_err(|_| Refused::UNREADABLE)?;
+        let ask = Ask {
+            query: asked.query,
+            variables: variables.flatten().unwrap_or_default(),
+            operation_name: asked.operation_name,
+        };
+        run_one(&doors, ask, caller(&doors, &head.extensions, &head.headers)).await
+    };
+    answered.await.unwrap_or_else(Refused::response)
+}
+
+/// The API key in the headers.
+pub fn key_in(headers: &HeaderMap) -> Option<&str> {
+    headers.get(API_KEY)?.to_str().ok()
+}
+
+/// Who calls.
+pub fn caller(doors: &Doors, extensions: &axum::http::Extensions, headers: &HeaderMap) -> Caller {
+    let Some(Peer(peer)) = extensions.get() else {
+        return Caller::default();
+    };
+    let forwarded = headers.get_all("x-forwarded-for").iter();
+    let forwarded: Vec<_> = forwarded
+        .map(|value| value.to_str().unwrap_or_default())
+        .collect();
+    Caller {
+        address: caller_address(peer.ip(), &forwarded, &doors.settings.trusted_proxies),
+    }
+}
+
+fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
+    let kind = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim();
+    let known = ["application/json", "application/graphql"]
+        .iter()
+        .any(|k| kind.eq_ignore_ascii_case(k));
+    if known {
+        Ok(())
+    } else {
+        Err(Refused::UNREADABLE)
+    }
+}
+
+async fn read(doors: &Doors, body: Body) -> Result<Bytes, Refused> {
+    let limits = doors.settings.http;
+    let read = Limited::new(body, limits.body_bytes).collect();
+    match tokio::time::timeout(limits.patience, read).await {
+        Err(_) => Err(Refused::TOO_LATE),
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TOO_LARGE),
+        Ok(Err(_)) => Err(Refused::UNREADABLE),
+    }
+}
+
+async fn run_one(doors: &Doors, ask: Ask, caller: Caller) -> Result<Response, Refused> {
+    let document = match Document::parse(&ask, doors.settings.documents) {
+        Ok(document) => document,
+        Err(DocumentError::NoOperation) => return Err(Refused::UNREADABLE),
+        Err(DocumentError::NoOperationName) => return Err(Refused::NO_OPERATION_NAME),
+        Err(error) => return Ok(refused_document(&error)),
+    };
+    if document.kind() == OperationType::Subscription {
+        return Err(Refused::SUBSCRIPTION);
+    }
+    if let Err(error) = document.check_variables(&ask.variables) {
+        return Ok(refused_document(&error));
+    }
+    let response =
+        run::answer_whole(&doors.tasks, doors.schema.clone(), document, ask, caller).await;
+    let body = serde_json::to_vec(&answer::Answer(&response.ok_or(Refused::BROKEN)?))
+        .map_err(|_| Refused::BROKEN)?;
+    Ok(respond(StatusCode::OK, body))
+}
+
+fn refused_document(error: &DocumentError) -> Response {
+    let body = json!({"data": null, "errors": [answer::document_error(error)]});
+    respond(StatusCode::OK, body.to_string().into_bytes())
+}

@@ -1,0 +1,100 @@
+//! Certificates: given ones, or made once for this machine so that clients which insist
+//! on TLS can be tried without a certificate authority.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
+};
+use rustls::ServerConfig;
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+
+/// Whom a self-made certificate speaks for.
+const THIS_MACHINE: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// TLS with the certificate chain and key in these PEM files.
+pub fn from_files(cert: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> {
+    let chain = CertificateDer::pem_file_iter(cert)
+        .and_then(Iterator::collect)
+        .with_context(|| format!("cannot read the certificate {}", cert.display()))?;
+    let key = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("cannot read the key {}", key.display()))?;
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .context("cannot set up TLS")?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .context("the certificate and the key do not fit each other")?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+/// TLS with the certificate in `folder`, which is made there, with its own authority
+/// `ca.pem` for clients to trust, unless `cert.pem` and `key.pem` exist.
+pub fn self_signed(folder: &Path) -> anyhow::Result<Arc<ServerConfig>> {
+    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    if !(cert.exists() && key.exists()) {
+        make(folder)
+            .with_context(|| format!("cannot make a certificate in {}", folder.display()))?;
+    }
+    from_files(&cert, &key)
+}
+
+fn make(folder: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder)?;
+    let mut params = CertificateParams::default();
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "Mesh v2 self-signed authority");
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    // The authority's key is not kept: it signs this one certificate and nothing else ever.
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
+    let mut params = CertificateParams::new(THIS_MACHINE.map(String::from))?;
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "localhost");
+    let key = KeyPair::generate()?;
+    let cert = params.signed_by(&key, &authority)?;
+    std::fs::write(folder.join("ca.pem"), authority.pem())?;
+    std::fs::write(folder.join("cert.pem"), cert.pem())?;
+    write_secret(&folder.join("key.pem"), &key.serialize_pem())?;
+    Ok(())
+}
+
+fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
+    use std::io::Write as _;
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_made_once_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        self_signed(folder.path()).unwrap();
+        let first = std::fs::read(folder.path().join("cert.pem")).unwrap();
+        self_signed(folder.path()).unwrap();
+        assert_eq!(
+            std::fs::read(folder.path().join("cert.pem")).unwrap(),
+            first
+        );
+        assert!(folder.path().join("ca.pem").exists());
+    }
+
+    #[test]
+    fn a_missing_certificate_is_named() {
+        let error = from_files(Path::new("no/cert.pem"), Path::new("no/key.pem")).unwrap_err();
+        assert!(error.to_string().contains("no/cert.pem"), "{error}");
+    }
+}

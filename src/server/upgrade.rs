@@ -1,0 +1,131 @@
+//! From an HTTP request to a WebSocket. The upgrade succeeds without credentials: a
+//! client that is turned away here would take the network for blocked (contract
+//! section 7, point 1).
+
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use axum::response::{IntoResponse as _, Response};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Caller;
+use crate::realtime::credentials::{key_in_protocols, key_in_query};
+use crate::realtime::frame::Subprotocol;
+use crate::realtime::session::Session;
+use crate::realtime::socket::{self, Service};
+use crate::server::Doors;
+use crate::server::http::Refused;
+use crate::server::listen::Place;
+use crate::server::query::{caller, key_in};
+
+/// Whether the request asks for a WebSocket.
+pub fn is_wanted(request: &Request) -> bool {
+    has_token(request.headers(), header::UPGRADE, "websocket")
+}
+
+/// Answers the upgrade and serves the socket.
+pub fn upgrade(doors: Doors, mut request: Request) -> Response {
+    let headers = request.headers();
+    let right = request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && is_wanted(&request)
+        && has_token(headers, header::CONNECTION, "upgrade")
+        && headers
+            .get(header::SEC_WEBSOCKET_VERSION)
+            .is_some_and(|version| version == "13");
+    let (true, Some(key)) = (right, headers.get(header::SEC_WEBSOCKET_KEY)) else {
+        return Refused::NO_UPGRADE.response();
+    };
+    let accept = derive_accept_key(key.as_bytes());
+    let offered: Vec<&str> = tokens(headers, header::SEC_WEBSOCKET_PROTOCOL).collect();
+    let protocol = Subprotocol::choose(offered.iter().copied());
+    let shown = key_in_query(request.uri().query().unwrap_or_default())
+        .or_else(|| key_in_protocols(offered.iter().copied()))
+        .or_else(|| key_in(headers).map(Into::into));
+    let echo = !offered.is_empty();
+    let caller = caller(&doors, request.extensions(), headers);
+    let place = request.extensions().get::<Place>().cloned();
+    let Some(upgrading) = request.extensions_mut().remove::<OnUpgrade>() else {
+        return Refused::NO_UPGRADE.response();
+    };
+    let session = Session::new(
+        protocol,
+        doors.settings.keys.clone(),
+        doors.settings.sockets,
+        shown,
+    );
+    doors.tasks.clone().spawn(async move {
+        // A client that left before the upgrade was done needs nothing.
+        if let Ok(upgraded) = upgrading.await {
+            converse(doors, upgraded, session, caller).await;
+        }
+        drop(place);
+    });
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+    if let Ok(accept) = HeaderValue::from_str(&accept) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if echo {
+        headers.insert(
+            header::SEC_WEBSOCKET_PROTOCOL,
+            HeaderValue::from_static(protocol.name()),
+        );
+    }
+    response
+}
+
+async fn converse(
+    doors: Doors,
+    upgraded: hyper::upgrade::Upgraded,
+    session: Session,
+    caller: Caller,
+) {
+    let goodbye = CancellationToken::new();
+    let service = Service {
+        schema: doors.schema,
+        hub: doors.mesh.hub,
+        documents: doors.settings.documents,
+        limits: doors.settings.sockets,
+        tasks: doors.tasks,
+        stop: goodbye.clone(),
+    };
+    let mut serving = std::pin::pin!(socket::serve(
+        TokioIo::new(upgraded),
+        session,
+        service,
+        caller
+    ));
+    tokio::select! {
+        () = &mut serving => return,
+        () = doors.stop.cancelled() => {}
+    }
+    // Clients come back at once: all of them at the same moment would be a stampede.
+    let share = f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
+    tokio::select! {
+        () = &mut serving => {}
+        () = tokio::time::sleep(doors.settings.http.drain.mul_f64(share)) => {
+            goodbye.cancel();
+            serving.await;
+        }
+    }
+}
+
+fn tokens(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    let lines = headers
+        .get_all(name)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok());
+    lines
+        .flat_map(|line| line.split(','))
+        .map(str::trim)
+        .filter(|token| !token.is_empty())
+}
+
+fn has_token(headers: &HeaderMap, name: header::HeaderName, wanted: &str) -> bool {
+    tokens(headers, name).any(|token| token.eq_ignore_ascii_case(wanted))
+}

@@ -1,0 +1,181 @@
+//! Puts a stage together from its settings and runs it until a signal stops it.
+
+use std::io::IsTerminal as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{ServeArgs, StageSettings, StoreKind};
+use crate::heartbeat::clock::Clock;
+use crate::hub::Hub;
+use crate::mesh::Mesh;
+use crate::server::{self, Listeners, tls};
+use crate::store::Store;
+use crate::store::embedded::Embedded;
+
+/// Prints the effective settings.
+pub fn check(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
+    let settings = StageSettings::new(args)?;
+    println!(
+        "# settings file: {}",
+        env_file.map_or("none".into(), |file| file.display().to_string())
+    );
+    print!("{}", settings.listing(args));
+    Ok(())
+}
+
+/// Serves until SIGTERM or SIGINT.
+pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
+    let settings = StageSettings::new(args)?;
+    log_to_stderr(&args.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    runtime.block_on(async {
+        let listeners = listeners(args).await?;
+        let mesh = mesh(args, &settings)?;
+        introduce(args, &settings, &listeners, env_file)?;
+        let stop = stop_on_signal()?;
+        server::run(mesh, settings.server, listeners, stop).await;
+        Ok(())
+    })
+}
+
+fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh> {
+    let (rules, limits) = (settings.rules, settings.limits);
+    let store: Arc<dyn Store> = match args.store.store {
+        StoreKind::Memory => Arc::new(Embedded::in_memory(rules, limits)),
+        StoreKind::Embedded => Arc::new(Embedded::open(&args.store.data, rules, limits)?),
+    };
+    Ok(Mesh {
+        store,
+        hub: Hub::new(),
+        rules,
+        clock: Clock::system(),
+        limits,
+        domains: settings.domains.clone(),
+        next_since: settings.next_since,
+    })
+}
+
+async fn listeners(args: &ServeArgs) -> anyhow::Result<Listeners> {
+    let plain = bind(args.listen, "--listen").await?;
+    let Some(address) = args.tls.tls_listen else {
+        return Ok(Listeners { plain, tls: None });
+    };
+    let config = match (
+        &args.tls.tls_cert,
+        &args.tls.tls_key,
+        &args.tls.tls_self_signed,
+    ) {
+        (Some(cert), Some(key), _) => tls::from_files(cert, key)?,
+        (_, _, Some(folder)) => tls::self_signed(folder)?,
+        _ => anyhow::bail!(crate::config::Unusable::NoCertificate),
+    };
+    Ok(Listeners {
+        plain,
+        tls: Some((bind(address, "--tls-listen").await?, config)),
+    })
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    let listening = TcpListener::bind(address).await;
+    listening.with_context(|| {
+        format!("cannot listen on {address}; is it in use? Choose another with {flag}")
+    })
+}
+
+fn introduce(
+    args: &ServeArgs,
+    settings: &StageSettings,
+    listeners: &Listeners,
+    env_file: Option<&Path>,
+) -> anyhow::Result<()> {
+    let plain = listeners.plain.local_addr()?;
+    let from = env_file.map_or("built-in defaults".into(), |file| {
+        file.display().to_string()
+    });
+    println!(
+        "Mesh v2, stage {} (settings: {from})",
+        settings.stage.name()
+    );
+    println!("  endpoint  http://{plain}/graphql");
+    println!("  realtime  ws://{plain}/graphql/realtime");
+    if let Some((listener, _)) = &listeners.tls {
+        let tls = listener.local_addr()?;
+        println!("  endpoint  https://{tls}/graphql");
+        println!("  realtime  wss://{tls}/graphql/realtime");
+    }
+    match args.store.store {
+        StoreKind::Embedded => println!("  store     embedded, in {}", args.store.data.display()),
+        StoreKind::Memory => println!("  store     memory; forgotten when this ends"),
+    }
+    let key = settings.server.development_key;
+    match key {
+        Some(key) => {
+            println!("  API key   {key} (for development: everybody knows it; set MESH_API_KEYS)")
+        }
+        None => println!("  API key   as set"),
+    }
+    println!("For an AppSync client:");
+    let shown = key.unwrap_or("<your API key>");
+    println!(
+        "  new AWSAppSyncClient({{url: \"http://{plain}/graphql\", region: \"ap-northeast-1\", \
+         auth: {{type: \"API_KEY\", apiKey: \"{shown}\"}}, disableOffline: true}})"
+    );
+    if key.is_some() && !plain.ip().is_loopback() {
+        tracing::warn!(
+            "the development key opens this server to everybody who reaches it: set MESH_API_KEYS"
+        );
+    }
+    Ok(())
+}
+
+fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter)
+        .with_context(|| format!("--log does not understand \"{filter}\""))?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        log.init();
+    } else {
+        log.json().init();
+    }
+    Ok(())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one task that outlives no stop: it brings it"
+)]
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let told = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        told.cancel();
+        // A second signal means now.
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        std::process::exit(1);
+    });
+    Ok(stop)
+}
