@@ -1,4 +1,26 @@
 //! Mesh v2: realtime group messaging for Scratch-style classrooms.
+//!
+//! Children's projects form a group, share variables and fire events at each other.
+//! The rooms, from the doors down:
+//!
+//! - [`config`]: every knob of the program, and what is wrong with a set of them
+//! - [`stage`]: puts a stage together from its settings and runs it
+//! - [`server`]: HTTP, WebSocket upgrades, TLS, health, the GraphiQL page
+//! - [`realtime`]: the WebSocket protocols: frames, the session core, the pump
+//! - [`resolvers`]: the schema, one file per noun; documents compiled to selections
+//! - [`mesh`]: all that a resolver may reach for
+//! - [`heartbeat`]: who is alive: rules, clock, reaper
+//! - [`hub`]: who listens: each message rendered once per selection
+//! - [`store`]: what is remembered: the contract, and the stores that keep it
+//! - [`auth`] and [`domains`]: who calls, and where their classmates are
+//! - [`model`]: the words: ids, groups, statuses, events, messages, refusals
+//!
+//! What is absent says as much: [`model`] imports nothing of ours, does no I/O and
+//! reads no clock. [`store`] and [`hub`] do not know each other: a resolver stores
+//! first, then publishes. [`realtime`] knows no store. [`resolvers`] know no axum and no
+//! socket. Only [`config`], [`stage`] and the binaries see settings. No lock is held
+//! over an await.
+
 pub mod auth;
 pub mod config;
 pub mod domains;

@@ -101,10 +101,11 @@ impl Out {
     }
 
     fn object(&mut self, picks: &[Pick], mut write: impl FnMut(&mut Self, &Pick)) {
-        let mut separator = b'{';
-        for pick in picks {
-            self.0.push(separator);
-            separator = b',';
+        self.0.push(b'{');
+        for (i, pick) in picks.iter().enumerate() {
+            if i > 0 {
+                self.0.push(b',');
+            }
             self.raw(&pick.name);
             write(self, pick);
         }

@@ -144,3 +144,6 @@ fn field(name: &str) -> Option<Field> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests;

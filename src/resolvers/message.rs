@@ -75,10 +75,18 @@ impl From<Message> for MeshMessage {
 pub struct Heard {
     group: Arc<Mutex<Option<GroupKey>>>,
     /// What the engine itself delivers: nothing, outside of tests.
-    pub delivered: Vec<Message>,
+    delivered: Vec<Message>,
 }
 
 impl Heard {
+    /// A subscription to which the engine itself delivers these.
+    pub fn delivering(delivered: Vec<Message>) -> Self {
+        Self {
+            delivered,
+            ..Self::default()
+        }
+    }
+
     /// The group, once the engine has met the subscription.
     pub fn group(&self) -> Option<GroupKey> {
         self.group

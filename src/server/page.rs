@@ -47,7 +47,7 @@ pub async fn asset(Path(file): Path<String>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, kind),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::CACHE_CONTROL, "max-age=3600"),
+        (header::CACHE_CONTROL, "no-cache"),
     ];
     (headers, bytes).into_response()
 }

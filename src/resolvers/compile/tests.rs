@@ -1,0 +1,265 @@
+//! Our rendering equals the engine's execution, for documents made at random.
+
+use std::sync::Arc;
+
+use async_graphql::{Request, Variables};
+use futures_util::StreamExt as _;
+use proptest::prelude::*;
+use serde_json::json;
+
+use crate::domains::DomainKey;
+use crate::heartbeat::clock::Clock;
+use crate::heartbeat::rules::{Rules, Timings};
+use crate::hub::Hub;
+use crate::mesh::{Mesh, NextSince};
+use crate::model::event::{Channel, Cursor, EventCall, EventInput, Stamp};
+use crate::model::group::{End, GroupKey};
+use crate::model::ids::NodeId;
+use crate::model::limits::Limits;
+use crate::model::message::{Dissolution, Message};
+use crate::model::status::{NodeStatus, SensorData};
+use crate::model::time::Timestamp;
+use crate::resolvers::document::{Ask, Document};
+use crate::resolvers::message::Heard;
+use crate::resolvers::{DocumentLimits, Schema, answer, compile, schema};
+use crate::store::embedded::Embedded;
+
+/// The fields of each type: name, and the type of what it holds.
+fn fields(of: &str) -> &'static [(&'static str, &'static str)] {
+    match of {
+        "MeshMessage" => &[
+            ("__typename", ""),
+            ("groupId", ""),
+            ("domain", ""),
+            ("nodeStatus", "NodeStatus"),
+            ("batchEvent", "BatchEvent"),
+            ("groupDissolve", "GroupDissolvePayload"),
+        ],
+        "NodeStatus" => &[
+            ("__typename", ""),
+            ("nodeId", ""),
+            ("groupId", ""),
+            ("domain", ""),
+            ("data", "SensorData"),
+            ("timestamp", ""),
+        ],
+        "SensorData" => &[("__typename", ""), ("key", ""), ("value", "")],
+        "BatchEvent" => &[
+            ("__typename", ""),
+            ("events", "Event"),
+            ("firedByNodeId", ""),
+            ("groupId", ""),
+            ("timestamp", ""),
+        ],
+        "Event" => &[
+            ("__typename", ""),
+            ("name", ""),
+            ("firedByNodeId", ""),
+            ("domain", ""),
+            ("payload", ""),
+            ("timestamp", ""),
+            ("cursor", ""),
+            ("orderKey", ""),
+        ],
+        _ => &[("__typename", ""), ("groupId", ""), ("message", "")],
+    }
+}
+
+/// A field or fragment of a type; numbers are taken as they come.
+#[derive(Clone, Debug)]
+struct Item {
+    field: usize,
+    aliased: bool,
+    wrapping: u8,
+    directive: u8,
+    inner: Vec<Item>,
+}
+
+fn items() -> impl Strategy<Value = Vec<Item>> {
+    let parts = || (0usize..8, prop::bool::weighted(0.3), 0u8..6, 0u8..8);
+    let item = |(field, aliased, wrapping, directive), inner| Item {
+        field,
+        aliased,
+        wrapping,
+        directive,
+        inner,
+    };
+    let leaf = parts().prop_map(move |p| item(p, Vec::new()));
+    let tree = leaf.prop_recursive(4, 40, 5, move |inner| {
+        (parts(), prop::collection::vec(inner, 1..5)).prop_map(move |(p, inner)| item(p, inner))
+    });
+    prop::collection::vec(tree, 1..6)
+}
+
+/// Writes random selections as a document.
+#[derive(Default)]
+struct Writer {
+    fragments: String,
+    named: usize,
+}
+
+impl Writer {
+    fn set(&mut self, of: &str, items: &[Item]) -> String {
+        let mut text: Vec<String> = items.iter().map(|item| self.item(of, item)).collect();
+        // A set may come to nothing by its directives, but must not be empty as text.
+        text.push("__typename".into());
+        format!("{{ {} }}", text.join(" "))
+    }
+
+    fn item(&mut self, of: &str, item: &Item) -> String {
+        let all = fields(of);
+        let (name, holds) = all[item.field % all.len()];
+        self.named += 1;
+        let number = self.named;
+        let alias = if item.aliased {
+            format!("a{number}: ")
+        } else {
+            String::new()
+        };
+        let directive = [
+            "",
+            "",
+            "",
+            "@include(if: $yes)",
+            "@skip(if: $yes)",
+            "@include(if: $no)",
+            "@skip(if: $no)",
+            "@include(if: true) @skip(if: $absent)",
+        ][usize::from(item.directive)];
+        let inner = if holds.is_empty() {
+            String::new()
+        } else {
+            self.set(holds, &item.inner)
+        };
+        let field = format!("{alias}{name} {inner}");
+        match item.wrapping {
+            0 => format!("... on {of} {directive} {{ {field} }}"),
+            1 => format!("... {directive} {{ {field} }}"),
+            2 => {
+                let fragment = format!("F{number}");
+                self.fragments += &format!("fragment {fragment} on {of} {{ {field} }}\n");
+                format!("...{fragment} {directive}")
+            }
+            _ => format!("{alias}{name} {directive} {inner}"),
+        }
+    }
+}
+
+fn document(items: &[Item]) -> String {
+    let mut writer = Writer::default();
+    let set = writer.set("MeshMessage", items);
+    let used = "u1: domain @include(if: $yes) u2: domain @include(if: $no) u3: domain @skip(if: $absent)";
+    let set = set.replacen('{', &format!("{{ {used} "), 1);
+    format!(
+        "subscription S($g: ID!, $yes: Boolean!, $no: Boolean!, $absent: Boolean = false) \
+         {{ heard: onMessageInGroup(groupId: $g, domain: \"d\") {set} }}\n{}",
+        writer.fragments
+    )
+}
+
+fn messages() -> Vec<Message> {
+    let group = GroupKey::parse("g \"1\" 🐱", "d").unwrap();
+    let node = NodeId::parse("nodeId", "こども").unwrap();
+    let at = Timestamp::from_millis(1_766_915_894_726);
+    let data = |key: &str, value: &str| SensorData {
+        key: key.into(),
+        value: value.into(),
+    };
+    let status = NodeStatus {
+        node: node.clone(),
+        group: group.clone(),
+        data: vec![data("a\n\"\\", "\u{1}\u{7f}"), data("", "🎈")],
+        timestamp: at,
+    };
+    let event = |name: &str, payload: Option<&str>, key: Option<&str>| EventInput {
+        name: name.into(),
+        payload: payload.map(Into::into),
+        fired_at: "2026-11-21T04:40:35+09:00".into(),
+        order_key: key.map(Into::into),
+    };
+    let events = vec![
+        event("go", Some("x"), Some("1")),
+        event("", None, None),
+        event("\\", Some(""), Some("")),
+    ];
+    let call = EventCall {
+        group: group.clone(),
+        node,
+        channel: Channel::Fired,
+        events,
+    };
+    let mut batch = call.batch(at);
+    batch.events[1].cursor = Some(Cursor {
+        stamp: Stamp { at, call: 1 },
+        index: 2,
+    });
+    vec![
+        Message::Status(status),
+        Message::Events(batch),
+        Message::Dissolved(Dissolution::by_end(group, End::HostSilent)),
+    ]
+}
+
+fn stage() -> Schema {
+    let rules = Rules::new(Timings::STG).unwrap();
+    let mesh = Mesh {
+        store: Arc::new(Embedded::in_memory(rules, Limits::default())),
+        hub: Hub::new(),
+        rules,
+        clock: Clock::system(),
+        limits: Limits::default(),
+        domains: DomainKey::new(b"k"),
+        next_since: NextSince::Cursor,
+    };
+    schema(
+        mesh,
+        DocumentLimits {
+            depth: 100,
+            complexity: 10_000,
+            aliases: 10_000,
+            nesting: 1000,
+        },
+    )
+}
+
+fn ask(query: &str) -> Ask {
+    let variables = Variables::from_json(json!({"g": "g", "yes": true, "no": false}));
+    Ask {
+        query: query.into(),
+        variables,
+        operation_name: None,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn a_message_is_rendered_as_the_engine_would(items in items()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let text = document(&items);
+        let ask = ask(&text);
+        let document = Document::parse(&ask, DocumentLimits { nesting: 1000, ..DocumentLimits::default() }).unwrap();
+        let selection = compile::selection(&document, &ask.variables).unwrap();
+        let heard = Heard::delivering(messages());
+        let request = Request::new(text).variables(ask.variables).data(heard);
+        let executed: Vec<_> = runtime.block_on(stage().execute_stream(request).collect());
+        prop_assert!(executed.len() == 3, "{:?}", executed);
+        for (message, executed) in messages().iter().zip(&executed) {
+            prop_assert!(executed.errors.is_empty(), "{:?}", executed.errors);
+            let engine = serde_json::to_string(&answer::Answer(executed)).unwrap();
+            let ours = String::from_utf8(selection.render(message).to_vec()).unwrap();
+            prop_assert_eq!(format!("{{\"data\":{ours}}}"), engine);
+        }
+    }
+}
+
+#[test]
+fn two_fields_are_no_subscription() {
+    let twice = ask(
+        "subscription($g: ID!) { a: onMessageInGroup(groupId: $g, domain: \"d\") { domain } \
+                     b: onMessageInGroup(groupId: $g, domain: \"d\") { domain } }",
+    );
+    let document = Document::parse(&twice, DocumentLimits::default()).unwrap();
+    assert!(compile::selection(&document, &twice.variables).is_none());
+}
