@@ -53,7 +53,9 @@ impl Embedded {
     pub fn open(data: &Path, rules: Rules, limits: Limits) -> anyhow::Result<Self> {
         let (writer, records) = Writer::open(data)?;
         let mut state = State::new(rules, limits, Changes::collected());
-        records.into_iter().for_each(|record| state.restore(record));
+        for record in records {
+            state.restore(record);
+        }
         Ok(Self {
             state: Mutex::new(state),
             writer: Some(writer),

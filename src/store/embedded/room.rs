@@ -95,6 +95,10 @@ impl Room {
         act: &mut Act<'_>,
     ) -> Result<(), Refusal> {
         let record = seat(&mut self.nodes, &self.group.key, node, act)?;
+        // Readings of a node past its time are no longer told, so they must not come back.
+        if !Rules::node_alive(record.alive_until, act.now) {
+            record.readings = Readings::default();
+        }
         record.membership = Some(Membership {
             joined_at: act.now,
             use_websocket,

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use anyhow::Context as _;
 use redb::{
@@ -39,8 +40,21 @@ type Done = oneshot::Sender<Result<(), Failure>>;
 /// The way to the disk.
 #[derive(Debug)]
 pub struct Writer {
-    queue: mpsc::Sender<(Vec<Change>, Done)>,
+    /// There until the writer is dropped.
+    queue: Option<mpsc::Sender<(Vec<Change>, Done)>>,
+    thread: Option<JoinHandle<()>>,
     failing: Arc<AtomicBool>,
+}
+
+impl Drop for Writer {
+    /// Waits for the thread, so that the file is free for whoever opens it next.
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was told to the callers that waited for it.
+            let _ = thread.join();
+        }
+    }
 }
 
 /// A place in the queue.
@@ -84,20 +98,23 @@ impl Writer {
         let (queue, calls) = mpsc::channel(QUEUE);
         let failing = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&failing);
-        std::thread::Builder::new()
+        let thread = std::thread::Builder::new()
             .name("mesh-store".into())
             .spawn(move || write_all(&database, calls, &told))
             .context("cannot start the store's thread")?;
-        Ok((Self { queue, failing }, records))
+        let writer = Self {
+            queue: Some(queue),
+            thread: Some(thread),
+            failing,
+        };
+        Ok((writer, records))
     }
 
     /// Waits for a place in the queue.
     pub async fn place(&self) -> Result<Place<'_>, Failure> {
-        self.queue
-            .reserve()
-            .await
-            .map(Place)
-            .map_err(|gone| Failure::new("write to disk", gone))
+        let stopped = || Failure::new("write to disk", "the store's thread has stopped");
+        let queue = self.queue.as_ref().ok_or_else(stopped)?;
+        queue.reserve().await.map(Place).map_err(|_| stopped())
     }
 
     /// Whether the last commit worked.

@@ -1,0 +1,304 @@
+//! A class in a domain of its own, and what its people do, as short as it can be said.
+
+use crate::model::event::{Channel, Event, EventCall, EventInput};
+use crate::model::group::{Delivery, Group, GroupKey};
+use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::refusal::Refusal;
+use crate::model::status::{NodeStatus, SensorData};
+use crate::model::time::Timestamp;
+use crate::store::suite::{START, TIMES};
+use crate::store::{Answer, Appended, Error, GroupWish, Store};
+
+/// The delivery of a polling group.
+pub const POLLING: Delivery = Delivery::Polling {
+    every_seconds: TIMES.polling_interval,
+};
+
+/// A domain and nodes that no other sentence uses.
+pub struct Class<'a, S> {
+    pub store: &'a S,
+    pub domain: Domain,
+    salt: String,
+}
+
+impl<'a, S: Store> Class<'a, S> {
+    pub fn new(store: &'a S) -> Self {
+        let salt = uuid::Uuid::new_v4().simple().to_string();
+        Self {
+            store,
+            domain: domain(&format!("school-{salt}")),
+            salt,
+        }
+    }
+
+    /// The node of that name in this class.
+    pub fn node(&self, name: &str) -> NodeId {
+        NodeId::parse("nodeId", &format!("{name}~{}", self.salt)).unwrap()
+    }
+
+    /// The node's name in this class.
+    pub fn name_of(&self, node: &NodeId) -> String {
+        let own = node.as_str().strip_suffix(&format!("~{}", self.salt));
+        own.unwrap_or(node.as_str()).to_owned()
+    }
+
+    /// Makes a text this class's own.
+    pub fn own(&self, text: &str) -> String {
+        format!("{text}{}", self.salt)
+    }
+
+    /// A wish for a WebSocket group with the longest life.
+    pub fn wish(&self, host: &str) -> GroupWish {
+        GroupWish {
+            domain: self.domain.clone(),
+            host: self.node(host),
+            name: group_name("name"),
+            delivery: Delivery::WebSocket,
+            lifetime: TIMES.max_connection,
+        }
+    }
+
+    /// A WebSocket group, made at the start.
+    pub async fn group(&self, host: &str) -> Group {
+        self.made(self.wish(host), START).await
+    }
+
+    /// A polling group, made at the start.
+    pub async fn polling_group(&self, host: &str) -> Group {
+        let wish = GroupWish {
+            delivery: POLLING,
+            ..self.wish(host)
+        };
+        self.made(wish, START).await
+    }
+
+    /// A new group.
+    pub async fn made(&self, wish: GroupWish, now: Timestamp) -> Group {
+        let hosted = self.store.host_group(wish, now).await.unwrap();
+        assert!(hosted.created, "the host has a group already: {hosted:?}");
+        hosted.group
+    }
+
+    pub async fn joins(&self, group: &GroupKey, node: &str, now: Timestamp) -> Group {
+        let node = self.node(node);
+        self.store.join(group, &node, None, now).await.unwrap()
+    }
+
+    pub async fn reports(
+        &self,
+        group: &GroupKey,
+        node: &str,
+        pairs: &[(&str, &str)],
+        now: Timestamp,
+    ) -> NodeStatus {
+        self.try_report(group, node, data(pairs), now)
+            .await
+            .unwrap()
+    }
+
+    pub async fn try_report(
+        &self,
+        group: &GroupKey,
+        node: &str,
+        data: Vec<SensorData>,
+        now: Timestamp,
+    ) -> Answer<NodeStatus> {
+        let node = self.node(node);
+        self.store.report(group, &node, data, now).await
+    }
+
+    pub async fn renews(&self, group: &Group, now: Timestamp) -> Group {
+        let renewed = self.store.renew(&group.key, &group.host, now).await;
+        renewed.unwrap()
+    }
+
+    pub fn call(
+        &self,
+        channel: Channel,
+        group: &GroupKey,
+        node: &str,
+        events: Vec<EventInput>,
+    ) -> EventCall {
+        EventCall {
+            group: group.clone(),
+            node: self.node(node),
+            channel,
+            events,
+        }
+    }
+
+    pub async fn records(
+        &self,
+        group: &GroupKey,
+        node: &str,
+        events: Vec<EventInput>,
+        now: Timestamp,
+    ) -> Appended {
+        let call = self.call(Channel::Recorded, group, node, events);
+        self.store.append(call, now).await.unwrap()
+    }
+
+    pub async fn fires(
+        &self,
+        group: &GroupKey,
+        node: &str,
+        events: Vec<EventInput>,
+        now: Timestamp,
+    ) -> Appended {
+        let call = self.call(Channel::Fired, group, node, events);
+        self.store.append(call, now).await.unwrap()
+    }
+
+    /// Up to a page of events.
+    pub async fn polls(&self, group: &GroupKey, since: &str, now: Timestamp) -> Vec<Event> {
+        self.store.events_since(group, since, now).await.unwrap()
+    }
+
+    /// All events, page by page.
+    pub async fn reads_all(&self, group: &GroupKey, now: Timestamp) -> Vec<Event> {
+        let mut all: Vec<Event> = Vec::new();
+        loop {
+            let since = all.last().map(cursor).unwrap_or_default();
+            let page = self.polls(group, &since, now).await;
+            if page.is_empty() {
+                return all;
+            }
+            all.extend(page);
+        }
+    }
+
+    /// The ids of the groups that the domain lists.
+    pub async fn listed(&self, now: Timestamp) -> Vec<GroupKey> {
+        let groups = self.store.groups_in(&self.domain, now).await.unwrap();
+        groups.into_iter().map(|group| group.key).collect()
+    }
+
+    /// The names of the members.
+    pub async fn members(&self, group: &GroupKey, now: Timestamp) -> Vec<String> {
+        let members = self.store.members(group, now).await.unwrap();
+        assert!(members.iter().all(|member| member.group == *group));
+        members.iter().map(|m| self.name_of(&m.node)).collect()
+    }
+
+    /// The statuses as name, milliseconds since the start, and `key=value …`.
+    pub async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Vec<(String, i64, String)> {
+        let statuses = self.store.statuses(group, now).await.unwrap();
+        assert!(statuses.iter().all(|status| status.group == *group));
+        statuses.iter().map(|s| self.brief(s)).collect()
+    }
+
+    /// The same of one node.
+    pub async fn status_of(&self, node: &str, now: Timestamp) -> Option<(String, i64, String)> {
+        let status = self.store.status_of(&self.node(node), now).await.unwrap();
+        status.map(|status| self.brief(&status))
+    }
+
+    pub fn brief(&self, status: &NodeStatus) -> (String, i64, String) {
+        let pairs: Vec<_> = status
+            .data
+            .iter()
+            .map(|d| format!("{}={}", d.key, d.value))
+            .collect();
+        let millis = status.timestamp.millis() - START.millis();
+        (self.name_of(&status.node), millis, pairs.join(" "))
+    }
+
+    /// That nothing of the group can be read, nor of its nodes.
+    pub async fn sees_nothing(&self, group: &Group, nodes: &[&str], now: Timestamp) {
+        let key = &group.key;
+        assert!(!self.listed(now).await.contains(key), "it is listed");
+        let named = self.store.groups_named(group.name.as_str(), 100, now).await;
+        let found = named.unwrap().iter().any(|found| found.key == *key);
+        assert!(!found, "it is found by name");
+        assert_eq!(self.members(key, now).await, [""; 0]);
+        assert_eq!(self.statuses(key, now).await, []);
+        assert_eq!(self.polls(key, "", now).await, []);
+        for node in nodes {
+            assert_eq!(self.status_of(node, now).await, None);
+        }
+    }
+
+    /// What each verb that needs a living group is refused with; dissolving comes last.
+    pub async fn all_refusals(&self, group: &Group, node: &str, now: Timestamp) -> Vec<Refusal> {
+        let key = &group.key;
+        let id = self.node(node);
+        let record = self.call(Channel::Recorded, key, node, events(&["late"]));
+        let fire = self.call(Channel::Fired, key, node, events(&["late"]));
+        vec![
+            refusal(self.store.join(key, &id, None, now).await),
+            refusal(
+                self.try_report(key, node, data(&[("k", "late")]), now)
+                    .await,
+            ),
+            refusal(self.store.renew(key, &group.host, now).await),
+            refusal(self.store.beat(key, &id, now).await),
+            refusal(self.store.append(record, now).await),
+            refusal(self.store.append(fire, now).await),
+            refusal(self.store.dissolve(key, &group.host, now).await),
+        ]
+    }
+}
+
+/// The refusal that was answered.
+#[track_caller]
+pub fn refusal<T: std::fmt::Debug>(answer: Answer<T>) -> Refusal {
+    match answer {
+        Err(Error::Refused(refusal)) => refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+/// A refusal as a client sees it.
+pub fn kind_and_text(refusal: &Refusal) -> (&'static str, String) {
+    (refusal.kind(), refusal.to_string())
+}
+
+pub fn domain(text: &str) -> Domain {
+    Domain::parse("domain", text).unwrap()
+}
+
+pub fn group_name(text: &str) -> GroupName {
+    GroupName::parse("name", text).unwrap()
+}
+
+pub fn data(pairs: &[(&str, &str)]) -> Vec<SensorData> {
+    let sensor = |(key, value): &(&str, &str)| SensorData {
+        key: (*key).to_owned(),
+        value: (*value).to_owned(),
+    };
+    pairs.iter().map(sensor).collect()
+}
+
+/// An event without an order key.
+pub fn event(name: &str) -> EventInput {
+    EventInput {
+        name: name.to_owned(),
+        payload: None,
+        fired_at: "2026-11-21T04:40:35.740Z".to_owned(),
+        order_key: None,
+    }
+}
+
+/// An event with an order key.
+pub fn keyed(name: &str, order_key: &str) -> EventInput {
+    EventInput {
+        order_key: Some(order_key.to_owned()),
+        ..event(name)
+    }
+}
+
+pub fn events(names: &[&str]) -> Vec<EventInput> {
+    names.iter().map(|name| event(name)).collect()
+}
+
+pub fn names(events: &[Event]) -> Vec<&str> {
+    events.iter().map(|event| event.name.as_str()).collect()
+}
+
+/// A polled event's cursor.
+pub fn cursor(event: &Event) -> String {
+    event
+        .cursor
+        .expect("a polled event has a cursor")
+        .to_string()
+}

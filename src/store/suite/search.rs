@@ -1,0 +1,110 @@
+//! Searching groups by name (decision D8).
+
+use std::slice::from_ref;
+
+use futures_util::future::join_all;
+
+use crate::model::group::Group;
+use crate::model::time::Timestamp;
+use crate::store::suite::class::{Class, domain, group_name};
+use crate::store::suite::{START, TIMES, at, second, sentences};
+use crate::store::{GroupWish, Store};
+
+sentences! {
+    a_search_finds_names_by_their_exact_beginning,
+    a_search_counts_living_groups_only,
+    a_search_follows_every_page,
+    a_search_drops_groups_as_a_list_does,
+    a_search_understands_any_script,
+}
+
+/// Groups of these names, each with a host of its own; names are this class's own.
+async fn named<S: Store>(class: &Class<'_, S>, names: &[String]) -> Vec<Group> {
+    let wishes = names.iter().map(|name| GroupWish {
+        name: group_name(name),
+        ..class.wish(&format!("host of {name}"))
+    });
+    join_all(wishes.map(|wish| class.made(wish, START))).await
+}
+
+async fn found<S: Store>(
+    class: &Class<'_, S>,
+    prefix: &str,
+    limit: usize,
+    now: Timestamp,
+) -> Vec<String> {
+    let groups = class.store.groups_named(prefix, limit, now).await.unwrap();
+    groups.iter().map(|g| g.name.as_str().to_owned()).collect()
+}
+
+async fn a_search_finds_names_by_their_exact_beginning<S: Store>(class: Class<'_, S>) {
+    let own = |tail: &str| format!("{}{tail}", class.own("n"));
+    let all = ["", "B", "a", "ab", "b"].map(own);
+    let mut made = all.to_vec();
+    made.reverse();
+    made.push(class.own("N"));
+    named(&class, &made).await;
+    assert_eq!(found(&class, &own(""), 100, START).await, all);
+    assert_eq!(
+        found(&class, &own("a"), 100, START).await,
+        [own("a"), own("ab")]
+    );
+    assert_eq!(found(&class, &own("A"), 100, START).await, [""; 0]);
+    assert_eq!(found(&class, &own("abc"), 100, START).await, [""; 0]);
+    let elsewhere = GroupWish {
+        domain: domain(&class.own("elsewhere")),
+        name: group_name(&own("ab")),
+        ..class.wish("h")
+    };
+    class.made(elsewhere, START).await;
+    assert_eq!(
+        found(&class, &own("ab"), 100, START).await,
+        [own("ab"), own("ab")]
+    );
+}
+
+async fn a_search_counts_living_groups_only<S: Store>(class: Class<'_, S>) {
+    let own = |n: u32| format!("{}{n:02}", class.own("s"));
+    let groups = named(&class, &(0..40).map(own).collect::<Vec<_>>()).await;
+    let later = second(TIMES.host_ttl - 1);
+    join_all(
+        groups
+            .iter()
+            .skip(30)
+            .map(|group| class.renews(group, later)),
+    )
+    .await;
+    let later = second(TIMES.host_ttl + 1);
+    let living: Vec<_> = (30..40).map(own).collect();
+    assert_eq!(found(&class, &class.own("s"), 100, later).await, living);
+    assert_eq!(found(&class, &class.own("s"), 3, later).await, living[..3]);
+}
+
+async fn a_search_follows_every_page<S: Store>(class: Class<'_, S>) {
+    let own = |n: u32| format!("{}{n:03}", class.own("p"));
+    let all: Vec<_> = (0..110).map(own).collect();
+    named(&class, &all).await;
+    assert_eq!(found(&class, &class.own("p"), 100, START).await, all[..100]);
+}
+
+async fn a_search_drops_groups_as_a_list_does<S: Store>(class: Class<'_, S>) {
+    let own = class.own("t");
+    let group = named(&class, from_ref(&own)).await.remove(0);
+    let ttl = i64::from(TIMES.host_ttl) * 1000;
+    assert_eq!(found(&class, &own, 1, at(ttl - 1)).await, from_ref(&own));
+    assert_eq!(found(&class, &own, 1, at(ttl)).await, [""; 0]);
+    class
+        .store
+        .dissolve(&group.key, &group.host, START)
+        .await
+        .unwrap();
+    assert_eq!(found(&class, &own, 1, START).await, [""; 0]);
+}
+
+async fn a_search_understands_any_script<S: Store>(class: Class<'_, S>) {
+    let own = |tail: &str| format!("こ🐱{}{tail}", class.own(""));
+    let all = ["%", "@", "い", "🎈"].map(own);
+    named(&class, &all).await;
+    assert_eq!(found(&class, &own(""), 10, START).await, all);
+    assert_eq!(found(&class, &own("い"), 10, START).await, [own("い")]);
+}
