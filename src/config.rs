@@ -169,7 +169,7 @@ pub struct TlsArgs {
     #[arg(long, env = "MESH_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
-    /// Make ca.pem, cert.pem and key.pem for localhost, 127.0.0.1 and ::1 in this folder
+    /// Make ca.pem, cert.pem and key.pem for localhost, 127.0.0.1 and `::1` in this folder
     /// if they are missing; clients must trust ca.pem
     #[arg(
         long,
@@ -272,7 +272,7 @@ bounds! {
     max_message_bytes: u32 = "262144", "MESH_MAX_MESSAGE_BYTES", 1024..;
     /// Bytes that may wait for a slow WebSocket before it is closed (code 1013)
     max_outbox_bytes: u32 = "1048576", "MESH_MAX_OUTBOX_BYTES", 4096..;
-    /// Seconds for a WebSocket to send connection_init (else code 4408)
+    /// Seconds for a WebSocket to send `connection_init` (else code 4408)
     init_timeout: u32 = "15", "MESH_INIT_TIMEOUT_SECONDS", 1..;
     /// Seconds between two signs of life on a WebSocket; some clients leave after 30
     keep_alive: u32 = "20", "MESH_KEEP_ALIVE_SECONDS", 1..=25;

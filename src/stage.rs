@@ -119,7 +119,7 @@ fn introduce(
     let key = settings.server.development_key;
     match key {
         Some(key) => {
-            println!("  API key   {key} (for development: everybody knows it; set MESH_API_KEYS)")
+            println!("  API key   {key} (for development: everybody knows it; set MESH_API_KEYS)");
         }
         None => println!("  API key   as set"),
     }

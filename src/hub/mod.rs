@@ -36,10 +36,16 @@ pub struct Hub {
 /// The listeners of one group, together with those who chose the same fields.
 #[derive(Default)]
 struct Circle {
-    choices: Vec<(Arc<Selection>, Vec<(u64, Box<dyn Listener>)>)>,
+    choices: Vec<Choice>,
     next_id: u64,
     /// Set when the circle was found empty and taken out of the hub.
     closed: bool,
+}
+
+/// Those who chose the same fields, in the order in which they came.
+struct Choice {
+    selection: Selection,
+    listeners: Vec<(u64, Box<dyn Listener>)>,
 }
 
 /// A listener's place at the hub; dropping it unsubscribes.
@@ -81,9 +87,9 @@ impl Hub {
     pub fn publish(&self, message: &Message) {
         let circle = self.read().get(message.group()).cloned();
         if let Some(circle) = circle {
-            for (selection, listeners) in &lock(&circle).choices {
-                let data = selection.render(message);
-                for (_, listener) in listeners {
+            for choice in &lock(&circle).choices {
+                let data = choice.selection.render(message);
+                for (_, listener) in &choice.listeners {
                     listener.hear(&data);
                 }
             }
@@ -130,27 +136,35 @@ impl Circle {
         self.next_id += 1;
         let id = self.next_id;
         listener.welcome();
-        match self.choices.iter_mut().find(|(s, _)| **s == selection) {
-            Some((_, listeners)) => listeners.push((id, listener)),
-            None => self
-                .choices
-                .push((Arc::new(selection), vec![(id, listener)])),
+        match self
+            .choices
+            .iter_mut()
+            .find(|choice| choice.selection == selection)
+        {
+            Some(choice) => choice.listeners.push((id, listener)),
+            None => self.choices.push(Choice {
+                selection,
+                listeners: vec![(id, listener)],
+            }),
         }
         id
     }
 
     fn remove(&mut self, id: u64) -> Option<Box<dyn Listener>> {
-        let at = |listeners: &Vec<(u64, Box<dyn Listener>)>| {
-            listeners.binary_search_by_key(&id, |(id, _)| *id).ok()
+        let place = |choice: &Choice| {
+            choice
+                .listeners
+                .binary_search_by_key(&id, |(id, _)| *id)
+                .ok()
         };
-        let (choice, place) = self
+        let (at, place) = self
             .choices
             .iter()
             .enumerate()
-            .find_map(|(i, (_, l))| Some((i, at(l)?)))?;
-        let (_, listener) = self.choices[choice].1.remove(place);
-        if self.choices[choice].1.is_empty() {
-            self.choices.swap_remove(choice);
+            .find_map(|(at, choice)| Some((at, place(choice)?)))?;
+        let (_, listener) = self.choices[at].listeners.remove(place);
+        if self.choices[at].listeners.is_empty() {
+            self.choices.swap_remove(at);
         }
         Some(listener)
     }

@@ -160,7 +160,7 @@ impl Out {
         self.object(picks, |out, pick| match pick.field {
             Field::Typename => out.raw("\"BatchEvent\""),
             Field::Events => out.list(&batch.events, |out, event| {
-                out.event(&pick.inner, event, batch)
+                out.event(&pick.inner, event, batch);
             }),
             Field::FiredByNodeId => out.json(&batch.fired_by),
             Field::GroupId => out.json(&batch.group.id),

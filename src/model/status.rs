@@ -17,6 +17,12 @@ pub struct SensorData {
     pub value: String,
 }
 
+impl SensorData {
+    fn bytes(&self) -> usize {
+        self.key.len() + self.value.len()
+    }
+}
+
 /// Variables of one node that were written at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NodeStatus {
@@ -96,20 +102,16 @@ impl Readings {
         })
     }
 
-    /// How many keys there are.
-    pub fn keys(&self) -> usize {
-        self.layers.iter().map(|layer| layer.data.len()).sum()
+    /// How many keys, and how many bytes of keys and values, there would be after
+    /// writing `data`.
+    pub fn size_with(&self, data: &[SensorData]) -> (usize, usize) {
+        let mut written = HashSet::with_capacity(data.len());
+        let fresh = data.iter().rev().filter(|d| written.insert(d.key.as_str()));
+        let fresh = fresh.fold((0, 0), |size, d| (size.0 + 1, size.1 + d.bytes()));
+        let kept = self.layers.iter().flat_map(|layer| &layer.data);
+        let kept = kept.filter(|d| !written.contains(d.key.as_str()));
+        kept.fold(fresh, |size, d| (size.0 + 1, size.1 + d.bytes()))
     }
-
-    /// How many bytes the keys and values have.
-    pub fn bytes(&self) -> usize {
-        self.layers.iter().map(|layer| bytes(&layer.data)).sum()
-    }
-}
-
-/// How many bytes the keys and values have.
-pub fn bytes(data: &[SensorData]) -> usize {
-    data.iter().map(|d| d.key.len() + d.value.len()).sum()
 }
 
 #[cfg(test)]
@@ -173,7 +175,10 @@ mod tests {
                 data: data(&[("a", "2"), ("b", "1")])
             }]
         );
-        assert_eq!((readings.keys(), readings.bytes()), (2, 4));
+        assert_eq!(
+            readings.size_with(&data(&[("b", "22"), ("c", ""), ("c", "3")])),
+            (3, 7)
+        );
     }
 
     #[test]

@@ -28,9 +28,10 @@ impl Subprotocol {
     /// The one to speak with a client that offers these. Clients close unless one of
     /// their offers is echoed; one that offers nothing speaks AppSync.
     pub fn choose<'a>(mut offered: impl Iterator<Item = &'a str>) -> Self {
-        match offered.any(|name| name == Self::GraphqlTransportWs.name()) {
-            true => Self::GraphqlTransportWs,
-            false => Self::GraphqlWs,
+        if offered.any(|name| name == Self::GraphqlTransportWs.name()) {
+            Self::GraphqlTransportWs
+        } else {
+            Self::GraphqlWs
         }
     }
 }
@@ -141,7 +142,7 @@ pub fn connection_error(why: Unauthorized) -> String {
 }
 
 /// An error that belongs to no operation.
-pub fn stray_error(error: Value) -> String {
+pub fn stray_error(error: &Value) -> String {
     json!({"type": "error", "payload": {"errors": [error]}}).to_string()
 }
 

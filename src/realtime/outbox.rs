@@ -263,7 +263,7 @@ mod tests {
             runtime.block_on(async {
                 let outbox = Outbox::new(1 << 20);
                 let (mut near, far) = tokio::io::duplex(1 << 20);
-                lengths.iter().for_each(|n| outbox.say(&"a".repeat(*n)));
+                for n in &lengths { outbox.say(&"a".repeat(*n)); }
                 outbox.close(Close::NORMAL);
                 write_all(&outbox, &mut near).await;
                 let mut client = WebSocketStream::from_raw_socket(far, Role::Client, None).await;

@@ -195,18 +195,18 @@ impl Session {
 
     fn start(&mut self, frame: ClientFrame) -> Vec<Act> {
         let Some(id) = frame.id.clone().filter(|id| id.len() <= ID_BYTES) else {
-            return vec![Act::Say(stray_error(channel_error(
+            return vec![Act::Say(stray_error(&channel_error(
                 "BadRequestException",
                 "start needs an id of up to 256 bytes",
             )))];
         };
         let Some(payload) = frame.members() else {
-            return self.bad_start(Dialect::AppSync, &id);
+            return Self::bad_start(Dialect::AppSync, &id);
         };
         let Some(data) = payload.get("data").and_then(Value::as_str) else {
             return match frame.payload.map(Ask::deserialize) {
                 Some(Ok(ask)) => self.run(Dialect::Legacy, id, ask),
-                _ => self.bad_start(Dialect::Legacy, &id),
+                _ => Self::bad_start(Dialect::Legacy, &id),
             };
         };
         let authorization = payload
@@ -221,7 +221,7 @@ impl Session {
         }
         match serde_json::from_str(data) {
             Ok(ask) => self.run(Dialect::AppSync, id, ask),
-            Err(_) => self.bad_start(Dialect::AppSync, &id),
+            Err(_) => Self::bad_start(Dialect::AppSync, &id),
         }
     }
 
@@ -268,7 +268,7 @@ impl Session {
         acts
     }
 
-    fn bad_start(&self, dialect: Dialect, id: &str) -> Vec<Act> {
+    fn bad_start(dialect: Dialect, id: &str) -> Vec<Act> {
         let error = channel_error(
             "BadRequestException",
             "The payload holds no readable GraphQL request",
@@ -289,7 +289,7 @@ impl Session {
             Subprotocol::GraphqlTransportWs => vec![Act::Close(Close::BAD_MESSAGE)],
             Subprotocol::GraphqlWs => {
                 let message = format!("{what} not supported through the realtime channel");
-                vec![Act::Say(stray_error(channel_error(
+                vec![Act::Say(stray_error(&channel_error(
                     "UnsupportedOperation",
                     &message,
                 )))]

@@ -198,12 +198,7 @@ fn check_nesting(text: &str, limit: usize) -> Result<(), DocumentError> {
                 }
             }
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            b'#' => {
-                i += bytes[i..]
-                    .iter()
-                    .position(|b| matches!(b, b'\n' | b'\r'))
-                    .unwrap_or(bytes.len())
-            }
+            b'#' => i = end_of_line(bytes, i),
             b'"' if bytes[i..].starts_with(b"\"\"\"") => i = end_of_block(bytes, i + 3),
             b'"' => i = end_of_text(bytes, i + 1),
             _ => {}
@@ -211,6 +206,14 @@ fn check_nesting(text: &str, limit: usize) -> Result<(), DocumentError> {
         i += 1;
     }
     Ok(())
+}
+
+/// The place where a comment ends.
+fn end_of_line(bytes: &[u8], i: usize) -> usize {
+    bytes[i..]
+        .iter()
+        .position(|b| matches!(b, b'\n' | b'\r'))
+        .map_or(bytes.len(), |n| i + n)
 }
 
 /// The place of the quote that ends a text; a line's end ends it as well, as an error.

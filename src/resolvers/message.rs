@@ -104,6 +104,10 @@ pub struct Subscription;
 
 #[async_graphql::Subscription]
 impl Subscription {
+    #[expect(
+        clippy::unused_async,
+        reason = "the engine wants subscriptions to be async"
+    )]
     #[graphql(directive = aws_subscribe::apply(
         ["reportDataByNode", "fireEventsByNode", "dissolveGroup"].map(String::from).into(),
     ))]

@@ -131,7 +131,7 @@ async fn join(
     match use_websocket {
         Some(true) => tracing::info!(group = %id, protocol = "WebSocket", "joinGroup"),
         Some(false) => {
-            tracing::warn!(group = %id, protocol = "Polling", "joinGroup fallback to Polling")
+            tracing::warn!(group = %id, protocol = "Polling", "joinGroup fallback to Polling");
         }
         None => tracing::info!(group = %id, protocol = "unknown", "joinGroup"),
     }

@@ -1,5 +1,6 @@
 //! Our rendering equals the engine's execution, for documents made at random.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use async_graphql::{Request, Variables};
@@ -137,7 +138,7 @@ impl Writer {
             1 => format!("... {directive} {{ {field} }}"),
             2 => {
                 let fragment = format!("F{number}");
-                self.fragments += &format!("fragment {fragment} on {of} {{ {field} }}\n");
+                writeln!(self.fragments, "fragment {fragment} on {of} {{ {field} }}").unwrap();
                 format!("...{fragment} {directive}")
             }
             _ => format!("{alias}{name} {directive} {inner}"),
@@ -148,7 +149,8 @@ impl Writer {
 fn document(items: &[Item]) -> String {
     let mut writer = Writer::default();
     let set = writer.set("MeshMessage", items);
-    let used = "u1: domain @include(if: $yes) u2: domain @include(if: $no) u3: domain @skip(if: $absent)";
+    let used =
+        "u1: domain @include(if: $yes) u2: domain @include(if: $no) u3: domain @skip(if: $absent)";
     let set = set.replacen('{', &format!("{{ {used} "), 1);
     format!(
         "subscription S($g: ID!, $yes: Boolean!, $no: Boolean!, $absent: Boolean = false) \

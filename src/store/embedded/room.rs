@@ -1,6 +1,6 @@
 //! One group with its nodes and its log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::model::group::{Delivery, Group, GroupKey, Member};
 use crate::model::ids::NodeId;
 use crate::model::limits::Limits;
 use crate::model::refusal::Refusal;
-use crate::model::status::{self, NodeStatus, Readings, SensorData};
+use crate::model::status::{NodeStatus, Readings, SensorData};
 use crate::model::time::Timestamp;
 use crate::store::embedded::log::Log;
 use crate::store::embedded::records::Changes;
@@ -58,6 +58,8 @@ pub struct Act<'a> {
     pub now: Timestamp,
     /// Where changes are told.
     pub changes: &'a mut Changes,
+    /// The group that each member is in; a node that loses its seat loses its entry.
+    pub by_node: &'a mut HashMap<NodeId, GroupKey>,
 }
 
 /// A group and all that is in it.
@@ -117,38 +119,26 @@ impl Room {
     ) -> Result<Timestamp, Refusal> {
         // A report never carries an earlier time than one before it, even if the clock steps back.
         let timestamp = act.now.max(self.newest_report);
-        let (keys, size) = (act.limits.keys_per_node, act.limits.status_bytes);
+        // Looked at before a seat is taken: a refusal must not cost anybody theirs.
+        check_size(&Readings::default(), data, act.limits)?;
         let record = seat(&mut self.nodes, &self.group.key, node, act)?;
         // Readings of a node past its time are no longer told, so they must not come back.
-        let expired = !Rules::node_alive(record.alive_until, act.now);
-        let mut readings = if expired {
-            Readings::default()
-        } else {
-            std::mem::take(&mut record.readings)
-        };
-        let might_overflow =
-            readings.keys() + data.len() > keys || readings.bytes() + status::bytes(data) > size;
-        let before = might_overflow.then(|| readings.clone());
-        readings.write(data, timestamp);
-        if readings.keys() > keys || readings.bytes() > size {
-            record.readings = before.unwrap_or_default();
-            return Err(if readings.keys() > keys {
-                Refusal::TooMany {
-                    argument: "data",
-                    items: keys,
-                }
-            } else {
-                Refusal::TooLarge {
-                    argument: "data",
-                    bytes: size,
-                }
-            });
+        if !Rules::node_alive(record.alive_until, act.now) {
+            record.readings = Readings::default();
         }
-        record.readings = readings;
+        check_size(&record.readings, data, act.limits)?;
+        record.readings.write(data, timestamp);
         record.alive_until = act.rules.member_until(act.now);
         act.changes.node(&self.group.key, node, record);
         self.newest_report = timestamp;
         Ok(timestamp)
+    }
+
+    /// Puts back a persisted node.
+    pub fn restore(&mut self, node: NodeId, record: NodeRecord) {
+        let newest = record.readings.layers().last().map(|layer| layer.timestamp);
+        self.newest_report = self.newest_report.max(newest.unwrap_or(self.newest_report));
+        self.nodes.insert(node, record);
     }
 
     /// A sign of life of any node that is known here.
@@ -265,6 +255,24 @@ impl Room {
     }
 }
 
+/// Refuses what would make the readings too many or too large.
+fn check_size(readings: &Readings, data: &[SensorData], limits: &Limits) -> Result<(), Refusal> {
+    let (keys, bytes) = readings.size_with(data);
+    if keys > limits.keys_per_node {
+        Err(Refusal::TooMany {
+            argument: "data",
+            items: limits.keys_per_node,
+        })
+    } else if bytes > limits.status_bytes {
+        Err(Refusal::TooLarge {
+            argument: "data",
+            bytes: limits.status_bytes,
+        })
+    } else {
+        Ok(())
+    }
+}
+
 /// The node's record, made if the group has room for it. A full group first forgets a
 /// node past its time.
 fn seat<'a>(
@@ -287,6 +295,9 @@ fn seat<'a>(
         })?;
         nodes.remove(&oldest);
         act.changes.no_node(group, &oldest);
+        if act.by_node.get(&oldest) == Some(group) {
+            act.by_node.remove(&oldest);
+        }
     }
     let fresh = || NodeRecord {
         membership: None,

@@ -24,6 +24,7 @@ macro_rules! act {
             limits: &$state.limits,
             now: $now,
             changes: &mut $state.changes,
+            by_node: &mut $state.by_node,
         }
     };
 }
@@ -66,7 +67,7 @@ impl State {
                     if record.membership.is_some() {
                         self.by_node.insert(node.clone(), key);
                     }
-                    room.nodes.insert(node, record);
+                    room.restore(node, record);
                 }
             }
             Record::Call(key, call) => {

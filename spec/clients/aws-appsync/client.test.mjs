@@ -1,0 +1,74 @@
+import assert from "node:assert/strict";
+import { randomUUID } from "node:crypto";
+import { LIST_GROUPS_BY_DOMAIN } from "../common/documents.mjs";
+import { Inbox, reported } from "../common/inbox.mjs";
+import { Node } from "../common/node.mjs";
+import { tellStory } from "../common/story.mjs";
+import { frames, open } from "./client.mjs";
+
+const story = tellStory(open);
+
+story.tell("a subscription is acknowledged by start_ack, after connection_ack and ka", () => {
+  const said = frames.filter(({ from }) => from === "server").map(({ frame }) => frame.type);
+  assert.deepEqual(said.slice(0, said.indexOf("start_ack") + 1).filter((type, index, all) => all.indexOf(type) === index), [
+    "connection_ack",
+    "ka",
+    "start_ack",
+  ]);
+});
+
+story.tell("what is sent right after start_ack is heard, every time", async () => {
+  const client = open(story.stage, story.stage.url);
+  const host = new Node(client);
+  await host.createGroup(`clients-${randomUUID()}`);
+  try {
+    for (let n = 1; n <= 20; n += 1) {
+      const inbox = new Inbox();
+      const end = host.listen(inbox);
+      const seen = frames.length;
+      const acknowledged = () => frames.slice(seen).some(({ frame }) => frame.type === "start_ack");
+      while (!acknowledged()) await new Promise((resolve) => setImmediate(resolve));
+      await host.report({ count: n });
+      await inbox.first((message) => reported(message, host.id, "count") === String(n), `report ${n}`, 3_000);
+      end();
+    }
+  } finally {
+    client.close();
+  }
+});
+
+story.tell("every object it gets knows its __typename", async () => {
+  const client = open(story.stage, story.stage.url);
+  const host = new Node(client);
+  const group = await host.createGroup(`clients-${randomUUID()}`);
+  assert.equal(group.__typename, "Group");
+  const inbox = new Inbox();
+  host.listen(inbox);
+  const seen = frames.length;
+  while (!frames.slice(seen).some(({ frame }) => frame.type === "start_ack")) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await host.report({ count: "1" });
+  await host.fire("ping");
+  const status = await inbox.first((message) => message.nodeStatus, "the report");
+  assert.equal(status.__typename, "MeshMessage");
+  assert.equal(status.nodeStatus.__typename, "NodeStatus");
+  assert.equal(status.nodeStatus.data[0].__typename, "SensorData");
+  const batch = await inbox.first((message) => message.batchEvent, "the event");
+  assert.equal(batch.batchEvent.__typename, "BatchEvent");
+  assert.equal(batch.batchEvent.events[0].__typename, "Event");
+  client.close();
+});
+
+story.tell("a wrong key is a network error with status 401, at once", async () => {
+  const stranger = open({ apiKey: "not-a-key" }, story.stage.url);
+  const started = Date.now();
+  const error = await stranger.send(LIST_GROUPS_BY_DOMAIN, { domain: "anywhere" }).then(
+    () => assert.fail("the query was answered"),
+    (refused) => refused,
+  );
+  assert.equal(error.networkError?.statusCode, 401);
+  assert.equal(error.networkError.result.errors[0].errorType, "UnauthorizedException");
+  assert.ok(Date.now() - started < 2_000, "it was not repeated");
+  stranger.close();
+});

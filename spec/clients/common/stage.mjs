@@ -1,0 +1,93 @@
+// A stage to test against: the running one of MESH_URL and MESH_API_KEY, or a
+// server started here from MESH_BIN, with an empty folder and free ports.
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const PATIENCE = 20_000; // for the server to start, and to stop
+const root = new URL("../../../", import.meta.url);
+
+/**
+ * Starts a stage. `secure` asks for one behind TLS; `flags` go to the server.
+ * Resolves to undefined when the running stage is not of the wanted kind.
+ *
+ * @returns {Promise<{url: string, apiKey: string, ca?: string, stop: () => Promise<void>} | undefined>}
+ */
+export async function startStage({ secure = false, flags = [] } = {}) {
+  const { MESH_URL, MESH_API_KEY } = process.env;
+  if (MESH_URL) {
+    assert.ok(MESH_API_KEY, "MESH_URL is set: set MESH_API_KEY too");
+    const url = new URL("/graphql", MESH_URL);
+    if (secure && url.protocol !== "https:") return undefined;
+    return { url: url.href, apiKey: MESH_API_KEY, ca: process.env.NODE_EXTRA_CA_CERTS, stop: async () => {} };
+  }
+
+  const home = mkdtempSync(join(tmpdir(), "mesh-v2-clients-"));
+  const apiKey = "da2-clients";
+  const args = ["serve", "--listen", "127.0.0.1:0", "--data", join(home, "data"), "--api-keys", apiKey, "--log", "warn"];
+  if (secure) args.push("--tls-listen", "127.0.0.1:0", "--tls-self-signed", home);
+  // In its own folder and without our settings, so that no .env file or
+  // variable of the caller changes what is tested.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(MESH_|STAGE$)/.test(name)));
+  const server = spawn(binary(), [...args, ...flags], { cwd: home, env, stdio: ["ignore", "pipe", "pipe"] });
+
+  let said = "";
+  let ended = false;
+  const end = new Promise((resolve) => {
+    server.once("error", (error) => resolve((said += `\n${error.message}`)));
+    server.once("exit", resolve);
+  }).then(() => (ended = true));
+  const lastResort = () => {
+    server.kill("SIGKILL");
+    rmSync(home, { recursive: true, force: true });
+  };
+  process.once("exit", lastResort);
+
+  const stop = async () => {
+    server.kill("SIGTERM");
+    const hard = setTimeout(() => server.kill("SIGKILL"), PATIENCE);
+    await end;
+    clearTimeout(hard);
+    process.off("exit", lastResort);
+    rmSync(home, { recursive: true, force: true });
+  };
+
+  const wanted = new RegExp(`endpoint\\s+(${secure ? "https" : "http"}://\\S+)`);
+  const url = await new Promise((resolve, reject) => {
+    const late = setTimeout(() => reject(new Error(`the server did not start:\n${said}`)), PATIENCE);
+    const look = (chunk) => {
+      said = (said + chunk).slice(-20_000);
+      // A whole line, or the address may still be cut off.
+      const found = said.slice(0, said.lastIndexOf("\n") + 1).match(wanted);
+      if (found) {
+        clearTimeout(late);
+        resolve(found[1]);
+      }
+    };
+    server.stdout.on("data", look);
+    server.stderr.on("data", look);
+    end.then(() => {
+      clearTimeout(late);
+      reject(new Error(`the server ended:\n${said}`));
+    });
+  }).catch(async (error) => {
+    if (!ended) await stop();
+    else lastResort();
+    throw error;
+  });
+
+  return { url, apiKey, ca: secure ? join(home, "ca.pem") : undefined, stop };
+}
+
+function binary() {
+  const given = process.env.MESH_BIN;
+  const places = given
+    ? [given]
+    : ["release", "debug"].map((profile) => fileURLToPath(new URL(`target/${profile}/mesh-v2`, root)));
+  const found = places.find((place) => existsSync(place));
+  assert.ok(found, `no server at ${places.join(" or ")}: build it, or set MESH_BIN`);
+  return found;
+}
