@@ -120,6 +120,13 @@ impl EventCall {
 #[serde(transparent)]
 pub struct Fingerprint([u8; 32]);
 
+impl Fingerprint {
+    /// The digest.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
 /// An event as it is heard or polled.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {

@@ -84,6 +84,11 @@ impl Readings {
             .extend(newest.filter(|layer| !layer.data.is_empty() || self.layers.is_empty()));
     }
 
+    /// Takes back what [`Readings::layers`] gave.
+    pub fn from_layers(layers: Vec<Layer>) -> Self {
+        Self { layers }
+    }
+
     /// One layer per distinct write time, oldest first; at least one after a write.
     pub fn layers(&self) -> &[Layer] {
         &self.layers

@@ -5,6 +5,8 @@
 //! moment of each call, so nothing expired is ever served and no write revives it
 //! (decisions D5, D6). A store knows nothing of listeners.
 
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
 pub mod embedded;
 #[cfg(test)]
 pub mod suite;

@@ -1,0 +1,393 @@
+//! A group's log (decisions D12 to D15). A kept call is one transaction with the room's
+//! log head, which names the call before it: calls take their places one after another,
+//! whoever takes them, and a reader sees when one is not yet visible.
+
+use crate::model::event::{Channel, Cursor, Event, EventCall, EventInput, Stamp};
+use crate::model::group::{Group, GroupKey};
+use crate::model::refusal::Refusal;
+use crate::model::time::Timestamp;
+use crate::store::dynamodb::attributes::{number, text};
+use crate::store::dynamodb::items::{Events, Node, Remembered, Room};
+use crate::store::dynamodb::keys::{self, Item, Key};
+use crate::store::dynamodb::nodes::put_node;
+use crate::store::dynamodb::requests::{Search, Step};
+use crate::store::dynamodb::setback::{Setback, until_settled};
+use crate::store::dynamodb::{DynamoDb, Wanted};
+use crate::store::{Answer, Appended, EVENTS_PER_READ, Failure};
+
+/// Texts in one record of events; DynamoDB's bound is 400 KB with all around them.
+const RECORD_BYTES: usize = 250 * 1024;
+/// Events in one record.
+const RECORD_EVENTS: usize = 1_000;
+/// Texts in one call; DynamoDB's bound on a transaction is 4 MB.
+const CALL_BYTES: usize = 3 * 1024 * 1024;
+/// Calls of one node that are remembered within the event TTL.
+const CALLS_PER_NODE: usize = 1_000;
+/// Polling nodes whose records are read at once.
+const POLLERS_AT_ONCE: usize = 10;
+/// Records that one page of the log reads.
+const PAGE: i32 = 100;
+
+impl DynamoDb {
+    /// One try of [`Store::append`](crate::store::Store::append).
+    pub(super) async fn try_append(
+        &self,
+        call: &EventCall,
+        taken_by: &str,
+        now: Timestamp,
+    ) -> Result<Appended, Setback> {
+        let key = &call.group;
+        let wanted = Wanted {
+            node: Some(&call.node),
+            room: true,
+            ..Wanted::default()
+        };
+        let seen = self.look(key, wanted, now).await?;
+        let room = self.entered(key, seen.room)?;
+        let before = seen.node;
+        let mut node = before
+            .clone()
+            .unwrap_or_else(|| Node::unknown(&call.node, &seen.group));
+        let member = node.membership.is_some();
+        let touched = member && node.touch(self.rules.member_until(now), now);
+        node.calls
+            .retain(|call| self.rules.event_alive(call.last.stamp.at, now));
+        let fingerprint = call.fingerprint();
+        if let Some(answered) = fingerprint.and_then(|f| node.remembers(&f)).cloned() {
+            if touched {
+                let step = put_node(key, before.as_ref(), &node);
+                self.table.write("renew a node", vec![step]).await?;
+            }
+            // An own write whose answer was lost is no repetition.
+            return Ok(appended(call, answered.last, answered.taken_by != taken_by));
+        }
+        let keep = !call.events.is_empty()
+            && (call.channel == Channel::Recorded
+                || self.has_pollers(&room, &seen.group, now).await?);
+        let last = Cursor {
+            stamp: Stamp::after(room.last.map(|last| last.stamp), now),
+            index: u32::try_from(call.events.len())
+                .unwrap_or(u32::MAX)
+                .saturating_sub(1),
+        };
+        if let Some(fingerprint) = fingerprint {
+            if node.calls.len() >= CALLS_PER_NODE.min(self.limits.calls_per_group) {
+                return Err(self.log_full(self.limits.calls_per_group));
+            }
+            node.calls.push(Remembered {
+                fingerprint: fingerprint.as_bytes().to_vec(),
+                last,
+                taken_by: taken_by.into(),
+            });
+        }
+        let mut steps = Vec::new();
+        if keep {
+            steps = self.keep(call, &room, last, now)?;
+        }
+        if touched || fingerprint.is_some() {
+            steps.push(put_node(key, before.as_ref(), &node));
+            if !keep && before.is_none() {
+                steps.push(Step::check(Key::room(key)).when("attribute_exists(#pk)"));
+            }
+        }
+        let written = self.table.write("take events", steps).await;
+        if written.is_err() {
+            self.memory.forget(key);
+        }
+        written?;
+        Ok(appended(call, last, false))
+    }
+
+    fn log_full(&self, limit: usize) -> Setback {
+        let what = "the group's event log";
+        Refusal::Full { what, limit }.into()
+    }
+
+    /// The steps that put a call at the log's end.
+    fn keep(
+        &self,
+        call: &EventCall,
+        room: &Room,
+        last: Cursor,
+        now: Timestamp,
+    ) -> Result<Vec<Step>, Setback> {
+        let bytes = call.bytes();
+        if bytes > CALL_BYTES {
+            return Err(Refusal::TooLarge {
+                argument: "events",
+                bytes: CALL_BYTES,
+            }
+            .into());
+        }
+        let mut window = room.window.clone();
+        window.retain(|(second, ..)| self.rules.event_alive(Timestamp::from_seconds(*second), now));
+        let calls: usize = window.iter().map(|(_, calls, _)| calls).sum();
+        let held: usize = window.iter().map(|(.., bytes)| bytes).sum();
+        if held + bytes > self.limits.event_bytes_per_group {
+            return Err(self.log_full(self.limits.event_bytes_per_group));
+        }
+        if calls >= self.limits.calls_per_group {
+            return Err(self.log_full(self.limits.calls_per_group));
+        }
+        match window.last_mut() {
+            Some((second, calls, held)) if *second == last.stamp.at.seconds() => {
+                *calls += 1;
+                *held += bytes;
+            }
+            _ => window.push((last.stamp.at.seconds(), 1, bytes)),
+        }
+        let mut steps = vec![head(&call.group, room, last, window)];
+        let event_ttl = self.rules.timings().event_ttl;
+        let mut after = room.last;
+        for events in records(call, last) {
+            let events = Events { after, ..events };
+            steps.push(Step::put(events.item(&call.group, event_ttl)));
+            after = Some(events.last);
+        }
+        Ok(steps)
+    }
+
+    /// Whether fired events must be kept (decision D13).
+    async fn has_pollers(
+        &self,
+        room: &Room,
+        group: &Group,
+        now: Timestamp,
+    ) -> Result<bool, Setback> {
+        if room.polling || room.polled_until.is_some_and(|until| until >= now) {
+            return Ok(true);
+        }
+        for pollers in room.pollers.chunks(POLLERS_AT_ONCE) {
+            let keys = pollers.iter().map(|node| Key::node_part(&group.key, node));
+            let keys: Vec<Key> = keys.collect();
+            let found = self.table.read("look for pollers", &keys).await?;
+            for item in found.iter().flatten() {
+                let node = Node::read(item)?;
+                if node.polls() && node.alive(now) {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// See [`Store::events_since`](crate::store::Store::events_since).
+    pub(super) async fn poll(
+        &self,
+        key: &GroupKey,
+        since: &str,
+        now: Timestamp,
+    ) -> Answer<Vec<Event>> {
+        let Some(group) = self.living(key, now).await? else {
+            return Ok(Vec::new());
+        };
+        self.note_poll(&group, now).await?;
+        until_settled!(self, self.try_poll(key, since, now))
+    }
+
+    async fn try_poll(
+        &self,
+        key: &GroupKey,
+        since: &str,
+        now: Timestamp,
+    ) -> Result<Vec<Event>, Setback> {
+        const DOING: &str = "read events";
+        let mut from = self.rules.since(since, None, now);
+        if !since.is_empty() && !from.ends_with(since) {
+            // It lies past the clock: perhaps the log does as well.
+            let room = self.table.read(DOING, &[Key::room(key)]).await?.remove(0);
+            let room = room.as_ref().map(Room::read).transpose()?;
+            let newest = room.and_then(|room| room.last).map(|last| last.to_string());
+            from = self.rules.since(since, newest.as_deref(), now);
+        }
+        let (low, high) = keys::events_from(self.not_before_living(&from, now).as_str());
+        let search = Search {
+            keys: "#pk = :inside AND #sk BETWEEN :low AND :high",
+            values: vec![
+                (":inside", text(keys::inside(key))),
+                (":low", text(low)),
+                (":high", text(high)),
+            ],
+            page: Some(PAGE),
+            ..Search::default()
+        };
+        let mut log = Reading::new(from);
+        let mut next = None;
+        loop {
+            let (items, after) = self.table.page(DOING, &search, next).await?;
+            for item in &items {
+                let alive = |at| self.rules.event_alive(at, now);
+                log.take(item, alive)?;
+            }
+            next = after;
+            if next.is_none() || log.events.len() >= EVENTS_PER_READ || log.broken {
+                break;
+            }
+        }
+        log.told()
+    }
+
+    /// The first cursor that can still be polled, if `since` lies before it: expired
+    /// events that the table has not tidied yet need not be read.
+    fn not_before_living(&self, since: &str, now: Timestamp) -> String {
+        let ttl = i64::from(self.rules.timings().event_ttl);
+        let living = Timestamp::from_seconds(now.seconds() - ttl);
+        let living = format!("{}{living}", crate::model::event::CURSOR_PREFIX);
+        living.max(since.to_owned())
+    }
+
+    /// Writes down that somebody polls, rarely (decision D13): polls count until a
+    /// while after the minute, so that the next ones need not be written.
+    async fn note_poll(&self, group: &Group, now: Timestamp) -> Answer<()> {
+        let counts_until = now.plus_seconds(60);
+        let noted = self.memory.polls_noted_until(&group.key);
+        if noted.is_some_and(|noted| noted >= counts_until) {
+            return Ok(());
+        }
+        let spare = u32::try_from(self.settings.note_polls_every.as_secs()).unwrap_or(0);
+        let until = counts_until.plus_seconds(spare);
+        let marker = || {
+            let step = Step::update(Key::room(&group.key), "SET #polledUntil = :until");
+            step.when("attribute_exists(#pk) AND (attribute_not_exists(#polledUntil) OR #polledUntil < :until)")
+                .with(":until", number(until.millis()))
+        };
+        match self.table.write("note a poll", vec![marker()]).await {
+            // Another poll noted as much, or the group is ending.
+            Ok(()) | Err(Setback::Lost(_)) => {
+                self.memory.note_polls(&group.key, until);
+                Ok(())
+            }
+            Err(setback) => Err(setback.into()),
+        }
+    }
+}
+
+fn appended(call: &EventCall, last: Cursor, repeated: bool) -> Appended {
+    Appended {
+        batch: call.batch(last.stamp.at),
+        next_since: last.to_string(),
+        repeated,
+    }
+}
+
+/// The log's head moves on from where it was read.
+fn head(group: &GroupKey, room: &Room, last: Cursor, window: Vec<(i64, usize, usize)>) -> Step {
+    let room_after = Room {
+        window,
+        ..Room::default()
+    };
+    let head = Step::update(
+        Key::room(group),
+        "SET #lastAt = :at, #lastCall = :call, #lastIndex = :index, #window = :window",
+    );
+    let head = head
+        .when("attribute_exists(#pk)")
+        .with(":at", number(last.stamp.at.millis()))
+        .with(":call", number(i64::from(last.stamp.call)))
+        .with(":index", number(i64::from(last.index)))
+        .with(":window", room_after.window_value());
+    match room.last {
+        None => head.when("attribute_not_exists(#lastAt)"),
+        Some(Cursor { stamp, .. }) => head
+            .when("#lastAt = :seenAt AND #lastCall = :seenCall")
+            .with(":seenAt", number(stamp.at.millis()))
+            .with(":seenCall", number(i64::from(stamp.call))),
+    }
+}
+
+/// A call's events as records: one, unless they are too large for it.
+fn records(call: &EventCall, last: Cursor) -> Vec<Events> {
+    let mut records: Vec<(usize, Events)> = Vec::new();
+    for (event, index) in call.in_log_order().into_iter().zip(0..) {
+        let size = bytes(event);
+        let here = Cursor {
+            stamp: last.stamp,
+            index,
+        };
+        match records.last_mut() {
+            Some((held, record))
+                if *held + size <= RECORD_BYTES && record.events.len() < RECORD_EVENTS =>
+            {
+                *held += size;
+                record.last = here;
+                record.events.push(event.clone());
+            }
+            _ => records.push((
+                size,
+                Events {
+                    node: call.node.clone(),
+                    last: here,
+                    after: None,
+                    events: vec![event.clone()],
+                },
+            )),
+        }
+    }
+    records.into_iter().map(|(_, record)| record).collect()
+}
+
+fn bytes(event: &EventInput) -> usize {
+    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+    // The names of the attributes count as well.
+    event.name.len() + event.fired_at.len() + text(&event.payload) + text(&event.order_key) + 48
+}
+
+/// What a reader has of the log so far.
+#[derive(Debug)]
+struct Reading {
+    since: String,
+    events: Vec<Event>,
+    /// The last record seen.
+    last: Option<String>,
+    /// Whether a record is not visible yet that stands before one that is: what comes
+    /// after it must wait, or a reader would never come back for it (decision D12).
+    broken: bool,
+}
+
+impl Reading {
+    fn new(since: String) -> Self {
+        Self {
+            since,
+            events: Vec::new(),
+            last: None,
+            broken: false,
+        }
+    }
+
+    fn take(&mut self, item: &Item, alive: impl Fn(Timestamp) -> bool) -> Result<(), Setback> {
+        let (record, after) = Events::read(item)?;
+        if self.broken {
+            return Ok(());
+        }
+        if let Some(after) = after {
+            let seen = self.last.as_ref() == Some(&after) || after <= self.since;
+            if !seen && cursor_time(&after).is_none_or(&alive) {
+                self.broken = true;
+                return Ok(());
+            }
+        }
+        self.last = Some(record.last.to_string());
+        if alive(record.last.stamp.at) {
+            let since = &self.since;
+            let later = |event: &Event| event.cursor.is_some_and(|at| at.to_string() > *since);
+            self.events.extend(record.polled().filter(later));
+        }
+        Ok(())
+    }
+
+    fn told(mut self) -> Result<Vec<Event>, Setback> {
+        if self.broken && self.events.is_empty() {
+            let cause = "a call before the last is not visible yet";
+            return Err(Setback::Lost(Failure::new("read events", cause)));
+        }
+        self.events.truncate(EVENTS_PER_READ);
+        Ok(self.events)
+    }
+}
+
+/// The time in a cursor's text.
+fn cursor_time(cursor: &str) -> Option<Timestamp> {
+    let text = cursor.strip_prefix(crate::model::event::CURSOR_PREFIX)?;
+    let at: jiff::Timestamp = text.split('#').next()?.parse().ok()?;
+    Some(Timestamp::from_millis(at.as_millisecond()))
+}

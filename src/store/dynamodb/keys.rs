@@ -1,0 +1,250 @@
+//! Where each record stands. No id holds `#` (decision D3), so parts joined by it
+//! cannot be taken for other parts.
+//!
+//! | record | pk | sk |
+//! | --- | --- | --- |
+//! | group | `DOMAIN#{domain}` | `GROUP#{group}#METADATA` |
+//! | room: log head, counts, pollers | `DOMAIN#{domain}#GROUP#{group}` | `ROOM` |
+//! | node: membership, status, its calls | the same | `NODE#{node}` |
+//! | events of a call | the same | the cursor of its last event, `EVENT#…` |
+//! | reverse | `NODE#{node}` | `METADATA` |
+//! | host lock (decision D4) | `HOST#{host}#DOMAIN#{domain}` | `LOCK` |
+//! | watch: when to look for the group's end | `ENDS` | `{second}#{domain}#{group}` |
+//!
+//! A domain's partition holds groups only, so listing reads nothing else (decision D8).
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use sha2::{Digest, Sha256};
+
+use crate::model::event::{CURSOR_PREFIX, Cursor};
+use crate::model::group::GroupKey;
+use crate::model::ids::{Domain, NodeId};
+
+/// A record's attributes.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The longest id that stands in a key as it is. Longer ones stand as a digest, so
+/// that every key keeps within DynamoDB's 1,024 bytes; the text is an attribute.
+const LONGEST_PART: usize = 200;
+
+/// The partition of all watches.
+pub const WATCHES: &str = "ENDS";
+/// What every node's sort key begins with.
+pub const NODES: &str = "NODE#";
+/// What every group's sort key begins with.
+pub const GROUPS: &str = "GROUP#";
+
+/// A record's place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Key {
+    /// The partition.
+    pub pk: String,
+    /// The place in it.
+    pub sk: String,
+}
+
+impl Key {
+    fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        let (pk, sk) = (pk.into(), sk.into());
+        Self { pk, sk }
+    }
+
+    /// A group's record.
+    pub fn group(group: &GroupKey) -> Self {
+        let sk = format!("{GROUPS}{}#METADATA", part(group.id.as_str()));
+        Self::new(domain(&group.domain), sk)
+    }
+
+    /// A group's log head and counts.
+    pub fn room(group: &GroupKey) -> Self {
+        Self::new(inside(group), "ROOM")
+    }
+
+    /// A node in a group.
+    pub fn node(group: &GroupKey, node: &NodeId) -> Self {
+        Self::node_part(group, &part(node.as_str()))
+    }
+
+    /// A node in a group, by the [`part`] that stands for it.
+    pub fn node_part(group: &GroupKey, node: &str) -> Self {
+        Self::new(inside(group), format!("{NODES}{node}"))
+    }
+
+    /// Events of a call that end with the one at `last`.
+    pub fn events(group: &GroupKey, last: Cursor) -> Self {
+        Self::new(inside(group), last.to_string())
+    }
+
+    /// Which group a node is in.
+    pub fn reverse(node: &NodeId) -> Self {
+        Self::new(format!("NODE#{}", part(node.as_str())), "METADATA")
+    }
+
+    /// Which group a host has in a domain.
+    pub fn lock(host: &NodeId, domain: &Domain) -> Self {
+        let (host, domain) = (part(host.as_str()), part(domain.as_str()));
+        Self::new(format!("HOST#{host}#DOMAIN#{domain}"), "LOCK")
+    }
+
+    /// When to look whether a group has ended.
+    pub fn watch(group: &GroupKey, second: i64) -> Self {
+        let (domain, id) = (part(group.domain.as_str()), part(group.id.as_str()));
+        Self::new(WATCHES, format!("{}#{domain}#{id}", watch_time(second)))
+    }
+
+    /// A place that never holds anything.
+    pub fn nowhere() -> Self {
+        Self::new("READY", "READY")
+    }
+
+    /// The key as attributes.
+    pub fn attributes(&self) -> Item {
+        HashMap::from([
+            ("pk".into(), AttributeValue::S(self.pk.clone())),
+            ("sk".into(), AttributeValue::S(self.sk.clone())),
+        ])
+    }
+
+    /// The key of a record.
+    pub fn of(item: &Item) -> Option<Self> {
+        let text = |name| item.get(name)?.as_s().ok();
+        Some(Self::new(text("pk")?, text("sk")?))
+    }
+}
+
+/// The partition of a domain's groups.
+pub fn domain(domain: &Domain) -> String {
+    format!("DOMAIN#{}", part(domain.as_str()))
+}
+
+/// The partition of what is in a group.
+pub fn inside(group: &GroupKey) -> String {
+    let (domain, id) = (part(group.domain.as_str()), part(group.id.as_str()));
+    format!("DOMAIN#{domain}#GROUP#{id}")
+}
+
+/// The partition of the group in `GroupIdIndex`.
+pub fn by_id(id: &str) -> String {
+    format!("GROUP#{}", part(id))
+}
+
+/// The partition of a name, or of the names with this prefix, in `GroupNameIndex`:
+/// one per first character (decision D8).
+pub fn by_name(name: &str) -> Option<String> {
+    name.chars().next().map(|first| format!("NAME#{first}"))
+}
+
+/// A second, as watches sort.
+pub fn watch_time(second: i64) -> String {
+    format!("{second:012}")
+}
+
+/// The sort keys of events from `since` on, both ends included.
+pub fn events_from(since: &str) -> (String, String) {
+    // Cursors are shorter than this, so cutting changes no comparison.
+    let end = since
+        .char_indices()
+        .map(|(at, _)| at)
+        .take_while(|at| *at <= LONGEST_PART)
+        .last();
+    let since = if since.len() > LONGEST_PART {
+        &since[..end.unwrap_or_default()]
+    } else {
+        since
+    };
+    (since.into(), format!("{CURSOR_PREFIX}~"))
+}
+
+/// What stands for an id in keys.
+pub fn part(id: &str) -> String {
+    if id.len() <= LONGEST_PART {
+        return id.into();
+    }
+    // No id begins with `#`, so a digest is no other id's text.
+    let mut part = String::from("#");
+    for byte in Sha256::digest(id.as_bytes()) {
+        let _ = write!(part, "{byte:02x}");
+    }
+    part
+}
+
+#[cfg(test)]
+pub mod tests {
+    use std::collections::HashSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::event::Stamp;
+    use crate::model::time::Timestamp;
+
+    /// An id of any script, up to the longest that the rules allow.
+    pub fn id() -> impl Strategy<Value = String> {
+        prop_oneof!["[a-c@%]{1,3}", "[^#\\p{C}]{1,20}", "[🎈あx]{200,256}"]
+    }
+
+    fn every_key(domain: &str, group: &str, node: &str) -> Vec<Key> {
+        let key = GroupKey::parse(group, domain).unwrap();
+        let node = NodeId::parse("nodeId", node).unwrap();
+        let stamp = Stamp {
+            at: Timestamp::from_seconds(1_800_000_000),
+            call: 1,
+        };
+        let cursor = Cursor { stamp, index: 2 };
+        vec![
+            Key::group(&key),
+            Key::room(&key),
+            Key::node(&key, &node),
+            Key::events(&key, cursor),
+            Key::reverse(&node),
+            Key::lock(&node, &key.domain),
+            Key::watch(&key, 1_800_000_000),
+            Key::nowhere(),
+        ]
+    }
+
+    /// What of the three ids each of [`every_key`] is made of.
+    const PARTS: [[bool; 3]; 8] = [
+        [true, true, false],
+        [true, true, false],
+        [true, true, true],
+        [true, true, false],
+        [false, false, true],
+        [true, false, true],
+        [true, true, false],
+        [false, false, false],
+    ];
+
+    proptest! {
+        #[test]
+        fn no_two_records_share_a_key(a in [id(), id(), id()], b in [id(), id(), id()]) {
+            let (ours, theirs) = (every_key(&a[0], &a[1], &a[2]), every_key(&b[0], &b[1], &b[2]));
+            prop_assert_eq!(ours.iter().collect::<HashSet<_>>().len(), ours.len());
+            for (i, ours) in ours.iter().enumerate() {
+                for (j, theirs) in theirs.iter().enumerate() {
+                    let same = i == j && (0..3).all(|p| !PARTS[i][p] || a[p] == b[p]);
+                    prop_assert_eq!(ours == theirs, same);
+                }
+            }
+        }
+
+        #[test]
+        fn every_key_keeps_within_dynamodbs_bounds(a in [id(), id(), id()]) {
+            for key in every_key(&a[0], &a[1], &a[2]) {
+                prop_assert!(key.pk.len() <= 2048 && key.sk.len() <= 1024);
+                prop_assert_eq!(Key::of(&key.attributes()), Some(key));
+            }
+        }
+
+        #[test]
+        fn cutting_a_long_since_changes_no_comparison(at in 0i64..4_000_000_000_000, tail in "\\PC{0,300}") {
+            let cursor = Cursor { stamp: Stamp { at: Timestamp::from_millis(at), call: 0 }, index: 0 }.to_string();
+            for since in [format!("{cursor}{tail}"), format!("EVENT#{tail}")] {
+                prop_assert_eq!(cursor > since, cursor > events_from(&since).0);
+            }
+        }
+    }
+}

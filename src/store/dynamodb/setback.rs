@@ -1,0 +1,205 @@
+//! Why a try gave no answer, and when to try again.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+
+use crate::model::refusal::Refusal;
+use crate::store::dynamodb::attributes::Unreadable;
+use crate::store::{Error, Failure};
+
+/// The first pause after a lost race; each next one may be twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
+
+/// Why a try gave no answer.
+#[derive(Debug)]
+pub enum Setback {
+    /// The answer is no.
+    Refused(Refusal),
+    /// Another caller got ahead, or the table is busy: look again and decide anew.
+    Lost(Failure),
+    /// The table failed, and was asked often enough.
+    Failed(Failure),
+}
+
+impl From<Refusal> for Setback {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Failure> for Setback {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Unreadable> for Setback {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::Failed(unreadable.into())
+    }
+}
+
+impl From<Unreadable> for Failure {
+    fn from(unreadable: Unreadable) -> Self {
+        Self::new("read a record", unreadable)
+    }
+}
+
+impl From<Setback> for Error {
+    fn from(setback: Setback) -> Self {
+        match setback {
+            Setback::Refused(refusal) => refusal.into(),
+            Setback::Lost(failure) | Setback::Failed(failure) => failure.into(),
+        }
+    }
+}
+
+/// Whether a write ran into another caller's.
+trait Conflict {
+    fn conflict(&self) -> bool;
+}
+
+impl<E: ProvideErrorMetadata> Conflict for E {
+    fn conflict(&self) -> bool {
+        matches!(
+            self.code(),
+            Some(
+                "ConditionalCheckFailedException"
+                    | "TransactionConflictException"
+                    | "TransactionInProgressException"
+                    | "ReplicatedWriteConflictException"
+            )
+        )
+    }
+}
+
+/// What became of a request that stood alone.
+pub fn single<T, E>(doing: &'static str, sent: Result<T, SdkError<E>>) -> Result<T, Setback>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    sent.map_err(|error| {
+        let lost = error.as_service_error().is_some_and(Conflict::conflict);
+        let failure = failure(doing, &error);
+        if lost {
+            Setback::Lost(failure)
+        } else {
+            Setback::Failed(failure)
+        }
+    })
+}
+
+/// What became of a transaction: lost when each of its steps that could not be taken
+/// ran into another caller's write, or into a busy table.
+pub fn transaction<T>(
+    doing: &'static str,
+    sent: Result<T, SdkError<TransactWriteItemsError>>,
+) -> Result<T, Setback> {
+    sent.map_err(|error| {
+        let lost = match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
+                let mut reasons = cancelled.cancellation_reasons().iter();
+                reasons.all(|reason| {
+                    matches!(
+                        reason.code(),
+                        None | Some(
+                            "None"
+                                | "ConditionalCheckFailed"
+                                | "TransactionConflict"
+                                | "ThrottlingError"
+                                | "ProvisionedThroughputExceeded"
+                        )
+                    )
+                })
+            }
+            Some(other) => other.conflict(),
+            None => false,
+        };
+        let failure = failure(doing, &error);
+        if lost {
+            Setback::Lost(failure)
+        } else {
+            Setback::Failed(failure)
+        }
+    })
+}
+
+/// The failure to log: what AWS said, or how the way there broke. No request or record
+/// is in it.
+pub fn failure<E>(doing: &'static str, error: &SdkError<E>) -> Failure
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    let cause = match error.as_service_error() {
+        Some(service) => format!(
+            "DynamoDB said {}: {}",
+            service.code().unwrap_or("nothing known"),
+            service.message().unwrap_or("without a message")
+        ),
+        None => {
+            let mut cause = error.to_string();
+            let mut next = std::error::Error::source(error);
+            while let Some(source) = next {
+                cause = format!("{cause}: {source}");
+                next = source.source();
+            }
+            cause
+        }
+    };
+    Failure::new(doing, cause)
+}
+
+/// Counts the tries of one call.
+#[derive(Debug)]
+pub struct Tries {
+    left: u32,
+    pause: Duration,
+}
+
+impl Tries {
+    /// As many as the settings allow.
+    pub fn new(most: u32) -> Self {
+        Self {
+            left: most,
+            pause: FIRST_PAUSE,
+        }
+    }
+
+    /// Waits a random while before the next try; gives up after the last.
+    pub async fn again(&mut self, failure: Failure) -> Result<(), Failure> {
+        self.left = self.left.saturating_sub(1);
+        if self.left == 0 {
+            return Err(failure);
+        }
+        tokio::time::sleep(self.pause.mul_f64(random())).await;
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        Ok(())
+    }
+}
+
+/// From 0 to 1: jitter, so that those who met once do not meet again.
+fn random() -> f64 {
+    let bits = uuid::Uuid::new_v4().as_u128() as u32;
+    f64::from(bits) / f64::from(u32::MAX)
+}
+
+/// Tries until there is an answer: whoever lost a race looks again and decides anew.
+macro_rules! until_settled {
+    ($store:expr, $try:expr) => {{
+        let mut tries = $crate::store::dynamodb::setback::Tries::new($store.settings.races);
+        loop {
+            match $try.await {
+                Ok(answer) => break Ok(answer),
+                Err($crate::store::dynamodb::setback::Setback::Lost(failure)) => {
+                    tries.again(failure).await?;
+                }
+                Err(setback) => break Err($crate::store::Error::from(setback)),
+            }
+        }
+    }};
+}
+pub(super) use until_settled;
