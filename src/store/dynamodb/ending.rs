@@ -100,7 +100,7 @@ impl DynamoDb {
             Err(setback) => return Err(setback),
         };
         if last {
-            self.stage.less();
+            self.stage.leave().await;
         }
         Ok(last)
     }

@@ -1,9 +1,9 @@
 //! Groups: made, found, renewed.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use tokio::sync::Mutex;
 
 use crate::model::group::{End, Group, GroupKey};
 use crate::model::ids::{Domain, GroupId, NodeId};
@@ -34,30 +34,28 @@ impl StageCount {
     /// How long a count is believed.
     const BELIEVED: Duration = Duration::from_secs(60);
 
-    fn known(&self) -> Option<usize> {
-        let count = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (count, _) = count.filter(|(_, at)| at.elapsed() < Self::BELIEVED)?;
-        Some(count)
+    /// Takes a place for a new group if there are less than `most`, beside `leaving` that end
+    /// with it. Counts first if need be; others wait for that.
+    async fn enter<C>(&self, most: usize, leaving: usize, count: C) -> Result<bool, Setback>
+    where
+        C: Future<Output = Result<usize, Setback>>,
+    {
+        let mut known = self.0.lock().await;
+        let believed = known.filter(|(_, at)| at.elapsed() < Self::BELIEVED);
+        let (groups, counted_at) = match believed {
+            Some(known) => known,
+            None => (count.await?, Instant::now()),
+        };
+        let enters = groups.saturating_sub(leaving) < most;
+        *known = Some((groups + usize::from(enters), counted_at));
+        Ok(enters)
     }
 
-    fn counted(&self, count: usize) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((count, Instant::now()));
-    }
-
-    fn change(&self, change: impl Fn(usize) -> usize) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((count, _)) = &mut *known {
-            *count = change(*count);
+    /// A group is no more, or was not made after all.
+    pub async fn leave(&self) {
+        if let Some((count, _)) = &mut *self.0.lock().await {
+            *count = count.saturating_sub(1);
         }
-    }
-
-    /// A group is no more.
-    pub fn less(&self) {
-        self.change(|count| count.saturating_sub(1));
-    }
-
-    fn more(&self) {
-        self.change(|count| count + 1);
     }
 }
 
@@ -144,9 +142,6 @@ impl DynamoDb {
             let end = self.rules.end_of(&standing.group, now);
             end.unwrap_or(End::Replaced)
         });
-        // What the bounds count is not a group any more once it is replaced.
-        self.room_left(&wish.domain, usize::from(replaced.is_some()))
-            .await?;
         let mut steps = self.new_group(&group, former.as_ref());
         match (&replaced, end, &former) {
             (Some(standing), Some(end), _) => {
@@ -160,8 +155,13 @@ impl DynamoDb {
             ),
             _ => {}
         }
-        self.table.write("make a group", steps).await?;
-        self.stage.more();
+        // What the bounds count is not a group any more once it is replaced.
+        self.enter(&wish.domain, usize::from(replaced.is_some()))
+            .await?;
+        if let Err(setback) = self.table.write("make a group", steps).await {
+            self.stage.leave().await;
+            return Err(setback);
+        }
         let replaced = match (replaced, end) {
             (Some(standing), Some(end)) => self.replace(standing.group.key, end).await,
             _ => None,
@@ -215,34 +215,28 @@ impl DynamoDb {
         ]
     }
 
-    /// Refuses when the stage or the domain is full; `leaving` of their groups do not count.
-    async fn room_left(&self, domain: &Domain, leaving: usize) -> Result<(), Setback> {
-        let stage = match self.stage.known() {
-            Some(count) => count,
-            None => {
-                let watches = Search {
-                    keys: "#pk = :pk",
-                    values: vec![(":pk", text(WATCHES))],
-                    may_lag: true,
-                    ..Search::default()
-                };
-                let count = self.table.count("count the stage's groups", &watches);
-                let count = count.await?;
-                self.stage.counted(count);
-                count
-            }
+    /// Refuses when the stage or the domain is full; `leaving` of their groups do not
+    /// count. Several servers that fill a domain's last place at once may go past its
+    /// bound by one each: it protects the service, it is no promise.
+    async fn enter(&self, domain: &Domain, leaving: usize) -> Result<(), Setback> {
+        const DOING: &str = "count groups";
+        let limit = self.limits.groups_per_domain;
+        let in_domain = self.table.count(DOING, &groups_of(domain)).await?;
+        if in_domain.saturating_sub(leaving) >= limit {
+            let what = "the domain";
+            return Err(Refusal::Full { what, limit }.into());
+        }
+        let watches = Search {
+            keys: "#pk = :watches",
+            values: vec![(":watches", text(WATCHES))],
+            may_lag: true,
+            ..Search::default()
         };
-        let in_domain = self
-            .table
-            .count("count a domain's groups", &groups_of(domain))
-            .await?;
-        for (what, held, limit) in [
-            ("the stage", stage, self.limits.groups),
-            ("the domain", in_domain, self.limits.groups_per_domain),
-        ] {
-            if held.saturating_sub(leaving) >= limit {
-                return Err(Refusal::Full { what, limit }.into());
-            }
+        let limit = self.limits.groups;
+        let on_stage = self.table.count(DOING, &watches);
+        if !self.stage.enter(limit, leaving, on_stage).await? {
+            let what = "the stage";
+            return Err(Refusal::Full { what, limit }.into());
         }
         Ok(())
     }

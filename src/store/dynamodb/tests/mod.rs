@@ -1,1 +1,55 @@
-//! tests
+//! The store on a real DynamoDB API: the contract, races between servers, faults on the
+//! way, agreement with the embedded store, and what each call costs.
+
+mod engine;
+
+use std::io::Write as _;
+
+use aws_sdk_dynamodb::Client;
+
+use super::client::{self, Settings};
+use super::{DynamoDb, table};
+use crate::heartbeat::rules::{Rules, Timings};
+use crate::model::limits::Limits;
+use crate::store::suite;
+use engine::engine;
+
+fn rules() -> Rules {
+    Rules::new(Timings::STG).unwrap()
+}
+
+/// Settings for a table that nobody else uses.
+fn settings() -> Settings {
+    let name = format!("MeshV2Table-test-{}", uuid::Uuid::new_v4().simple());
+    Settings {
+        endpoint: Some(engine().endpoint.clone()),
+        // Some tests count fired events by the minute's last poll.
+        note_polls_every: std::time::Duration::ZERO,
+        ..Settings::new(name)
+    }
+}
+
+/// A new table.
+async fn new_table() -> (Settings, Client) {
+    let settings = settings();
+    let client = client::client(&settings).await;
+    table::create(&client, &settings.table, "test", "Tests")
+        .await
+        .unwrap();
+    (settings, client)
+}
+
+/// A server on a table.
+async fn server(settings: &Settings, limits: Limits) -> DynamoDb {
+    DynamoDb::connect(settings.clone(), rules(), limits).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_store_keeps_the_contract() {
+    suite::run(|| async {
+        let (settings, _) = new_table().await;
+        server(&settings, suite::LIMITS).await
+    })
+    .await;
+    let _ = std::io::stdout().flush();
+}
