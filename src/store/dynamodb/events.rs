@@ -95,7 +95,11 @@ impl DynamoDb {
             self.memory.forget(key);
         }
         written?;
-        Ok(appended(call, last, false))
+        let mut taken = appended(call, last, false);
+        if call.events.is_empty() {
+            taken.next_since = end_of(room.last, last);
+        }
+        Ok(taken)
     }
 
     fn log_full(&self, limit: usize) -> Setback {
@@ -267,6 +271,15 @@ fn appended(call: &EventCall, last: Cursor, repeated: bool) -> Appended {
         batch: call.batch(last.stamp.at),
         next_since: last.to_string(),
         repeated,
+    }
+}
+
+/// Where a reader goes on who has read all so far: an empty call takes no place in the
+/// log, so the next call takes the place that it would have had.
+fn end_of(end: Option<Cursor>, next: Cursor) -> String {
+    match end {
+        Some(end) if end.stamp.at >= next.stamp.at => end.to_string(),
+        _ => format!("{}{}", crate::model::event::CURSOR_PREFIX, next.stamp.at),
     }
 }
 
