@@ -87,17 +87,11 @@ impl<'a> Reader<'a> {
     }
 
     /// The maps of a list; a missing list is empty.
-    pub fn items(
-        self,
-        name: &'static str,
-    ) -> Result<impl Iterator<Item = Reader<'a>>, Unreadable> {
+    pub fn items(self, name: &'static str) -> Result<impl Iterator<Item = Reader<'a>>, Unreadable> {
         let values = self.maybe(name, |value| value.as_l().ok())?;
         let maps = values.into_iter().flatten().map(|value| value.as_m());
         let maps: Result<Vec<_>, _> = maps.collect();
-        Ok(maps
-            .map_err(|_| Unreadable(name))?
-            .into_iter()
-            .map(Reader))
+        Ok(maps.map_err(|_| Unreadable(name))?.into_iter().map(Reader))
     }
 
     /// An ISO 8601 time.

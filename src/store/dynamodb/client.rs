@@ -87,7 +87,13 @@ pub async fn config(settings: &Settings) -> Builder {
         if endpoint.starts_with("http://") {
             loader = loader
                 .region(Region::from_static("local"))
-                .credentials_provider(Credentials::new("local", "local", None, None, "local endpoint"));
+                .credentials_provider(Credentials::new(
+                    "local",
+                    "local",
+                    None,
+                    None,
+                    "local endpoint",
+                ));
         }
     }
     aws_sdk_dynamodb::config::Builder::from(&loader.load().await)

@@ -63,7 +63,11 @@ impl DynamoDb {
     pub(super) async fn clear(&self, group: &GroupKey) -> Result<bool, Setback> {
         const DOING: &str = "remove a group";
         self.memory.forget(group);
-        let found = self.table.read(DOING, &[Key::group(group)]).await?.remove(0);
+        let found = self
+            .table
+            .read(DOING, &[Key::group(group)])
+            .await?
+            .remove(0);
         let Some(standing) = found.as_ref().map(Standing::read).transpose()? else {
             return Ok(false);
         };
@@ -91,7 +95,11 @@ impl DynamoDb {
         let last = match self.table.write(DOING, steps).await {
             Ok(()) => true,
             Err(Setback::Lost(failure)) => {
-                let left = self.table.read(DOING, &[Key::group(group)]).await?.remove(0);
+                let left = self
+                    .table
+                    .read(DOING, &[Key::group(group)])
+                    .await?
+                    .remove(0);
                 if left.is_some() {
                     return Err(Setback::Lost(failure));
                 }
@@ -131,7 +139,11 @@ impl DynamoDb {
         node: &NodeId,
     ) -> Result<(), Setback> {
         const DOING: &str = "remove a reverse record";
-        let found = self.table.read(DOING, &[Key::reverse(node)]).await?.remove(0);
+        let found = self
+            .table
+            .read(DOING, &[Key::reverse(node)])
+            .await?
+            .remove(0);
         let points = found.as_ref().map(points_at).transpose()?;
         if points.as_ref() != Some(group) {
             return Ok(());
@@ -182,7 +194,11 @@ impl DynamoDb {
     async fn look_after(&self, watch: Item, now: Timestamp) -> Result<Option<Ended>, Setback> {
         const DOING: &str = "look after a group";
         let group = points_at(&watch)?;
-        let found = self.table.read(DOING, &[Key::group(&group)]).await?.remove(0);
+        let found = self
+            .table
+            .read(DOING, &[Key::group(&group)])
+            .await?
+            .remove(0);
         let Some(standing) = found.as_ref().map(Standing::read).transpose()? else {
             let watch: Vec<Key> = Key::of(&watch).into_iter().collect();
             self.table.remove(DOING, &watch).await?;

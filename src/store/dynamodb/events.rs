@@ -124,7 +124,10 @@ impl DynamoDb {
             .into());
         }
         let mut window = room.window.clone();
-        window.retain(|(second, ..)| self.rules.event_alive(Timestamp::from_seconds(*second), now));
+        window.retain(|(second, ..)| {
+            self.rules
+                .event_alive(Timestamp::from_seconds(*second), now)
+        });
         let calls: usize = window.iter().map(|(_, calls, _)| calls).sum();
         let held: usize = window.iter().map(|(.., bytes)| bytes).sum();
         if held + bytes > self.limits.event_bytes_per_group {

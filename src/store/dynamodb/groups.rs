@@ -107,9 +107,7 @@ impl DynamoDb {
             .with(":every", polling(wish.delivery));
         let polls = AttributeValue::Bool(!wish.delivery.uses_websocket());
         let room = Step::update(Key::room(&group.key), "SET #polling = :polling");
-        let room = room
-            .when("attribute_exists(#pk)")
-            .with(":polling", polls);
+        let room = room.when("attribute_exists(#pk)").with(":polling", polls);
         self.table
             .write("change a group's delivery", vec![record, room])
             .await?;
@@ -180,7 +178,10 @@ impl DynamoDb {
             Ok(told) => told.then_some(Ended { group, end }),
             Err(setback) => {
                 let error = crate::store::Error::from(setback);
-                tracing::warn!(error = &error as &dyn std::error::Error, "left to the reaper");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "left to the reaper"
+                );
                 None
             }
         }

@@ -514,10 +514,7 @@ impl Events {
 }
 
 fn event(event: &EventInput) -> Value {
-    let optional = [
-        ("payload", &event.payload),
-        ("orderKey", &event.order_key),
-    ];
+    let optional = [("payload", &event.payload), ("orderKey", &event.order_key)];
     let optional = optional
         .into_iter()
         .filter_map(|(name, value)| Some((name, text(value.as_deref()?))));

@@ -50,7 +50,11 @@ impl RoomChange {
         }
         let clause = |word: &str, parts: Vec<&str>| {
             let parts = parts.join(", ");
-            if parts.is_empty() { parts } else { format!("{word} {parts} ") }
+            if parts.is_empty() {
+                parts
+            } else {
+                format!("{word} {parts} ")
+            }
         };
         let change = clause("ADD", add) + &clause("DELETE", delete);
         let mut step = Step::update(Key::room(group), change).when("attribute_exists(#pk)");
@@ -151,11 +155,7 @@ impl DynamoDb {
         Ok(steps)
     }
 
-    async fn oldest_dead(
-        &self,
-        group: &GroupKey,
-        now: Timestamp,
-    ) -> Result<Option<Node>, Setback> {
+    async fn oldest_dead(&self, group: &GroupKey, now: Timestamp) -> Result<Option<Node>, Setback> {
         let nodes = self.nodes_of(group).await?;
         let dead = nodes
             .into_iter()
@@ -256,7 +256,11 @@ impl DynamoDb {
     pub(super) async fn try_leave(&self, group: &GroupKey, node: &NodeId) -> Result<(), Setback> {
         const DOING: &str = "leave a group";
         let reverse = Key::reverse(node);
-        let found = self.table.read(DOING, std::slice::from_ref(&reverse)).await?.remove(0);
+        let found = self
+            .table
+            .read(DOING, std::slice::from_ref(&reverse))
+            .await?
+            .remove(0);
         let points = found.as_ref().map(points_at).transpose()?;
         let mut steps = self.leaving(group, node).await?;
         if points.as_ref() == Some(group) {

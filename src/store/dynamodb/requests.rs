@@ -214,10 +214,7 @@ impl Table {
     /// that is sent again is taken once.
     async fn write_all(&self, doing: &'static str, steps: Vec<Step>) -> Result<(), Setback> {
         let _door = self.door().await?;
-        let steps: Result<Vec<_>, _> = steps
-            .into_iter()
-            .map(|step| self.transact(step))
-            .collect();
+        let steps: Result<Vec<_>, _> = steps.into_iter().map(|step| self.transact(step)).collect();
         let steps = steps.map_err(|error| Failure::new(doing, error))?;
         let request = self.client.transact_write_items();
         let sent = request.set_transact_items(Some(steps)).send().await;
@@ -329,10 +326,7 @@ impl Table {
         from: Next,
     ) -> Result<(Vec<Item>, Next), Setback> {
         let answer = self.query(doing, search, from, None).await?;
-        Ok((
-            answer.items.unwrap_or_default(),
-            answer.last_evaluated_key,
-        ))
+        Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
     }
 
     /// All that a search finds.

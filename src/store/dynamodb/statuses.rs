@@ -43,8 +43,8 @@ impl DynamoDb {
         if let Some(layer) = after.readings.layers().last() {
             timestamp = timestamp.max(layer.timestamp);
         }
+        fits(&after.readings, data, &self.limits)?;
         after.readings.write(data, timestamp);
-        fits(&after.readings, &self.limits)?;
         let steps = self
             .seat(key, seen.node.as_ref(), &after, seen.room.as_ref(), now)
             .await?;
@@ -115,15 +115,16 @@ impl DynamoDb {
     }
 }
 
-/// Whether a node's variables keep within the stage's bounds.
-fn fits(readings: &Readings, limits: &Limits) -> Result<(), Refusal> {
-    if readings.keys() > limits.keys_per_node {
+/// Whether a node's variables keep within the stage's bounds after a report.
+fn fits(readings: &Readings, data: &[SensorData], limits: &Limits) -> Result<(), Refusal> {
+    let (keys, bytes) = readings.size_with(data);
+    if keys > limits.keys_per_node {
         return Err(Refusal::TooMany {
             argument: "data",
             items: limits.keys_per_node,
         });
     }
-    if readings.bytes() > limits.status_bytes {
+    if bytes > limits.status_bytes {
         return Err(Refusal::TooLarge {
             argument: "data",
             bytes: limits.status_bytes,

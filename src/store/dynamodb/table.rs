@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType, TableDescription, TableStatus, Tag, TimeToLiveSpecification,
+    ProjectionType, ScalarAttributeType, TableDescription, TableStatus, Tag,
+    TimeToLiveSpecification,
 };
 use thiserror::Error;
 
@@ -77,7 +78,12 @@ pub async fn create(client: &Client, name: &str, stage: &str, service: &str) -> 
     for (index, pk, sk, projection) in [
         ("GroupIdIndex", "gsi_pk", "gsi_sk", ProjectionType::All),
         // It only names candidates: without the rest, a heartbeat costs it nothing.
-        ("GroupNameIndex", "gsi2_pk", "gsi2_sk", ProjectionType::KeysOnly),
+        (
+            "GroupNameIndex",
+            "gsi2_pk",
+            "gsi2_sk",
+            ProjectionType::KeysOnly,
+        ),
     ] {
         let projection = Projection::builder().projection_type(projection).build();
         let index = GlobalSecondaryIndex::builder()
@@ -150,7 +156,10 @@ async fn describe(
     match client.describe_table().table_name(name).send().await {
         Ok(answer) => Ok(answer.table),
         Err(SdkError::ServiceError(error))
-            if matches!(error.err(), DescribeTableError::ResourceNotFoundException(_)) =>
+            if matches!(
+                error.err(),
+                DescribeTableError::ResourceNotFoundException(_)
+            ) =>
         {
             Ok(None)
         }
@@ -216,7 +225,10 @@ pub async fn check(client: &Client, name: &str) -> Result<(), Error> {
         ("GroupIdIndex", "it has no index GroupIdIndex"),
         ("GroupNameIndex", "it has no index GroupNameIndex"),
     ] {
-        if !indexes.iter().any(|there| there.index_name() == Some(index)) {
+        if !indexes
+            .iter()
+            .any(|there| there.index_name() == Some(index))
+        {
             return Err(unfit(lacks));
         }
     }

@@ -1,13 +1,14 @@
 //! The store on a real DynamoDB API: the contract, races between servers, faults on the
 //! way, agreement with the embedded store, and what each call costs.
 
+mod agreement;
 mod engine;
-
-use std::io::Write as _;
+mod races;
 
 use aws_sdk_dynamodb::Client;
 
 use super::client::{self, Settings};
+use super::keys::Key;
 use super::{DynamoDb, table};
 use crate::heartbeat::rules::{Rules, Timings};
 use crate::model::limits::Limits;
@@ -51,5 +52,12 @@ async fn the_store_keeps_the_contract() {
         server(&settings, suite::LIMITS).await
     })
     .await;
-    let _ = std::io::stdout().flush();
+}
+
+/// The keys of all records of a table.
+async fn records(client: &Client, table: &str) -> Vec<Key> {
+    let pages = client.scan().table_name(table).consistent_read(true);
+    let items = pages.into_paginator().items().send();
+    let items: Vec<_> = items.try_collect().await.unwrap();
+    items.iter().filter_map(Key::of).collect()
 }
