@@ -108,7 +108,7 @@ impl DynamoDb {
             Err(setback) => return Err(setback),
         };
         if last {
-            self.stage.leave().await;
+            self.stage.leave();
         }
         Ok(last)
     }

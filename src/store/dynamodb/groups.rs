@@ -1,9 +1,10 @@
 //! Groups: made, found, renewed.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use tokio::sync::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::model::group::{End, Group, GroupKey};
 use crate::model::ids::{Domain, GroupId, NodeId};
@@ -27,33 +28,50 @@ const SEARCH_PAGE: i32 = 100;
 /// How many groups the stage has, as far as this server knows: counted now and then,
 /// and kept up in between with what happens here. So the stage's bound is kept exactly
 /// by one server, and by several within what the others made in a minute.
-#[derive(Debug, Default)]
-pub struct StageCount(Mutex<Option<(usize, Instant)>>);
+#[derive(Debug)]
+pub struct StageCount {
+    known: Mutex<Option<(usize, Instant)>>,
+    counting: Semaphore,
+}
 
 impl StageCount {
     /// How long a count is believed.
     const BELIEVED: Duration = Duration::from_secs(60);
 
-    /// Takes a place for a new group if there are less than `most`, beside `leaving` that end
-    /// with it. Counts first if need be; others wait for that.
+    /// Nothing is known yet.
+    pub fn unknown() -> Self {
+        Self {
+            known: Mutex::default(),
+            counting: Semaphore::new(1),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(usize, Instant)>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a place for a new group if there are less than `most`, beside `leaving` that
+    /// end with it. Counts first if need be; others wait for that.
     async fn enter<C>(&self, most: usize, leaving: usize, count: C) -> Result<bool, Setback>
     where
         C: Future<Output = Result<usize, Setback>>,
     {
-        let mut known = self.0.lock().await;
-        let believed = known.filter(|(_, at)| at.elapsed() < Self::BELIEVED);
-        let (groups, counted_at) = match believed {
-            Some(known) => known,
-            None => (count.await?, Instant::now()),
-        };
+        let _turn = self.counting.acquire().await;
+        let believed = self.lock().filter(|(_, at)| at.elapsed() < Self::BELIEVED);
+        if believed.is_none() {
+            let counted = count.await?;
+            *self.lock() = Some((counted, Instant::now()));
+        }
+        let mut known = self.lock();
+        let (groups, _) = known.get_or_insert((0, Instant::now()));
         let enters = groups.saturating_sub(leaving) < most;
-        *known = Some((groups + usize::from(enters), counted_at));
+        *groups += usize::from(enters);
         Ok(enters)
     }
 
     /// A group is no more, or was not made after all.
-    pub async fn leave(&self) {
-        if let Some((count, _)) = &mut *self.0.lock().await {
+    pub fn leave(&self) {
+        if let Some((count, _)) = &mut *self.lock() {
             *count = count.saturating_sub(1);
         }
     }
@@ -157,7 +175,7 @@ impl DynamoDb {
         self.enter(&wish.domain, usize::from(replaced.is_some()))
             .await?;
         if let Err(setback) = self.table.write("make a group", steps).await {
-            self.stage.leave().await;
+            self.stage.leave();
             return Err(setback);
         }
         let replaced = match (replaced, end) {

@@ -26,7 +26,7 @@ mod tests;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use tokio::sync::Mutex;
+use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
 
 use crate::heartbeat::rules::Rules;
 use crate::model::event::{Event, EventCall};
@@ -57,7 +57,7 @@ pub struct DynamoDb {
     limits: Limits,
     memory: Memory,
     stage: StageCount,
-    queues: Vec<Mutex<()>>,
+    queues: Vec<Semaphore>,
 }
 
 /// A living group and what else was read with it.
@@ -97,8 +97,8 @@ impl DynamoDb {
             rules,
             limits,
             memory: Memory::new(settings.remember_groups_for, settings.remembered_groups),
-            stage: StageCount::default(),
-            queues: (0..QUEUES).map(|_| Mutex::new(())).collect(),
+            stage: StageCount::unknown(),
+            queues: (0..QUEUES).map(|_| Semaphore::new(1)).collect(),
             settings,
         }
     }
@@ -181,11 +181,12 @@ impl DynamoDb {
         }
     }
 
-    fn queue(&self, group: &GroupKey) -> &Mutex<()> {
+    /// A turn at a group's room.
+    async fn turn(&self, group: &GroupKey) -> Result<SemaphorePermit<'_>, AcquireError> {
         use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(group);
         let at = usize::try_from(hash % QUEUES as u64).unwrap_or(0);
-        &self.queues[at]
+        self.queues[at].acquire().await
     }
 }
 
@@ -210,7 +211,7 @@ impl Store for DynamoDb {
         use_websocket: Option<bool>,
         now: Timestamp,
     ) -> Answer<Group> {
-        let _turn = self.queue(group).lock().await;
+        let _turn = self.turn(group).await;
         until_settled!(self, self.try_join(group, node, use_websocket, now))
     }
 
@@ -259,7 +260,7 @@ impl Store for DynamoDb {
     }
 
     async fn append(&self, call: EventCall, now: Timestamp) -> Answer<Appended> {
-        let _turn = self.queue(&call.group).lock().await;
+        let _turn = self.turn(&call.group).await;
         let taken_by = uuid::Uuid::new_v4().to_string();
         until_settled!(self, self.try_append(&call, &taken_by, now))
     }

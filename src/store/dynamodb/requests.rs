@@ -19,7 +19,8 @@ const READ_BATCH: usize = 100;
 /// Records that one BatchWriteItem may remove.
 const REMOVE_BATCH: usize = 25;
 
-/// A table and the way to it.
+/// A table and the way to it. The SDK's futures are large: each is boxed, so that what
+/// awaits them stays small.
 #[derive(Debug)]
 pub struct Table {
     client: Client,
@@ -185,7 +186,7 @@ impl Table {
                 let put = put
                     .set_expression_attribute_names(names)
                     .set_expression_attribute_values(values);
-                single(doing, put.send().await).map(drop)
+                single(doing, Box::pin(put.send()).await).map(drop)
             }
             What::Update(key, change) => {
                 let update = self.client.update_item().table_name(&self.name);
@@ -196,7 +197,7 @@ impl Table {
                 let update = update
                     .set_expression_attribute_names(names)
                     .set_expression_attribute_values(values);
-                single(doing, update.send().await).map(drop)
+                single(doing, Box::pin(update.send()).await).map(drop)
             }
             What::Delete(key) | What::Check(key) => {
                 let delete = self.client.delete_item().table_name(&self.name);
@@ -205,7 +206,7 @@ impl Table {
                 let delete = delete
                     .set_expression_attribute_names(names)
                     .set_expression_attribute_values(values);
-                single(doing, delete.send().await).map(drop)
+                single(doing, Box::pin(delete.send()).await).map(drop)
             }
         }
     }
@@ -217,7 +218,7 @@ impl Table {
         let steps: Result<Vec<_>, _> = steps.into_iter().map(|step| self.transact(step)).collect();
         let steps = steps.map_err(|error| Failure::new(doing, error))?;
         let request = self.client.transact_write_items();
-        let sent = request.set_transact_items(Some(steps)).send().await;
+        let sent = Box::pin(request.set_transact_items(Some(steps)).send()).await;
         transaction(doing, sent).map(drop)
     }
 
@@ -280,7 +281,7 @@ impl Table {
             let _door = self.door().await?;
             let get = self.client.get_item().table_name(&self.name);
             let get = get.set_key(Some(key.attributes())).consistent_read(true);
-            return Ok(vec![single(doing, get.send().await)?.item]);
+            return Ok(vec![single(doing, Box::pin(get.send()).await)?.item]);
         }
         let mut found = HashMap::new();
         for keys in keys.chunks(READ_BATCH) {
@@ -305,7 +306,7 @@ impl Table {
         loop {
             let door = self.door().await?;
             let get = self.client.batch_get_item().set_request_items(Some(wanted));
-            let answer = single(doing, get.send().await)?;
+            let answer = single(doing, Box::pin(get.send()).await)?;
             drop(door);
             let items = answer.responses.unwrap_or_default();
             found.extend(items.into_values().flatten());
@@ -379,7 +380,7 @@ impl Table {
             .set_limit(search.page)
             .set_select(select)
             .set_exclusive_start_key(from);
-        single(doing, query.send().await)
+        single(doing, Box::pin(query.send()).await)
     }
 
     /// Removes records, whatever is in them.
@@ -392,7 +393,7 @@ impl Table {
             loop {
                 let door = self.door().await?;
                 let write = self.client.batch_write_item();
-                let sent = write.set_request_items(Some(left.clone())).send().await;
+                let sent = Box::pin(write.set_request_items(Some(left.clone())).send()).await;
                 drop(door);
                 let busy = match single(doing, sent) {
                     Ok(answer) => {

@@ -3,6 +3,8 @@
 
 mod agreement;
 mod engine;
+mod faults;
+mod proxy;
 mod races;
 
 use aws_sdk_dynamodb::Client;

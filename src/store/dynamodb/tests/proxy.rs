@@ -1,0 +1,202 @@
+//! A TCP proxy before the engine that can do what networks and busy tables do.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The table is busy.
+    Throttled,
+    /// The same, by its other name.
+    SlowDown,
+    /// DynamoDB fails before it does anything.
+    Fails,
+    /// DynamoDB fails after it did what was asked.
+    DoesAndFails,
+    /// Nothing is answered, and nothing done.
+    Stalls,
+    /// It is done, and nothing is answered.
+    DoesAndStalls,
+    /// The connection is cut before the request gets there.
+    Cut,
+    /// The connection is cut after it was done.
+    DoesAndCuts,
+}
+
+impl Fault {
+    /// Every fault.
+    pub const ALL: [Self; 8] = [
+        Self::Throttled,
+        Self::SlowDown,
+        Self::Fails,
+        Self::DoesAndFails,
+        Self::Stalls,
+        Self::DoesAndStalls,
+        Self::Cut,
+        Self::DoesAndCuts,
+    ];
+
+    /// One of each kind.
+    pub const LASTING: [Self; 4] = [
+        Self::Throttled,
+        Self::DoesAndFails,
+        Self::DoesAndStalls,
+        Self::Cut,
+    ];
+
+    fn is_done(self) -> bool {
+        matches!(
+            self,
+            Self::DoesAndFails | Self::DoesAndStalls | Self::DoesAndCuts
+        )
+    }
+
+    /// What is answered instead, if anything is.
+    fn answer(self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Throttled => Some(("400 Bad Request", "ProvisionedThroughputExceededException")),
+            Self::SlowDown => Some(("400 Bad Request", "ThrottlingException")),
+            Self::Fails | Self::DoesAndFails => {
+                Some(("500 Internal Server Error", "InternalServerError"))
+            }
+            _ => None,
+        }
+    }
+
+    fn stalls(self) -> bool {
+        matches!(self, Self::Stalls | Self::DoesAndStalls)
+    }
+}
+
+/// What is to go wrong, and when.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan {
+    /// What.
+    pub fault: Fault,
+    /// From which request on.
+    pub from: usize,
+    /// For how many requests.
+    pub times: usize,
+}
+
+/// The proxy; it ends with the test's runtime.
+#[derive(Clone, Debug)]
+pub struct Proxy {
+    /// Where it listens.
+    pub endpoint: String,
+    plan: Arc<Mutex<Option<Plan>>>,
+    requests: Arc<AtomicUsize>,
+    hit: Arc<AtomicBool>,
+}
+
+impl Proxy {
+    /// Starts before the engine.
+    pub async fn start(engine: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let proxy = Self {
+            endpoint: format!("http://{}", listener.local_addr().unwrap()),
+            plan: Arc::default(),
+            requests: Arc::default(),
+            hit: Arc::default(),
+        };
+        let engine = engine.trim_start_matches("http://").to_owned();
+        let running = proxy.clone();
+        tokio::task::spawn_local(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (proxy, engine) = (running.clone(), engine.clone());
+                tokio::task::spawn_local(async move {
+                    // A connection that breaks is what this is for.
+                    let _ = proxy.carry(client, &engine).await;
+                });
+            }
+        });
+        proxy
+    }
+
+    /// Counts requests from now on, and lets go wrong what is planned.
+    pub fn plan(&self, plan: Option<Plan>) {
+        self.requests.store(0, Ordering::SeqCst);
+        self.hit.store(false, Ordering::SeqCst);
+        *self.plan.lock().unwrap() = plan;
+    }
+
+    /// Whether anything went wrong since.
+    pub fn hit(&self) -> bool {
+        self.hit.load(Ordering::SeqCst)
+    }
+
+    fn fault_now(&self) -> Option<Fault> {
+        let at = self.requests.fetch_add(1, Ordering::SeqCst);
+        let plan = (*self.plan.lock().unwrap())?;
+        let hit = (plan.from..plan.from.saturating_add(plan.times)).contains(&at);
+        if hit {
+            self.hit.store(true, Ordering::SeqCst);
+        }
+        hit.then_some(plan.fault)
+    }
+
+    async fn carry(&self, mut client: TcpStream, engine: &str) -> std::io::Result<()> {
+        let mut server = TcpStream::connect(engine).await?;
+        let (mut from_client, mut from_server) = (Vec::new(), Vec::new());
+        while let Some(request) = message(&mut client, &mut from_client).await? {
+            let fault = self.fault_now();
+            let mut answer = None;
+            if fault.is_none_or(Fault::is_done) {
+                server.write_all(&request).await?;
+                answer = message(&mut server, &mut from_server).await?;
+            }
+            match (fault, answer) {
+                (None, Some(answer)) => client.write_all(&answer).await?,
+                (Some(fault), _) if fault.stalls() => {
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                }
+                (Some(fault), _) => match fault.answer() {
+                    Some((status, kind)) => client.write_all(&refused(status, kind)).await?,
+                    None => return Ok(()),
+                },
+                (None, None) => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn refused(status: &str, kind: &str) -> Vec<u8> {
+    let body = format!(
+        r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}","message":"made up by a test"}}"#
+    );
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+/// One HTTP message with its length in its head; `None` at the end.
+async fn message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<Option<Vec<u8>>> {
+    loop {
+        if let Some(end) = whole(buffer) {
+            let rest = buffer.split_off(end);
+            return Ok(Some(std::mem::replace(buffer, rest)));
+        }
+        if stream.read_buf(buffer).await? == 0 {
+            return Ok(None);
+        }
+    }
+}
+
+fn whole(buffer: &[u8]) -> Option<usize> {
+    let head = buffer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
+    let text = String::from_utf8_lossy(&buffer[..head]).to_lowercase();
+    let length = text
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length:"))
+        .and_then(|length| length.trim().parse().ok())
+        .unwrap_or(0);
+    (buffer.len() >= head + length).then_some(head + length)
+}
