@@ -139,18 +139,21 @@ impl DynamoDb {
         node: &NodeId,
     ) -> Result<(), Setback> {
         const DOING: &str = "remove a reverse record";
-        let found = self
-            .table
-            .read(DOING, &[Key::reverse(node)])
-            .await?
-            .remove(0);
-        let points = found.as_ref().map(points_at).transpose()?;
-        if points.as_ref() != Some(group) {
-            return Ok(());
-        }
         let step = Step::delete(Key::reverse(node)).when(POINTS_HERE);
-        let step = here(step, group);
-        self.table.write(DOING, vec![step]).await
+        match self.table.write(DOING, vec![here(step, group)]).await {
+            Err(Setback::Lost(failure)) => {
+                let found = self
+                    .table
+                    .read(DOING, &[Key::reverse(node)])
+                    .await?
+                    .remove(0);
+                match found.as_ref().map(points_at).transpose()? {
+                    Some(points) if points == *group => Err(Setback::Lost(failure)),
+                    _ => Ok(()),
+                }
+            }
+            written => written,
+        }
     }
 
     /// See [`Store::reap`](crate::store::Store::reap). Looks only at what is due; what

@@ -248,7 +248,10 @@ async fn meets(scene: Scene<'_>, verb: Verb, plan: Plan, client: &Client, table:
         Ok(told) => {
             let fresh = matches!(verb, Verb::Record | Verb::Fire);
             assert!(!fresh || told == "repeated: false", "{what}: {told}");
-            assert!(verb != Verb::Reap || told == "1", "{what}: told {told} times");
+            assert!(
+                verb != Verb::Reap || told == "1",
+                "{what}: told {told} times"
+            );
         }
         Err(Error::Refused(refusal)) => panic!("{what}: {refusal}"),
         Err(Error::Failed(_)) => assert!(plan.times > 1, "{what} once and gave up"),
@@ -276,7 +279,9 @@ async fn meets(scene: Scene<'_>, verb: Verb, plan: Plan, client: &Client, table:
 /// Every verb meets every fault at every step, each pair on a table of its own.
 async fn whatever_goes_wrong(faults: &[Fault], times: usize) {
     for verb in VERBS {
-        let met = faults.iter().map(|fault| Box::pin(at_every_step(verb, *fault, times)));
+        let met = faults
+            .iter()
+            .map(|fault| Box::pin(at_every_step(verb, *fault, times)));
         join_all(met).await;
     }
 }

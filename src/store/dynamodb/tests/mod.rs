@@ -2,6 +2,7 @@
 //! way, agreement with the embedded store, and what each call costs.
 
 mod agreement;
+mod costs;
 mod engine;
 mod faults;
 mod proxy;

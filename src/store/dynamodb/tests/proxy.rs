@@ -92,17 +92,43 @@ pub struct Proxy {
     plan: Arc<Mutex<Option<Plan>>>,
     requests: Arc<AtomicUsize>,
     hit: Arc<AtomicBool>,
+    measured: Option<Arc<Mutex<Vec<Measured>>>>,
+}
+
+/// A request that got its answer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Measured {
+    /// What it asked for, such as `GetItem`.
+    pub operation: String,
+    /// The capacity units that it used.
+    pub units: f64,
 }
 
 impl Proxy {
     /// Starts before the engine.
     pub async fn start(engine: &str) -> Self {
+        Self::new(engine, None).await
+    }
+
+    /// The same, and asks of each request what it used.
+    pub async fn measuring(engine: &str) -> Self {
+        Self::new(engine, Some(Arc::default())).await
+    }
+
+    /// What was measured since the last time.
+    pub fn measured(&self) -> Vec<Measured> {
+        let measured = self.measured.as_ref().unwrap();
+        std::mem::take(&mut *measured.lock().unwrap())
+    }
+
+    async fn new(engine: &str, measured: Option<Arc<Mutex<Vec<Measured>>>>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Self {
             endpoint: format!("http://{}", listener.local_addr().unwrap()),
             plan: Arc::default(),
             requests: Arc::default(),
             hit: Arc::default(),
+            measured,
         };
         let engine = engine.trim_start_matches("http://").to_owned();
         let running = proxy.clone();
@@ -147,8 +173,16 @@ impl Proxy {
             let fault = self.fault_now();
             let mut answer = None;
             if fault.is_none_or(Fault::is_done) {
+                let (operation, request) = match self.measured {
+                    Some(_) => asking_for_units(&request),
+                    None => (String::new(), request),
+                };
                 server.write_all(&request).await?;
                 answer = message(&mut server, &mut from_server).await?;
+                if let (Some(measured), Some(answer)) = (&self.measured, &answer) {
+                    let units = units(answer);
+                    measured.lock().unwrap().push(Measured { operation, units });
+                }
             }
             match (fault, answer) {
                 (None, Some(answer)) => client.write_all(&answer).await?,
@@ -164,6 +198,43 @@ impl Proxy {
         }
         Ok(())
     }
+}
+
+/// The operation that a request asks for, and the request that also asks for its units.
+fn asking_for_units(request: &[u8]) -> (String, Vec<u8>) {
+    let (head, mut body) = parts(request);
+    body["ReturnConsumedCapacity"] = "TOTAL".into();
+    let body = body.to_string();
+    let mut operation = String::new();
+    let mut text = String::new();
+    for line in head.lines().filter(|line| !line.is_empty()) {
+        let lower = line.to_lowercase();
+        if lower.starts_with("x-amz-target:") {
+            operation = line.rsplit('.').next().unwrap_or_default().into();
+        }
+        if !lower.starts_with("content-length:") {
+            text += &format!("{line}\r\n");
+        }
+    }
+    text += &format!("content-length: {}\r\n\r\n{body}", body.len());
+    (operation, text.into_bytes())
+}
+
+fn units(answer: &[u8]) -> f64 {
+    let (_, body) = parts(answer);
+    let used = &body["ConsumedCapacity"];
+    let units = |used: &serde_json::Value| used["CapacityUnits"].as_f64().unwrap_or(0.0);
+    match used.as_array() {
+        Some(tables) => tables.iter().map(units).sum(),
+        None => units(used),
+    }
+}
+
+fn parts(message: &[u8]) -> (String, serde_json::Value) {
+    let end = message.windows(4).position(|four| four == b"\r\n\r\n");
+    let (head, body) = message.split_at(end.unwrap() + 4);
+    let head = String::from_utf8_lossy(head).into_owned();
+    (head, serde_json::from_slice(body).unwrap_or_default())
 }
 
 fn refused(status: &str, kind: &str) -> Vec<u8> {
