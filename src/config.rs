@@ -1,6 +1,8 @@
 //! Every knob of the program, typed, with its line in `--help`. Flags win over the
 //! environment, the environment over the `.env` file. Only the mains see this.
 
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
 mod stage;
 
 use std::net::SocketAddr;
@@ -45,6 +47,14 @@ pub enum Command {
     Check(Box<ServeArgs>),
     /// Print the GraphQL schema.
     Schema,
+    /// Make, show or delete the stage's DynamoDB table.
+    #[cfg(feature = "dynamodb")]
+    #[command(subcommand)]
+    Table(dynamodb::TableCommand),
+    /// Look at a group.
+    #[cfg(feature = "dynamodb")]
+    #[command(subcommand)]
+    Group(dynamodb::GroupCommand),
 }
 
 /// How the server keeps what it is told.
@@ -54,6 +64,10 @@ pub enum StoreKind {
     Embedded,
     /// In memory; forgotten when the process ends.
     Memory,
+    /// On a DynamoDB table, which several servers may share.
+    #[cfg(feature = "dynamodb")]
+    #[value(name = "dynamodb")]
+    DynamoDb,
 }
 
 /// What recordEventsByNode answers as nextSince.
@@ -96,6 +110,11 @@ pub struct ServeArgs {
     /// Store.
     #[command(flatten)]
     pub store: StoreArgs,
+
+    /// DynamoDB.
+    #[cfg(feature = "dynamodb")]
+    #[command(flatten)]
+    pub dynamodb: dynamodb::DynamoDbArgs,
 
     /// Times.
     #[command(flatten)]

@@ -22,6 +22,10 @@ fn run() -> anyhow::Result<()> {
     match cli.command {
         Some(Command::Schema) => print!("{}", include_str!("../schema/schema.graphql")),
         Some(Command::Check(args)) => stage::check(&args, env_file.as_deref())?,
+        #[cfg(feature = "dynamodb")]
+        Some(Command::Table(command)) => stage::dynamodb::table(&command)?,
+        #[cfg(feature = "dynamodb")]
+        Some(Command::Group(command)) => stage::dynamodb::group(&command)?,
         Some(Command::Serve(args)) => stage::serve(&args, env_file.as_deref())?,
         None => stage::serve(&cli.serve, env_file.as_deref())?,
     }

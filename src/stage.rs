@@ -1,5 +1,8 @@
 //! Puts a stage together from its settings and runs it until a signal stops it.
 
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
+
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -39,7 +42,7 @@ pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
         .context("cannot start")?;
     runtime.block_on(async {
         let listeners = listeners(args).await?;
-        let mesh = mesh(args, &settings)?;
+        let mesh = mesh(args, &settings).await?;
         introduce(args, &settings, &listeners, env_file)?;
         let stop = stop_on_signal()?;
         server::run(mesh, settings.server, listeners, stop).await;
@@ -47,11 +50,13 @@ pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
     })
 }
 
-fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh> {
+async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh> {
     let (rules, limits) = (settings.rules, settings.limits);
     let store: Arc<dyn Store> = match args.store.store {
         StoreKind::Memory => Arc::new(Embedded::in_memory(rules, limits)),
         StoreKind::Embedded => Arc::new(Embedded::open(&args.store.data, rules, limits)?),
+        #[cfg(feature = "dynamodb")]
+        StoreKind::DynamoDb => Arc::new(dynamodb::store(args, settings).await?),
     };
     Ok(Mesh {
         store,
@@ -115,6 +120,11 @@ fn introduce(
     match args.store.store {
         StoreKind::Embedded => println!("  store     embedded, in {}", args.store.data.display()),
         StoreKind::Memory => println!("  store     memory; forgotten when this ends"),
+        #[cfg(feature = "dynamodb")]
+        StoreKind::DynamoDb => {
+            let table = args.dynamodb.settings(args.stage).table;
+            println!("  store     DynamoDB, table {table}");
+        }
     }
     let key = settings.server.development_key;
     match key {

@@ -170,6 +170,15 @@ impl StageSettings {
         let store = match args.store.store {
             StoreKind::Embedded => format!("embedded\nMESH_DATA={}", args.store.data.display()),
             StoreKind::Memory => "memory".into(),
+            #[cfg(feature = "dynamodb")]
+            StoreKind::DynamoDb => {
+                let settings = args.dynamodb.settings(args.stage);
+                let endpoint = settings.endpoint.unwrap_or_default();
+                format!(
+                    "dynamodb\nTABLE_NAME={}\nDYNAMODB_ENDPOINT={endpoint}",
+                    settings.table
+                )
+            }
         };
         let mut text = format!(
             "STAGE={}\nMESH_LISTEN={}\nMESH_STORE={store}\nMESH_LOG={}\n# MESH_API_KEYS: {}\n# MESH_SECRET_KEY: {}\n",

@@ -7,7 +7,7 @@ use crate::model::group::{Group, GroupKey};
 use crate::model::refusal::Refusal;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::attributes::{number, text};
-use crate::store::dynamodb::items::{Events, Node, Remembered, Room};
+use crate::store::dynamodb::items::{Node, Remembered, Room, Stretch};
 use crate::store::dynamodb::keys::{self, Item, Key};
 use crate::store::dynamodb::nodes::put_node;
 use crate::store::dynamodb::requests::{Search, Step};
@@ -72,7 +72,7 @@ impl DynamoDb {
         };
         if let Some(fingerprint) = fingerprint {
             if node.calls.len() >= CALLS_PER_NODE.min(self.limits.calls_per_group) {
-                return Err(self.log_full(self.limits.calls_per_group));
+                return Err(log_full(self.limits.calls_per_group));
             }
             node.calls.push(Remembered {
                 fingerprint: fingerprint.as_bytes().to_vec(),
@@ -102,11 +102,6 @@ impl DynamoDb {
         Ok(taken)
     }
 
-    fn log_full(&self, limit: usize) -> Setback {
-        let what = "the group's event log";
-        Refusal::Full { what, limit }.into()
-    }
-
     /// The steps that put a call at the log's end.
     fn keep(
         &self,
@@ -131,10 +126,10 @@ impl DynamoDb {
         let calls: usize = window.iter().map(|(_, calls, _)| calls).sum();
         let held: usize = window.iter().map(|(.., bytes)| bytes).sum();
         if held + bytes > self.limits.event_bytes_per_group {
-            return Err(self.log_full(self.limits.event_bytes_per_group));
+            return Err(log_full(self.limits.event_bytes_per_group));
         }
         if calls >= self.limits.calls_per_group {
-            return Err(self.log_full(self.limits.calls_per_group));
+            return Err(log_full(self.limits.calls_per_group));
         }
         match window.last_mut() {
             Some((second, calls, held)) if *second == last.stamp.at.seconds() => {
@@ -147,7 +142,7 @@ impl DynamoDb {
         let event_ttl = self.rules.timings().event_ttl;
         let mut after = room.last;
         for events in records(call, last) {
-            let events = Events { after, ..events };
+            let events = Stretch { after, ..events };
             steps.push(Step::put(events.item(&call.group, event_ttl)));
             after = Some(events.last);
         }
@@ -269,6 +264,11 @@ impl DynamoDb {
     }
 }
 
+fn log_full(limit: usize) -> Setback {
+    let what = "the group's event log";
+    Refusal::Full { what, limit }.into()
+}
+
 fn appended(call: &EventCall, last: Cursor, repeated: bool) -> Appended {
     Appended {
         batch: call.batch(last.stamp.at),
@@ -312,8 +312,8 @@ fn head(group: &GroupKey, room: &Room, last: Cursor, window: Vec<(i64, usize, us
 }
 
 /// A call's events as records: one, unless they are too large for it.
-fn records(call: &EventCall, last: Cursor) -> Vec<Events> {
-    let mut records: Vec<(usize, Events)> = Vec::new();
+fn records(call: &EventCall, last: Cursor) -> Vec<Stretch> {
+    let mut records: Vec<(usize, Stretch)> = Vec::new();
     for (event, index) in call.in_log_order().into_iter().zip(0..) {
         let size = bytes(event);
         let here = Cursor {
@@ -330,7 +330,7 @@ fn records(call: &EventCall, last: Cursor) -> Vec<Events> {
             }
             _ => records.push((
                 size,
-                Events {
+                Stretch {
                     node: call.node.clone(),
                     last: here,
                     after: None,
@@ -371,7 +371,7 @@ impl Reading {
     }
 
     fn take(&mut self, item: &Item, alive: impl Fn(Timestamp) -> bool) -> Result<(), Setback> {
-        let (record, after) = Events::read(item)?;
+        let (record, after) = Stretch::read(item)?;
         if self.broken {
             return Ok(());
         }

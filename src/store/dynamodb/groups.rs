@@ -36,7 +36,7 @@ pub struct StageCount {
 
 impl StageCount {
     /// How long a count is believed.
-    const BELIEVED: Duration = Duration::from_secs(60);
+    const BELIEVED: Duration = Duration::from_mins(1);
 
     /// Nothing is known yet.
     pub fn unknown() -> Self {

@@ -126,7 +126,7 @@ impl Standing {
         };
         let id = |name| item.text(name);
         let group = Group {
-            key: group_key(&item, "id")?,
+            key: group_key(item, "id")?,
             name: GroupName::parse("name", id("name")?).map_err(|_| Unreadable("name"))?,
             host: NodeId::parse("hostId", id("hostId")?).map_err(|_| Unreadable("hostId"))?,
             created_at: item.iso("createdAt")?,
@@ -159,7 +159,7 @@ pub fn polling(delivery: Delivery) -> Value {
         .map_or(Value::Null(true), |seconds| number(i64::from(seconds)))
 }
 
-fn group_key(item: &Reader<'_>, id: &'static str) -> Result<GroupKey, Unreadable> {
+fn group_key(item: Reader<'_>, id: &'static str) -> Result<GroupKey, Unreadable> {
     let domain = Domain::parse("domain", item.text("domain")?);
     let group = GroupId::parse("groupId", item.text(id)?);
     Ok(GroupKey {
@@ -179,7 +179,7 @@ pub fn pointer(key: &Key, group: &GroupKey, tidy_at: i64) -> Item {
 
 /// The group that a record points at.
 pub fn points_at(item: &Item) -> Result<GroupKey, Unreadable> {
-    group_key(&Reader(item), "groupId")
+    group_key(Reader(item), "groupId")
 }
 
 /// A group's log head and counts: what its calls and joins meet at.
@@ -427,12 +427,12 @@ fn remembered(call: &Remembered) -> Value {
 fn read_remembered(item: Reader<'_>) -> Result<Remembered, Unreadable> {
     Ok(Remembered {
         fingerprint: item.bytes("what")?.to_vec(),
-        last: cursor(&item)?,
+        last: cursor(item)?,
         taken_by: item.text("by")?.into(),
     })
 }
 
-fn cursor(item: &Reader<'_>) -> Result<Cursor, Unreadable> {
+fn cursor(item: Reader<'_>) -> Result<Cursor, Unreadable> {
     Ok(Cursor {
         stamp: Stamp {
             at: Timestamp::from_millis(item.number("at")?),
@@ -444,7 +444,7 @@ fn cursor(item: &Reader<'_>) -> Result<Cursor, Unreadable> {
 
 /// Events of one call that stand together: all of them, unless they are too large.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Events {
+pub struct Stretch {
     /// Who sent them.
     pub node: NodeId,
     /// Where the last of them stands.
@@ -455,7 +455,7 @@ pub struct Events {
     pub events: Vec<EventInput>,
 }
 
-impl Events {
+impl Stretch {
     /// The record to write.
     pub fn item(&self, group: &GroupKey, event_ttl: u32) -> Item {
         let tidy_at = self.last.stamp.at.plus_seconds(event_ttl);
@@ -480,7 +480,7 @@ impl Events {
         let node = NodeId::parse("nodeId", item.text("firedByNodeId")?);
         let events = Self {
             node: node.map_err(|_| Unreadable("firedByNodeId"))?,
-            last: cursor(&item)?,
+            last: cursor(item)?,
             after: None,
             events: item
                 .items("events")?

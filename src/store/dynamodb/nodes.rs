@@ -4,6 +4,7 @@
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::NodeId;
 use crate::model::refusal::Refusal;
+use crate::model::status::Readings;
 use crate::model::time::Timestamp;
 use crate::store::Answer;
 use crate::store::dynamodb::attributes::{number, text};
@@ -98,7 +99,7 @@ fn forget_node(group: &GroupKey, node: &Node) -> (Step, RoomChange) {
     let rest = Node {
         membership: None,
         alive_until: None,
-        readings: Default::default(),
+        readings: Readings::default(),
         ..node.clone()
     };
     let change = RoomChange::between(Some(node), &rest);

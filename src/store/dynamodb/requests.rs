@@ -14,9 +14,9 @@ use crate::store::Failure;
 use crate::store::dynamodb::keys::{Item, Key};
 use crate::store::dynamodb::setback::{Setback, Tries, single, transaction};
 
-/// Records that one BatchGetItem may ask for.
+/// Records that one `BatchGetItem` may ask for.
 const READ_BATCH: usize = 100;
-/// Records that one BatchWriteItem may remove.
+/// Records that one `BatchWriteItem` may remove.
 const REMOVE_BATCH: usize = 25;
 
 /// A table and the way to it. The SDK's futures are large: each is boxed, so that what

@@ -134,21 +134,18 @@ pub fn failure<E>(doing: &'static str, error: &SdkError<E>) -> Failure
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let cause = match error.as_service_error() {
-        Some(service) => format!(
-            "DynamoDB said {}: {}",
-            service.code().unwrap_or("nothing known"),
-            service.message().unwrap_or("without a message")
-        ),
-        None => {
-            let mut cause = error.to_string();
-            let mut next = std::error::Error::source(error);
-            while let Some(source) = next {
-                cause = format!("{cause}: {source}");
-                next = source.source();
-            }
-            cause
+    let cause = if let Some(service) = error.as_service_error() {
+        let code = service.code().unwrap_or("nothing known");
+        let message = service.message().unwrap_or("without a message");
+        format!("DynamoDB said {code}: {message}")
+    } else {
+        let mut cause = error.to_string();
+        let mut next = std::error::Error::source(error);
+        while let Some(source) = next {
+            cause = format!("{cause}: {source}");
+            next = source.source();
         }
+        cause
     };
     Failure::new(doing, cause)
 }
@@ -183,8 +180,8 @@ impl Tries {
 
 /// From 0 to 1: jitter, so that those who met once do not meet again.
 fn random() -> f64 {
-    let bits = uuid::Uuid::new_v4().as_u128() as u32;
-    f64::from(bits) / f64::from(u32::MAX)
+    let [a, b, ..] = uuid::Uuid::new_v4().into_bytes();
+    f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX)
 }
 
 /// Tries until there is an answer: whoever lost a race looks again and decides anew.

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::create_table::CreateTableError;
+use aws_sdk_dynamodb::operation::delete_table::DeleteTableError;
 use aws_sdk_dynamodb::operation::describe_table::DescribeTableError;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
@@ -16,7 +18,7 @@ use crate::store::Failure;
 use crate::store::dynamodb::setback::failure;
 
 /// How long a table may take to come or go.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_mins(3);
 /// How often it is looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// The attribute by which the table tidies.
@@ -106,7 +108,7 @@ pub async fn create(client: &Client, name: &str, stage: &str, service: &str) -> 
     if let Err(error) = request.send().await {
         let in_use = error
             .as_service_error()
-            .is_some_and(|error| error.is_resource_in_use_exception());
+            .is_some_and(CreateTableError::is_resource_in_use_exception);
         if in_use {
             return Err(Error::Exists(name.into()));
         }
@@ -249,7 +251,7 @@ pub async fn delete(client: &Client, name: &str) -> Result<(), Error> {
     if let Err(error) = client.delete_table().table_name(name).send().await {
         let missing = error
             .as_service_error()
-            .is_some_and(|error| error.is_resource_not_found_exception());
+            .is_some_and(DeleteTableError::is_resource_not_found_exception);
         if missing {
             return Err(Error::Missing(name.into()));
         }

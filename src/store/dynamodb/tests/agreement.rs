@@ -162,6 +162,7 @@ impl<'a> Lesson<'a> {
         }
     }
 
+    /// What concerns groups as a whole; the rest happens inside one.
     async fn live(&mut self, act: &Act, now: Timestamp) -> String {
         match act {
             Act::Host(domain, node, websocket, lifetime) => {
@@ -198,14 +199,6 @@ impl<'a> Lesson<'a> {
                 };
                 self.told(self.store.groups_named(&prefix, *limit, now).await)
             }
-            Act::Join(group, node, websocket) => {
-                let (group, node) = (self.group(*group), self.node(*node));
-                self.told(self.store.join(&group, &node, *websocket, now).await)
-            }
-            Act::Leave(group, node) => {
-                let (group, node) = (self.group(*group), self.node(*node));
-                self.told(self.store.leave(&group, &node).await)
-            }
             Act::Dissolve(group, node) => {
                 let (group, node) = (self.group(*group), self.node(*node));
                 self.told(self.store.dissolve(&group, &node, now).await)
@@ -213,6 +206,27 @@ impl<'a> Lesson<'a> {
             Act::Renew(group, node) => {
                 let (group, node) = (self.group(*group), self.node(*node));
                 self.told(self.store.renew(&group, &node, now).await)
+            }
+            Act::Reap => {
+                let mut ended = self.store.reap(now).await;
+                if let Ok(ended) = &mut ended {
+                    ended.retain(|ended| ended.group.domain.as_str().ends_with(self.salt));
+                }
+                self.told_each(ended)
+            }
+            inside => self.live_inside(inside, now).await,
+        }
+    }
+
+    async fn live_inside(&mut self, act: &Act, now: Timestamp) -> String {
+        match act {
+            Act::Join(group, node, websocket) => {
+                let (group, node) = (self.group(*group), self.node(*node));
+                self.told(self.store.join(&group, &node, *websocket, now).await)
+            }
+            Act::Leave(group, node) => {
+                let (group, node) = (self.group(*group), self.node(*node));
+                self.told(self.store.leave(&group, &node).await)
             }
             Act::Beat(group, node) => {
                 let (group, node) = (self.group(*group), self.node(*node));
@@ -270,13 +284,7 @@ impl<'a> Lesson<'a> {
                 }
                 self.told(polled)
             }
-            Act::Reap => {
-                let mut ended = self.store.reap(now).await;
-                if let Ok(ended) = &mut ended {
-                    ended.retain(|ended| ended.group.domain.as_str().ends_with(self.salt));
-                }
-                self.told_each(ended)
-            }
+            outside => unreachable!("{outside:?} happens outside"),
         }
     }
 

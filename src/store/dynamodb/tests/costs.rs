@@ -19,7 +19,7 @@ use crate::store::dynamodb::client::Settings;
 use crate::store::{Answer, GroupWish, Store};
 
 /// The class that is measured.
-const PUPILS: usize = 40;
+const PUPILS: u32 = 40;
 const VARIABLES: usize = 10;
 const GROUPS: usize = 10;
 
@@ -133,7 +133,7 @@ fn call(group: &GroupKey, from: usize, channel: Channel, key: &str) -> EventCall
 /// Forty members with ten variables each, in each of a WebSocket and a polling group.
 async fn fill(class: &Class, groups: [&Group; 2]) {
     for (group, first) in groups.into_iter().zip([100, 200]) {
-        for pupil in first..first + PUPILS {
+        for pupil in first..first + PUPILS as usize {
             let (store, key) = (&class.store, &group.key);
             store
                 .join(key, &node(pupil), Some(true), at(1))
@@ -153,7 +153,7 @@ async fn lesson() -> Class {
     let settings = Settings {
         endpoint: Some(proxy.endpoint.clone()),
         note_polls_every: Duration::from_secs(20),
-        remember_groups_for: Duration::from_secs(3600),
+        remember_groups_for: Duration::from_hours(1),
         ..settings
     };
     let mut class = Class {
@@ -358,7 +358,7 @@ fn rounded(units: f64) -> String {
 const LESSON_SECONDS: f64 = 45.0 * 60.0;
 
 fn pupils_lesson(class: &Class, websocket: bool) -> Vec<(String, f64)> {
-    let shared = PUPILS as f64;
+    let shared = f64::from(PUPILS);
     let times = |what: &str, how: &str, times: f64| {
         let label = if how.is_empty() {
             what.to_owned()
@@ -434,7 +434,7 @@ fn page(class: &Class) -> String {
         let _ = writeln!(
             page,
             "\nA class of {PUPILS}: {:.1} US cents.",
-            sum * 100.0 * PUPILS as f64
+            sum * 100.0 * f64::from(PUPILS)
         );
     }
     page

@@ -1,6 +1,7 @@
 //! The DynamoDB that tests run on: the one named by `DYNAMODB_ENDPOINT`; else DynamoDB
 //! Local in Docker, if Docker answers; else an emulator in this process.
 
+use std::io::Write as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{GenericImage, ImageExt as _, ReuseDirective};
 
 /// How long Docker may take, the image's download included.
-const DOCKERS_PATIENCE: Duration = Duration::from_secs(180);
+const DOCKERS_PATIENCE: Duration = Duration::from_mins(3);
 
 /// The engine of this process.
 pub struct Engine {
@@ -32,7 +33,6 @@ pub fn engine() -> &'static Engine {
             Err(_) => on_a_thread(),
         };
         // Past the test harness's capture, so that every run says it.
-        use std::io::Write as _;
         let said = format!("DynamoDB engine: {} at {}\n", engine.name, engine.endpoint);
         let _ = std::io::stderr().write_all(said.as_bytes());
         engine

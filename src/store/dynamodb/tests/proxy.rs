@@ -1,5 +1,6 @@
 //! A TCP proxy before the engine that can do what networks and busy tables do.
 
+use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -187,7 +188,7 @@ impl Proxy {
             match (fault, answer) {
                 (None, Some(answer)) => client.write_all(&answer).await?,
                 (Some(fault), _) if fault.stalls() => {
-                    tokio::time::sleep(Duration::from_secs(60)).await;
+                    tokio::time::sleep(Duration::from_mins(1)).await;
                 }
                 (Some(fault), _) => match fault.answer() {
                     Some((status, kind)) => client.write_all(&refused(status, kind)).await?,
@@ -213,10 +214,10 @@ fn asking_for_units(request: &[u8]) -> (String, Vec<u8>) {
             operation = line.rsplit('.').next().unwrap_or_default().into();
         }
         if !lower.starts_with("content-length:") {
-            text += &format!("{line}\r\n");
+            let _ = write!(text, "{line}\r\n");
         }
     }
-    text += &format!("content-length: {}\r\n\r\n{body}", body.len());
+    let _ = write!(text, "content-length: {}\r\n\r\n{body}", body.len());
     (operation, text.into_bytes())
 }
 

@@ -1,0 +1,109 @@
+//! What an operator does with a stage's DynamoDB table.
+
+use std::io::{BufRead as _, Write as _};
+
+use anyhow::Context as _;
+
+use crate::config::dynamodb::{GroupCommand, TableArgs, TableCommand};
+use crate::config::{ServeArgs, StageSettings};
+use crate::heartbeat::rules::{Rules, Timings};
+use crate::model::ids::GroupId;
+use crate::model::limits::Limits;
+use crate::store::dynamodb::client::{self, Settings};
+use crate::store::dynamodb::{DynamoDb, table};
+
+/// The store, on a table that is there and fit for a stage.
+pub async fn store(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<DynamoDb> {
+    let reach = args.dynamodb.settings(args.stage);
+    let client = client::client(&reach).await;
+    table::check(&client, &reach.table).await?;
+    let store = DynamoDb::with_client(client, reach, settings.rules, settings.limits);
+    Ok(store)
+}
+
+/// `mesh-v2 table …`.
+pub fn table(command: &TableCommand) -> anyhow::Result<()> {
+    run(async {
+        match command {
+            TableCommand::Create {
+                service,
+                table: args,
+            } => {
+                let (settings, client) = reach(args).await;
+                table::create(&client, &settings.table, args.stage.name(), service).await?;
+                println!("made the table {}", settings.table);
+            }
+            TableCommand::Show { table: args } => {
+                let (settings, client) = reach(args).await;
+                show(&table::show(&client, &settings.table).await?);
+            }
+            TableCommand::Delete { yes, table: args } => {
+                let (settings, client) = reach(args).await;
+                let shown = table::show(&client, &settings.table).await?;
+                if !yes && !agreed(&shown.name)? {
+                    anyhow::bail!("the table {} stays", shown.name);
+                }
+                table::delete(&client, &shown.name).await?;
+                println!("deleted the table {}", shown.name);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// `mesh-v2 group …`.
+pub fn group(command: &GroupCommand) -> anyhow::Result<()> {
+    let GroupCommand::Show { id, table: args } = command;
+    run(async {
+        let (settings, client) = reach(args).await;
+        table::check(&client, &settings.table).await?;
+        let id = GroupId::parse("groupId", id)?;
+        // Looking needs no rule of life: what is there is shown as it is.
+        let rules = Rules::new(Timings::STG)?;
+        let store = DynamoDb::with_client(client, settings, rules, Limits::default());
+        let groups = store.groups_by_id(&id).await?;
+        anyhow::ensure!(!groups.is_empty(), "there is no group {id} on this stage");
+        for group in groups {
+            println!("group      {}", group.key);
+            println!("name       {}", group.name);
+            println!("host       {}", group.host);
+            println!("made       {}", group.created_at);
+            println!("heartbeat  {}", group.heartbeat_at);
+            println!("ends       {}", group.expires_at);
+            println!("WebSocket  {}", group.delivery.uses_websocket());
+        }
+        Ok(())
+    })
+}
+
+fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    runtime.block_on(work)
+}
+
+async fn reach(args: &TableArgs) -> (Settings, aws_sdk_dynamodb::Client) {
+    let settings = args.dynamodb.settings(args.stage);
+    let client = client::client(&settings).await;
+    (settings, client)
+}
+
+fn show(shown: &table::Shown) {
+    println!("table    {}", shown.name);
+    println!("arn      {}", shown.arn);
+    println!("status   {}", shown.status);
+    println!("records  about {}", shown.records);
+    println!("indexes  {}", shown.indexes.join(", "));
+    println!("ttl      {}", shown.ttl.as_deref().unwrap_or("off"));
+}
+
+/// Asks before everything is lost.
+fn agreed(table: &str) -> anyhow::Result<bool> {
+    print!("Everything in {table} will be lost. Type its name to delete it: ");
+    std::io::stdout().flush()?;
+    let mut typed = String::new();
+    std::io::stdin().lock().read_line(&mut typed)?;
+    Ok(typed.trim() == table)
+}
