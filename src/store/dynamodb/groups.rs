@@ -10,11 +10,10 @@ use crate::model::group::{End, Group, GroupKey};
 use crate::model::ids::{Domain, GroupId, NodeId};
 use crate::model::refusal::Refusal;
 use crate::model::time::Timestamp;
-use crate::store::dynamodb::attributes::text;
-use crate::store::dynamodb::items::{
-    Room, Standing, Why, due, epoch, pointer, points_at, polling, tidy_at,
-};
-use crate::store::dynamodb::keys::{self, GROUPS, Key, WATCHES};
+use crate::store::dynamodb::items::attributes::text;
+use crate::store::dynamodb::items::group::{Room, Standing, Why, due, epoch, polling};
+use crate::store::dynamodb::items::keys::{self, GROUPS, Key, WATCHES};
+use crate::store::dynamodb::items::{pointer, points_at, tidy_at};
 use crate::store::dynamodb::requests::{Search, Step};
 use crate::store::dynamodb::setback::Setback;
 use crate::store::dynamodb::{DynamoDb, Wanted};

@@ -8,13 +8,11 @@
 //!
 //! Nothing here names a listener; only this folder knows DynamoDB.
 
-mod attributes;
 pub mod client;
 mod ending;
 mod events;
 mod groups;
 mod items;
-mod keys;
 mod memory;
 mod nodes;
 mod requests;
@@ -38,8 +36,9 @@ use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::client::Settings;
 use crate::store::dynamodb::groups::StageCount;
-use crate::store::dynamodb::items::{Node, Room, Standing};
-use crate::store::dynamodb::keys::{Item, Key};
+use crate::store::dynamodb::items::group::{Room, Standing};
+use crate::store::dynamodb::items::keys::{Item, Key};
+use crate::store::dynamodb::items::node::Node;
 use crate::store::dynamodb::memory::Memory;
 use crate::store::dynamodb::requests::{Step, Table};
 use crate::store::dynamodb::setback::{Setback, until_settled};

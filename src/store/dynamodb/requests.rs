@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::store::Failure;
-use crate::store::dynamodb::keys::{Item, Key};
+use crate::store::dynamodb::items::keys::{Item, Key};
 use crate::store::dynamodb::setback::{Setback, Tries, single, transaction};
 
 /// Records that one `BatchGetItem` may ask for.

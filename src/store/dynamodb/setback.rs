@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
 use crate::model::refusal::Refusal;
-use crate::store::dynamodb::attributes::Unreadable;
+use crate::store::dynamodb::items::attributes::Unreadable;
 use crate::store::{Error, Failure};
 
 /// The first pause after a lost race; each next one may be twice as long.

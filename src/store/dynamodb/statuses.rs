@@ -9,8 +9,9 @@ use crate::model::refusal::Refusal;
 use crate::model::status::{NodeStatus, Readings, SensorData};
 use crate::model::time::Timestamp;
 use crate::store::Answer;
-use crate::store::dynamodb::items::{Node, points_at};
-use crate::store::dynamodb::keys::Key;
+use crate::store::dynamodb::items::keys::Key;
+use crate::store::dynamodb::items::node::Node;
+use crate::store::dynamodb::items::points_at;
 use crate::store::dynamodb::setback::{Setback, until_settled};
 use crate::store::dynamodb::{DynamoDb, Wanted};
 

@@ -11,7 +11,7 @@ mod races;
 use aws_sdk_dynamodb::Client;
 
 use super::client::{self, Settings};
-use super::keys::Key;
+use super::items::keys::Key;
 use super::{DynamoDb, table};
 use crate::heartbeat::rules::{Rules, Timings};
 use crate::model::limits::Limits;

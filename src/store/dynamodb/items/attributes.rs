@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue as Value;
 use thiserror::Error;
 
 use crate::model::time::Timestamp;
-use crate::store::dynamodb::keys::Item;
+use crate::store::dynamodb::items::keys::Item;
 
 /// An attribute of another version or a damaged one. Names no value: values are children's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
