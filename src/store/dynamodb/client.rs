@@ -86,7 +86,8 @@ pub async fn config(settings: &Settings) -> Builder {
         loader = loader.endpoint_url(endpoint);
         if endpoint.starts_with("http://") {
             loader = loader
-                .region(Region::from_static("local"))
+                // Moto knows no other regions than AWS's; the rest take any.
+                .region(Region::from_static("ap-northeast-1"))
                 .credentials_provider(Credentials::new(
                     "local",
                     "local",

@@ -409,3 +409,81 @@ fn cursor_time(cursor: &str) -> Option<Timestamp> {
     let at: jiff::Timestamp = text.split('#').next()?.parse().ok()?;
     Some(Timestamp::from_millis(at.as_millisecond()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ids::NodeId;
+
+    fn place(call: u32) -> Cursor {
+        Cursor {
+            stamp: Stamp {
+                at: Timestamp::from_seconds(1_800_000_000),
+                call,
+            },
+            index: 0,
+        }
+    }
+
+    /// The names told to a reader who sees these calls, each with the one before it.
+    fn told(since: &str, calls: &[u32], alive: bool) -> Option<Vec<String>> {
+        let group = GroupKey::parse("g", "d").unwrap();
+        let mut reading = Reading::new(since.into());
+        for call in calls {
+            let event = EventInput {
+                name: call.to_string(),
+                payload: None,
+                fired_at: String::new(),
+                order_key: None,
+            };
+            let stretch = Stretch {
+                node: NodeId::parse("nodeId", "n").unwrap(),
+                last: place(*call),
+                after: call.checked_sub(1).map(place),
+                events: vec![event],
+            };
+            let item = stretch.item(&group, 10);
+            reading.take(&item, |_| alive).unwrap();
+        }
+        let events = reading.told().ok()?;
+        Some(events.into_iter().map(|event| event.name).collect())
+    }
+
+    #[test]
+    fn a_reader_waits_for_a_call_that_is_not_visible_yet() {
+        assert_eq!(told("", &[0, 1, 2], true).unwrap(), ["0", "1", "2"]);
+        assert_eq!(told("", &[0, 2], true).unwrap(), ["0"]);
+        assert_eq!(told(&place(0).to_string(), &[2], true), None);
+        assert_eq!(told(&place(1).to_string(), &[2], true).unwrap(), ["2"]);
+    }
+
+    #[test]
+    fn a_call_before_the_readers_clock_or_past_its_time_is_not_waited_for() {
+        let clock = format!("EVENT#{}", Timestamp::from_seconds(1_800_000_001));
+        assert_eq!(told(&clock, &[7], true).unwrap(), [""; 0]);
+        assert_eq!(told("", &[7], false).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_large_call_stands_in_several_records_in_order() {
+        let event = |n: usize| EventInput {
+            name: n.to_string(),
+            payload: Some("x".repeat(100_000)),
+            fired_at: String::new(),
+            order_key: Some(format!("{n:02}")),
+        };
+        let call = EventCall {
+            group: GroupKey::parse("g", "d").unwrap(),
+            node: NodeId::parse("nodeId", "n").unwrap(),
+            channel: Channel::Recorded,
+            events: (0..7).rev().map(event).collect(),
+        };
+        let records = records(&call, place(3));
+        let sizes: Vec<_> = records.iter().map(|record| record.events.len()).collect();
+        assert_eq!(sizes, [2, 2, 2, 1]);
+        let polled = records.into_iter().flat_map(Stretch::polled);
+        let places: Vec<_> = polled.map(|e| (e.name, e.cursor.unwrap().index)).collect();
+        let expected = (0..7).map(|n: u32| (n.to_string(), n));
+        assert_eq!(places, expected.collect::<Vec<_>>());
+    }
+}

@@ -135,9 +135,11 @@ where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let cause = if let Some(service) = error.as_service_error() {
-        let code = service.code().unwrap_or("nothing known");
-        let message = service.message().unwrap_or("without a message");
-        format!("DynamoDB said {code}: {message}")
+        let status = error.raw_response().map(|answer| answer.status().as_u16());
+        let status = status.unwrap_or_default();
+        let code = service.code().unwrap_or("nothing");
+        let message = service.message().unwrap_or("no message");
+        format!("DynamoDB answered {status}, {code}: {message}")
     } else {
         let mut cause = error.to_string();
         let mut next = std::error::Error::source(error);

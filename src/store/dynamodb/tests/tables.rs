@@ -1,0 +1,132 @@
+//! The table: made, checked, shown, deleted; and its indexes.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::{new_table, server, settings};
+use crate::model::group::Delivery;
+use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::limits::Limits;
+use crate::model::time::Timestamp;
+use crate::store::dynamodb::table::{self, Error};
+use crate::store::dynamodb::{client, items};
+use crate::store::{GroupWish, Store};
+
+const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
+
+#[tokio::test]
+async fn a_table_is_made_checked_shown_and_deleted() {
+    let (settings, client) = new_table().await;
+    let name = &settings.table;
+    table::check(&client, name).await.unwrap();
+    let shown = table::show(&client, name).await.unwrap();
+    assert_eq!(shown.status, "ACTIVE");
+    assert_eq!(shown.ttl.as_deref(), Some("ttl"));
+    let mut indexes = shown.indexes;
+    indexes.sort();
+    assert_eq!(indexes, ["GroupIdIndex", "GroupNameIndex"]);
+    let tags = client
+        .list_tags_of_resource()
+        .resource_arn(shown.arn)
+        .send();
+    let tags = tags.await.unwrap().tags.unwrap();
+    let mut tags: Vec<_> = tags.iter().map(|tag| (tag.key(), tag.value())).collect();
+    tags.sort_unstable();
+    let expected = [
+        ("ManagedBy", "mesh-v2"),
+        ("Project", "MeshV2"),
+        ("ResourceType", "DynamoDB"),
+        ("Service", "Tests"),
+        ("Stage", "test"),
+    ];
+    assert_eq!(tags, expected);
+    let again = table::create(&client, name, "test", "Tests").await;
+    assert!(matches!(again, Err(Error::Exists(_))));
+    table::delete(&client, name).await.unwrap();
+    let gone = table::check(&client, name).await.unwrap_err();
+    assert!(gone.to_string().contains("mesh-v2 table create"), "{gone}");
+    let gone = table::delete(&client, name).await;
+    assert!(matches!(gone, Err(Error::Missing(_))));
+}
+
+#[tokio::test]
+async fn a_store_without_its_table_is_not_ready_and_fails_without_refusing() {
+    let settings = settings();
+    let store = server(&settings, Limits::default()).await;
+    assert!(store.ready().await.is_err());
+    let domain = Domain::parse("domain", "d").unwrap();
+    let failed = store.groups_in(&domain, NOW).await.unwrap_err();
+    assert!(matches!(failed, crate::store::Error::Failed(_)));
+    let (settings, _) = new_table().await;
+    let store = server(&settings, Limits::default()).await;
+    store.ready().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_group_is_found_by_its_id_alone_and_nothing_else_stands_in_the_indexes() {
+    let (settings, client) = new_table().await;
+    let store = server(&settings, Limits::default()).await;
+    let wish = GroupWish {
+        domain: Domain::parse("domain", "学校").unwrap(),
+        host: NodeId::parse("hostId", "先生").unwrap(),
+        name: GroupName::parse("name", "ねこ").unwrap(),
+        delivery: Delivery::WebSocket,
+        lifetime: 300,
+    };
+    let group = store.host_group(wish, NOW).await.unwrap().group;
+    let kitten = NodeId::parse("nodeId", "kitten").unwrap();
+    store.join(&group.key, &kitten, None, NOW).await.unwrap();
+    store
+        .report(&group.key, &kitten, vec![], NOW)
+        .await
+        .unwrap();
+    let found = store.groups_by_id(&group.key.id).await.unwrap();
+    assert_eq!(found, [group.clone()]);
+    for index in ["GroupIdIndex", "GroupNameIndex"] {
+        let all = client.scan().table_name(&settings.table).index_name(index);
+        assert_eq!(all.send().await.unwrap().count, 1, "{index}");
+    }
+    store.dissolve(&group.key, &group.host, NOW).await.unwrap();
+    assert_eq!(store.groups_by_id(&group.key.id).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_half_made_table_is_refused_with_what_it_lacks() {
+    use aws_sdk_dynamodb::types::{
+        AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    };
+    let settings = settings();
+    let client = client::client(&settings).await;
+    let mut bare = client
+        .create_table()
+        .table_name(&settings.table)
+        .billing_mode(BillingMode::PayPerRequest);
+    for (name, kind) in [("pk", KeyType::Hash), ("sk", KeyType::Range)] {
+        let text = AttributeDefinition::builder().attribute_name(name);
+        let text = text.attribute_type(ScalarAttributeType::S).build().unwrap();
+        let key = KeySchemaElement::builder().attribute_name(name);
+        bare = bare
+            .attribute_definitions(text)
+            .key_schema(key.key_type(kind).build().unwrap());
+    }
+    bare.send().await.unwrap();
+    let refused = table::check(&client, &settings.table).await.unwrap_err();
+    assert!(refused.to_string().contains("GroupIdIndex"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_record_of_another_version_is_a_failure_that_names_no_value() {
+    let (settings, client) = new_table().await;
+    let store = server(&settings, Limits::default()).await;
+    let domain = Domain::parse("domain", "school").unwrap();
+    let key = crate::model::group::GroupKey::parse("kitten", "school").unwrap();
+    let mut damaged = items::keys::Key::group(&key).attributes();
+    damaged.insert("id".into(), AttributeValue::N("7".into()));
+    let put = client.put_item().table_name(&settings.table);
+    put.set_item(Some(damaged)).send().await.unwrap();
+    let failed = store.groups_in(&domain, NOW).await.unwrap_err();
+    let told = format!("{:#}", anyhow::Error::new(failed));
+    assert!(
+        told.contains("cannot be read") && !told.contains("kitten"),
+        "{told}"
+    );
+}
