@@ -171,7 +171,7 @@ impl DynamoDb {
             _ => {}
         }
         // What the bounds count is not a group any more once it is replaced.
-        self.enter(&wish.domain, usize::from(replaced.is_some()))
+        self.enter(&wish.domain, usize::from(replaced.is_some()), now)
             .await?;
         if let Err(setback) = self.table.write("make a group", steps).await {
             self.stage.leave();
@@ -236,7 +236,7 @@ impl DynamoDb {
     /// Refuses when the stage or the domain is full; `leaving` of their groups do not
     /// count. Several servers that fill a domain's last place at once may go past its
     /// bound by one each: it protects the service, it is no promise.
-    async fn enter(&self, domain: &Domain, leaving: usize) -> Result<(), Setback> {
+    async fn enter(&self, domain: &Domain, leaving: usize, now: Timestamp) -> Result<(), Setback> {
         const DOING: &str = "count groups";
         let limit = self.limits.groups_per_domain;
         let in_domain = self.table.count(DOING, &groups_of(domain)).await?;
@@ -245,8 +245,11 @@ impl DynamoDb {
             return Err(Refusal::Full { what, limit }.into());
         }
         let watches = Search {
-            keys: "#pk = :watches",
-            values: vec![(":watches", text(WATCHES))],
+            keys: "#pk = :watches AND #sk >= :now",
+            values: vec![
+                (":watches", text(WATCHES)),
+                (":now", text(keys::watch_time(now.seconds()))),
+            ],
             may_lag: true,
             ..Search::default()
         };

@@ -22,12 +22,14 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use tokio::sync::{AcquireError, Semaphore, SemaphorePermit};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::heartbeat::rules::Rules;
-use crate::model::event::{Event, EventCall};
+use crate::model::event::{Channel, Event, EventCall};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
 use crate::model::limits::Limits;
@@ -45,7 +47,10 @@ use crate::store::dynamodb::setback::{Setback, until_settled};
 use crate::store::{Answer, Appended, Ended, Failure, GroupWish, Hosted, Store};
 
 /// Queues for calls that meet at a group's room: those of one server need not collide.
-const QUEUES: usize = 64;
+const QUEUES: usize = 256;
+/// How long a call queues before it takes its chance: groups share queues, and none shall
+/// wait for another's trouble.
+const QUEUES_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The DynamoDB store.
 #[derive(Debug)]
@@ -180,12 +185,13 @@ impl DynamoDb {
         }
     }
 
-    /// A turn at a group's room.
-    async fn turn(&self, group: &GroupKey) -> Result<SemaphorePermit<'_>, AcquireError> {
+    /// A turn at a group's room. It spares tries, and decides nothing.
+    async fn turn(&self, group: &GroupKey) -> Option<SemaphorePermit<'_>> {
         use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
         let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(group);
         let at = usize::try_from(hash % QUEUES as u64).unwrap_or(0);
-        self.queues[at].acquire().await
+        let turn = tokio::time::timeout(QUEUES_PATIENCE, self.queues[at].acquire());
+        turn.await.ok()?.ok()
     }
 }
 
@@ -259,7 +265,14 @@ impl Store for DynamoDb {
     }
 
     async fn append(&self, call: EventCall, now: Timestamp) -> Answer<Appended> {
-        let _turn = self.turn(&call.group).await;
+        let polled = |group: Group| !group.delivery.uses_websocket();
+        let kept =
+            call.channel == Channel::Recorded || self.memory.group(&call.group).is_some_and(polled);
+        let _turn = if kept {
+            self.turn(&call.group).await
+        } else {
+            None
+        };
         let taken_by = uuid::Uuid::new_v4().to_string();
         until_settled!(self, self.try_append(&call, &taken_by, now))
     }

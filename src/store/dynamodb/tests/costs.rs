@@ -437,6 +437,11 @@ fn page(class: &Class) -> String {
             sum * 100.0 * f64::from(PUPILS)
         );
     }
+    let looks = class.cost("(reaper)", "a look, nothing due").dollars() * 2.0 * 86_400.0 * 30.0;
+    let _ = write!(
+        page,
+        "\n## A server that nobody uses\n\nIts reaper looks twice a second: {looks:.2} US dollars a month.\n"
+    );
     page
 }
 

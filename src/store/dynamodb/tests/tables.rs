@@ -80,7 +80,7 @@ async fn a_group_is_found_by_its_id_alone_and_nothing_else_stands_in_the_indexes
         .await
         .unwrap();
     let found = store.groups_by_id(&group.key.id).await.unwrap();
-    assert_eq!(found, [group.clone()]);
+    assert_eq!(found, std::slice::from_ref(&group));
     for index in ["GroupIdIndex", "GroupNameIndex"] {
         let all = client.scan().table_name(&settings.table).index_name(index);
         assert_eq!(all.send().await.unwrap().count, 1, "{index}");
