@@ -1,5 +1,7 @@
 //! For load balancers and people: does the process live, can it work.
 
+use std::sync::Arc;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 
@@ -11,11 +13,11 @@ pub async fn alive() -> &'static str {
 }
 
 /// GET /readyz: the store takes writes and the server is not stopping.
-pub async fn ready(State(doors): State<Doors>) -> (StatusCode, &'static str) {
+pub async fn ready(State(doors): State<Arc<Doors>>) -> (StatusCode, &'static str) {
     if doors.stop.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }
-    match doors.mesh.store.ready().await {
+    match doors.runner.mesh().store.ready().await {
         Ok(()) => (StatusCode::OK, "ok\n"),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "not ready");

@@ -1,5 +1,7 @@
 //! The routes, CORS, and AppSync's way of refusing a whole request (protocol section 2).
 
+use std::sync::Arc;
+
 use std::time::Duration;
 
 use axum::Router;
@@ -21,7 +23,7 @@ const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 const PREFLIGHT_AGE: Duration = Duration::from_hours(24);
 
 /// Every route of the server.
-pub fn router(doors: Doors) -> Router {
+pub fn router(doors: Arc<Doors>) -> Router {
     Router::new()
         .route("/graphql", get(get_graphql).post(query::post))
         .route("/graphql/realtime", get(get_realtime))
@@ -36,7 +38,7 @@ pub fn router(doors: Doors) -> Router {
 }
 
 /// A socket, a page for people, or a query in the URL.
-async fn get_graphql(State(doors): State<Doors>, request: Request) -> Response {
+async fn get_graphql(State(doors): State<Arc<Doors>>, request: Request) -> Response {
     if upgrade::is_wanted(&request) {
         return upgrade::upgrade(doors, request);
     }
@@ -50,7 +52,7 @@ async fn get_graphql(State(doors): State<Doors>, request: Request) -> Response {
     query::get(doors, request).await
 }
 
-async fn get_realtime(State(doors): State<Doors>, request: Request) -> Response {
+async fn get_realtime(State(doors): State<Arc<Doors>>, request: Request) -> Response {
     upgrade::upgrade(doors, request)
 }
 

@@ -24,8 +24,8 @@ const BREATHER: Duration = Duration::from_millis(100);
 pub struct Peer(pub SocketAddr);
 
 /// Accepts until the server stops.
-pub async fn accept_all(doors: Doors, listeners: Listeners) {
-    let router = http::router(doors.clone());
+pub async fn accept_all(doors: Arc<Doors>, listeners: Listeners) {
+    let router = http::router(Arc::clone(&doors));
     let places = Arc::new(Semaphore::new(doors.settings.http.connections));
     let plain = accept(&doors, &router, &places, &listeners.plain, None);
     match &listeners.tls {
@@ -41,7 +41,7 @@ pub async fn accept_all(doors: Doors, listeners: Listeners) {
 }
 
 async fn accept(
-    doors: &Doors,
+    doors: &Arc<Doors>,
     router: &Router,
     places: &Arc<Semaphore>,
     listener: &TcpListener,
@@ -52,7 +52,7 @@ async fn accept(
             () = doors.stop.cancelled() => return,
             accepted = accept_one(listener, places) => accepted,
         };
-        let (doors, router, tls) = (doors.clone(), router.clone(), tls.clone());
+        let (doors, router, tls) = (Arc::clone(doors), router.clone(), tls.clone());
         doors.tasks.clone().spawn(async move {
             let patience = doors.settings.http.patience;
             match tls {
@@ -98,7 +98,7 @@ pub type Place = Arc<OwnedSemaphorePermit>;
 async fn serve<S>(
     stream: S,
     peer: SocketAddr,
-    doors: &Doors,
+    doors: &Arc<Doors>,
     router: Router,
     place: OwnedSemaphorePermit,
 ) where

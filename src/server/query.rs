@@ -1,5 +1,7 @@
 //! Queries and mutations over HTTP: POST with a JSON envelope, GET with a query string.
 
+use std::sync::Arc;
+
 use async_graphql_parser::types::OperationType;
 use axum::body::{Body, Bytes};
 use axum::extract::{Query, Request, State};
@@ -8,18 +10,19 @@ use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Deserialize;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::auth::Caller;
 use crate::domains::caller_address;
 use crate::realtime::credentials::API_KEY;
-use crate::resolvers::document::{Ask, Document, DocumentError};
-use crate::resolvers::{answer, run};
+use crate::resolvers::answer;
+use crate::resolvers::document::{Ask, DocumentError};
 use crate::server::Doors;
 use crate::server::http::{Refused, answer as respond};
 use crate::server::listen::Peer;
 
 /// POST /graphql.
-pub async fn post(State(doors): State<Doors>, request: Request) -> Response {
+pub async fn post(State(doors): State<Arc<Doors>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let answered = async {
         doors.settings.keys.check(key_in(&head.headers))?;
@@ -28,14 +31,19 @@ pub async fn post(State(doors): State<Doors>, request: Request) -> Response {
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(Refused::EMPTY);
         }
-        let ask = serde_json::from_slice(&body).map_err(|_| Refused::UNREADABLE)?;
-        run_one(&doors, ask, caller(&doors, &head.extensions, &head.headers)).await
+        let ask = Ask::read(&body).ok_or(Refused::UNREADABLE)?;
+        run_one(
+            &doors,
+            &ask,
+            caller(&doors, &head.extensions, &head.headers),
+        )
+        .await
     };
     answered.await.unwrap_or_else(Refused::response)
 }
 
 /// GET /graphql?query=…; AppSync lets mutations through as well.
-pub async fn get(doors: Doors, request: Request) -> Response {
+pub async fn get(doors: Arc<Doors>, request: Request) -> Response {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Asked {
@@ -48,18 +56,22 @@ pub async fn get(doors: Doors, request: Request) -> Response {
         doors.settings.keys.check(key_in(&head.headers))?;
         let Query(asked): Query<Asked> =
             Query::try_from_uri(&head.uri).map_err(|_| Refused::UNREADABLE)?;
-        let variables = asked
-            .variables
-            .filter(|text| !text.is_empty())
-            .map(|text| serde_json::from_str(&text));
-        let variables: Option<Option<_>> =
-            variables.transpose().map_err(|_| Refused::UNREADABLE)?;
+        let variables = asked.variables.filter(|text| !text.is_empty());
+        let variables = variables
+            .as_deref()
+            .map(serde_json::from_str::<&RawValue>)
+            .transpose();
         let ask = Ask {
-            query: asked.query,
-            variables: variables.flatten().unwrap_or_default(),
-            operation_name: asked.operation_name,
+            query: asked.query.into(),
+            variables: variables.map_err(|_| Refused::UNREADABLE)?,
+            operation_name: asked.operation_name.map(Into::into),
         };
-        run_one(&doors, ask, caller(&doors, &head.extensions, &head.headers)).await
+        run_one(
+            &doors,
+            &ask,
+            caller(&doors, &head.extensions, &head.headers),
+        )
+        .await
     };
     answered.await.unwrap_or_else(Refused::response)
 }
@@ -70,7 +82,11 @@ pub fn key_in(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Who calls.
-pub fn caller(doors: &Doors, extensions: &axum::http::Extensions, headers: &HeaderMap) -> Caller {
+pub fn caller(
+    doors: &Arc<Doors>,
+    extensions: &axum::http::Extensions,
+    headers: &HeaderMap,
+) -> Caller {
     let Some(Peer(peer)) = extensions.get() else {
         return Caller::default();
     };
@@ -99,7 +115,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
     }
 }
 
-async fn read(doors: &Doors, body: Body) -> Result<Bytes, Refused> {
+async fn read(doors: &Arc<Doors>, body: Body) -> Result<Bytes, Refused> {
     let limits = doors.settings.http;
     let read = Limited::new(body, limits.body_bytes).collect();
     match tokio::time::timeout(limits.patience, read).await {
@@ -110,8 +126,9 @@ async fn read(doors: &Doors, body: Body) -> Result<Bytes, Refused> {
     }
 }
 
-async fn run_one(doors: &Doors, ask: Ask, caller: Caller) -> Result<Response, Refused> {
-    let document = match Document::parse(&ask, doors.settings.documents) {
+async fn run_one(doors: &Doors, ask: &Ask<'_>, caller: Caller) -> Result<Response, Refused> {
+    let runner = &doors.runner;
+    let document = match runner.documents().get(ask) {
         Ok(document) => document,
         Err(DocumentError::NoOperation) => return Err(Refused::UNREADABLE),
         Err(DocumentError::NoOperationName) => return Err(Refused::NO_OPERATION_NAME),
@@ -120,13 +137,19 @@ async fn run_one(doors: &Doors, ask: Ask, caller: Caller) -> Result<Response, Re
     if document.kind() == OperationType::Subscription {
         return Err(Refused::SUBSCRIPTION);
     }
-    if let Err(error) = document.check_variables(&ask.variables) {
+    let plain = ask.variables.map(RawValue::get).unwrap_or_default();
+    if let Some(body) = runner.answer_directly(&document, plain).await {
+        return Ok(respond(StatusCode::OK, body));
+    }
+    let variables = ask.variables();
+    if let Err(error) = document.check_variables(&variables) {
         return Ok(refused_document(&error));
     }
-    let response =
-        run::answer_whole(&doors.tasks, doors.schema.clone(), document, ask, caller).await;
-    let body = serde_json::to_vec(&answer::Answer(&response.ok_or(Refused::BROKEN)?))
-        .map_err(|_| Refused::BROKEN)?;
+    let response = runner
+        .answer(document, variables, caller)
+        .await
+        .ok_or(Refused::BROKEN)?;
+    let body = serde_json::to_vec(&answer::Answer(&response)).map_err(|_| Refused::BROKEN)?;
     Ok(respond(StatusCode::OK, body))
 }
 
