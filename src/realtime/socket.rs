@@ -264,16 +264,14 @@ async fn run(
         let message = format!("{kind} not supported through the realtime channel");
         return Outcome::Refused(id, vec![channel_error("UnsupportedOperation", &message)]);
     }
-    match runner.answer(document, variables, caller).await {
-        Some(response) => {
-            let payload = serde_json::to_value(answer::Answer(&response)).unwrap_or_default();
-            Outcome::Answered(id, payload)
-        }
-        None => {
-            let busy = channel_error("InternalFailure", "The service is busy. Please try again.");
-            Outcome::Refused(id, vec![busy])
-        }
-    }
+    let Some(response) = runner.answer(document, variables, caller).await else {
+        let busy = channel_error("InternalFailure", "The service is busy. Please try again.");
+        return Outcome::Refused(id, vec![busy]);
+    };
+    Outcome::Answered(
+        id,
+        serde_json::to_value(answer::Answer(&response)).unwrap_or_default(),
+    )
 }
 
 /// The running operation's outcome; pending while none runs.

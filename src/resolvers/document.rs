@@ -40,9 +40,26 @@ pub struct Ask<'a> {
 impl<'a> Ask<'a> {
     /// Reads the envelope; `None` when it is none, or its variables are no object.
     pub fn read(json: &'a [u8]) -> Option<Self> {
-        let ask: Self = serde_json::from_slice(json).ok()?;
+        let Self {
+            query,
+            variables,
+            operation_name,
+        } = serde_json::from_slice(json).ok()?;
+        Self::new(query, variables, operation_name)
+    }
+
+    /// An envelope of these parts; `None` when its variables are no object.
+    pub fn new(
+        query: Cow<'a, str>,
+        variables: Option<&'a RawValue>,
+        operation_name: Option<Cow<'a, str>>,
+    ) -> Option<Self> {
         let object = |v: &RawValue| v.get().starts_with('{') || v.get() == "null";
-        ask.variables.is_none_or(object).then_some(ask)
+        variables.is_none_or(object).then_some(Self {
+            query,
+            variables,
+            operation_name,
+        })
     }
 
     /// The variables as the engine takes them; none when they are null.
@@ -161,14 +178,7 @@ impl Documents {
     pub fn get(&self, ask: &Ask<'_>) -> Result<Document, DocumentError> {
         let parsed = match self.parsed.get(&*ask.query) {
             Some(parsed) => parsed,
-            None => {
-                let parsed = Arc::new(parse(&ask.query, self.limits)?);
-                if ask.query.len() <= REMEMBERED_BYTES {
-                    self.parsed
-                        .insert(ask.query.as_ref().into(), Arc::clone(&parsed));
-                }
-                parsed
-            }
+            None => self.remember(&ask.query)?,
         };
         let name = ask
             .operation_name
@@ -178,6 +188,14 @@ impl Documents {
         let document = Document { parsed, name };
         document.chosen()?;
         Ok(document)
+    }
+
+    fn remember(&self, text: &str) -> Result<Arc<Parsed>, DocumentError> {
+        let parsed = Arc::new(parse(text, self.limits)?);
+        if text.len() <= REMEMBERED_BYTES {
+            self.parsed.insert(text.into(), Arc::clone(&parsed));
+        }
+        Ok(parsed)
     }
 }
 

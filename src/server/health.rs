@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::Extension;
 use axum::http::StatusCode;
 
-use crate::server::Doors;
+use crate::server::listen::Connection;
 
 /// GET /healthz: the process answers.
 pub async fn alive() -> &'static str {
@@ -13,7 +13,10 @@ pub async fn alive() -> &'static str {
 }
 
 /// GET /readyz: the store takes writes and the server is not stopping.
-pub async fn ready(State(doors): State<Arc<Doors>>) -> (StatusCode, &'static str) {
+pub async fn ready(
+    Extension(connection): Extension<Arc<Connection>>,
+) -> (StatusCode, &'static str) {
+    let doors = &connection.doors;
     if doors.stop.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }

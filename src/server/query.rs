@@ -1,13 +1,16 @@
 //! Queries and mutations over HTTP: POST with a JSON envelope, GET with a query string.
 
-use std::sync::Arc;
+use std::pin::pin;
+use std::task::Poll;
 
 use async_graphql_parser::types::OperationType;
-use axum::body::{Body, Bytes};
-use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::body::Bytes;
+use axum::extract::Query;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -19,31 +22,27 @@ use crate::resolvers::answer;
 use crate::resolvers::document::{Ask, DocumentError};
 use crate::server::Doors;
 use crate::server::http::{Refused, answer as respond};
-use crate::server::listen::Peer;
+use crate::server::listen::Connection;
 
 /// POST /graphql.
-pub async fn post(State(doors): State<Arc<Doors>>, request: Request) -> Response {
+pub async fn post(connection: &Connection, request: Request<Incoming>) -> Response {
     let (head, body) = request.into_parts();
+    let doors = &connection.doors;
     let answered = async {
         doors.settings.keys.check(key_in(&head.headers))?;
         check_content_type(&head.headers)?;
-        let body = read(&doors, body).await?;
+        let body = read(doors, body).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(Refused::EMPTY);
         }
         let ask = Ask::read(&body).ok_or(Refused::UNREADABLE)?;
-        run_one(
-            &doors,
-            &ask,
-            caller(&doors, &head.extensions, &head.headers),
-        )
-        .await
+        run_one(doors, &ask, caller(connection, &head.headers)).await
     };
     answered.await.unwrap_or_else(Refused::response)
 }
 
 /// GET /graphql?query=…; AppSync lets mutations through as well.
-pub async fn get(doors: Arc<Doors>, request: Request) -> Response {
+pub async fn get(connection: &Connection, head: Parts) -> Response {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Asked {
@@ -51,7 +50,7 @@ pub async fn get(doors: Arc<Doors>, request: Request) -> Response {
         variables: Option<String>,
         operation_name: Option<String>,
     }
-    let (head, _) = request.into_parts();
+    let doors = &connection.doors;
     let answered = async {
         doors.settings.keys.check(key_in(&head.headers))?;
         let Query(asked): Query<Asked> =
@@ -61,15 +60,16 @@ pub async fn get(doors: Arc<Doors>, request: Request) -> Response {
             .as_deref()
             .map(serde_json::from_str::<&RawValue>)
             .transpose();
-        let ask = Ask {
-            query: asked.query.into(),
-            variables: variables.map_err(|_| Refused::UNREADABLE)?,
-            operation_name: asked.operation_name.map(Into::into),
-        };
+        let variables = variables.map_err(|_| Refused::UNREADABLE)?;
+        let ask = Ask::new(
+            asked.query.into(),
+            variables,
+            asked.operation_name.map(Into::into),
+        );
         run_one(
-            &doors,
-            &ask,
-            caller(&doors, &head.extensions, &head.headers),
+            doors,
+            &ask.ok_or(Refused::UNREADABLE)?,
+            caller(connection, &head.headers),
         )
         .await
     };
@@ -82,20 +82,14 @@ pub fn key_in(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Who calls.
-pub fn caller(
-    doors: &Arc<Doors>,
-    extensions: &axum::http::Extensions,
-    headers: &HeaderMap,
-) -> Caller {
-    let Some(Peer(peer)) = extensions.get() else {
-        return Caller::default();
-    };
+pub fn caller(connection: &Connection, headers: &HeaderMap) -> Caller {
     let forwarded = headers.get_all("x-forwarded-for").iter();
     let forwarded: Vec<_> = forwarded
         .map(|value| value.to_str().unwrap_or_default())
         .collect();
+    let trusted = &connection.doors.settings.trusted_proxies;
     Caller {
-        address: caller_address(peer.ip(), &forwarded, &doors.settings.trusted_proxies),
+        address: caller_address(connection.peer.ip(), &forwarded, trusted),
     }
 }
 
@@ -115,14 +109,20 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
     }
 }
 
-async fn read(doors: &Arc<Doors>, body: Body) -> Result<Bytes, Refused> {
+async fn read(doors: &Doors, body: Incoming) -> Result<Bytes, Refused> {
     let limits = doors.settings.http;
-    let read = Limited::new(body, limits.body_bytes).collect();
-    match tokio::time::timeout(limits.patience, read).await {
-        Err(_) => Err(Refused::TOO_LATE),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TOO_LARGE),
-        Ok(Err(_)) => Err(Refused::UNREADABLE),
+    let mut reading = pin!(Limited::new(body, limits.body_bytes).collect());
+    // Nearly every body has come with its head: those need no timer.
+    let read = match futures_util::poll!(&mut reading) {
+        Poll::Ready(read) => read,
+        Poll::Pending => tokio::time::timeout(limits.patience, reading)
+            .await
+            .map_err(|_| Refused::TOO_LATE)?,
+    };
+    match read {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Refused::TOO_LARGE),
+        Err(_) => Err(Refused::UNREADABLE),
     }
 }
 

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse as _, Response};
@@ -22,20 +23,23 @@ use crate::realtime::session::Session;
 use crate::realtime::socket::{self, Service, Upgraded};
 use crate::server::Doors;
 use crate::server::http::Refused;
-use crate::server::listen::Place;
+use crate::server::listen::Connection;
 use crate::server::query::{caller, key_in};
 
 /// Whether the request asks for a WebSocket.
-pub fn is_wanted(request: &Request) -> bool {
-    has_token(request.headers(), header::UPGRADE, "websocket")
+pub fn is_wanted(headers: &HeaderMap) -> bool {
+    has_token(headers, header::UPGRADE, "websocket")
 }
 
 /// Answers the upgrade and serves the socket.
-pub fn upgrade(doors: Arc<Doors>, mut request: Request) -> Response {
+pub async fn upgrade(
+    Extension(connection): Extension<Arc<Connection>>,
+    mut request: Request,
+) -> Response {
     let headers = request.headers();
     let right = request.method() == Method::GET
         && request.version() == Version::HTTP_11
-        && is_wanted(&request)
+        && is_wanted(headers)
         && has_token(headers, header::CONNECTION, "upgrade")
         && headers
             .get(header::SEC_WEBSOCKET_VERSION)
@@ -50,23 +54,17 @@ pub fn upgrade(doors: Arc<Doors>, mut request: Request) -> Response {
         .or_else(|| key_in_protocols(offered.iter().copied()))
         .or_else(|| key_in(headers).map(Into::into));
     let echo = !offered.is_empty();
-    let caller = caller(&doors, request.extensions(), headers);
-    let place = request.extensions().get::<Place>().cloned();
+    let caller = caller(&connection, headers);
     let Some(upgrading) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Refused::NO_UPGRADE.response();
     };
-    let session = Session::new(
-        protocol,
-        doors.settings.keys.clone(),
-        doors.settings.sockets,
-        shown,
-    );
-    doors.tasks.clone().spawn(async move {
+    let settings = &connection.doors.settings;
+    let session = Session::new(protocol, settings.keys.clone(), settings.sockets, shown);
+    connection.doors.tasks.clone().spawn(async move {
         // A client that left before the upgrade was done needs nothing.
         if let Ok(upgraded) = upgrading.await {
-            converse(doors, upgraded, session, caller).await;
+            converse(&connection.doors, upgraded, session, caller).await;
         }
-        drop(place);
     });
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
@@ -85,7 +83,7 @@ pub fn upgrade(doors: Arc<Doors>, mut request: Request) -> Response {
 }
 
 async fn converse(
-    doors: Arc<Doors>,
+    doors: &Doors,
     upgraded: hyper::upgrade::Upgraded,
     session: Session,
     caller: Caller,
@@ -96,7 +94,7 @@ async fn converse(
         limits: doors.settings.sockets,
         stop: goodbye.clone(),
     };
-    let socket = plain_or_other(&doors, upgraded);
+    let socket = plain_or_other(doors, upgraded);
     let mut serving = std::pin::pin!(socket::serve(socket, session, service, caller));
     tokio::select! {
         () = &mut serving => return,
