@@ -75,11 +75,24 @@ impl Selection {
     /// Writes the value of `data` for a message.
     pub fn render(&self, message: &Message) -> Bytes {
         let mut out = Out(Vec::with_capacity(512));
+        self.write(&mut out, message);
+        out.0.into()
+    }
+
+    /// Writes a whole answer whose one field is the message.
+    pub fn answer(&self, message: &Message) -> Vec<u8> {
+        let mut out = Out(Vec::with_capacity(512));
+        out.raw("{\"data\":");
+        self.write(&mut out, message);
+        out.0.push(b'}');
+        out.0
+    }
+
+    fn write(&self, out: &mut Out, message: &Message) {
         out.0.push(b'{');
         out.raw(&self.0.name);
         out.message(&self.0.inner, message);
         out.0.push(b'}');
-        out.0.into()
     }
 }
 

@@ -1,9 +1,11 @@
 //! The WebSocket protocols: what is said (`frame`), who may say what when (`session`),
-//! and the pump between a socket, a session and the hub (`socket`).
+//! the pump between a socket, a session and the hub (`socket`), what waits to be written
+//! (`outbox`) and who writes it (`flusher`).
 //!
 //! `frame`, `credentials` and `session` know no socket and do not wait.
 
 pub mod credentials;
+pub mod flusher;
 pub mod frame;
 pub mod outbox;
 pub mod session;

@@ -1,8 +1,10 @@
 //! What waits to be written to one socket: frames one after the other, a bounded number
 //! of bytes (decision D20), written in as few calls as possible.
 //!
-//! Whoever speaks puts whole frames in, under a lock held for a copy; the socket's own
-//! task writes them out. The socket's reader puts its pongs in by the same door.
+//! Whoever speaks puts whole frames in, under a lock held for a copy. What a group hears
+//! is written by a flusher, many sockets in one pass and without waking their tasks; a
+//! socket's own task writes what it says itself, and what a flusher could not write
+//! because the peer did not take it. The socket's reader puts its pongs in by the same door.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,8 +12,10 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
+use tokio::net::TcpStream;
 
 use crate::hub::Listener;
+use crate::realtime::flusher::Flusher;
 use crate::realtime::frame::{Close, Dialect, start_ack};
 
 /// A buffer that grew past this is given back when it is empty.
@@ -24,6 +28,8 @@ const PING: u8 = 0x89;
 #[derive(Debug)]
 pub struct Outbox {
     limit: usize,
+    /// The socket and who writes to it for others, where that can be done without waiting.
+    pass: Option<(Arc<TcpStream>, Flusher)>,
     waiting: Mutex<Waiting>,
 }
 
@@ -32,17 +38,61 @@ struct Waiting {
     bytes: Vec<u8>,
     written: usize,
     writer: Option<Waker>,
+    /// A flusher will come by.
+    expected: bool,
     full: bool,
     closed: bool,
 }
 
 impl Outbox {
-    /// A queue that holds up to `limit` bytes.
+    /// A queue that holds up to `limit` bytes and is written by its socket's own task.
     pub fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
             limit,
+            pass: None,
             waiting: Mutex::default(),
         })
+    }
+
+    /// A queue that `flusher` may write to the plain socket `tcp`.
+    pub fn flushed(limit: usize, tcp: Arc<TcpStream>, flusher: Flusher) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            pass: Some((tcp, flusher)),
+            waiting: Mutex::default(),
+        })
+    }
+
+    /// Puts a delivered message in, for the next pass of the flusher.
+    fn deliver(self: &Arc<Self>, parts: &[&[u8]]) {
+        let mut waiting = self.lock();
+        let length: usize = parts.iter().map(|part| part.len()).sum();
+        if !waiting.admits(length, self.limit) {
+            return waiting.wake();
+        }
+        waiting.frame(TEXT, parts);
+        match &self.pass {
+            Some((_, flusher)) if !waiting.expected => {
+                waiting.expected = true;
+                flusher.expect(Arc::clone(self));
+            }
+            Some(_) => {}
+            None => waiting.wake(),
+        }
+    }
+
+    /// Writes what the socket takes at once; its own task is left to write the rest.
+    pub(super) fn flush(&self) {
+        let Some((tcp, _)) = &self.pass else { return };
+        let mut waiting = self.lock();
+        waiting.expected = false;
+        while waiting.len() > 0 {
+            match tcp.try_write(&waiting.bytes[waiting.written..]) {
+                Ok(written) if written > 0 => waiting.advance(written),
+                // The task waits for the socket, or learns that it is gone.
+                _ => return waiting.wake(),
+            }
+        }
     }
 
     /// Puts a text in.
@@ -228,7 +278,7 @@ impl Listener for Subscriber {
 
     fn hear(&self, data: &Bytes) {
         self.outbox
-            .put(TEXT, &[self.head.as_bytes(), data, self.tail]);
+            .deliver(&[self.head.as_bytes(), data, self.tail]);
     }
 }
 

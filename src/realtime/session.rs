@@ -13,7 +13,7 @@ use crate::realtime::frame::{
     ClientFrame, Close, Dialect, KEEP_ALIVE, Subprotocol, channel_error, connection_ack,
     connection_error, stray_error,
 };
-use crate::resolvers::document::Ask;
+use crate::resolvers::document::OwnedAsk;
 
 /// The longest operation id, in bytes.
 const ID_BYTES: usize = 256;
@@ -60,7 +60,7 @@ pub enum Act {
         /// How it is talked about.
         dialect: Dialect,
         /// What is asked.
-        ask: Ask,
+        ask: OwnedAsk,
     },
     /// Forget an operation.
     Stop(String),
@@ -204,7 +204,7 @@ impl Session {
             return Self::bad_start(Dialect::AppSync, &id);
         };
         let Some(data) = payload.get("data").and_then(Value::as_str) else {
-            return match frame.payload.map(Ask::deserialize) {
+            return match frame.payload.map(OwnedAsk::deserialize) {
                 Some(Ok(ask)) => self.run(Dialect::Legacy, id, ask),
                 _ => Self::bad_start(Dialect::Legacy, &id),
             };
@@ -231,14 +231,14 @@ impl Session {
         }
         match (
             frame.id.filter(|id| id.len() <= ID_BYTES),
-            frame.payload.map(Ask::deserialize),
+            frame.payload.map(OwnedAsk::deserialize),
         ) {
             (Some(id), Some(Ok(ask))) => self.run(Dialect::Transport, id, ask),
             _ => vec![Act::Close(Close::BAD_MESSAGE)],
         }
     }
 
-    fn run(&mut self, dialect: Dialect, id: String, ask: Ask) -> Vec<Act> {
+    fn run(&mut self, dialect: Dialect, id: String, ask: OwnedAsk) -> Vec<Act> {
         let mut acts = Vec::new();
         if self.operations.contains_key(&id) {
             match dialect {

@@ -6,30 +6,31 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use async_graphql_parser::types::OperationType;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf, ReadHalf, WriteHalf};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::auth::Caller;
-use crate::hub::{Hub, Subscription};
+use crate::hub::Subscription;
+use crate::realtime::flusher::Flusher;
 use crate::realtime::frame::{Close, Dialect, channel_error};
 use crate::realtime::outbox::{Outbox, Subscriber};
 use crate::realtime::session::{Act, Session, SocketLimits};
-use crate::resolvers::document::{Ask, Document};
-use crate::resolvers::run::{self, Wanted};
-use crate::resolvers::{DocumentLimits, Schema, answer};
+use crate::resolvers::answer;
+use crate::resolvers::document::OwnedAsk;
+use crate::resolvers::run::{Runner, Wanted};
 
 /// Bytes read from a socket at once; the library holds this much for every connection.
 const READ_BYTES: usize = 4096;
@@ -39,16 +40,10 @@ const GOODBYE: Duration = Duration::from_secs(5);
 /// What a socket needs of its server.
 #[derive(Clone)]
 pub struct Service {
-    /// The schema.
-    pub schema: Schema,
-    /// Who listens.
-    pub hub: Arc<Hub>,
-    /// How wide documents may be.
-    pub documents: DocumentLimits,
+    /// What runs operations.
+    pub runner: Runner,
     /// How much a socket may take.
     pub limits: SocketLimits,
-    /// Where work is counted that must be finished before the server ends.
-    pub tasks: TaskTracker,
     /// Cancelled when this socket shall say goodbye.
     pub stop: CancellationToken,
 }
@@ -68,17 +63,55 @@ struct Pump {
     subscriptions: HashMap<String, Subscription>,
     /// Operations that wait for the one that runs: a sender's report is never overtaken
     /// by its later fire (decision D18).
-    queue: VecDeque<(String, Dialect, Ask)>,
+    queue: VecDeque<(String, Dialect, OwnedAsk)>,
     running: Option<BoxFuture<'static, Outcome>>,
 }
 
+/// A socket as the upgrade left it.
+pub enum Upgraded {
+    /// Plain TCP: a flusher may write to it.
+    Plain(TcpStream, Flusher),
+    /// Anything else, such as TLS.
+    Other(Box<dyn Duplex>),
+}
+
+/// Bytes both ways.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
 /// Serves an upgraded socket until either side ends it.
-pub async fn serve<S>(socket: S, session: Session, service: Service, caller: Caller)
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let (reader, mut writer) = tokio::io::split(socket);
-    let outbox = Outbox::new(service.limits.outbox_bytes);
+pub async fn serve(socket: Upgraded, session: Session, service: Service, caller: Caller) {
+    let limit = service.limits.outbox_bytes;
+    match socket {
+        Upgraded::Plain(tcp, flusher) => {
+            let tcp = Arc::new(tcp);
+            let outbox = Outbox::flushed(limit, Arc::clone(&tcp), flusher);
+            converse(
+                Shared(Arc::clone(&tcp)),
+                Shared(tcp),
+                outbox,
+                session,
+                service,
+                caller,
+            )
+            .await;
+        }
+        Upgraded::Other(socket) => {
+            let (reader, writer) = tokio::io::split(socket);
+            converse(reader, writer, Outbox::new(limit), session, service, caller).await;
+        }
+    }
+}
+
+async fn converse(
+    reader: impl AsyncRead + Unpin,
+    mut writer: impl AsyncWrite + Unpin,
+    outbox: Arc<Outbox>,
+    session: Session,
+    service: Service,
+    caller: Caller,
+) {
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BYTES)
         .write_buffer_size(0)
@@ -109,10 +142,10 @@ where
 
 impl Pump {
     /// Until the client leaves (`None`) or is to be told goodbye.
-    async fn converse<S: AsyncRead + AsyncWrite + Unpin>(
+    async fn converse(
         &mut self,
-        frames: &mut WebSocketStream<Line<S>>,
-        writer: &mut WriteHalf<S>,
+        frames: &mut WebSocketStream<Line<impl AsyncRead + Unpin>>,
+        writer: &mut (impl AsyncWrite + Unpin),
     ) -> Option<Close> {
         let limits = self.service.limits;
         let mut keep_alive = interval_at(Instant::now() + limits.keep_alive, limits.keep_alive);
@@ -172,7 +205,7 @@ impl Pump {
             && let Some((id, dialect, ask)) = self.queue.pop_front()
         {
             self.running = Some(Box::pin(run(
-                self.service.clone(),
+                self.service.runner.clone(),
                 self.caller,
                 id,
                 dialect,
@@ -189,7 +222,7 @@ impl Pump {
                 // The client may have stopped it meanwhile.
                 if let Some(dialect) = self.session.dialect_of(&id) {
                     let subscriber = Subscriber::new(Arc::clone(&self.outbox), id.clone(), dialect);
-                    let subscription = self.service.hub.listen(
+                    let subscription = self.service.runner.mesh().hub.listen(
                         &wanted.group,
                         wanted.selection,
                         Box::new(subscriber),
@@ -209,16 +242,20 @@ impl Pump {
     }
 }
 
-async fn run(service: Service, caller: Caller, id: String, dialect: Dialect, ask: Ask) -> Outcome {
-    let parsed = Document::parse(&ask, service.documents)
-        .and_then(|document| document.check_variables(&ask.variables).map(|()| document));
-    let document = match parsed {
-        Ok(document) => document,
+async fn run(
+    runner: Runner,
+    caller: Caller,
+    id: String,
+    dialect: Dialect,
+    ask: OwnedAsk,
+) -> Outcome {
+    let (document, variables) = match ask.open(runner.documents()) {
+        Ok(opened) => opened,
         Err(error) => return Outcome::Refused(id, vec![answer::document_error(&error)]),
     };
     let kind = document.kind();
     if kind == OperationType::Subscription {
-        return match run::subscribe(&service.schema, document, ask, caller).await {
+        return match runner.subscribe(&document, variables, caller).await {
             Ok(wanted) => Outcome::Listening(id, wanted),
             Err(errors) => Outcome::Refused(id, errors),
         };
@@ -227,19 +264,14 @@ async fn run(service: Service, caller: Caller, id: String, dialect: Dialect, ask
         let message = format!("{kind} not supported through the realtime channel");
         return Outcome::Refused(id, vec![channel_error("UnsupportedOperation", &message)]);
     }
-    match run::answer_whole(&service.tasks, service.schema, document, ask, caller).await {
-        Some(response) => {
-            let payload = serde_json::to_value(answer::Answer(&response)).unwrap_or_default();
-            Outcome::Answered(id, payload)
-        }
-        None => Outcome::Refused(
-            id,
-            vec![channel_error(
-                "InternalFailure",
-                "The service is busy. Please try again.",
-            )],
-        ),
-    }
+    let Some(response) = runner.answer(document, variables, caller).await else {
+        let busy = channel_error("InternalFailure", "The service is busy. Please try again.");
+        return Outcome::Refused(id, vec![busy]);
+    };
+    Outcome::Answered(
+        id,
+        serde_json::to_value(answer::Answer(&response)).unwrap_or_default(),
+    )
 }
 
 /// The running operation's outcome; pending while none runs.
@@ -264,9 +296,9 @@ fn close_after(error: &WsError) -> Option<Close> {
 }
 
 /// Writes what is left and waits for the client's own goodbye, both within a bound.
-async fn say_goodbye<S: AsyncRead + AsyncWrite + Unpin>(
-    frames: &mut WebSocketStream<Line<S>>,
-    writer: &mut WriteHalf<S>,
+async fn say_goodbye(
+    frames: &mut WebSocketStream<Line<impl AsyncRead + Unpin>>,
+    writer: &mut (impl AsyncWrite + Unpin),
     outbox: &Outbox,
 ) {
     let farewell = async {
@@ -284,12 +316,12 @@ async fn say_goodbye<S: AsyncRead + AsyncWrite + Unpin>(
 /// A socket as the WebSocket library sees it: it reads the wire, and what it writes
 /// (pongs, the echo of a close) waits its turn in the outbox.
 #[derive(Debug)]
-pub struct Line<S> {
-    reader: ReadHalf<S>,
+pub struct Line<R> {
+    reader: R,
     outbox: Arc<Outbox>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
+impl<R: AsyncRead + Unpin> AsyncRead for Line<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -299,7 +331,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Line<S> {
     }
 }
 
-impl<S: Unpin> AsyncWrite for Line<S> {
+impl<R: Unpin> AsyncWrite for Line<R> {
     fn poll_write(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
@@ -307,6 +339,53 @@ impl<S: Unpin> AsyncWrite for Line<S> {
     ) -> Poll<io::Result<usize>> {
         self.outbox.raw(bytes);
         Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// A TCP socket that its reader, its writer and a flusher share.
+struct Shared(Arc<TcpStream>);
+
+impl AsyncRead for Shared {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            ready!(self.0.poll_read_ready(cx))?;
+            match self.0.try_read(buf.initialize_unfilled()) {
+                Ok(read) => {
+                    buf.advance(read);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl AsyncWrite for Shared {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.0.poll_write_ready(cx))?;
+            match self.0.try_write(bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                written => return Poll::Ready(written),
+            }
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

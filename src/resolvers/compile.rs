@@ -5,29 +5,33 @@
 use async_graphql::Variables;
 use async_graphql_parser::Positioned;
 use async_graphql_parser::types::{
-    Directive, ExecutableDocument, Field as AstField, Selection as AstSelection, SelectionSet,
+    Directive, ExecutableDocument, Field as AstField, OperationDefinition,
+    Selection as AstSelection, SelectionSet,
 };
 use async_graphql_value::{ConstValue, Value};
 
 use crate::hub::selection::{Field, Pick, Selection};
-use crate::resolvers::document::Document;
 
-/// Compiles the operation of a document that the engine has validated. `None` when it
-/// does not come to exactly one subscription field.
-pub fn selection(document: &Document, variables: &Variables) -> Option<Selection> {
+/// Compiles an operation that the engine has validated. `None` when it does not come to
+/// exactly one field.
+pub fn operation(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    variables: &Variables,
+) -> Option<Selection> {
     let compiler = Compiler {
-        document: &document.parsed,
-        operation: document,
+        document,
+        operation,
         variables,
     };
-    let root = compiler.collect(&[&document.operation().selection_set.node]);
+    let root = compiler.collect(&[&operation.selection_set.node]);
     let [one] = root.as_slice() else { return None };
     Some(Selection::new(one.name, compiler.picks(&one.inner)))
 }
 
 struct Compiler<'a> {
     document: &'a ExecutableDocument,
-    operation: &'a Document,
+    operation: &'a OperationDefinition,
     variables: &'a Variables,
 }
 
@@ -110,7 +114,7 @@ impl<'a> Compiler<'a> {
         match value {
             Value::Boolean(value) => *value,
             Value::Variable(name) => {
-                let declared = self.operation.operation().variable_definitions.iter();
+                let declared = self.operation.variable_definitions.iter();
                 let default = declared
                     .filter(|d| d.node.name.node == *name)
                     .find_map(|d| d.node.default_value());

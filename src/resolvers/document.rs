@@ -1,32 +1,100 @@
-//! A request's document: looked at before it is parsed, parsed once, and its
-//! operation chosen.
+//! A request's document: looked at before it is parsed, parsed once however often it
+//! comes, and its operation chosen.
+
+use std::borrow::Cow;
+use std::sync::Arc;
 
 use async_graphql::Variables;
 use async_graphql_parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
 };
 use async_graphql_parser::{Pos, parse_query};
+use quick_cache::sync::Cache;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::resolvers::DocumentLimits;
+use crate::resolvers::direct::Direct;
+
+/// The most documents that are remembered; a deployed client sends some twenty.
+const REMEMBERED: usize = 1024;
+/// A longer text is parsed anew each time.
+const REMEMBERED_BYTES: usize = 16 * 1024;
 
 /// What a client asks, in the envelope that every wire shares. Unknown members are ignored.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Ask {
+pub struct Ask<'a> {
     /// The document.
-    pub query: String,
-    /// Its variables; null is none.
-    #[serde(default, deserialize_with = "null_is_none")]
-    pub variables: Variables,
+    #[serde(borrow)]
+    pub query: Cow<'a, str>,
+    /// Its variables, not yet looked into.
+    #[serde(borrow, default)]
+    pub variables: Option<&'a RawValue>,
     /// Which of its operations.
-    #[serde(default)]
-    pub operation_name: Option<String>,
+    #[serde(borrow, default)]
+    pub operation_name: Option<Cow<'a, str>>,
 }
 
-fn null_is_none<'de, D: serde::Deserializer<'de>>(value: D) -> Result<Variables, D::Error> {
-    Ok(Option::<Variables>::deserialize(value)?.unwrap_or_default())
+impl<'a> Ask<'a> {
+    /// Reads the envelope; `None` when it is none, or its variables are no object.
+    pub fn read(json: &'a [u8]) -> Option<Self> {
+        let Self {
+            query,
+            variables,
+            operation_name,
+        } = serde_json::from_slice(json).ok()?;
+        Self::new(query, variables, operation_name)
+    }
+
+    /// An envelope of these parts; `None` when its variables are no object.
+    pub fn new(
+        query: Cow<'a, str>,
+        variables: Option<&'a RawValue>,
+        operation_name: Option<Cow<'a, str>>,
+    ) -> Option<Self> {
+        let object = |v: &RawValue| v.get().starts_with('{') || v.get() == "null";
+        variables.is_none_or(object).then_some(Self {
+            query,
+            variables,
+            operation_name,
+        })
+    }
+
+    /// The variables as the engine takes them; none when they are null.
+    pub fn variables(&self) -> Variables {
+        let read = self
+            .variables
+            .and_then(|raw| serde_json::from_str::<Option<Variables>>(raw.get()).ok());
+        read.flatten().unwrap_or_default()
+    }
+}
+
+/// The same, held for longer than the text it came in.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OwnedAsk {
+    query: String,
+    #[serde(default)]
+    variables: Option<Variables>,
+    #[serde(default)]
+    operation_name: Option<String>,
+}
+
+impl OwnedAsk {
+    /// The document and its operation, and the variables.
+    pub fn open(self, documents: &Documents) -> Result<(Document, Variables), DocumentError> {
+        let variables = self.variables.unwrap_or_default();
+        let name = self.operation_name.map(Into::into);
+        let document = documents.get(&Ask {
+            query: self.query.into(),
+            variables: None,
+            operation_name: name,
+        })?;
+        document.check_variables(&variables)?;
+        Ok((document, variables))
+    }
 }
 
 /// Why a document cannot be run at all.
@@ -41,6 +109,9 @@ pub enum DocumentError {
     /// It has no operation of that name.
     #[error("Unknown operation named '{0}'.")]
     UnknownOperation(String),
+    /// A subscription must select one field.
+    #[error("A subscription selects exactly one field.")]
+    NotOneField,
     /// Brackets stand too deep in each other.
     #[error("The document nests brackets deeper than {limit} levels.")]
     TooDeep {
@@ -80,39 +151,101 @@ impl DocumentError {
     }
 }
 
+/// Documents that came before, parsed.
+#[derive(Debug)]
+pub struct Documents {
+    limits: DocumentLimits,
+    parsed: Cache<Box<str>, Arc<Parsed>>,
+}
+
+/// A document, and its direct form if it has one.
+#[derive(Debug)]
+struct Parsed {
+    document: ExecutableDocument,
+    direct: Option<Direct>,
+}
+
+impl Documents {
+    /// Remembers documents within these bounds.
+    pub fn new(limits: DocumentLimits) -> Self {
+        Self {
+            limits,
+            parsed: Cache::new(REMEMBERED),
+        }
+    }
+
+    /// The asked document, parsed now or before, with its operation.
+    pub fn get(&self, ask: &Ask<'_>) -> Result<Document, DocumentError> {
+        let parsed = match self.parsed.get(&*ask.query) {
+            Some(parsed) => parsed,
+            None => self.remember(&ask.query)?,
+        };
+        let name = ask
+            .operation_name
+            .as_deref()
+            .filter(|name| !name.is_empty())
+            .map(Into::into);
+        let document = Document { parsed, name };
+        document.chosen()?;
+        Ok(document)
+    }
+
+    fn remember(&self, text: &str) -> Result<Arc<Parsed>, DocumentError> {
+        let parsed = Arc::new(parse(text, self.limits)?);
+        if text.len() <= REMEMBERED_BYTES {
+            self.parsed.insert(text.into(), Arc::clone(&parsed));
+        }
+        Ok(parsed)
+    }
+}
+
+fn parse(text: &str, limits: DocumentLimits) -> Result<Parsed, DocumentError> {
+    check_nesting(text, limits.nesting)?;
+    let document = parse_query(text).map_err(|error| match error {
+        async_graphql_parser::Error::MissingOperation => DocumentError::NoOperation,
+        async_graphql_parser::Error::Syntax { start, .. } => {
+            // The parser's own message draws the document, which may hold children's words.
+            let what = "the document cannot be read from here on".into();
+            DocumentError::Syntax {
+                what,
+                at: vec![place(start)],
+            }
+        }
+        other => {
+            let at = other.positions().map(place).collect();
+            DocumentError::Syntax {
+                what: other.to_string(),
+                at,
+            }
+        }
+    })?;
+    let mut operations = document.operations.iter();
+    let only = operations.next().filter(|_| operations.next().is_none());
+    let direct = only.and_then(|(_, operation)| Direct::of(&document, &operation.node));
+    Ok(Parsed { document, direct })
+}
+
 /// A parsed document and the operation that is to run.
 #[derive(Clone, Debug)]
 pub struct Document {
-    /// The whole document.
-    pub parsed: ExecutableDocument,
+    parsed: Arc<Parsed>,
     name: Option<String>,
 }
 
 impl Document {
-    /// Parses the asked document and finds its operation.
-    pub fn parse(ask: &Ask, limits: DocumentLimits) -> Result<Self, DocumentError> {
-        check_nesting(&ask.query, limits.nesting)?;
-        let parsed = parse_query(&ask.query).map_err(|error| match error {
-            async_graphql_parser::Error::MissingOperation => DocumentError::NoOperation,
-            async_graphql_parser::Error::Syntax { start, .. } => {
-                // The parser's own message draws the document, which may hold children's words.
-                DocumentError::Syntax {
-                    what: "the document cannot be read from here on".into(),
-                    at: vec![place(start)],
-                }
-            }
-            other => {
-                let at = other.positions().map(place).collect();
-                DocumentError::Syntax {
-                    what: other.to_string(),
-                    at,
-                }
-            }
-        })?;
-        let name = ask.operation_name.clone().filter(|name| !name.is_empty());
-        let document = Self { parsed, name };
-        document.chosen()?;
-        Ok(document)
+    /// The whole document.
+    pub fn parsed(&self) -> &ExecutableDocument {
+        &self.parsed.document
+    }
+
+    /// The name of the operation, if one was asked for.
+    pub fn operation_name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The document's direct form.
+    pub(super) fn direct(&self) -> Option<&Direct> {
+        self.parsed.direct.as_ref()
     }
 
     /// The operation's definition.
@@ -147,7 +280,7 @@ impl Document {
     }
 
     fn chosen(&self) -> Result<&OperationDefinition, DocumentError> {
-        match (&self.parsed.operations, &self.name) {
+        match (&self.parsed.document.operations, &self.name) {
             (DocumentOperations::Single(operation), None) => Ok(&operation.node),
             (DocumentOperations::Multiple(operations), Some(name)) => {
                 let operation = operations.get(name.as_str());
@@ -244,15 +377,16 @@ mod tests {
 
     use super::*;
 
-    fn ask(query: &str) -> Ask {
+    fn ask<'a>(query: &'a str, name: Option<&'a str>) -> Ask<'a> {
         Ask {
             query: query.into(),
-            ..Ask::default()
+            variables: None,
+            operation_name: name.map(Into::into),
         }
     }
 
     fn parse(query: &str) -> Result<Document, DocumentError> {
-        Document::parse(&ask(query), DocumentLimits::default())
+        Documents::new(DocumentLimits::default()).get(&ask(query, None))
     }
 
     #[test]
@@ -299,13 +433,34 @@ mod tests {
     }
 
     #[test]
+    fn an_envelope_is_read_or_refused() {
+        let read = |json: &str| Ask::read(json.as_bytes()).map(|ask| ask.variables().len());
+        assert_eq!(
+            read(r#"{"query":"{ a }","variables":{"x":1},"extensions":{}}"#),
+            Some(1)
+        );
+        assert_eq!(
+            read(r#"{"query":"{ a }","variables":null,"operationName":null}"#),
+            Some(0)
+        );
+        for bad in [
+            "",
+            "meow",
+            "{}",
+            "[]",
+            r#"{"query":7}"#,
+            r#"{"query":"{ a }","variables":"x"}"#,
+        ] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn the_operation_is_chosen_by_name() {
-        let named = |name: Option<&str>| {
-            let ask = Ask {
-                operation_name: name.map(Into::into),
-                ..ask("query A { a } mutation B { b }")
-            };
-            Document::parse(&ask, DocumentLimits::default()).map(|d| d.kind())
+        let documents = Documents::new(DocumentLimits::default());
+        let named = |name| {
+            let ask = ask("query A { a } mutation B { b }", name);
+            documents.get(&ask).map(|document| document.kind())
         };
         assert_eq!(named(Some("B")), Ok(OperationType::Mutation));
         assert_eq!(named(None), Err(DocumentError::NoOperationName));

@@ -1,6 +1,7 @@
 //! Events: firing, recording and polling them.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use serde::Deserialize;
 
 use crate::mesh::{Mesh, NextSince};
 use crate::model::event::{self, Channel, EventCall};
@@ -66,8 +67,9 @@ impl From<event::EventBatch> for BatchEvent {
     }
 }
 
-#[derive(InputObject)]
-struct EventInput {
+#[derive(InputObject, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EventInput {
     event_name: String,
     payload: Option<String>,
     fired_at: AwsDateTime,
@@ -152,11 +154,8 @@ impl EventMutation {
         node_id: ID,
         events: Vec<EventInput>,
     ) -> Option<Result<MeshMessage>> {
-        Some(
-            fire(ctx.mesh(), &group_id, &domain, &node_id, events)
-                .await
-                .map_err(Into::into),
-        )
+        let message = fire(ctx.mesh(), &group_id, &domain, &node_id, events).await;
+        Some(message.map(Into::into).map_err(Into::into))
     }
 
     async fn record_events_by_node(
@@ -171,13 +170,14 @@ impl EventMutation {
     }
 }
 
-async fn fire(
+/// Takes a call's events, then tells them to the group.
+pub async fn fire(
     mesh: &Mesh,
     group_id: &str,
     domain: &str,
     node_id: &str,
     events: Vec<EventInput>,
-) -> Answer<MeshMessage> {
+) -> Answer<Message> {
     let call = call(mesh, Channel::Fired, group_id, domain, node_id, events)?;
     let appended = mesh.store.append(call, mesh.clock.now()).await?;
     let repeated = appended.repeated;
@@ -185,7 +185,7 @@ async fn fire(
     if !repeated {
         mesh.hub.publish(&message);
     }
-    Ok(message.into())
+    Ok(message)
 }
 
 async fn record(

@@ -5,6 +5,7 @@
 
 pub mod answer;
 pub mod compile;
+mod direct;
 pub mod document;
 mod domain;
 mod event;
@@ -14,6 +15,8 @@ mod node;
 pub mod run;
 mod scalar;
 mod status;
+
+use std::sync::Arc;
 
 use async_graphql::{Context, MergedObject};
 
@@ -71,7 +74,7 @@ impl Default for DocumentLimits {
 }
 
 /// The schema over a stage.
-pub fn schema(mesh: Mesh, limits: DocumentLimits) -> Schema {
+pub fn schema(mesh: Arc<Mesh>, limits: DocumentLimits) -> Schema {
     async_graphql::Schema::build(Query::default(), Mutation::default(), message::Subscription)
         .limit_depth(limits.depth)
         .limit_complexity(limits.complexity)
@@ -80,7 +83,6 @@ pub fn schema(mesh: Mesh, limits: DocumentLimits) -> Schema {
         .limit_directives(10)
         .disable_suggestions()
         .data(mesh)
-        .data(limits)
         .finish()
 }
 
@@ -92,7 +94,7 @@ trait Reach {
 
 impl Reach for Context<'_> {
     fn mesh(&self) -> &Mesh {
-        self.data_unchecked::<Mesh>()
+        self.data_unchecked::<Arc<Mesh>>()
     }
 
     fn caller(&self) -> Caller {
@@ -101,11 +103,11 @@ impl Reach for Context<'_> {
 }
 
 /// The answer of a resolver, or why there is none.
-type Answer<T> = Result<T, Unanswered>;
+pub(crate) type Answer<T> = Result<T, Unanswered>;
 
 /// A refusal or failure on its way to the caller: the one place where both become
 /// GraphQL errors.
-struct Unanswered(store::Error);
+pub(crate) struct Unanswered(store::Error);
 
 impl<E: Into<store::Error>> From<E> for Unanswered {
     fn from(error: E) -> Self {

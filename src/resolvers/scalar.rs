@@ -2,7 +2,12 @@
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 
+use serde::de::{Deserialize, Deserializer, Error as _};
+
 use crate::model::time::Timestamp;
+
+const WANTED: &str =
+    "an ISO 8601 date and time with an offset is wanted, such as 2026-11-21T04:40:35.740Z";
 
 /// An ISO 8601 date and time with an offset, kept as it was sent.
 #[derive(Clone, Debug)]
@@ -13,9 +18,7 @@ impl ScalarType for AwsDateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
             Value::String(text) if is_date_time(&text) => Ok(Self(text)),
-            Value::String(_) => Err(InputValueError::custom(
-                "an ISO 8601 date and time with an offset is wanted, such as 2026-11-21T04:40:35.740Z",
-            )),
+            Value::String(_) => Err(InputValueError::custom(WANTED)),
             other => Err(InputValueError::expected_type(other)),
         }
     }
@@ -30,6 +33,17 @@ fn is_date_time(text: &str) -> bool {
     text.as_bytes().get(10) == Some(&b'T')
         && !text.contains('[')
         && text.parse::<jiff::Timestamp>().is_ok()
+}
+
+impl<'de> Deserialize<'de> for AwsDateTime {
+    fn deserialize<D: Deserializer<'de>>(value: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(value)?;
+        if is_date_time(&text) {
+            Ok(Self(text))
+        } else {
+            Err(D::Error::custom(WANTED))
+        }
+    }
 }
 
 impl From<Timestamp> for AwsDateTime {

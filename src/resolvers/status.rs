@@ -1,6 +1,7 @@
 //! Statuses: what nodes report of their variables.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
+use serde::Deserialize;
 
 use crate::mesh::Mesh;
 use crate::model::group::GroupKey;
@@ -18,8 +19,9 @@ pub struct SensorData {
     value: String,
 }
 
-#[derive(InputObject)]
-struct SensorDataInput {
+#[derive(InputObject, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SensorDataInput {
     key: String,
     value: String,
 }
@@ -107,21 +109,19 @@ impl StatusMutation {
         node_id: ID,
         data: Vec<SensorDataInput>,
     ) -> Option<Result<MeshMessage>> {
-        Some(
-            report(ctx.mesh(), &group_id, &domain, &node_id, data)
-                .await
-                .map_err(Into::into),
-        )
+        let message = report(ctx.mesh(), &group_id, &domain, &node_id, data).await;
+        Some(message.map(Into::into).map_err(Into::into))
     }
 }
 
-async fn report(
+/// Stores a report, then tells it to the group.
+pub async fn report(
     mesh: &Mesh,
     group_id: &str,
     domain: &str,
     node_id: &str,
     data: Vec<SensorDataInput>,
-) -> Answer<MeshMessage> {
+) -> Answer<Message> {
     let group = GroupKey::parse(group_id, domain)?;
     let node = NodeId::parse("nodeId", node_id)?;
     at_most("data", &data, mesh.limits.keys_per_node)?;
@@ -138,5 +138,5 @@ async fn report(
         .await?;
     let message = Message::Status(status);
     mesh.hub.publish(&message);
-    Ok(message.into())
+    Ok(message)
 }

@@ -1,9 +1,11 @@
 //! For load balancers and people: does the process live, can it work.
 
-use axum::extract::State;
+use std::sync::Arc;
+
+use axum::Extension;
 use axum::http::StatusCode;
 
-use crate::server::Doors;
+use crate::server::listen::Connection;
 
 /// GET /healthz: the process answers.
 pub async fn alive() -> &'static str {
@@ -11,11 +13,14 @@ pub async fn alive() -> &'static str {
 }
 
 /// GET /readyz: the store takes writes and the server is not stopping.
-pub async fn ready(State(doors): State<Doors>) -> (StatusCode, &'static str) {
+pub async fn ready(
+    Extension(connection): Extension<Arc<Connection>>,
+) -> (StatusCode, &'static str) {
+    let doors = &connection.doors;
     if doors.stop.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }
-    match doors.mesh.store.ready().await {
+    match doors.runner.mesh().store.ready().await {
         Ok(()) => (StatusCode::OK, "ok\n"),
         Err(error) => {
             tracing::warn!(error = &error as &dyn std::error::Error, "not ready");

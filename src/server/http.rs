@@ -1,84 +1,112 @@
 //! The routes, CORS, and AppSync's way of refusing a whole request (protocol section 2).
 
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
+use hyper::body::Incoming;
 use serde_json::json;
-use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{AllowHeaders, Any, CorsLayer};
+use tower::ServiceExt as _;
 
 use crate::auth::Unauthorized;
-use crate::server::{Doors, health, page, query, upgrade};
+use crate::server::listen::Connection;
+use crate::server::{health, page, query, upgrade};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
-/// How long a browser may remember a preflight's answer.
-const PREFLIGHT_AGE: Duration = Duration::from_hours(24);
+/// What a page may read beside the body: without this, Amplify in a browser cannot tell
+/// why a request was refused.
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "x-amzn-RequestId,x-amzn-ErrorType,x-amz-user-agent,x-amzn-ErrorMessage,Date,x-amz-schema-version",
+);
+const ANY: HeaderValue = HeaderValue::from_static("*");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
+/// Seconds that a browser may remember a preflight's answer.
+const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("86400");
 
-/// Every route of the server.
-pub fn router(doors: Doors) -> Router {
+/// Every route of the server but POST /graphql.
+pub fn router() -> Router {
     Router::new()
-        .route("/graphql", get(get_graphql).post(query::post))
-        .route("/graphql/realtime", get(get_realtime))
+        .route("/graphql", get(get_graphql))
+        .route("/graphql/realtime", get(upgrade::upgrade))
         .route("/graphql/assets/{file}", get(page::asset))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(|| async { StatusCode::NOT_FOUND })
-        .with_state(doors)
-        .layer(middleware::from_fn(stamp))
-        .layer(cors())
-        .layer(CatchPanicLayer::new())
+}
+
+/// Answers a request. Mutations come by the thousand and go straight to their door; the
+/// router and its boxes would cost as much as the work itself.
+pub async fn respond(connection: Arc<Connection>, mut request: Request<Incoming>) -> Response {
+    let mut response = match *request.method() {
+        Method::POST if request.uri().path() == "/graphql" => {
+            query::post(&connection, request).await
+        }
+        Method::OPTIONS => preflight(request.headers()),
+        _ => {
+            let router = connection.router.clone();
+            request.extensions_mut().insert(connection);
+            match router.oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            }
+        }
+    };
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, request_id());
+    // Any page may call, as with AppSync; the key decides.
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    response
+}
+
+/// Says what a page may send; asks for no key.
+fn preflight(asked: &HeaderMap) -> Response {
+    let mut response = StatusCode::NO_CONTENT.into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
+    if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
+        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
+    }
+    response
+}
+
+/// A UUID that counts on from a random one: asking the system for chance each time costs
+/// more than the rest of the answer's head.
+fn request_id() -> HeaderValue {
+    static FIRST: LazyLock<u128> = LazyLock::new(|| uuid::Uuid::new_v4().as_u128());
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let number = FIRST.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed).into());
+    let mut text = uuid::Uuid::encode_buffer();
+    let text = uuid::Builder::from_random_bytes(number.to_be_bytes())
+        .into_uuid()
+        .hyphenated()
+        .encode_lower(&mut text);
+    HeaderValue::from_str(text).unwrap_or(ANY)
 }
 
 /// A socket, a page for people, or a query in the URL.
-async fn get_graphql(State(doors): State<Doors>, request: Request) -> Response {
-    if upgrade::is_wanted(&request) {
-        return upgrade::upgrade(doors, request);
+async fn get_graphql(
+    Extension(connection): Extension<Arc<Connection>>,
+    request: Request<Body>,
+) -> Response {
+    if upgrade::is_wanted(request.headers()) {
+        return upgrade::upgrade(Extension(connection), request).await;
     }
-    let headers = request.headers();
-    let by_browser = headers
+    let accepted = request
+        .headers()
         .get(header::ACCEPT)
-        .is_some_and(|a| a.to_str().is_ok_and(|a| a.contains("text/html")));
-    if by_browser && request.uri().query().is_none() {
-        return page::page(&doors);
+        .and_then(|accepted| accepted.to_str().ok());
+    if accepted.is_some_and(|kinds| kinds.contains("text/html")) && request.uri().query().is_none()
+    {
+        return page::page(&connection.doors);
     }
-    query::get(doors, request).await
-}
-
-async fn get_realtime(State(doors): State<Doors>, request: Request) -> Response {
-    upgrade::upgrade(doors, request)
-}
-
-/// Any page may call, as with AppSync; the key decides.
-fn cors() -> CorsLayer {
-    let exposed = [
-        "x-amzn-requestid",
-        "x-amzn-errortype",
-        "x-amz-user-agent",
-        "x-amzn-errormessage",
-        "date",
-        "x-amz-schema-version",
-    ];
-    CorsLayer::new()
-        .allow_origin(Any)
-        .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
-        .allow_headers(AllowHeaders::mirror_request())
-        .expose_headers(exposed.map(HeaderName::from_static))
-        .max_age(PREFLIGHT_AGE)
-}
-
-async fn stamp(request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let id = uuid::Uuid::new_v4().to_string();
-    if let Ok(id) = HeaderValue::from_str(&id) {
-        response.headers_mut().insert(REQUEST_ID, id);
-    }
-    response
+    query::get(&connection, request.into_parts().0).await
 }
 
 /// An answer in JSON.

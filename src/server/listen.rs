@@ -1,31 +1,39 @@
 //! Accepts connections, plain and TLS, up to a bound, and serves HTTP/1.1 and HTTP/2.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use hyper::body::Incoming;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt as _;
 
 use crate::server::{Doors, Listeners, http};
 
 /// How long to wait after the system refused a connection, such as for want of file handles.
 const BREATHER: Duration = Duration::from_millis(100);
 
-/// The peer's address of the connection a request came on.
-#[derive(Clone, Copy, Debug)]
-pub struct Peer(pub SocketAddr);
+/// A connection, as its requests know it. A WebSocket keeps it after its upgrade, and
+/// with it the place among the connections.
+pub struct Connection {
+    /// What all doors share.
+    pub doors: Arc<Doors>,
+    /// The routes.
+    pub router: Router,
+    /// The peer's address.
+    pub peer: SocketAddr,
+    _place: OwnedSemaphorePermit,
+}
 
 /// Accepts until the server stops.
-pub async fn accept_all(doors: Doors, listeners: Listeners) {
-    let router = http::router(doors.clone());
+pub async fn accept_all(doors: Arc<Doors>, listeners: Listeners) {
+    let router = http::router();
     let places = Arc::new(Semaphore::new(doors.settings.http.connections));
     let plain = accept(&doors, &router, &places, &listeners.plain, None);
     match &listeners.tls {
@@ -41,7 +49,7 @@ pub async fn accept_all(doors: Doors, listeners: Listeners) {
 }
 
 async fn accept(
-    doors: &Doors,
+    doors: &Arc<Doors>,
     router: &Router,
     places: &Arc<Semaphore>,
     listener: &TcpListener,
@@ -52,16 +60,22 @@ async fn accept(
             () = doors.stop.cancelled() => return,
             accepted = accept_one(listener, places) => accepted,
         };
-        let (doors, router, tls) = (doors.clone(), router.clone(), tls.clone());
-        doors.tasks.clone().spawn(async move {
-            let patience = doors.settings.http.patience;
+        let connection = Connection {
+            doors: Arc::clone(doors),
+            router: router.clone(),
+            peer,
+            _place: place,
+        };
+        let tls = tls.clone();
+        doors.tasks.spawn(async move {
+            let patience = connection.doors.settings.http.patience;
             match tls {
-                None => serve(stream, peer, &doors, router, place).await,
+                None => serve(stream, connection).await,
                 Some(tls) => {
                     // A peer that does not finish its handshake is its own loss.
                     if let Ok(Ok(stream)) = tokio::time::timeout(patience, tls.accept(stream)).await
                     {
-                        serve(stream, peer, &doors, router, place).await;
+                        serve(stream, connection).await;
                     }
                 }
             }
@@ -92,23 +106,15 @@ async fn accept_one(
     }
 }
 
-/// A place among the connections; a WebSocket keeps it after its upgrade.
-pub type Place = Arc<OwnedSemaphorePermit>;
-
-async fn serve<S>(
-    stream: S,
-    peer: SocketAddr,
-    doors: &Doors,
-    router: Router,
-    place: OwnedSemaphorePermit,
-) where
+async fn serve<S>(stream: S, connection: Connection)
+where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let place: Place = Arc::new(place);
-    let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        request.extensions_mut().insert(Arc::clone(&place));
-        router.clone().oneshot(request)
+    let connection = Arc::new(connection);
+    let doors = Arc::clone(&connection.doors);
+    let service = service_fn(move |request| {
+        let connection = Arc::clone(&connection);
+        async { Ok::<_, Infallible>(http::respond(connection, request).await) }
     });
     let limits = doors.settings.http;
     let mut builder = auto::Builder::new(TokioExecutor::new());

@@ -10,6 +10,7 @@ pub mod tls;
 mod upgrade;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -20,8 +21,10 @@ use tokio_util::task::TaskTracker;
 use crate::auth::ApiKeys;
 use crate::heartbeat::reaper;
 use crate::mesh::Mesh;
+use crate::realtime::flusher::Flusher;
 use crate::realtime::session::SocketLimits;
-use crate::resolvers::{self, DocumentLimits, Schema};
+use crate::resolvers::DocumentLimits;
+use crate::resolvers::run::Runner;
 
 /// How the server behaves beside the rules of the stage.
 #[derive(Clone, Debug)]
@@ -68,13 +71,21 @@ impl Default for HttpLimits {
 }
 
 /// What every door of one server shares.
-#[derive(Clone)]
 struct Doors {
-    schema: Schema,
-    mesh: Mesh,
+    runner: Runner,
+    flushers: Vec<Flusher>,
+    next_flusher: AtomicUsize,
     settings: ServerSettings,
     tasks: TaskTracker,
     stop: CancellationToken,
+}
+
+impl Doors {
+    /// The flusher for one more socket: they take turns.
+    fn flusher(&self) -> Flusher {
+        let turn = self.next_flusher.fetch_add(1, Ordering::Relaxed);
+        self.flushers[turn % self.flushers.len()].clone()
+    }
 }
 
 /// Where the server listens.
@@ -94,13 +105,22 @@ pub async fn run(
     stop: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
-    let doors = Doors {
-        schema: resolvers::schema(mesh.clone(), settings.documents),
-        mesh: mesh.clone(),
+    let mesh = Arc::new(mesh);
+    let runner = Runner::new(Arc::clone(&mesh), settings.documents, tasks.clone());
+    // One per core: sockets of different flushers are written at the same time.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let flushing = CancellationToken::new();
+    let _stop_flushing_last = flushing.clone().drop_guard();
+    let doors = Arc::new(Doors {
+        runner,
+        flushers: (0..cores)
+            .map(|_| Flusher::start(&TaskTracker::new(), flushing.clone()))
+            .collect(),
+        next_flusher: AtomicUsize::new(0),
         settings,
         tasks: tasks.clone(),
         stop: stop.clone(),
-    };
+    });
     let drain = doors.settings.http.drain;
     let reaping = {
         let stop = stop.clone();

@@ -1,41 +1,48 @@
 //! Queries and mutations over HTTP: POST with a JSON envelope, GET with a query string.
 
+use std::pin::pin;
+use std::task::Poll;
+
 use async_graphql_parser::types::OperationType;
-use axum::body::{Body, Bytes};
-use axum::extract::{Query, Request, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::body::Bytes;
+use axum::extract::Query;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::json;
+use serde_json::value::RawValue;
 
 use crate::auth::Caller;
 use crate::domains::caller_address;
 use crate::realtime::credentials::API_KEY;
-use crate::resolvers::document::{Ask, Document, DocumentError};
-use crate::resolvers::{answer, run};
+use crate::resolvers::answer;
+use crate::resolvers::document::{Ask, DocumentError};
 use crate::server::Doors;
 use crate::server::http::{Refused, answer as respond};
-use crate::server::listen::Peer;
+use crate::server::listen::Connection;
 
 /// POST /graphql.
-pub async fn post(State(doors): State<Doors>, request: Request) -> Response {
+pub async fn post(connection: &Connection, request: Request<Incoming>) -> Response {
     let (head, body) = request.into_parts();
+    let doors = &connection.doors;
     let answered = async {
         doors.settings.keys.check(key_in(&head.headers))?;
         check_content_type(&head.headers)?;
-        let body = read(&doors, body).await?;
+        let body = read(doors, body).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(Refused::EMPTY);
         }
-        let ask = serde_json::from_slice(&body).map_err(|_| Refused::UNREADABLE)?;
-        run_one(&doors, ask, caller(&doors, &head.extensions, &head.headers)).await
+        let ask = Ask::read(&body).ok_or(Refused::UNREADABLE)?;
+        run_one(doors, &ask, caller(connection, &head.headers)).await
     };
     answered.await.unwrap_or_else(Refused::response)
 }
 
 /// GET /graphql?query=…; AppSync lets mutations through as well.
-pub async fn get(doors: Doors, request: Request) -> Response {
+pub async fn get(connection: &Connection, head: Parts) -> Response {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Asked {
@@ -43,23 +50,28 @@ pub async fn get(doors: Doors, request: Request) -> Response {
         variables: Option<String>,
         operation_name: Option<String>,
     }
-    let (head, _) = request.into_parts();
+    let doors = &connection.doors;
     let answered = async {
         doors.settings.keys.check(key_in(&head.headers))?;
         let Query(asked): Query<Asked> =
             Query::try_from_uri(&head.uri).map_err(|_| Refused::UNREADABLE)?;
-        let variables = asked
-            .variables
-            .filter(|text| !text.is_empty())
-            .map(|text| serde_json::from_str(&text));
-        let variables: Option<Option<_>> =
-            variables.transpose().map_err(|_| Refused::UNREADABLE)?;
-        let ask = Ask {
-            query: asked.query,
-            variables: variables.flatten().unwrap_or_default(),
-            operation_name: asked.operation_name,
-        };
-        run_one(&doors, ask, caller(&doors, &head.extensions, &head.headers)).await
+        let variables = asked.variables.filter(|text| !text.is_empty());
+        let variables = variables
+            .as_deref()
+            .map(serde_json::from_str::<&RawValue>)
+            .transpose();
+        let variables = variables.map_err(|_| Refused::UNREADABLE)?;
+        let ask = Ask::new(
+            asked.query.into(),
+            variables,
+            asked.operation_name.map(Into::into),
+        );
+        run_one(
+            doors,
+            &ask.ok_or(Refused::UNREADABLE)?,
+            caller(connection, &head.headers),
+        )
+        .await
     };
     answered.await.unwrap_or_else(Refused::response)
 }
@@ -70,16 +82,14 @@ pub fn key_in(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// Who calls.
-pub fn caller(doors: &Doors, extensions: &axum::http::Extensions, headers: &HeaderMap) -> Caller {
-    let Some(Peer(peer)) = extensions.get() else {
-        return Caller::default();
-    };
+pub fn caller(connection: &Connection, headers: &HeaderMap) -> Caller {
     let forwarded = headers.get_all("x-forwarded-for").iter();
     let forwarded: Vec<_> = forwarded
         .map(|value| value.to_str().unwrap_or_default())
         .collect();
+    let trusted = &connection.doors.settings.trusted_proxies;
     Caller {
-        address: caller_address(peer.ip(), &forwarded, &doors.settings.trusted_proxies),
+        address: caller_address(connection.peer.ip(), &forwarded, trusted),
     }
 }
 
@@ -99,19 +109,26 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
     }
 }
 
-async fn read(doors: &Doors, body: Body) -> Result<Bytes, Refused> {
+async fn read(doors: &Doors, body: Incoming) -> Result<Bytes, Refused> {
     let limits = doors.settings.http;
-    let read = Limited::new(body, limits.body_bytes).collect();
-    match tokio::time::timeout(limits.patience, read).await {
-        Err(_) => Err(Refused::TOO_LATE),
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refused::TOO_LARGE),
-        Ok(Err(_)) => Err(Refused::UNREADABLE),
+    let mut reading = pin!(Limited::new(body, limits.body_bytes).collect());
+    // Nearly every body has come with its head: those need no timer.
+    let read = match futures_util::poll!(&mut reading) {
+        Poll::Ready(read) => read,
+        Poll::Pending => tokio::time::timeout(limits.patience, reading)
+            .await
+            .map_err(|_| Refused::TOO_LATE)?,
+    };
+    match read {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Refused::TOO_LARGE),
+        Err(_) => Err(Refused::UNREADABLE),
     }
 }
 
-async fn run_one(doors: &Doors, ask: Ask, caller: Caller) -> Result<Response, Refused> {
-    let document = match Document::parse(&ask, doors.settings.documents) {
+async fn run_one(doors: &Doors, ask: &Ask<'_>, caller: Caller) -> Result<Response, Refused> {
+    let runner = &doors.runner;
+    let document = match runner.documents().get(ask) {
         Ok(document) => document,
         Err(DocumentError::NoOperation) => return Err(Refused::UNREADABLE),
         Err(DocumentError::NoOperationName) => return Err(Refused::NO_OPERATION_NAME),
@@ -120,13 +137,19 @@ async fn run_one(doors: &Doors, ask: Ask, caller: Caller) -> Result<Response, Re
     if document.kind() == OperationType::Subscription {
         return Err(Refused::SUBSCRIPTION);
     }
-    if let Err(error) = document.check_variables(&ask.variables) {
+    let plain = ask.variables.map(RawValue::get).unwrap_or_default();
+    if let Some(body) = runner.answer_directly(&document, plain).await {
+        return Ok(respond(StatusCode::OK, body));
+    }
+    let variables = ask.variables();
+    if let Err(error) = document.check_variables(&variables) {
         return Ok(refused_document(&error));
     }
-    let response =
-        run::answer_whole(&doors.tasks, doors.schema.clone(), document, ask, caller).await;
-    let body = serde_json::to_vec(&answer::Answer(&response.ok_or(Refused::BROKEN)?))
-        .map_err(|_| Refused::BROKEN)?;
+    let response = runner
+        .answer(document, variables, caller)
+        .await
+        .ok_or(Refused::BROKEN)?;
+    let body = serde_json::to_vec(&answer::Answer(&response)).map_err(|_| Refused::BROKEN)?;
     Ok(respond(StatusCode::OK, body))
 }
 

@@ -2,11 +2,17 @@
 //! client that is turned away here would take the network for blocked (contract
 //! section 7, point 1).
 
+use std::sync::Arc;
+
+use axum::Extension;
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse as _, Response};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::upgrade::downcast;
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::sync::CancellationToken;
 
@@ -14,23 +20,26 @@ use crate::auth::Caller;
 use crate::realtime::credentials::{key_in_protocols, key_in_query};
 use crate::realtime::frame::Subprotocol;
 use crate::realtime::session::Session;
-use crate::realtime::socket::{self, Service};
+use crate::realtime::socket::{self, Service, Upgraded};
 use crate::server::Doors;
 use crate::server::http::Refused;
-use crate::server::listen::Place;
+use crate::server::listen::Connection;
 use crate::server::query::{caller, key_in};
 
 /// Whether the request asks for a WebSocket.
-pub fn is_wanted(request: &Request) -> bool {
-    has_token(request.headers(), header::UPGRADE, "websocket")
+pub fn is_wanted(headers: &HeaderMap) -> bool {
+    has_token(headers, header::UPGRADE, "websocket")
 }
 
 /// Answers the upgrade and serves the socket.
-pub fn upgrade(doors: Doors, mut request: Request) -> Response {
+pub async fn upgrade(
+    Extension(connection): Extension<Arc<Connection>>,
+    mut request: Request,
+) -> Response {
     let headers = request.headers();
     let right = request.method() == Method::GET
         && request.version() == Version::HTTP_11
-        && is_wanted(&request)
+        && is_wanted(headers)
         && has_token(headers, header::CONNECTION, "upgrade")
         && headers
             .get(header::SEC_WEBSOCKET_VERSION)
@@ -45,23 +54,17 @@ pub fn upgrade(doors: Doors, mut request: Request) -> Response {
         .or_else(|| key_in_protocols(offered.iter().copied()))
         .or_else(|| key_in(headers).map(Into::into));
     let echo = !offered.is_empty();
-    let caller = caller(&doors, request.extensions(), headers);
-    let place = request.extensions().get::<Place>().cloned();
+    let caller = caller(&connection, headers);
     let Some(upgrading) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Refused::NO_UPGRADE.response();
     };
-    let session = Session::new(
-        protocol,
-        doors.settings.keys.clone(),
-        doors.settings.sockets,
-        shown,
-    );
-    doors.tasks.clone().spawn(async move {
+    let settings = &connection.doors.settings;
+    let session = Session::new(protocol, settings.keys.clone(), settings.sockets, shown);
+    connection.doors.tasks.clone().spawn(async move {
         // A client that left before the upgrade was done needs nothing.
         if let Ok(upgraded) = upgrading.await {
-            converse(doors, upgraded, session, caller).await;
+            converse(&connection.doors, upgraded, session, caller).await;
         }
-        drop(place);
     });
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
@@ -80,26 +83,19 @@ pub fn upgrade(doors: Doors, mut request: Request) -> Response {
 }
 
 async fn converse(
-    doors: Doors,
+    doors: &Doors,
     upgraded: hyper::upgrade::Upgraded,
     session: Session,
     caller: Caller,
 ) {
     let goodbye = CancellationToken::new();
     let service = Service {
-        schema: doors.schema,
-        hub: doors.mesh.hub,
-        documents: doors.settings.documents,
+        runner: doors.runner.clone(),
         limits: doors.settings.sockets,
-        tasks: doors.tasks,
         stop: goodbye.clone(),
     };
-    let mut serving = std::pin::pin!(socket::serve(
-        TokioIo::new(upgraded),
-        session,
-        service,
-        caller
-    ));
+    let socket = plain_or_other(doors, upgraded);
+    let mut serving = std::pin::pin!(socket::serve(socket, session, service, caller));
     tokio::select! {
         () = &mut serving => return,
         () = doors.stop.cancelled() => {}
@@ -112,6 +108,22 @@ async fn converse(
             goodbye.cancel();
             serving.await;
         }
+    }
+}
+
+/// Takes the HTTP library's wrapping off a plain socket from which nothing was read ahead.
+fn plain_or_other(doors: &Doors, upgraded: hyper::upgrade::Upgraded) -> Upgraded {
+    match downcast::<TokioIo<TcpStream>>(upgraded) {
+        Ok(parts) if parts.read_buf.is_empty() => {
+            Upgraded::Plain(parts.io.into_inner(), doors.flusher())
+        }
+        Ok(parts) => {
+            // A client that did not wait for the answer has sent its first frame already.
+            let (reader, writer) = tokio::io::split(parts.io.into_inner());
+            let read_ahead = std::io::Cursor::new(parts.read_buf);
+            Upgraded::Other(Box::new(tokio::io::join(read_ahead.chain(reader), writer)))
+        }
+        Err(upgraded) => Upgraded::Other(Box::new(TokioIo::new(upgraded))),
     }
 }
 

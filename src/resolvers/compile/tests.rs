@@ -20,7 +20,7 @@ use crate::model::limits::Limits;
 use crate::model::message::{Dissolution, Message};
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
-use crate::resolvers::document::{Ask, Document};
+use crate::resolvers::document::{Ask, Document, Documents};
 use crate::resolvers::message::Heard;
 use crate::resolvers::{DocumentLimits, Schema, answer, compile, schema};
 use crate::store::embedded::Embedded;
@@ -214,7 +214,7 @@ fn stage() -> Schema {
         next_since: NextSince::Cursor,
     };
     schema(
-        mesh,
+        Arc::new(mesh),
         DocumentLimits {
             depth: 100,
             complexity: 10_000,
@@ -224,13 +224,22 @@ fn stage() -> Schema {
     )
 }
 
-fn ask(query: &str) -> Ask {
-    let variables = Variables::from_json(json!({"g": "g", "yes": true, "no": false}));
-    Ask {
+fn variables() -> Variables {
+    Variables::from_json(json!({"g": "g", "yes": true, "no": false}))
+}
+
+fn open(query: &str) -> Document {
+    let ask = Ask {
         query: query.into(),
-        variables,
+        variables: None,
         operation_name: None,
-    }
+    };
+    Documents::new(DocumentLimits {
+        nesting: 1000,
+        ..DocumentLimits::default()
+    })
+    .get(&ask)
+    .unwrap()
 }
 
 proptest! {
@@ -240,11 +249,10 @@ proptest! {
     fn a_message_is_rendered_as_the_engine_would(items in items()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let text = document(&items);
-        let ask = ask(&text);
-        let document = Document::parse(&ask, DocumentLimits { nesting: 1000, ..DocumentLimits::default() }).unwrap();
-        let selection = compile::selection(&document, &ask.variables).unwrap();
+        let document = open(&text);
+        let selection = compile::operation(document.parsed(), document.operation(), &variables()).unwrap();
         let heard = Heard::delivering(messages());
-        let request = Request::new(text).variables(ask.variables).data(heard);
+        let request = Request::new(text).variables(variables()).data(heard);
         let executed: Vec<_> = runtime.block_on(stage().execute_stream(request).collect());
         prop_assert!(executed.len() == 3, "{:?}", executed);
         for (message, executed) in messages().iter().zip(&executed) {
@@ -258,10 +266,9 @@ proptest! {
 
 #[test]
 fn two_fields_are_no_subscription() {
-    let twice = ask(
+    let twice = open(
         "subscription($g: ID!) { a: onMessageInGroup(groupId: $g, domain: \"d\") { domain } \
-                     b: onMessageInGroup(groupId: $g, domain: \"d\") { domain } }",
+         b: onMessageInGroup(groupId: $g, domain: \"d\") { domain } }",
     );
-    let document = Document::parse(&twice, DocumentLimits::default()).unwrap();
-    assert!(compile::selection(&document, &twice.variables).is_none());
+    assert!(compile::operation(twice.parsed(), twice.operation(), &variables()).is_none());
 }
