@@ -21,12 +21,10 @@ mod statuses;
 pub mod table;
 #[cfg(test)]
 mod tests;
-
-use std::time::Duration;
+mod turns;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::heartbeat::rules::Rules;
 use crate::model::event::{Channel, Event, EventCall};
@@ -44,13 +42,8 @@ use crate::store::dynamodb::items::node::Node;
 use crate::store::dynamodb::memory::Memory;
 use crate::store::dynamodb::requests::{Step, Table};
 use crate::store::dynamodb::setback::{Setback, until_settled};
+use crate::store::dynamodb::turns::Turns;
 use crate::store::{Answer, Appended, Ended, Failure, GroupWish, Hosted, Store};
-
-/// Queues for calls that meet at a group's room: those of one server need not collide.
-const QUEUES: usize = 256;
-/// How long a call queues before it takes its chance: groups share queues, and none shall
-/// wait for another's trouble.
-const QUEUES_PATIENCE: Duration = Duration::from_millis(500);
 
 /// The DynamoDB store.
 #[derive(Debug)]
@@ -61,7 +54,7 @@ pub struct DynamoDb {
     limits: Limits,
     memory: Memory,
     stage: StageCount,
-    queues: Vec<Semaphore>,
+    turns: Turns,
 }
 
 /// A living group and what else was read with it.
@@ -102,7 +95,7 @@ impl DynamoDb {
             limits,
             memory: Memory::new(settings.remember_groups_for, settings.remembered_groups),
             stage: StageCount::unknown(),
-            queues: (0..QUEUES).map(|_| Semaphore::new(1)).collect(),
+            turns: Turns::new(settings.request_timeout),
             settings,
         }
     }
@@ -184,15 +177,6 @@ impl DynamoDb {
             Err(setback) => Err(setback.into()),
         }
     }
-
-    /// A turn at a group's room. It spares tries, and decides nothing.
-    async fn turn(&self, group: &GroupKey) -> Option<SemaphorePermit<'_>> {
-        use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(group);
-        let at = usize::try_from(hash % QUEUES as u64).unwrap_or(0);
-        let turn = tokio::time::timeout(QUEUES_PATIENCE, self.queues[at].acquire());
-        turn.await.ok()?.ok()
-    }
 }
 
 #[async_trait]
@@ -216,7 +200,7 @@ impl Store for DynamoDb {
         use_websocket: Option<bool>,
         now: Timestamp,
     ) -> Answer<Group> {
-        let _turn = self.turn(group).await;
+        let _turn = self.turns.take(group).await;
         until_settled!(self, self.try_join(group, node, use_websocket, now))
     }
 
@@ -269,7 +253,7 @@ impl Store for DynamoDb {
         let kept =
             call.channel == Channel::Recorded || self.memory.group(&call.group).is_some_and(polled);
         let _turn = if kept {
-            self.turn(&call.group).await
+            self.turns.take(&call.group).await
         } else {
             None
         };

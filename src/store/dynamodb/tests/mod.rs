@@ -32,6 +32,9 @@ fn settings() -> Settings {
         endpoint: Some(engine().endpoint.clone()),
         // Some tests count fired events by the minute's last poll.
         note_polls_every: Duration::ZERO,
+        // The machine may be busy with other tests.
+        attempt_timeout: Duration::from_mins(1),
+        request_timeout: Duration::from_mins(2),
         ..Settings::new(name)
     };
     // Moto looks at conditions and writes in two steps that requests can come between,
@@ -40,8 +43,6 @@ fn settings() -> Settings {
         None => settings,
         Some(_) => Settings {
             connections: 1,
-            attempt_timeout: Duration::from_mins(1),
-            request_timeout: Duration::from_mins(2),
             ..settings
         },
     }
