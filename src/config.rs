@@ -273,8 +273,10 @@ bounds! {
     max_body_bytes: u32 = "262144", "MESH_MAX_BODY_BYTES", 1024..;
     /// Bytes of a request's head
     max_head_bytes: u32 = "32768", "MESH_MAX_HEAD_BYTES", 8192..;
-    /// Seconds for a request to arrive or a TLS handshake to be made
+    /// Seconds for a request's body to arrive or a TLS handshake to be made
     request_patience: u32 = "10", "MESH_REQUEST_PATIENCE_SECONDS", 1..;
+    /// Seconds that a connection may wait for a request's head, the first or the next
+    idle: u32 = "75", "MESH_IDLE_SECONDS", 1..;
     /// Seconds over which sockets are closed when the server stops
     drain: u32 = "5", "MESH_DRAIN_SECONDS", 0..;
     /// Levels of selection sets in a document

@@ -36,6 +36,7 @@ pub fn check(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
 pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
     let settings = StageSettings::new(args)?;
     log_to_stderr(&args.log)?;
+    allow_connections(args.bounds.max_connections);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -145,6 +146,22 @@ fn introduce(
         );
     }
     Ok(())
+}
+
+/// Asks the system for as many open files as there may be connections.
+fn allow_connections(connections: u32) {
+    /// Files beside connections: the store, the listeners, the log.
+    const OTHERS: u64 = 64;
+    let wanted = u64::from(connections) + OTHERS;
+    match rlimit::increase_nofile_limit(wanted) {
+        Ok(allowed) if allowed < wanted => tracing::info!(
+            allowed,
+            wanted,
+            "the system allows fewer open files than MESH_MAX_CONNECTIONS needs: raise its limit (ulimit -n)"
+        ),
+        Ok(_) => {}
+        Err(error) => tracing::warn!(%error, "cannot raise the limit of open files"),
+    }
 }
 
 fn log_to_stderr(filter: &str) -> anyhow::Result<()> {

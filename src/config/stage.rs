@@ -263,6 +263,7 @@ fn http(bounds: &BoundArgs) -> HttpLimits {
         body_bytes: bounds.max_body_bytes as usize,
         head_bytes: bounds.max_head_bytes as usize,
         patience: BoundArgs::seconds(bounds.request_patience),
+        idle: BoundArgs::seconds(bounds.idle),
         drain: BoundArgs::seconds(bounds.drain),
     }
 }

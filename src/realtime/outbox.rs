@@ -8,7 +8,7 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
@@ -112,6 +112,8 @@ impl Outbox {
             // The bound does not keep a goodbye out.
             waiting.frame(CLOSE, &[&close.code.to_be_bytes(), close.reason.as_bytes()]);
             waiting.closed = true;
+            // The overflow has been noticed; what waits may be written again.
+            waiting.full = false;
             waiting.wake();
         }
     }
@@ -150,33 +152,32 @@ impl Outbox {
     }
 
     /// Writes what waits; ready after some was written, and pending while nothing waits.
+    /// Ready at once when something did not fit, though the peer may take nothing: the
+    /// socket must be closed.
     pub fn poll_write(
         &self,
         cx: &mut Context<'_>,
-        mut to: Pin<&mut impl AsyncWrite>,
+        to: Pin<&mut impl AsyncWrite>,
     ) -> Poll<std::io::Result<()>> {
         let mut waiting = self.lock();
-        if waiting.len() == 0 {
-            if waiting.full {
-                return Poll::Ready(Ok(()));
-            }
+        if waiting.full {
+            return Poll::Ready(Ok(()));
+        }
+        if !waiting
+            .writer
+            .as_ref()
+            .is_some_and(|w| w.will_wake(cx.waker()))
+        {
             waiting.writer = Some(cx.waker().clone());
+        }
+        if waiting.len() == 0 {
             return Poll::Pending;
         }
-        match to
-            .as_mut()
-            .poll_write(cx, &waiting.bytes[waiting.written..])
-        {
-            Poll::Ready(Ok(0)) => Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
-            Poll::Ready(Ok(written)) => {
+        match ready!(to.poll_write(cx, &waiting.bytes[waiting.written..]))? {
+            0 => Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
+            written => {
                 waiting.advance(written);
                 Poll::Ready(Ok(()))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-            Poll::Pending => {
-                // Overflow must be noticed while the peer does not read.
-                waiting.writer = Some(cx.waker().clone());
-                Poll::Pending
             }
         }
     }
@@ -327,6 +328,21 @@ mod tests {
                 }
             });
         });
+    }
+
+    #[tokio::test]
+    async fn a_full_box_is_noticed_while_the_peer_takes_nothing() {
+        let outbox = Outbox::new(100);
+        outbox.say(&"a".repeat(90));
+        let (mut near, _far) = tokio::io::duplex(1);
+        poll_fn(|cx| outbox.poll_write(cx, Pin::new(&mut near)))
+            .await
+            .unwrap();
+        let mut writing = Box::pin(poll_fn(|cx| outbox.poll_write(cx, Pin::new(&mut near))));
+        assert!(futures_util::poll!(&mut writing).is_pending());
+        outbox.say(&"a".repeat(90));
+        assert!(futures_util::poll!(&mut writing).is_ready());
+        assert!(outbox.is_full());
     }
 
     #[tokio::test]

@@ -32,8 +32,9 @@ use crate::resolvers::answer;
 use crate::resolvers::document::OwnedAsk;
 use crate::resolvers::run::{Runner, Wanted};
 
-/// Bytes read from a socket at once; the library holds this much for every connection.
-const READ_BYTES: usize = 4096;
+/// Bytes read from a socket at once; the library holds this much for every connection,
+/// and clients say little after their first messages.
+const READ_BYTES: usize = 1024;
 /// How long the last frames may take to be written before the socket is dropped.
 const GOODBYE: Duration = Duration::from_secs(5);
 

@@ -188,3 +188,6 @@ fn without_directives(set: &SelectionSet) -> bool {
             }
     })
 }
+
+#[cfg(test)]
+mod tests;

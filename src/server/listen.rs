@@ -121,7 +121,7 @@ where
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.patience)
+        .header_read_timeout(limits.idle)
         .max_buf_size(limits.head_bytes);
     builder
         .http2()

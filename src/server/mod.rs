@@ -52,8 +52,11 @@ pub struct HttpLimits {
     pub body_bytes: usize,
     /// Bytes of a request's head; tokens of sign-in services fill several thousand.
     pub head_bytes: usize,
-    /// How long a request may take to arrive, and a TLS handshake to be made.
+    /// How long a request's body may take to arrive, and a TLS handshake to be made.
     pub patience: Duration,
+    /// How long a connection may wait for a request's head, the first or the next. Longer
+    /// than clients pause between two calls: a connection closed under a call is an error.
+    pub idle: Duration,
     /// Over how long sockets are told goodbye when the server stops.
     pub drain: Duration,
 }
@@ -65,6 +68,7 @@ impl Default for HttpLimits {
             body_bytes: 256 * 1024,
             head_bytes: 32 * 1024,
             patience: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
             drain: Duration::from_secs(5),
         }
     }

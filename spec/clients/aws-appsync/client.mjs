@@ -1,23 +1,27 @@
 // The client of Smalruby's editor, made as the editor makes it.
 import { AUTH_TYPE, AWSAppSyncClient } from "aws-appsync";
 import gql from "graphql-tag";
+import { EventEmitter, once } from "node:events";
 import WebSocket from "ws";
 
-/** The text frames of every socket, oldest first: `{url, from, frame}`. */
-export const frames = [];
+/** The types of the server's messages on all sockets, oldest first. */
+export const said = [];
+const saying = new EventEmitter();
 
-// Node has no WebSocket of its own. This one also notes what is said.
+// Node has no WebSocket of its own. This one also tells what the server says.
 globalThis.WebSocket = class extends WebSocket {
   constructor(...args) {
     super(...args);
-    this.on("message", (data) => frames.push({ url: this.url, from: "server", frame: JSON.parse(String(data)) }));
-  }
-
-  send(data, ...rest) {
-    frames.push({ url: this.url, from: "client", frame: JSON.parse(String(data)) });
-    super.send(data, ...rest);
+    this.on("message", (data) => {
+      const { type } = JSON.parse(String(data));
+      if (type !== "data") said.push(type);
+      saying.emit(type);
+    });
   }
 };
+
+/** Waits for the next start_ack. */
+export const startAck = () => once(saying, "start_ack", { signal: AbortSignal.timeout(5_000) });
 
 export function open({ apiKey }, url) {
   const client = new AWSAppSyncClient({
@@ -51,7 +55,7 @@ export function open({ apiKey }, url) {
     },
     close() {
       for (const subscription of subscriptions) subscription.unsubscribe();
-      client.stop();
+      subscriptions.clear();
     },
   };
 }

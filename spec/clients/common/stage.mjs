@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const PATIENCE = 20_000; // for the server to start, and to stop
+const PATIENCE = 20_000; // for the server to start
+const GOODBYE = 10_000; // for the server to stop: it drains sockets for 5 s at most
 const root = new URL("../../../", import.meta.url);
 
 /**
@@ -25,6 +26,7 @@ export async function startStage({ secure = false, flags = [] } = {}) {
     return { url: url.href, apiKey: MESH_API_KEY, ca: process.env.NODE_EXTRA_CA_CERTS, stop: async () => {} };
   }
 
+  const program = binary();
   const home = mkdtempSync(join(tmpdir(), "mesh-v2-clients-"));
   const apiKey = "da2-clients";
   const args = ["serve", "--listen", "127.0.0.1:0", "--data", join(home, "data"), "--api-keys", apiKey, "--log", "warn"];
@@ -32,7 +34,7 @@ export async function startStage({ secure = false, flags = [] } = {}) {
   // In its own folder and without our settings, so that no .env file or
   // variable of the caller changes what is tested.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(MESH_|STAGE$)/.test(name)));
-  const server = spawn(binary(), [...args, ...flags], { cwd: home, env, stdio: ["ignore", "pipe", "pipe"] });
+  const server = spawn(program, [...args, ...flags], { cwd: home, env, stdio: ["ignore", "pipe", "pipe"] });
 
   let said = "";
   let ended = false;
@@ -45,14 +47,16 @@ export async function startStage({ secure = false, flags = [] } = {}) {
     rmSync(home, { recursive: true, force: true });
   };
   process.once("exit", lastResort);
+  for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 
   const stop = async () => {
     server.kill("SIGTERM");
-    const hard = setTimeout(() => server.kill("SIGKILL"), PATIENCE);
+    const hard = setTimeout(() => server.kill("SIGKILL"), GOODBYE);
     await end;
     clearTimeout(hard);
     process.off("exit", lastResort);
     rmSync(home, { recursive: true, force: true });
+    assert.notEqual(server.signalCode, "SIGKILL", `the server did not stop by itself within ${GOODBYE / 1_000} s`);
   };
 
   const wanted = new RegExp(`endpoint\\s+(${secure ? "https" : "http"}://\\S+)`);

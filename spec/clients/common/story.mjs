@@ -42,9 +42,9 @@ export function tellStory(open, { secure = false, patience = 20_000 } = {}) {
   });
 
   after(async () => {
-    for (const made of clients) await made.close();
-    await road?.close();
+    const ends = await Promise.allSettled([...clients, ...(road ? [road] : [])].map(async (made) => made.close()));
     await story.stage?.stop();
+    for (const { reason } of ends) if (reason) throw reason;
   });
 
   /** A test that needs a stage; `needs` names what else may be missing. */
