@@ -7,13 +7,15 @@ use std::fmt::Debug;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::{new_table, rules, server};
+use super::new_table;
+use crate::heartbeat::rules::{Rules, Timings};
 use crate::model::event::{Channel, EventCall, EventInput};
 use crate::model::group::{Delivery, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::limits::Limits;
 use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
+use crate::store::dynamodb::DynamoDb;
 use crate::store::embedded::Embedded;
 use crate::store::{Error, GroupWish, Store};
 
@@ -31,6 +33,17 @@ const LIMITS: Limits = Limits {
     events_per_call: 10,
     calls_per_group: 12,
     event_bytes_per_group: 1_500,
+};
+
+/// Times that a short lesson outlives: nodes sooner than their group.
+const TIMES: Timings = Timings {
+    host_interval: 5,
+    host_ttl: 20,
+    member_interval: 2,
+    member_ttl: 6,
+    max_connection: 300,
+    event_ttl: 5,
+    polling_interval: 2,
 };
 
 /// What somebody does; numbers choose among the lesson's domains, nodes and groups.
@@ -78,8 +91,8 @@ fn act() -> impl Strategy<Value = Act> {
         1 => (any::<bool>(), 1usize..4).prop_map(|(all, limit)| Act::Search(all, limit)),
         6 => (in_group(), any::<Option<bool>>()).prop_map(|((g, n), ws)| Act::Join(g, n, ws)),
         1 => in_group().prop_map(|(g, n)| Act::Leave(g, n)),
-        1 => in_group().prop_map(|(g, n)| Act::Dissolve(g, n)),
-        2 => in_group().prop_map(|(g, n)| Act::Renew(g, n)),
+        1 => (group.clone(), 3u8..6).prop_map(|(g, n)| Act::Dissolve(g, n)),
+        4 => (group.clone(), 3u8..9).prop_map(|(g, n)| Act::Renew(g, n)),
         2 => in_group().prop_map(|(g, n)| Act::Beat(g, n)),
         6 => (in_group(), prop::collection::vec((0u8..6, 0u8..30), 0..4))
             .prop_map(|((g, n), data)| Act::Report(g, n, data)),
@@ -96,7 +109,7 @@ fn act() -> impl Strategy<Value = Act> {
 
 /// Milliseconds until the act.
 fn step() -> impl Strategy<Value = i64> {
-    prop_oneof![6 => 1i64..50, 3 => 500i64..4_000, 1 => 10_000i64..70_000]
+    prop_oneof![8 => 1i64..50, 4 => 500i64..3_000, 1 => 5_000i64..30_000]
 }
 
 /// A lesson on one store.
@@ -104,6 +117,7 @@ struct Lesson<'a> {
     store: &'a dyn Store,
     salt: &'a str,
     groups: Vec<GroupKey>,
+    hosts: Vec<NodeId>,
     calls: Vec<EventCall>,
     cursors: Vec<String>,
 }
@@ -114,6 +128,7 @@ impl<'a> Lesson<'a> {
             store,
             salt,
             groups: Vec::new(),
+            hosts: Vec::new(),
             calls: Vec::new(),
             cursors: Vec::new(),
         }
@@ -125,6 +140,15 @@ impl<'a> Lesson<'a> {
 
     fn domain(&self, n: u8) -> Domain {
         Domain::parse("domain", &format!("校{n}%{}", self.salt)).unwrap()
+    }
+
+    /// The group's host, or some other node.
+    fn host(&self, group: u8, n: u8) -> NodeId {
+        let from_last = self.hosts.len().checked_sub(1 + usize::from(group));
+        let host = from_last
+            .filter(|_| n >= 5)
+            .map(|at| self.hosts[at].clone());
+        host.unwrap_or_else(|| self.node(n))
     }
 
     /// A group made before, or one that never was.
@@ -166,7 +190,7 @@ impl<'a> Lesson<'a> {
     async fn live(&mut self, act: &Act, now: Timestamp) -> String {
         match act {
             Act::Host(domain, node, websocket, lifetime) => {
-                let rules = rules();
+                let rules = Rules::new(TIMES).unwrap();
                 let wish = GroupWish {
                     domain: self.domain(*domain),
                     host: self.node(*node),
@@ -184,6 +208,7 @@ impl<'a> Lesson<'a> {
                     && hosted.created
                 {
                     self.groups.push(hosted.group.key.clone());
+                    self.hosts.push(hosted.group.host.clone());
                 }
                 self.told(hosted)
             }
@@ -200,11 +225,11 @@ impl<'a> Lesson<'a> {
                 self.told(self.store.groups_named(&prefix, *limit, now).await)
             }
             Act::Dissolve(group, node) => {
-                let (group, node) = (self.group(*group), self.node(*node));
+                let (group, node) = (self.group(*group), self.host(*group, *node));
                 self.told(self.store.dissolve(&group, &node, now).await)
             }
             Act::Renew(group, node) => {
-                let (group, node) = (self.group(*group), self.node(*node));
+                let (group, node) = (self.group(*group), self.host(*group, *node));
                 self.told(self.store.renew(&group, &node, now).await)
             }
             Act::Reap => {
@@ -314,12 +339,13 @@ impl<'a> Lesson<'a> {
 
 #[test]
 fn any_lesson_is_told_alike_by_the_embedded_store_and_by_dynamodb() {
+    let rules = Rules::new(TIMES).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let dynamodb = runtime.block_on(async {
         let (settings, _) = new_table().await;
-        server(&settings, LIMITS).await
+        DynamoDb::connect(settings, rules, LIMITS).await
     });
-    let embedded = Embedded::in_memory(rules(), LIMITS);
+    let embedded = Embedded::in_memory(rules, LIMITS);
     // Each lesson is later than those before it, whose groups have ended by then.
     let start = RefCell::new(Timestamp::from_seconds(3_900_000_000));
     let lessons = prop::collection::vec((step(), act()), 1..ACTS);
