@@ -19,9 +19,9 @@ use crate::store::dynamodb::DynamoDb;
 use crate::store::embedded::Embedded;
 use crate::store::{Error, GroupWish, Store};
 
-/// Lessons, and acts in each at most.
-const LESSONS: u32 = 60;
-const ACTS: usize = 60;
+/// Lessons, and acts in each.
+const LESSONS: u32 = 50;
+const ACTS: std::ops::Range<usize> = 20..80;
 
 /// Bounds that a short lesson reaches.
 const LIMITS: Limits = Limits {
@@ -76,7 +76,7 @@ enum Since {
 }
 
 fn act() -> impl Strategy<Value = Act> {
-    let (domain, node, group) = (0u8..2, 0u8..5, 0u8..4);
+    let (domain, node, group) = (0u8..2, 0u8..4, 0u8..8);
     let since = prop_oneof![
         Just(Since::Beginning),
         (-8_000i64..8_000).prop_map(Since::Clock),
@@ -85,20 +85,20 @@ fn act() -> impl Strategy<Value = Act> {
     ];
     let in_group = || (group.clone(), node.clone());
     prop_oneof![
-        3 => (domain.clone(), node.clone(), any::<bool>(), prop_oneof![Just(20u32), Just(300)])
+        1 => (domain.clone(), node.clone(), any::<bool>(), prop_oneof![1 => Just(20u32), 4 => Just(300)])
             .prop_map(|(d, n, ws, life)| Act::Host(d, n, ws, life)),
         1 => domain.prop_map(Act::List),
         1 => (any::<bool>(), 1usize..4).prop_map(|(all, limit)| Act::Search(all, limit)),
         6 => (in_group(), any::<Option<bool>>()).prop_map(|((g, n), ws)| Act::Join(g, n, ws)),
         1 => in_group().prop_map(|(g, n)| Act::Leave(g, n)),
-        1 => (group.clone(), 3u8..6).prop_map(|(g, n)| Act::Dissolve(g, n)),
+        1 => (group.clone(), 2u8..6).prop_map(|(g, n)| Act::Dissolve(g, n)),
         4 => (group.clone(), 3u8..9).prop_map(|(g, n)| Act::Renew(g, n)),
         2 => in_group().prop_map(|(g, n)| Act::Beat(g, n)),
         6 => (in_group(), prop::collection::vec((0u8..6, 0u8..30), 0..4))
             .prop_map(|((g, n), data)| Act::Report(g, n, data)),
-        2 => group.clone().prop_map(Act::Statuses),
-        2 => node.clone().prop_map(Act::StatusOf),
-        2 => group.clone().prop_map(Act::Members),
+        5 => group.clone().prop_map(Act::Statuses),
+        3 => node.clone().prop_map(Act::StatusOf),
+        3 => group.clone().prop_map(Act::Members),
         6 => (in_group(), any::<bool>(), prop::collection::vec((0u8..40, any::<Option<u8>>()), 0..4))
             .prop_map(|((g, n), fired, events)| Act::Append(g, n, fired, events)),
         2 => any::<u8>().prop_map(Act::Repeat),
@@ -109,7 +109,12 @@ fn act() -> impl Strategy<Value = Act> {
 
 /// Milliseconds until the act.
 fn step() -> impl Strategy<Value = i64> {
-    prop_oneof![8 => 1i64..50, 4 => 500i64..3_000, 1 => 5_000i64..30_000]
+    prop_oneof![
+        12 => 1i64..50,
+        6 => 300i64..2_000,
+        2 => 3_000i64..9_000,
+        1 => 15_000i64..30_000,
+    ]
 }
 
 /// A lesson on one store.
@@ -142,19 +147,32 @@ impl<'a> Lesson<'a> {
         Domain::parse("domain", &format!("校{n}%{}", self.salt)).unwrap()
     }
 
+    /// Mostly one of the two newest groups.
+    fn at(&self, n: u8) -> Option<usize> {
+        let from_last = match n {
+            0..4 => 0,
+            4..7 => 1,
+            n => usize::from(n) - 5,
+        };
+        self.groups.len().checked_sub(1 + from_last)
+    }
+
+    /// The hosts of the two newest groups are heard of.
+    async fn hosts_beat(&mut self, now: Timestamp) -> String {
+        let newest = self.live(&Act::Renew(0, 9), now).await;
+        newest + &self.live(&Act::Renew(4, 9), now).await
+    }
+
     /// The group's host, or some other node.
     fn host(&self, group: u8, n: u8) -> NodeId {
-        let from_last = self.hosts.len().checked_sub(1 + usize::from(group));
-        let host = from_last
-            .filter(|_| n >= 5)
-            .map(|at| self.hosts[at].clone());
+        let host = self.at(group).filter(|_| n >= 4);
+        let host = host.map(|at| self.hosts[at].clone());
         host.unwrap_or_else(|| self.node(n))
     }
 
     /// A group made before, or one that never was.
     fn group(&self, n: u8) -> GroupKey {
-        let from_last = self.groups.len().checked_sub(1 + usize::from(n));
-        from_last.map_or_else(
+        self.at(n).map_or_else(
             || GroupKey::parse("nowhere", self.domain(0).as_str()).unwrap(),
             |at| self.groups[at].clone(),
         )
@@ -348,7 +366,8 @@ fn any_lesson_is_told_alike_by_the_embedded_store_and_by_dynamodb() {
     let embedded = Embedded::in_memory(rules, LIMITS);
     // Each lesson is later than those before it, whose groups have ended by then.
     let start = RefCell::new(Timestamp::from_seconds(3_900_000_000));
-    let lessons = prop::collection::vec((step(), act()), 1..ACTS);
+    let acts = (step(), prop::bool::weighted(0.35), act());
+    let lessons = prop::collection::vec(acts, ACTS);
     let config = Config {
         cases: LESSONS,
         failure_persistence: None,
@@ -359,10 +378,18 @@ fn any_lesson_is_told_alike_by_the_embedded_store_and_by_dynamodb() {
         let salt = &uuid::Uuid::new_v4().simple().to_string()[..4];
         let mut lessons = [Lesson::new(&embedded, salt), Lesson::new(&dynamodb, salt)];
         let mut now = start.borrow().plus_seconds(3_600);
-        for (step, act) in &acts {
+        let opening = [Act::Host(0, 0, true, 300), Act::Host(1, 1, false, 300)];
+        let opening = opening.into_iter().map(|act| (1, false, act));
+        for (step, beat, act) in opening.chain(acts) {
             now = Timestamp::from_millis(now.millis() + step);
             let [a, b] = &mut lessons;
-            let told = runtime.block_on(async { (a.live(act, now).await, b.live(act, now).await) });
+            if beat {
+                let told =
+                    runtime.block_on(async { (a.hosts_beat(now).await, b.hosts_beat(now).await) });
+                prop_assert_eq!(&told.0, &told.1, "before {:?}", act);
+            }
+            let told =
+                runtime.block_on(async { (a.live(&act, now).await, b.live(&act, now).await) });
             prop_assert_eq!(&told.0, &told.1, "at {:?}", act);
         }
         *start.borrow_mut() = now;
