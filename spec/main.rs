@@ -1,1 +1,14 @@
-fn main() {}
+//! The product in sentences: everything is asked through the real doors.
+//!
+//! With `APPSYNC_ENDPOINT` and `APPSYNC_API_KEY` set, the same sentences are asked of that
+//! stage (times of stage stg); moved time is then waited for, and tests that need settings
+//! of their own say so and start their own server all the same. `MESH_SPEC_STORE` chooses
+//! the store of the servers that the suite starts, `MESH_TEST_CA` whom it trusts over TLS.
+
+mod errors;
+mod groups;
+mod nodes;
+mod statuses;
+mod subscription;
+mod support;
+mod time;
