@@ -5,9 +5,12 @@
 //! of their own say so and start their own server all the same. `MESH_SPEC_STORE` chooses
 //! the store of the servers that the suite starts, `MESH_TEST_CA` whom it trusts over TLS.
 
+mod dissolving;
 mod errors;
+mod events;
 mod groups;
 mod nodes;
+mod polling;
 mod statuses;
 mod subscription;
 mod support;
