@@ -5,12 +5,15 @@
 //! of their own say so and start their own server all the same. `MESH_SPEC_STORE` chooses
 //! the store of the servers that the suite starts, `MESH_TEST_CA` whom it trusts over TLS.
 
+mod bad_input;
 mod dissolving;
 mod errors;
 mod events;
 mod groups;
+mod http;
 mod nodes;
 mod polling;
+mod schema;
 mod statuses;
 mod subscription;
 mod support;
