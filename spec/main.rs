@@ -5,6 +5,7 @@
 //! of their own say so and start their own server all the same. `MESH_SPEC_STORE` chooses
 //! the store of the servers that the suite starts, `MESH_TEST_CA` whom it trusts over TLS.
 
+mod bad_frames;
 mod bad_input;
 mod dissolving;
 mod errors;
@@ -13,6 +14,9 @@ mod groups;
 mod http;
 mod nodes;
 mod polling;
+mod realtime_appsync;
+mod realtime_legacy;
+mod realtime_transport;
 mod schema;
 mod statuses;
 mod subscription;
