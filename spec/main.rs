@@ -7,7 +7,9 @@
 
 mod bad_frames;
 mod bad_input;
+mod command_line;
 mod dissolving;
+mod durability;
 mod errors;
 mod events;
 mod groups;

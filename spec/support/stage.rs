@@ -106,12 +106,8 @@ impl TestMesh {
             std::env::var("APPSYNC_API_KEY"),
         ) {
             (Ok(endpoint), Ok(key)) => Self {
-                http: trust::client(&endpoint),
-                endpoint,
-                key,
-                domain: format!("class-{}", unique()),
                 tag: format!("-{}", unique()),
-                own: None,
+                ..Self::at(&endpoint, &key)
             },
             _ => Self::launch(Setup::default()).await,
         }
@@ -130,9 +126,9 @@ impl TestMesh {
     }
 
     /// A stage that runs elsewhere.
-    pub fn at(endpoint: &str, key: &str, http: reqwest::Client) -> Self {
+    pub fn at(endpoint: &str, key: &str) -> Self {
         Self {
-            http,
+            http: trust::client(endpoint),
             endpoint: endpoint.into(),
             key: key.into(),
             domain: format!("class-{}", unique()),
@@ -287,40 +283,56 @@ pub mod trust {
 
     use std::sync::Arc;
 
+    use rustls::{ClientConfig, RootCertStore};
     use rustls_pki_types::CertificateDer;
     use rustls_pki_types::pem::PemObject as _;
 
-    pub fn tls() -> rustls::ClientConfig {
-        let mut roots = rustls::RootCertStore::empty();
+    pub fn tls() -> ClientConfig {
+        let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         if let Ok(file) = std::env::var("MESH_TEST_CA") {
-            let certificates = CertificateDer::pem_file_iter(file).expect("MESH_TEST_CA is PEM");
-            roots.add_parsable_certificates(certificates.map(|c| c.expect("a certificate")));
+            add(
+                &mut roots,
+                &std::fs::read(file).expect("MESH_TEST_CA names a file"),
+            );
         }
+        config(roots)
+    }
+
+    /// Trusts what is signed by these certificates in PEM and nothing else.
+    pub fn only(pem: &[u8]) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        add(&mut roots, pem);
+        config(roots)
+    }
+
+    pub fn client(endpoint: &str) -> reqwest::Client {
+        // Where no trust is needed, none is read: the system's takes time.
+        let secure = endpoint.starts_with("https");
+        let config = if secure {
+            tls()
+        } else {
+            config(RootCertStore::empty())
+        };
+        reqwest::Client::builder()
+            .tls_backend_preconfigured(config)
+            .no_proxy()
+            .build()
+            .expect("an HTTP client")
+    }
+
+    fn add(roots: &mut RootCertStore, pem: &[u8]) {
+        let certificates = CertificateDer::pem_slice_iter(pem);
+        let (added, _) = roots.add_parsable_certificates(certificates.map(|c| c.expect("PEM")));
+        assert!(added > 0, "a certificate to trust");
+    }
+
+    fn config(roots: RootCertStore) -> ClientConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        rustls::ClientConfig::builder_with_provider(provider)
+        ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .expect("TLS versions")
             .with_root_certificates(roots)
             .with_no_client_auth()
-    }
-
-    pub fn client(endpoint: &str) -> reqwest::Client {
-        let roots = if endpoint.starts_with("https") {
-            tls()
-        } else {
-            // No trust is needed, and reading the system's takes time.
-            let provider = Arc::new(rustls::crypto::ring::default_provider());
-            rustls::ClientConfig::builder_with_provider(provider)
-                .with_safe_default_protocol_versions()
-                .expect("TLS versions")
-                .with_root_certificates(rustls::RootCertStore::empty())
-                .with_no_client_auth()
-        };
-        reqwest::Client::builder()
-            .tls_backend_preconfigured(roots)
-            .no_proxy()
-            .build()
-            .expect("an HTTP client")
     }
 }
