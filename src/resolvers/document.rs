@@ -63,12 +63,14 @@ impl<'a> Ask<'a> {
         })
     }
 
-    /// The variables as the engine takes them; none when they are null.
-    pub fn variables(&self) -> Variables {
-        let read = self
-            .variables
-            .and_then(|raw| serde_json::from_str::<Option<Variables>>(raw.get()).ok());
-        read.flatten().unwrap_or_default()
+    /// The variables as the engine takes them: an empty set when they are null, `None`
+    /// when they cannot be read.
+    pub fn variables(&self) -> Option<Variables> {
+        let Some(raw) = self.variables else {
+            return Some(Variables::default());
+        };
+        let read: Option<Variables> = serde_json::from_str(raw.get()).ok()?;
+        Some(read.unwrap_or_default())
     }
 }
 
@@ -450,9 +452,8 @@ mod tests {
 
     #[test]
     fn fragments_that_multiply_or_run_in_circles_are_refused_before_they_are_followed() {
-        let bomb: String = (0..60)
-            .map(|i| format!("fragment F{i} on Q {{ ...F{} ...F{} }} ", i + 1, i + 1))
-            .collect();
+        let doubling = |i| format!("fragment F{i} on Q {{ ...F{0} ...F{0} }}", i + 1);
+        let bomb = (0..60).map(doubling).collect::<Vec<_>>().join(" ");
         for text in [
             format!("{{ ...F0 }} {bomb} fragment F60 on Q {{ f }}"),
             format!("query A {{ f }} query B {{ ...F0 }} {bomb} fragment F60 on Q {{ f }}"),
@@ -489,7 +490,8 @@ mod tests {
 
     #[test]
     fn an_envelope_is_read_or_refused() {
-        let read = |json: &str| Ask::read(json.as_bytes()).map(|ask| ask.variables().len());
+        let read =
+            |json: &str| Ask::read(json.as_bytes()).and_then(|ask| Some(ask.variables()?.len()));
         assert_eq!(
             read(r#"{"query":"{ a }","variables":{"x":1},"extensions":{}}"#),
             Some(1)
@@ -498,7 +500,14 @@ mod tests {
             read(r#"{"query":"{ a }","variables":null,"operationName":null}"#),
             Some(0)
         );
+        let deep = format!(
+            r#"{{"query":"{{ a }}","variables":{{"x":{}{}}}}}"#,
+            "[".repeat(200),
+            "]".repeat(200)
+        );
         for bad in [
+            &*deep,
+            r#"{"query":"{ a }","variables":{"x":"\ud800"}}"#,
             "",
             "meow",
             "{}",
