@@ -186,6 +186,6 @@ async fn a_server_that_stops_says_so_to_every_socket() {
     let group = mesh.host("teacher").creates("class").await;
     let mut ear = group.listen().await;
     let mut newer = Socket::transport(&mesh).await;
-    let (_, first, second) = tokio::join!(mesh.stops(), ear.socket.is_closed(), newer.is_closed());
+    let ((), first, second) = tokio::join!(mesh.stops(), ear.socket.is_closed(), newer.is_closed());
     assert_eq!((first, second), (1012, 1012));
 }

@@ -119,9 +119,8 @@ async fn documents_that_are_too_deep_or_too_wide_are_refused() {
 #[tokio::test]
 async fn fragments_that_run_in_circles_or_multiply_are_refused() {
     let mesh = TestMesh::start().await;
-    let bomb: String = (0..25)
-        .map(|i| format!("fragment F{i} on Query {{ ...F{} ...F{} }} ", i + 1, i + 1))
-        .collect();
+    let doubling = |i| format!("fragment F{i} on Query {{ ...F{0} ...F{0} }}", i + 1);
+    let bomb = (0..25).map(doubling).collect::<Vec<_>>().join(" ");
     for document in [
         "{ ...A } fragment A on Query { ...A }".to_owned(),
         "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned(),
@@ -145,30 +144,21 @@ async fn fragments_that_run_in_circles_or_multiply_are_refused() {
 #[tokio::test]
 async fn bytes_that_are_no_utf_8_are_unreadable() {
     let mesh = TestMesh::start().await;
-    let request = mesh
-        .http()
-        .post(&mesh.endpoint)
-        .header("x-api-key", &mesh.key);
-    let body = b"{\"query\":\"{ __typename }\xff\xfe\"}".to_vec();
-    let reply = Reply::to(
-        request
+    for body in [
+        &b"{\"query\":\"{ __typename }\xff\xfe\"}"[..],
+        br#"{"query":"{ getNodeStatus(nodeId: \"\ud800\") { nodeId } }"}"#,
+        br#"{"query":"{ __typename }","variables":{"x":"\ud800"}}"#,
+    ] {
+        let request = mesh
+            .http()
+            .post(&mesh.endpoint)
+            .header("x-api-key", &mesh.key);
+        let request = request
             .header("content-type", "application/json")
-            .body(body),
-    )
-    .await;
-    reply.is_turned_away(400, MALFORMED, "Unable to parse GraphQL query.");
-    let lone = r#"{"query":"{ getNodeStatus(nodeId: \"\ud800\") { nodeId } }"}"#;
-    let request = mesh
-        .http()
-        .post(&mesh.endpoint)
-        .header("x-api-key", &mesh.key);
-    let reply = Reply::to(
-        request
-            .header("content-type", "application/json")
-            .body(lone),
-    )
-    .await;
-    reply.is_turned_away(400, MALFORMED, "Unable to parse GraphQL query.");
+            .body(body);
+        let reply = Reply::to(request).await;
+        reply.is_turned_away(400, MALFORMED, "Unable to parse GraphQL query.");
+    }
     mesh.still_serves().await;
 }
 

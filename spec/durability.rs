@@ -86,7 +86,7 @@ async fn everything_acknowledged_survives_kill_9() {
         all("name", before[3]["events"].as_array().expect("events")),
         ["go", "one", "two", "fired"]
     );
-    server.is_killed();
+    server.dies();
 
     let server = Server::start(folder.path(), &settings(&data));
     let mesh = server.mesh(KEY);
@@ -109,7 +109,7 @@ async fn everything_acknowledged_survives_kill_9() {
         "d15: a repeated batch is still one"
     );
     group.dissolves().await.value();
-    server.is_killed();
+    server.dies();
 
     let server = Server::start(folder.path(), &settings(&data));
     let mesh = server.mesh(KEY);
@@ -147,7 +147,7 @@ async fn each_acknowledged_call_is_on_disk_when_it_is_answered() {
             node.records([&*name]).await;
         };
         tokio::join!(others, mine);
-        server.is_killed();
+        server.dies();
         let server = Server::start(folder.path(), &settings(&data));
         let mesh = server.mesh(KEY);
         let group = again(&group, &mesh);
@@ -158,7 +158,7 @@ async fn each_acknowledged_call_is_on_disk_when_it_is_answered() {
             all("name", &group.events_since("").await).last(),
             Some(&name)
         );
-        server.is_killed();
+        server.dies();
     }
 }
 
@@ -213,7 +213,7 @@ async fn a_memory_store_forgets() {
     let server = start();
     let mesh = server.mesh(KEY);
     mesh.host("teacher").moves_to("d").creates("class").await;
-    server.is_killed();
+    server.dies();
     let server = start();
     let mesh = server.mesh(KEY);
     let listed = mesh
@@ -303,7 +303,7 @@ async fn d21_a_failing_disk_is_no_missing_group() {
         .await
         .value();
     assert_eq!(listed, json!([group.record]));
-    server.is_killed();
+    server.dies();
     let server = Server::start(folder.path(), &settings(&data));
     let mesh = server.mesh(KEY);
     let group = again(&group, &mesh);

@@ -7,19 +7,24 @@
 
 mod bad_frames;
 mod bad_input;
+mod browsers;
 mod command_line;
 mod dissolving;
+mod domains;
 mod durability;
 mod errors;
+mod event_log;
 mod events;
 mod groups;
 mod http;
 mod nodes;
 mod polling;
 mod realtime_appsync;
+mod realtime_credentials;
 mod realtime_legacy;
 mod realtime_transport;
 mod schema;
+mod settings;
 mod statuses;
 mod subscription;
 mod support;

@@ -144,13 +144,13 @@ async fn a_silent_member_is_no_longer_listed_and_a_late_heartbeat_brings_it_back
     kitten.reports([("temp", "21")]).await;
     mesh.passes_seconds(40).await;
     group.renews().await.value();
-    assert_eq!(group.members().await, [kitten.id.clone()]);
+    assert_eq!(group.members().await, [&*kitten.id]);
     mesh.passes_seconds(25).await;
     assert!(group.members().await.is_empty());
     assert!(group.statuses().await.is_empty());
     assert_eq!(kitten.status().await, None);
     kitten.beats().await.value();
-    assert_eq!(group.members().await, [kitten.id.clone()]);
+    assert_eq!(group.members().await, [&*kitten.id]);
     assert!(
         group.statuses().await.is_empty(),
         "variables that were gone do not come back"
@@ -177,7 +177,7 @@ async fn d10_every_sign_of_life_renews_membership_and_variables_together() {
             .value();
         mesh.passes_seconds(40).await;
         group.renews().await.value();
-        assert_eq!(group.members().await, [kitten.id.clone()], "{sign}");
+        assert_eq!(group.members().await, [&*kitten.id], "{sign}");
         let statuses = group.statuses().await;
         assert_eq!(statuses.len(), 1, "{sign}");
         assert_eq!(statuses[0], (&*kitten.id, [("temp", "21")]), "{sign}");
@@ -211,7 +211,7 @@ async fn d11_joining_elsewhere_leaves_the_former_group() {
     let kitten_in_blue = blue.join("kitten").await;
     assert!(red.members().await.is_empty());
     assert!(red.statuses().await.is_empty());
-    assert_eq!(blue.members().await, [kitten.id.clone()]);
+    assert_eq!(blue.members().await, [&*kitten.id]);
     kitten_in_blue.reports([("temp", "22")]).await;
     // Late news from the former group do not touch the node's place in the new one.
     kitten.leaves().await.value();

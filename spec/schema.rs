@@ -229,7 +229,9 @@ fn the_subscription_names_the_three_mutations_that_it_tells() {
         domains: mesh_v2::domains::DomainKey::new(SECRET),
         next_since: mesh_v2::mesh::NextSince::Cursor,
     };
-    let sdl = mesh_v2::resolvers::schema(mesh, mesh_v2::resolvers::DocumentLimits::default()).sdl();
+    let sdl =
+        mesh_v2::resolvers::schema(mesh.into(), mesh_v2::resolvers::DocumentLimits::default())
+            .sdl();
     let served = parse_schema(sdl)
         .expect("the served schema as text")
         .definitions;

@@ -264,7 +264,7 @@ async fn d3_any_script_goes_through_every_argument() {
             read.iter()
                 .all(|e| e["name"] == *name && e["firedByNodeId"] == node.id)
         );
-        assert_eq!(group.members().await, [node.id.clone()]);
+        assert_eq!(group.members().await, [&*node.id]);
         assert_eq!(
             node.status().await.expect("a status"),
             (&*node.id, [(*name, *other)])

@@ -26,7 +26,7 @@ pub async fn call(group: &Group<'_>, field: &str) -> Reply {
     match field {
         "reportDataByNode" => more["data"] = json!([{"key": "a", "value": "1"}]),
         "fireEventsByNode" | "recordEventsByNode" => {
-            more["events"] = json!([event("go", json!({}))])
+            more["events"] = json!([event("go", json!({}))]);
         }
         _ => {}
     }
@@ -169,7 +169,7 @@ async fn a_listing_hides_groups_whose_host_fell_silent_or_whose_time_is_up() {
     beating.renews().await.value();
     assert_eq!(shown().await.len(), 2);
     mesh.passes_seconds(20).await;
-    assert_eq!(shown().await, [beating.host.clone()]);
+    assert_eq!(shown().await, [&*beating.host]);
 }
 
 #[tokio::test]

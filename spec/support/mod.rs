@@ -8,8 +8,9 @@ pub mod raw;
 pub mod reply;
 pub mod socket;
 pub mod stage;
+pub mod trust;
 
-pub use people::{Group, Host, Node};
+pub use people::{Group, Node};
 pub use reply::Reply;
 pub use socket::{Ear, Socket};
 pub use stage::{Setup, TestMesh};

@@ -90,7 +90,7 @@ impl Server {
     }
 
     /// SIGKILL: no goodbye, no flush.
-    pub fn is_killed(mut self) {
+    pub fn dies(mut self) {
         self.child.kill().expect("a process to kill");
         self.child.wait().expect("its end");
     }

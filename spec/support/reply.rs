@@ -48,9 +48,8 @@ impl Reply {
             self.text
         );
         let errors = self.json["errors"].as_array();
-        let error = match errors.map(Vec::as_slice) {
-            Some([error]) => error,
-            _ => panic!("one error is awaited: {}", self.text),
+        let Some([error]) = errors.map(Vec::as_slice) else {
+            panic!("one error is awaited: {}", self.text);
         };
         let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
         (text("errorType"), text("message"))

@@ -14,7 +14,8 @@ use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 
 use super::documents;
 use super::people::{Status, text};
-use super::stage::{PATIENCE, TestMesh, trust};
+use super::stage::{PATIENCE, TestMesh};
+use super::trust;
 
 /// What a client of AppSync shows: the key and where it believes to be.
 pub fn header_object(mesh: &TestMesh, key: &str) -> String {
