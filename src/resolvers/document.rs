@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use async_graphql::Variables;
 use async_graphql_parser::types::{
-    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
+    DocumentOperations, ExecutableDocument, OperationDefinition, OperationType, Selection,
+    SelectionSet,
 };
 use async_graphql_parser::{Pos, parse_query};
 use quick_cache::sync::Cache;
@@ -62,12 +63,14 @@ impl<'a> Ask<'a> {
         })
     }
 
-    /// The variables as the engine takes them; none when they are null.
-    pub fn variables(&self) -> Variables {
-        let read = self
-            .variables
-            .and_then(|raw| serde_json::from_str::<Option<Variables>>(raw.get()).ok());
-        read.flatten().unwrap_or_default()
+    /// The variables as the engine takes them: an empty set when they are null, `None`
+    /// when they cannot be read.
+    pub fn variables(&self) -> Option<Variables> {
+        let Some(raw) = self.variables else {
+            return Some(Variables::default());
+        };
+        let read: Option<Variables> = serde_json::from_str(raw.get()).ok()?;
+        Some(read.unwrap_or_default())
     }
 }
 
@@ -119,6 +122,12 @@ pub enum DocumentError {
         limit: usize,
         /// Where they pass it.
         at: (usize, usize),
+    },
+    /// Its fragments multiply.
+    #[error("The document selects more than {limit} fields, fragments followed.")]
+    TooWide {
+        /// The most fields.
+        limit: usize,
     },
     /// It is no GraphQL.
     #[error("Invalid Syntax: {what}")]
@@ -219,6 +228,7 @@ fn parse(text: &str, limits: DocumentLimits) -> Result<Parsed, DocumentError> {
             }
         }
     })?;
+    check_width(&document, limits.complexity)?;
     let mut operations = document.operations.iter();
     let only = operations.next().filter(|_| operations.next().is_none());
     let direct = only.and_then(|(_, operation)| Direct::of(&document, &operation.node));
@@ -349,6 +359,34 @@ fn end_of_line(bytes: &[u8], i: usize) -> usize {
         .map_or(bytes.len(), |n| i + n)
 }
 
+/// Refuses fragments that double with every level, or run in circles, before the engine
+/// follows them: its own bounds are checked by walking all of it.
+fn check_width(document: &ExecutableDocument, limit: usize) -> Result<(), DocumentError> {
+    fn follow(document: &ExecutableDocument, set: &SelectionSet, left: &mut usize) -> Option<()> {
+        for item in &set.items {
+            *left = left.checked_sub(1)?;
+            let inner = match &item.node {
+                Selection::Field(field) => Some(&field.node.selection_set),
+                Selection::InlineFragment(fragment) => Some(&fragment.node.selection_set),
+                Selection::FragmentSpread(spread) => {
+                    let fragment = document.fragments.get(&spread.node.fragment_name.node);
+                    fragment.map(|fragment| &fragment.node.selection_set)
+                }
+            };
+            if let Some(inner) = inner {
+                follow(document, &inner.node, left)?;
+            }
+        }
+        Some(())
+    }
+    let mut left = limit;
+    for (_, operation) in document.operations.iter() {
+        follow(document, &operation.node.selection_set.node, &mut left)
+            .ok_or(DocumentError::TooWide { limit })?;
+    }
+    Ok(())
+}
+
 /// The place of the quote that ends a text; a line's end ends it as well, as an error.
 fn end_of_text(bytes: &[u8], mut i: usize) -> usize {
     while i < bytes.len() && !matches!(bytes[i], b'"' | b'\n') {
@@ -413,6 +451,24 @@ mod tests {
     }
 
     #[test]
+    fn fragments_that_multiply_or_run_in_circles_are_refused_before_they_are_followed() {
+        let doubling = |i| format!("fragment F{i} on Q {{ ...F{0} ...F{0} }}", i + 1);
+        let bomb = (0..60).map(doubling).collect::<Vec<_>>().join(" ");
+        for text in [
+            format!("{{ ...F0 }} {bomb} fragment F60 on Q {{ f }}"),
+            format!("query A {{ f }} query B {{ ...F0 }} {bomb} fragment F60 on Q {{ f }}"),
+            "{ ...A } fragment A on Q { ...B } fragment B on Q { f ...A }".into(),
+        ] {
+            let named = ask(&text, text.contains("query A").then_some("A"));
+            let refused = Documents::new(DocumentLimits::default())
+                .get(&named)
+                .unwrap_err();
+            assert_eq!(refused, DocumentError::TooWide { limit: 400 });
+        }
+        assert!(parse(&format!("{{ {} }}", "f ".repeat(400))).is_ok());
+    }
+
+    #[test]
     fn brackets_in_texts_and_comments_do_not_count() {
         let many = "[".repeat(200);
         for text in [
@@ -434,7 +490,8 @@ mod tests {
 
     #[test]
     fn an_envelope_is_read_or_refused() {
-        let read = |json: &str| Ask::read(json.as_bytes()).map(|ask| ask.variables().len());
+        let read =
+            |json: &str| Ask::read(json.as_bytes()).and_then(|ask| Some(ask.variables()?.len()));
         assert_eq!(
             read(r#"{"query":"{ a }","variables":{"x":1},"extensions":{}}"#),
             Some(1)
@@ -443,7 +500,14 @@ mod tests {
             read(r#"{"query":"{ a }","variables":null,"operationName":null}"#),
             Some(0)
         );
+        let deep = format!(
+            r#"{{"query":"{{ a }}","variables":{{"x":{}{}}}}}"#,
+            "[".repeat(200),
+            "]".repeat(200)
+        );
         for bad in [
+            &*deep,
+            r#"{"query":"{ a }","variables":{"x":"\ud800"}}"#,
             "",
             "meow",
             "{}",
