@@ -51,7 +51,7 @@ async fn by_engine(runner: &Runner, query: &str, variables: &Value) -> String {
     let ask = Ask::read(text.as_bytes()).unwrap();
     let document = runner.documents().get(&ask).unwrap();
     let response = runner
-        .answer(document, ask.variables(), Caller::default())
+        .answer(document, ask.variables().unwrap(), Caller::default())
         .await
         .unwrap();
     serde_json::to_string(&Answer(&response)).unwrap()
