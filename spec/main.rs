@@ -1,1 +1,31 @@
-fn main() {}
+//! The product in sentences: everything is asked through the real doors.
+//!
+//! With `APPSYNC_ENDPOINT` and `APPSYNC_API_KEY` set, the same sentences are asked of that
+//! stage (times of stage stg); moved time is then waited for, and tests that need settings
+//! of their own say so and start their own server all the same. `MESH_SPEC_STORE` chooses
+//! the store of the servers that the suite starts, `MESH_TEST_CA` whom it trusts over TLS.
+
+mod bad_frames;
+mod bad_input;
+mod browsers;
+mod command_line;
+mod dissolving;
+mod domains;
+mod durability;
+mod errors;
+mod event_log;
+mod events;
+mod groups;
+mod http;
+mod nodes;
+mod polling;
+mod realtime_appsync;
+mod realtime_credentials;
+mod realtime_legacy;
+mod realtime_transport;
+mod schema;
+mod settings;
+mod statuses;
+mod subscription;
+mod support;
+mod time;

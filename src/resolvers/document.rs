@@ -1,6 +1,8 @@
 //! A request's document: looked at before it is parsed, parsed once however often it
 //! comes, and its operation chosen.
 
+mod bounds;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ use thiserror::Error;
 
 use crate::resolvers::DocumentLimits;
 use crate::resolvers::direct::Direct;
+use crate::resolvers::document::bounds::{check_nesting, check_width};
 
 /// The most documents that are remembered; a deployed client sends some twenty.
 const REMEMBERED: usize = 1024;
@@ -62,12 +65,14 @@ impl<'a> Ask<'a> {
         })
     }
 
-    /// The variables as the engine takes them; none when they are null.
-    pub fn variables(&self) -> Variables {
-        let read = self
-            .variables
-            .and_then(|raw| serde_json::from_str::<Option<Variables>>(raw.get()).ok());
-        read.flatten().unwrap_or_default()
+    /// The variables as the engine takes them: an empty set when they are null, `None`
+    /// when they cannot be read.
+    pub fn variables(&self) -> Option<Variables> {
+        let Some(raw) = self.variables else {
+            return Some(Variables::default());
+        };
+        let read: Option<Variables> = serde_json::from_str(raw.get()).ok()?;
+        Some(read.unwrap_or_default())
     }
 }
 
@@ -119,6 +124,12 @@ pub enum DocumentError {
         limit: usize,
         /// Where they pass it.
         at: (usize, usize),
+    },
+    /// Its fragments multiply.
+    #[error("The document selects more than {limit} fields, fragments followed.")]
+    TooWide {
+        /// The most fields.
+        limit: usize,
     },
     /// It is no GraphQL.
     #[error("Invalid Syntax: {what}")]
@@ -219,6 +230,7 @@ fn parse(text: &str, limits: DocumentLimits) -> Result<Parsed, DocumentError> {
             }
         }
     })?;
+    check_width(&document, limits.complexity)?;
     let mut operations = document.operations.iter();
     let only = operations.next().filter(|_| operations.next().is_none());
     let direct = only.and_then(|(_, operation)| Direct::of(&document, &operation.node));
@@ -307,187 +319,5 @@ fn place(at: Pos) -> (usize, usize) {
     (at.line, at.column)
 }
 
-/// Refuses deep brackets before the parser meets them: it recurses, and a few thousand
-/// levels would overflow the stack and end the process. One pass; texts and comments
-/// are skipped.
-fn check_nesting(text: &str, limit: usize) -> Result<(), DocumentError> {
-    let bytes = text.as_bytes();
-    let (mut depth, mut i) = (0_usize, 0);
-    while i < bytes.len() {
-        match bytes[i] {
-            b'(' | b'[' | b'{' => {
-                depth += 1;
-                if depth > limit {
-                    let line = text[..i].matches('\n').count() + 1;
-                    let column = text[..i]
-                        .rsplit('\n')
-                        .next()
-                        .map_or(0, |l| l.chars().count())
-                        + 1;
-                    return Err(DocumentError::TooDeep {
-                        limit,
-                        at: (line, column),
-                    });
-                }
-            }
-            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
-            b'#' => i = end_of_line(bytes, i),
-            b'"' if bytes[i..].starts_with(b"\"\"\"") => i = end_of_block(bytes, i + 3),
-            b'"' => i = end_of_text(bytes, i + 1),
-            _ => {}
-        }
-        i += 1;
-    }
-    Ok(())
-}
-
-/// The place where a comment ends.
-fn end_of_line(bytes: &[u8], i: usize) -> usize {
-    bytes[i..]
-        .iter()
-        .position(|b| matches!(b, b'\n' | b'\r'))
-        .map_or(bytes.len(), |n| i + n)
-}
-
-/// The place of the quote that ends a text; a line's end ends it as well, as an error.
-fn end_of_text(bytes: &[u8], mut i: usize) -> usize {
-    while i < bytes.len() && !matches!(bytes[i], b'"' | b'\n') {
-        i += if bytes[i] == b'\\' { 2 } else { 1 };
-    }
-    i
-}
-
-/// The place of the last quote that ends a block.
-fn end_of_block(bytes: &[u8], mut i: usize) -> usize {
-    while i < bytes.len() {
-        if bytes[i..].starts_with(b"\\\"\"\"") {
-            i += 4;
-        } else if bytes[i..].starts_with(b"\"\"\"") {
-            return i + 2;
-        } else {
-            i += 1;
-        }
-    }
-    i
-}
-
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    fn ask<'a>(query: &'a str, name: Option<&'a str>) -> Ask<'a> {
-        Ask {
-            query: query.into(),
-            variables: None,
-            operation_name: name.map(Into::into),
-        }
-    }
-
-    fn parse(query: &str) -> Result<Document, DocumentError> {
-        Documents::new(DocumentLimits::default()).get(&ask(query, None))
-    }
-
-    #[test]
-    fn deep_brackets_are_refused_before_they_are_parsed() {
-        for (open, close) in [("[", "]"), ("{a:", "}"), ("(", ")")] {
-            let text = format!(
-                "{{ f(a: {}1{}) }}",
-                open.repeat(50_000),
-                close.repeat(50_000)
-            );
-            assert!(matches!(
-                parse(&text),
-                Err(DocumentError::TooDeep { limit: 64, .. })
-            ));
-        }
-        assert!(
-            parse(&format!(
-                "{{ f(a: {}1{}) }}",
-                "[".repeat(60),
-                "]".repeat(60)
-            ))
-            .is_ok()
-        );
-    }
-
-    #[test]
-    fn brackets_in_texts_and_comments_do_not_count() {
-        let many = "[".repeat(200);
-        for text in [
-            format!("{{ f(a: \"{many}\") }}"),
-            format!("{{ f(a: \"\\\"{many}\") }}"),
-            format!("{{ f(a: \"\"\"{many} \\\"\"\" {many}\"\"\") }}"),
-            format!("# {many}\n{{ f }}"),
-        ] {
-            assert!(parse(&text).is_ok(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_syntax_error_says_where_and_does_not_repeat_the_document() {
-        let error = parse("{ f(secret: \"kitten\"").unwrap_err();
-        assert!(!error.to_string().contains("kitten"));
-        assert_eq!(error.locations().len(), 1);
-    }
-
-    #[test]
-    fn an_envelope_is_read_or_refused() {
-        let read = |json: &str| Ask::read(json.as_bytes()).map(|ask| ask.variables().len());
-        assert_eq!(
-            read(r#"{"query":"{ a }","variables":{"x":1},"extensions":{}}"#),
-            Some(1)
-        );
-        assert_eq!(
-            read(r#"{"query":"{ a }","variables":null,"operationName":null}"#),
-            Some(0)
-        );
-        for bad in [
-            "",
-            "meow",
-            "{}",
-            "[]",
-            r#"{"query":7}"#,
-            r#"{"query":"{ a }","variables":"x"}"#,
-        ] {
-            assert_eq!(read(bad), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn the_operation_is_chosen_by_name() {
-        let documents = Documents::new(DocumentLimits::default());
-        let named = |name| {
-            let ask = ask("query A { a } mutation B { b }", name);
-            documents.get(&ask).map(|document| document.kind())
-        };
-        assert_eq!(named(Some("B")), Ok(OperationType::Mutation));
-        assert_eq!(named(None), Err(DocumentError::NoOperationName));
-        assert_eq!(
-            named(Some("C")),
-            Err(DocumentError::UnknownOperation("C".into()))
-        );
-    }
-
-    #[test]
-    fn a_variable_that_must_have_a_value_is_named_when_it_has_none() {
-        let document = parse("query Q($x: String!, $y: Int, $z: Int! = 1) { f }").unwrap();
-        let check = |json: serde_json::Value| {
-            document
-                .check_variables(&Variables::from_json(json))
-                .map_err(|e| e.to_string())
-        };
-        assert_eq!(check(serde_json::json!({"x": "1"})), Ok(()));
-        let text = "Variable 'x' has coerced Null value for NonNull type 'String!'";
-        assert_eq!(check(serde_json::json!({})), Err(text.to_owned()));
-        assert_eq!(check(serde_json::json!({"x": null})), Err(text.to_owned()));
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_parsed_or_refused_and_never_panics(text in "[\\[\\](){}\"#\\\\\n a:é]{0,200}") {
-            let _ = parse(&text);
-        }
-    }
-}
+mod tests;

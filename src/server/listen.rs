@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -112,7 +113,10 @@ where
 {
     let connection = Arc::new(connection);
     let doors = Arc::clone(&connection.doors);
+    let asked = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&asked);
     let service = service_fn(move |request| {
+        told.store(true, Ordering::Relaxed);
         let connection = Arc::clone(&connection);
         async { Ok::<_, Infallible>(http::respond(connection, request).await) }
     });
@@ -129,12 +133,24 @@ where
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    // Errors here are the peer's: broken requests, closed sockets.
-    tokio::select! {
-        _ = connection.as_mut() => {}
-        () = doors.stop.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            let _ = connection.await;
+    // Until the first bytes tell which HTTP is spoken, no timer of hyper's runs.
+    let mut first = std::pin::pin!(tokio::time::sleep(limits.patience));
+    let mut waiting = true;
+    loop {
+        // Errors here are the peer's: broken requests, closed sockets.
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            () = doors.stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                let _ = connection.await;
+                return;
+            }
+            () = first.as_mut(), if waiting => {
+                waiting = false;
+                if !asked.load(Ordering::Relaxed) {
+                    return;
+                }
+            }
         }
     }
 }

@@ -141,7 +141,7 @@ async fn run_one(doors: &Doors, ask: &Ask<'_>, caller: Caller) -> Result<Respons
     if let Some(body) = runner.answer_directly(&document, plain).await {
         return Ok(respond(StatusCode::OK, body));
     }
-    let variables = ask.variables();
+    let variables = ask.variables().ok_or(Refused::UNREADABLE)?;
     if let Err(error) = document.check_variables(&variables) {
         return Ok(refused_document(&error));
     }

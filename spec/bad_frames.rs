@@ -1,0 +1,191 @@
+//! What clumsy and hostile clients send over WebSockets: a named close, and nobody else
+//! feels it.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::io::AsyncReadExt as _;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::people::event;
+use crate::support::raw::Wire;
+use crate::support::socket::upgrade;
+use crate::support::{Reply, Setup, Socket, TestMesh};
+
+#[tokio::test]
+async fn a_message_that_is_too_big_closes_with_1009() {
+    let mesh = TestMesh::own(|setup| setup.sockets.message_bytes = 4096).await;
+    for protocol in ["graphql-ws", "graphql-transport-ws"] {
+        let mut socket = Socket::open(upgrade(&mesh, "/graphql", protocol)).await;
+        socket.sends(Message::text("x".repeat(5000))).await;
+        assert_eq!(socket.is_closed().await, 1009, "{protocol}");
+    }
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn a_frame_that_promises_a_terabyte_closes_with_1009() {
+    let mesh = TestMesh::own(|_| {}).await;
+    let mut wire = Wire::upgraded(&mesh).await;
+    let mut head = vec![0x81, 0xff];
+    head.extend_from_slice(&(1_u64 << 40).to_be_bytes());
+    head.extend_from_slice(&[0; 4]);
+    wire.writes(&head).await;
+    assert_eq!(wire.close_code().await, 1009);
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn a_binary_message_closes_with_1003() {
+    let mesh = TestMesh::start().await;
+    let mut socket = mesh.opens().await;
+    socket.sends(Message::binary(vec![1, 2, 3])).await;
+    assert_eq!(socket.is_closed().await, 1003);
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn frames_that_break_the_protocol_close_with_1002() {
+    let mesh = TestMesh::own(|_| {}).await;
+    for (what, bytes) in [
+        ("a reserved opcode", &[0x83, 0x80, 0, 0, 0, 0][..]),
+        ("reserved bits", &[0xf1, 0x80, 0, 0, 0, 0]),
+        ("no mask", &[0x81, 0x01, b'x']),
+        ("a continuation of nothing", &[0x80, 0x80, 0, 0, 0, 0]),
+        ("a control frame in pieces", &[0x09, 0x80, 0, 0, 0, 0]),
+    ] {
+        let mut wire = Wire::upgraded(&mesh).await;
+        wire.writes(bytes).await;
+        assert_eq!(wire.close_code().await, 1002, "{what}");
+    }
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn text_that_is_no_utf_8_closes_with_1007() {
+    let mesh = TestMesh::own(|_| {}).await;
+    let mut wire = Wire::upgraded(&mesh).await;
+    wire.frames(0x81, b"{\"type\":\"\xff\xfe\"}").await;
+    assert_eq!(wire.close_code().await, 1007);
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn a_message_in_pieces_is_one_message() {
+    let mesh = TestMesh::own(|_| {}).await;
+    let mut wire = Wire::upgraded(&mesh).await;
+    wire.frames(0x01, b"{\"type\":").await;
+    wire.frames(0x89, b"between").await;
+    wire.frames(0x80, b"\"connection_init\"}").await;
+    let mut pong = [0; 9];
+    wire.0.read_exact(&mut pong).await.expect("a pong");
+    assert_eq!(&pong, b"\x8a\x07between");
+    let mut ack = [0; 60];
+    wire.0
+        .read_exact(&mut ack)
+        .await
+        .expect("an acknowledgement");
+    assert!(String::from_utf8_lossy(&ack).contains("connection_ack"));
+}
+
+#[tokio::test]
+async fn documents_nested_fifty_thousand_deep_are_refused_on_a_socket_too() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let mut socket = mesh.opens().await;
+    socket.is_acknowledged().await;
+    let deep = format!(
+        "subscription {{ f(a: {}1{}) }}",
+        "[".repeat(50_000),
+        "]".repeat(50_000)
+    );
+    socket.starts("1", &deep, json!({})).await;
+    let refused = socket.hears_news().await;
+    let message = "The document nests brackets deeper than 64 levels.";
+    assert_eq!(
+        refused["payload"]["errors"][0]["message"], message,
+        "{refused}"
+    );
+    let json = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
+    socket.sends(Message::text(json)).await;
+    let refused = socket.hears_news().await;
+    assert_eq!(
+        refused["payload"]["errors"][0]["errorType"],
+        "UnsupportedOperation"
+    );
+    socket.listens("1", &group.id, &group.domain).await;
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_none_is_answered() {
+    let mesh = TestMesh::start().await;
+    let realtime = format!("{}/realtime", mesh.endpoint);
+    let plain = Reply::to(mesh.http().get(realtime)).await;
+    let message = "A WebSocket upgrade (RFC 6455, version 13) is wanted here.";
+    plain.is_turned_away(400, "BadRequestException", message);
+    let old = mesh
+        .http()
+        .get(&mesh.endpoint)
+        .header("upgrade", "websocket");
+    let old = old
+        .header("connection", "upgrade")
+        .header("sec-websocket-version", "8");
+    let reply = Reply::to(old.header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")).await;
+    reply.is_turned_away(400, "BadRequestException", message);
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn d20_a_reader_that_never_reads_is_closed_with_1013_and_nobody_else_feels_it() {
+    let small = |setup: &mut Setup| setup.sockets.outbox_bytes = 64 * 1024;
+    let mesh = TestMesh::own(small).await;
+    let group = mesh.host("teacher").creates("class").await;
+    let mut good = group.listen().await;
+    let mut slow = group.listen().await;
+    let kitten = group.join("kitten").await;
+    // Both fill: the sockets' buffers of the system, then the server's own queue.
+    let payload = "x".repeat(60_000);
+    let rounds = 120;
+    for round in 0..rounds {
+        let events = json!({"events": [event(&round.to_string(), json!({"payload": payload}))]});
+        kitten.calls("fireEventsByNode", events).await.value();
+        assert_eq!(
+            good.events().await,
+            [round.to_string()],
+            "a good reader hears on"
+        );
+    }
+    // What the slow one reads afterwards is a beginning without gaps, then the named close.
+    let mut expected = 0;
+    let code = loop {
+        match slow.socket.next(Duration::from_secs(10)).await {
+            Some(Message::Text(text)) if text.contains("\"ka\"") => {}
+            Some(Message::Text(text)) => {
+                let message: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+                let told = &message["payload"]["data"]["onMessageInGroup"]["batchEvent"]["events"];
+                assert_eq!(told[0]["name"], expected.to_string(), "nothing is skipped");
+                expected += 1;
+            }
+            Some(Message::Close(Some(frame))) => break u16::from(frame.code),
+            Some(Message::Ping(_)) => {}
+            other => panic!("{other:?} instead of a close after {expected} messages"),
+        }
+    };
+    assert_eq!(code, 1013);
+    assert!(expected < rounds, "it was slow");
+    assert_eq!(
+        kitten.fires(["after"]).await["batchEvent"]["events"][0]["name"],
+        "after"
+    );
+    assert_eq!(good.events().await, ["after"]);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_says_so_to_every_socket() {
+    let mesh = TestMesh::own(|setup| setup.http.drain = Duration::from_millis(200)).await;
+    let group = mesh.host("teacher").creates("class").await;
+    let mut ear = group.listen().await;
+    let mut newer = Socket::transport(&mesh).await;
+    let ((), first, second) = tokio::join!(mesh.stops(), ear.socket.is_closed(), newer.is_closed());
+    assert_eq!((first, second), (1012, 1012));
+}

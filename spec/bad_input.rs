@@ -1,0 +1,283 @@
+//! What clumsy and hostile clients send over HTTP: a clear answer, and nobody else feels it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::raw::Wire;
+use crate::support::{Reply, Setup, TestMesh};
+
+const MALFORMED: &str = "MalformedHttpRequestException";
+
+#[tokio::test]
+async fn a_body_that_is_too_large_is_named() {
+    let mesh = TestMesh::own(|setup| setup.http.body_bytes = 4096).await;
+    let document = format!("{{ __typename }} # {}", "x".repeat(5000));
+    let reply = mesh.asks(&document).await;
+    reply.is_turned_away(413, MALFORMED, "The request's body is too large.");
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn a_body_of_many_megabytes_does_not_reach_memory() {
+    let mesh = TestMesh::start().await;
+    let body = vec![b' '; 20 * 1024 * 1024];
+    let request = mesh
+        .http()
+        .post(&mesh.endpoint)
+        .header("x-api-key", &mesh.key);
+    let sent = request
+        .header("content-type", "application/json")
+        .body(body)
+        .send()
+        .await;
+    // The server answers and hangs up while the body is still on its way: a client that
+    // writes on may see either.
+    if let Ok(response) = sent {
+        assert_eq!(response.status().as_u16(), 413);
+    }
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn brackets_nested_fifty_thousand_deep_are_refused_before_they_are_parsed() {
+    let mesh = TestMesh::start().await;
+    for (open, close) in [("[", "]"), ("{a:", "}"), ("(", ")"), ("{a", "}")] {
+        let deep = format!("{}1{}", open.repeat(50_000), close.repeat(50_000));
+        for document in [
+            format!("{{ f(a: {deep}) }}"),
+            format!("query ($v: X = {deep}) {{ f }}"),
+            deep,
+        ] {
+            let reply = mesh.asks(&document).await;
+            let message = "The document nests brackets deeper than 64 levels.";
+            if document.len() < 256 * 1024 - 100 {
+                reply.is_refused("ValidationError", message);
+            } else {
+                assert_eq!(reply.status, 413);
+            }
+        }
+    }
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn json_nested_fifty_thousand_deep_is_unreadable() {
+    let mesh = TestMesh::start().await;
+    let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
+    for body in [
+        deep.clone(),
+        format!(r#"{{"query":"{{__typename}}","variables":{{"x":{deep}}}}}"#),
+    ] {
+        let request = mesh
+            .http()
+            .post(&mesh.endpoint)
+            .header("x-api-key", &mesh.key);
+        let reply = Reply::to(
+            request
+                .header("content-type", "application/json")
+                .body(body),
+        )
+        .await;
+        reply.is_turned_away(400, MALFORMED, "Unable to parse GraphQL query.");
+    }
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn documents_that_are_too_deep_or_too_wide_are_refused() {
+    let mesh = TestMesh::start().await;
+    let of_type = |n: usize| format!("{}name{}", "ofType { ".repeat(n), " }".repeat(n));
+    let aliases = |n: usize| {
+        let aliases: Vec<_> = (0..n).map(|i| format!("a{i}: __typename")).collect();
+        format!("{{ {} }}", aliases.join(" "))
+    };
+    let fields = format!("{{ __schema {{ types {{ {} }} }} }}", "name ".repeat(500));
+    for (what, document) in [
+        (
+            "depth",
+            format!("{{ __type(name: \"Group\") {{ {} }} }}", of_type(40)),
+        ),
+        ("aliases", aliases(51)),
+        ("fields", fields),
+        (
+            "directives",
+            format!("{{ __typename {} }}", "@include(if: true) ".repeat(11)),
+        ),
+    ] {
+        let reply = mesh.asks(&document).await;
+        assert_eq!(reply.refusal().0, "ValidationError", "{what}");
+        assert_eq!(reply.json["data"], Value::Null, "{what}");
+    }
+    mesh.asks(&aliases(50)).await;
+    let fine = mesh.asks(&aliases(50)).await;
+    assert_eq!(fine.status, 200);
+    assert!(fine.json.get("errors").is_none(), "{}", fine.text);
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn fragments_that_run_in_circles_or_multiply_are_refused() {
+    let mesh = TestMesh::start().await;
+    let doubling = |i| format!("fragment F{i} on Query {{ ...F{0} ...F{0} }}", i + 1);
+    let bomb = (0..25).map(doubling).collect::<Vec<_>>().join(" ");
+    for document in [
+        "{ ...A } fragment A on Query { ...A }".to_owned(),
+        "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned(),
+        format!("{{ ...F0 }} {bomb} fragment F25 on Query {{ __typename }}"),
+        format!(
+            "query A {{ __typename }} query B {{ ...F0 }} {bomb} fragment F25 on Query {{ __typename }}"
+        ),
+    ] {
+        let started = std::time::Instant::now();
+        let reply = mesh.asks(&document).await;
+        assert_eq!(reply.refusal().0, "ValidationError", "{document}");
+        assert!(
+            started.elapsed() < Duration::from_secs(2),
+            "cheaply: {:?}",
+            started.elapsed()
+        );
+        mesh.still_serves().await;
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_utf_8_are_unreadable() {
+    let mesh = TestMesh::start().await;
+    for body in [
+        &b"{\"query\":\"{ __typename }\xff\xfe\"}"[..],
+        br#"{"query":"{ getNodeStatus(nodeId: \"\ud800\") { nodeId } }"}"#,
+        br#"{"query":"{ __typename }","variables":{"x":"\ud800"}}"#,
+    ] {
+        let request = mesh
+            .http()
+            .post(&mesh.endpoint)
+            .header("x-api-key", &mesh.key);
+        let request = request
+            .header("content-type", "application/json")
+            .body(body);
+        let reply = Reply::to(request).await;
+        reply.is_turned_away(400, MALFORMED, "Unable to parse GraphQL query.");
+    }
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn values_of_the_wrong_type_are_refused() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    for (field, wrong) in [
+        ("joinGroup", json!({"nodeId": {}})),
+        ("joinGroup", json!({"nodeId": [1, 2]})),
+        ("joinGroup", json!({"nodeId": "n", "useWebSocket": "yes"})),
+        ("reportDataByNode", json!({"nodeId": "n", "data": "x"})),
+        (
+            "reportDataByNode",
+            json!({"nodeId": "n", "data": [{"key": "a"}]}),
+        ),
+        (
+            "reportDataByNode",
+            json!({"nodeId": "n", "data": [{"key": "a", "value": 7}]}),
+        ),
+        ("reportDataByNode", json!({"nodeId": "n", "data": [null]})),
+        (
+            "reportDataByNode",
+            json!({"nodeId": "n", "data": [{"key": "a", "value": "1", "more": 1}]}),
+        ),
+        (
+            "fireEventsByNode",
+            json!({"nodeId": "n", "events": [{"eventName": "go"}]}),
+        ),
+        ("getEventsSince", json!({"since": 7})),
+        (
+            "createGroup",
+            json!({"name": "n", "hostId": "h", "useWebSocket": true, "maxConnectionTimeSeconds": 1.5}),
+        ),
+        (
+            "createGroup",
+            json!({"name": "n", "hostId": "h", "useWebSocket": true, "maxConnectionTimeSeconds": 3_000_000_000_u64}),
+        ),
+    ] {
+        let reply = group.calls(field, wrong.clone()).await;
+        assert_eq!(reply.refusal().0, "ValidationError", "{wrong}");
+    }
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_is_hung_up_on() {
+    let hasty = |setup: &mut Setup| setup.http.patience = Duration::from_secs(1);
+    let mesh = TestMesh::own(hasty).await;
+    let mut silent = Wire::to(&mesh).await;
+    let mut head = Wire::to(&mesh).await;
+    head.writes(b"POST /graphql HTTP/1.1\r\nhost: x\r\nx-slow")
+        .await;
+    let mut body = Wire::to(&mesh).await;
+    let start = format!(
+        "POST /graphql HTTP/1.1\r\nhost: x\r\nx-api-key: {}\r\n\
+         content-type: application/json\r\ncontent-length: 1000\r\n\r\n{{\"query\"",
+        mesh.key
+    );
+    body.writes(start.as_bytes()).await;
+    mesh.still_serves().await;
+    let patience = Duration::from_secs(5);
+    assert!(
+        silent.ends_within(patience).await,
+        "a connection without a request"
+    );
+    assert!(head.ends_within(patience).await, "half a head");
+    let answer = String::from_utf8(body.reads_to_the_end().await).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+    assert!(answer.contains("took too long to arrive"), "{answer}");
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused() {
+    let mesh = TestMesh::start().await;
+    let large = "x".repeat(64 * 1024);
+    let request = mesh.http().get(&mesh.endpoint).header("x-large", large);
+    let refused = request.send().await;
+    assert!(refused.is_err() || refused.is_ok_and(|r| r.status().as_u16() == 431));
+    let token = "x".repeat(16 * 1024);
+    let request = mesh
+        .http()
+        .post(&mesh.endpoint)
+        .header("x-api-key", &mesh.key);
+    let request = request
+        .header("authorization", token)
+        .json(&json!({"query": "{__typename}"}));
+    Reply::to(request).await.value();
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_http_are_answered_and_hung_up_on() {
+    let mesh = TestMesh::own(|_| {}).await;
+    for nonsense in [
+        &b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"[..],
+        b"meow\r\n\r\n",
+        b"GET\r\n\r\n",
+    ] {
+        let mut wire = Wire::to(&mesh).await;
+        wire.writes(nonsense).await;
+        assert!(
+            wire.ends_within(Duration::from_secs(5)).await,
+            "{nonsense:?}"
+        );
+    }
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn whoever_finds_no_place_waits_for_one() {
+    let mesh = TestMesh::own(|setup| setup.http.connections = 2).await;
+    let (first, second) = (mesh.opens().await, mesh.opens().await);
+    let waiting = mesh.asks("{ __typename }");
+    let mut waiting = std::pin::pin!(waiting);
+    let early = tokio::time::timeout(Duration::from_millis(200), &mut waiting).await;
+    assert!(early.is_err(), "there is no place yet");
+    first.breaks();
+    waiting.await.value();
+    second.breaks();
+}

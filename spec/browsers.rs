@@ -1,0 +1,102 @@
+//! What browsers need of the HTTP door.
+
+use reqwest::Method;
+use serde_json::json;
+
+use crate::support::{Reply, TestMesh};
+
+#[tokio::test]
+async fn a_browser_may_ask_before_it_calls_without_a_key() {
+    let mesh = TestMesh::start().await;
+    let asked = "content-type,x-amz-user-agent,x-api-key";
+    let preflight = mesh
+        .http()
+        .request(Method::OPTIONS, &mesh.endpoint)
+        .header("origin", "https://smalruby.app")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", asked);
+    let reply = Reply::to(preflight).await;
+    assert!([200, 204].contains(&reply.status), "{}", reply.status);
+    assert_eq!(reply.header("access-control-allow-origin"), "*");
+    let allowed = reply.header("access-control-allow-headers").to_lowercase();
+    for header in asked.split(',') {
+        assert!(allowed.contains(header), "{header} in {allowed}");
+    }
+    for method in ["POST", "GET", "OPTIONS"] {
+        assert!(
+            reply
+                .header("access-control-allow-methods")
+                .contains(method),
+            "{method}"
+        );
+    }
+    assert!(!reply.header("access-control-max-age").is_empty());
+}
+
+#[tokio::test]
+async fn a_browser_sees_answers_and_refusals() {
+    let mesh = TestMesh::start().await;
+    for key in [&*mesh.key, "wrong"] {
+        let request = mesh
+            .http()
+            .post(&mesh.endpoint)
+            .header("x-api-key", key)
+            .header("origin", "https://smalruby.app")
+            .json(&json!({"query": "{ __typename }"}));
+        let reply = Reply::to(request).await;
+        assert_eq!(reply.header("access-control-allow-origin"), "*", "{key}");
+        let exposed = reply.header("access-control-expose-headers").to_lowercase();
+        for header in ["x-amzn-requestid", "x-amzn-errortype"] {
+            assert!(exposed.contains(header), "{header} in {exposed}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_browser_gets_a_page_that_needs_no_other_host() {
+    let mesh = TestMesh::own(|setup| setup.development_key = Some("da2-everybody-knows")).await;
+    let page = mesh.http().get(&mesh.endpoint);
+    let reply = Reply::to(page.header("accept", "text/html,application/xhtml+xml,*/*;q=0.8")).await;
+    assert_eq!(reply.status, 200);
+    assert!(reply.header("content-type").starts_with("text/html"));
+    assert!(
+        reply.text.contains("da2-everybody-knows"),
+        "the development key is filled in"
+    );
+    let (mut assets, policy) = (0, reply.header("content-security-policy"));
+    assert!(policy.contains("default-src 'self'"), "{policy}");
+    for part in reply
+        .text
+        .split('"')
+        .filter(|part| part.contains("assets/"))
+    {
+        let path = if part.starts_with('/') {
+            part.to_owned()
+        } else {
+            format!("/graphql/{part}")
+        };
+        let path = path.replace("/graphql/graphql/", "/graphql/");
+        let asset = Reply::to(mesh.http().get(format!("{}{path}", mesh.origin()))).await;
+        assert_eq!(asset.status, 200, "{path}");
+        assets += 1;
+    }
+    assert!(assets > 0, "{}", reply.text);
+    assert!(
+        !reply.text.contains("https://"),
+        "nothing comes from elsewhere: {}",
+        reply.text
+    );
+}
+
+#[tokio::test]
+async fn the_page_of_a_stage_with_keys_of_its_own_shows_none() {
+    let mesh = TestMesh::own(|_| {}).await;
+    let page = Reply::to(
+        mesh.http()
+            .get(&mesh.endpoint)
+            .header("accept", "text/html"),
+    )
+    .await;
+    assert_eq!(page.status, 200);
+    assert!(!page.text.contains("da2-"), "{}", page.text);
+}

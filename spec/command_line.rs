@@ -1,0 +1,227 @@
+//! The program as a user starts it: settings, commands, and what it never says.
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::people::event;
+use crate::support::program::{Server, folder, program, runs, said};
+use crate::support::{Reply, TestMesh};
+
+#[test]
+fn it_prints_the_contract() {
+    let output = runs(folder().path(), &["schema"]);
+    assert!(output.status.success());
+    assert_eq!(
+        said(&output.stdout),
+        include_str!("../schema/schema.graphql")
+    );
+}
+
+#[test]
+fn it_prints_its_settings_without_secrets() {
+    let folder = folder();
+    let mut check = program(folder.path());
+    check
+        .env("MESH_API_KEYS", "da2-first,da2-second")
+        .env("MESH_SECRET_KEY", "the-kings-beard");
+    let output = check
+        .args(["check", "--event-ttl", "20"])
+        .output()
+        .expect("the program runs");
+    assert!(output.status.success(), "{}", said(&output.stderr));
+    let text = said(&output.stdout) + &said(&output.stderr);
+    for line in [
+        "STAGE=stg",
+        "MESH_LISTEN=127.0.0.1:4000",
+        "MESH_STORE=embedded",
+        "MESH_DATA=data",
+        "# MESH_API_KEYS: 2 set",
+        "# MESH_SECRET_KEY: set",
+        "MESH_HOST_HEARTBEAT_INTERVAL_SECONDS=15",
+        "MESH_HOST_HEARTBEAT_TTL_SECONDS=60",
+        "MESH_MEMBER_HEARTBEAT_INTERVAL_SECONDS=15",
+        "MESH_MEMBER_HEARTBEAT_TTL_SECONDS=60",
+        "MESH_MAX_CONNECTION_TIME_SECONDS=300",
+        "MESH_EVENT_TTL_SECONDS=20",
+        "MESH_POLLING_INTERVAL_SECONDS=2",
+    ] {
+        assert!(text.lines().any(|said| said == line), "{line} in {text}");
+    }
+    for secret in ["da2-first", "da2-second", "the-kings-beard"] {
+        assert!(!text.contains(secret), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn it_greets_with_everything_a_client_needs() {
+    let folder = folder();
+    let server = Server::start(folder.path(), &[("MESH_STORE", "memory")]);
+    let mesh = server.mesh("da2-mesh-development");
+    for told in [
+        format!("endpoint  {}", server.endpoint),
+        format!("realtime  ws://{}/graphql/realtime", mesh.address()),
+        "stage stg".into(),
+        "store     memory".into(),
+        "da2-mesh-development".into(),
+        format!("url: \"{}\"", server.endpoint),
+    ] {
+        assert!(
+            server.greeting.contains(&told),
+            "{told} in {}",
+            server.greeting
+        );
+    }
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn keys_that_are_set_replace_the_development_key_and_are_not_shown() {
+    let folder = folder();
+    let keys = [
+        ("MESH_STORE", "memory"),
+        ("MESH_API_KEYS", "da2-one, da2-two"),
+    ];
+    let server = Server::start(folder.path(), &keys);
+    assert!(!server.greeting.contains("da2-"), "{}", server.greeting);
+    for key in ["da2-one", "da2-two"] {
+        server.mesh(key).still_serves().await;
+    }
+    let developer = server
+        .mesh("da2-mesh-development")
+        .asks("{ __typename }")
+        .await;
+    assert_eq!(developer.status, 401);
+}
+
+#[tokio::test]
+async fn it_serves_tls_beside_with_a_certificate_of_its_own() {
+    let folder = folder();
+    let mut command = program(folder.path());
+    command.args([
+        "--listen",
+        "127.0.0.1:0",
+        "--tls-listen",
+        "127.0.0.1:0",
+        "--store",
+        "memory",
+    ]);
+    command.args(["--tls-self-signed", "tls"]);
+    let server = Server::run(folder.path(), command);
+    let secure = server
+        .greeting
+        .split_whitespace()
+        .find(|word| word.starts_with("https://"));
+    let secure = secure.expect("an endpoint over TLS").to_owned();
+    let ca = fs::read(folder.path().join("tls/ca.pem")).expect("a certificate to trust");
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(crate::support::trust::only(&ca))
+        .no_proxy()
+        .build()
+        .expect("a client");
+    for host in ["127.0.0.1", "localhost"] {
+        let url = secure.replace("127.0.0.1", host);
+        let request = client.post(url).header("x-api-key", "da2-mesh-development");
+        let reply = Reply::to(request.json(&json!({"query": "{ __typename }"}))).await;
+        assert_eq!(reply.value(), "Query");
+    }
+}
+
+/// A whole lesson with words that nobody else uses.
+async fn lesson(mesh: &TestMesh) {
+    let host = mesh.host("teacher-Xanthippe").moves_to("domain-Quetzal");
+    host.creates_polling("name-Brontosaurus")
+        .await
+        .dissolves()
+        .await
+        .value();
+    let group = host.creates("name-Brontosaurus").await;
+    let mut ear = group.listen().await;
+    let node = group.join_polling("node-Pterodactyl").await;
+    node.reports([("key-Wombat", "value-Axolotl")]).await;
+    ear.status().await;
+    let events = json!({"events": [event("event-Okapi", json!({"payload": "payload-Tapir"}))]});
+    node.calls("fireEventsByNode", events.clone()).await.value();
+    node.calls("recordEventsByNode", events).await.value();
+    group
+        .calls("pollGroupData", json!({"since": ""}))
+        .await
+        .value();
+    mesh.calls("createDomain", json!({})).await.value();
+    // Refusals and broken documents as well.
+    group
+        .calls("joinGroup", json!({"nodeId": "bad-Narwhal#"}))
+        .await
+        .refusal();
+    mesh.asks("{ broken-Capybara(").await;
+    mesh.asks("{ nothing(x: \"text-Manatee\") }")
+        .await
+        .refusal();
+    let stranger = mesh
+        .http()
+        .post(&mesh.endpoint)
+        .header("x-api-key", "da2-wrong-Platypus");
+    let stranger = stranger.header("x-forwarded-for", "198.51.100.77");
+    assert_eq!(
+        Reply::to(stranger.json(&json!({"query": "{ x }"})))
+            .await
+            .status,
+        401
+    );
+    node.leaves().await.value();
+    group.dissolves().await.value();
+}
+
+#[tokio::test]
+async fn the_log_holds_no_key_and_nothing_of_the_children() {
+    let folder = folder();
+    let server = Server::start(
+        folder.path(),
+        &[
+            ("MESH_LOG", "debug"),
+            ("MESH_API_KEYS", "da2-key-Salamander"),
+            ("MESH_SECRET_KEY", "secret-Hippocampus"),
+            ("MESH_TRUSTED_PROXIES", "127.0.0.1/32"),
+        ],
+    );
+    lesson(&server.mesh("da2-key-Salamander")).await;
+    server.is_asked_to_stop();
+    let log = {
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+        while !server.log().contains("stopping") {
+            assert!(std::time::Instant::now() < deadline, "{}", server.log());
+            tokio::task::yield_now().await;
+        }
+        server.log()
+    };
+    assert!(
+        log.contains("createGroup") && log.contains("joinGroup"),
+        "{log}"
+    );
+    for word in [
+        "Xanthippe",
+        "Quetzal",
+        "Brontosaurus",
+        "Pterodactyl",
+        "Wombat",
+        "Axolotl",
+        "Okapi",
+        "Tapir",
+        "Narwhal",
+        "Capybara",
+        "Manatee",
+        "Platypus",
+        "Salamander",
+        "Hippocampus",
+        "198.51.100.77",
+    ] {
+        assert!(!log.contains(word), "{word} in {log}");
+    }
+    // The only field measure of blocked networks: who fell back to polling.
+    for told in [
+        "createGroup fallback to Polling",
+        "joinGroup fallback to Polling",
+    ] {
+        assert!(log.contains(told), "{told} in {log}");
+    }
+}

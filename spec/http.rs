@@ -1,0 +1,294 @@
+//! The HTTP door (protocol section 2).
+
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+
+use crate::support::{Reply, TestMesh};
+
+const MALFORMED: &str = "MalformedHttpRequestException";
+const UNREADABLE: &str = "Unable to parse GraphQL query.";
+
+fn post(mesh: &TestMesh) -> RequestBuilder {
+    mesh.http()
+        .post(&mesh.endpoint)
+        .header("x-api-key", &mesh.key)
+}
+
+async fn post_body(mesh: &TestMesh, body: impl Into<reqwest::Body>) -> Reply {
+    Reply::to(
+        post(mesh)
+            .header("content-type", "application/json")
+            .body(body),
+    )
+    .await
+}
+
+#[tokio::test]
+async fn both_content_types_carry_the_envelope() {
+    let mesh = TestMesh::start().await;
+    for kind in [
+        "application/json",
+        "application/graphql",
+        "application/json; charset=utf-8",
+        "Application/JSON",
+    ] {
+        let request = post(&mesh)
+            .header("content-type", kind)
+            .body(r#"{"query":"{__typename}"}"#);
+        let reply = Reply::to(request).await;
+        assert_eq!(
+            (reply.status, &*reply.text),
+            (200, r#"{"data":{"__typename":"Query"}}"#)
+        );
+        assert_eq!(
+            reply.header("content-type"),
+            "application/json;charset=UTF-8"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_accepts_does_not_change_the_answer() {
+    let mesh = TestMesh::start().await;
+    for accept in [
+        "*/*",
+        "application/graphql-response+json,application/json;q=0.9",
+        "text/html",
+    ] {
+        let request = post(&mesh)
+            .header("accept", accept)
+            .json(&json!({"query": "{__typename}"}));
+        let reply = Reply::to(request).await;
+        assert_eq!(
+            reply.header("content-type"),
+            "application/json;charset=UTF-8",
+            "{accept}"
+        );
+        reply.value();
+    }
+}
+
+#[tokio::test]
+async fn unknown_members_of_the_envelope_are_ignored_and_variables_may_be_null() {
+    let mesh = TestMesh::start().await;
+    let envelope = json!({
+        "query": "query Q { __typename }", "variables": null, "operationName": "Q",
+        "extensions": {"clientLibrary": {"name": "n"}}, "more": [1, 2],
+    });
+    mesh.posts(&envelope).await.value();
+    mesh.posts(&json!({"query": "{ __typename }", "operationName": null}))
+        .await
+        .value();
+    mesh.posts(&json!({"query": "{ __typename }", "operationName": ""}))
+        .await
+        .value();
+}
+
+#[tokio::test]
+async fn a_get_asks_queries_and_mutations_in_the_url() {
+    let mesh = TestMesh::start().await;
+    let host = mesh.id("teacher");
+    let document = "mutation M($name: String!, $domain: String!, $host: ID!) {
+        createGroup(name: $name, hostId: $host, domain: $domain, useWebSocket: true) { name }
+    } query Q { __typename }";
+    let variables = json!({"name": "ク ラ+ス&=", "domain": mesh.domain, "host": host});
+    let get = |parts: &[(&str, &str)]| {
+        let mut url = reqwest::Url::parse(&mesh.endpoint).expect("a URL");
+        url.query_pairs_mut().extend_pairs(parts);
+        mesh.http().get(url).header("x-api-key", &mesh.key)
+    };
+    let parts = [
+        ("query", document),
+        ("variables", &variables.to_string()),
+        ("operationName", "M"),
+    ];
+    let made = Reply::to(get(&parts)).await.value();
+    assert_eq!(made, json!({"name": "ク ラ+ス&="}));
+    Reply::to(get(&[("query", "{__typename}"), ("variables", "")]))
+        .await
+        .value();
+    Reply::to(get(&[("query", "{__typename}"), ("variables", "null")]))
+        .await
+        .value();
+    for wrong in [
+        &[][..],
+        &[("variables", "{}")],
+        &[("query", "{__typename}"), ("variables", "{")],
+    ] {
+        Reply::to(get(wrong))
+            .await
+            .is_turned_away(400, MALFORMED, UNREADABLE);
+    }
+}
+
+#[tokio::test]
+async fn an_empty_body_is_named() {
+    let mesh = TestMesh::start().await;
+    for body in ["", " \n\t "] {
+        let refused = post_body(&mesh, body).await;
+        refused.is_turned_away(400, MALFORMED, "Request body is empty.");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_no_request_cannot_be_parsed() {
+    let mesh = TestMesh::start().await;
+    for body in [
+        "meow",
+        "{}",
+        "[]",
+        "null",
+        "7",
+        "{\"query\":",
+        r#"{"query":null}"#,
+        r#"{"query":7}"#,
+        r#"{"query":"{__typename}","variables":[]}"#,
+        r#"{"query":"{__typename}","variables":"x"}"#,
+        r#"[{"query":"{__typename}"}]"#,
+    ] {
+        let reply = post_body(&mesh, body).await;
+        reply.is_turned_away(400, MALFORMED, UNREADABLE);
+        assert!(!reply.header("x-amzn-requestid").is_empty());
+    }
+    let request = post(&mesh)
+        .header("content-type", "text/plain")
+        .body(r#"{"query":"{__typename}"}"#);
+    Reply::to(request)
+        .await
+        .is_turned_away(400, MALFORMED, UNREADABLE);
+    let request = post(&mesh).body(r#"{"query":"{__typename}"}"#);
+    Reply::to(request)
+        .await
+        .is_turned_away(400, MALFORMED, UNREADABLE);
+}
+
+#[tokio::test]
+async fn without_a_key_and_with_a_wrong_one_a_caller_is_turned_away() {
+    let mesh = TestMesh::start().await;
+    let envelope = json!({"query": "{ __typename }"});
+    let kind = "UnauthorizedException";
+    let without = mesh.http().post(&mesh.endpoint).json(&envelope);
+    Reply::to(without)
+        .await
+        .is_turned_away(401, kind, "Valid authorization header not provided.");
+    for wrong in ["da2-wrong", "", &mesh.key.to_uppercase()] {
+        let request = mesh
+            .http()
+            .post(&mesh.endpoint)
+            .header("x-api-key", wrong)
+            .json(&envelope);
+        let reply = Reply::to(request).await;
+        reply.is_turned_away(401, kind, "You are not authorized to make this call.");
+    }
+    let get = mesh
+        .http()
+        .get(format!("{}?query={{__typename}}", mesh.endpoint));
+    Reply::to(get)
+        .await
+        .is_turned_away(401, kind, "Valid authorization header not provided.");
+}
+
+#[tokio::test]
+async fn every_answer_has_a_request_id_of_its_own() {
+    let mesh = TestMesh::start().await;
+    let mut ids = Vec::new();
+    for _ in 0..2 {
+        let reply = mesh.asks("{ __typename }").await;
+        ids.push(uuid::Uuid::parse_str(reply.header("x-amzn-requestid")).expect("a UUID"));
+    }
+    assert_ne!(ids[0], ids[1]);
+}
+
+#[tokio::test]
+async fn of_several_operations_one_must_be_named() {
+    let mesh = TestMesh::start().await;
+    let document = "query A { a: __typename } query B { b: __typename }";
+    let unnamed = mesh.asks(document).await;
+    unnamed.is_turned_away(400, "BadRequestException", "Missing operation name.");
+    let named = mesh
+        .posts(&json!({"query": document, "operationName": "B"}))
+        .await;
+    assert_eq!(named.json["data"], json!({"b": "Query"}));
+    let unknown = mesh
+        .posts(&json!({"query": document, "operationName": "C"}))
+        .await;
+    assert_eq!(unknown.refusal().0, "ValidationError");
+}
+
+#[tokio::test]
+async fn documents_that_are_wrong_are_answered_with_200_and_where() {
+    let mesh = TestMesh::start().await;
+    for document in [
+        "{\n  nothing\n}",
+        "",
+        "# nothing",
+        "{ __typename",
+        "{ listGroupsByDomain { id } }",
+        "{ listGroupsByDomain(domain: 7) { id } }",
+        "{ listGroupsByDomain(domain: \"d\", more: 1) { id } }",
+        "{ listGroupsByDomain(domain: \"d\") }",
+        "{ ...F }",
+        "query ($x: Nothing) { __typename }",
+        "{ listGroupsByDomain(domain: $x) { id } }",
+    ] {
+        let reply = mesh.asks(document).await;
+        assert_eq!(
+            (reply.status, &reply.json["data"]),
+            (200, &Value::Null),
+            "{}",
+            reply.text
+        );
+        let error = &reply.json["errors"][0];
+        assert_eq!(error["path"], Value::Null, "{}", reply.text);
+        assert_eq!(error["errorType"], "ValidationError", "{}", reply.text);
+        assert!(error["locations"][0]["line"].is_u64(), "{}", reply.text);
+    }
+    let unknown = mesh.asks("{\n  nothing\n}").await;
+    assert_eq!(
+        unknown.json["errors"][0]["locations"],
+        json!([{"line": 2, "column": 3, "sourceName": null}])
+    );
+}
+
+#[tokio::test]
+async fn a_variable_without_its_value_is_told_in_appsyncs_words() {
+    let mesh = TestMesh::start().await;
+    let document = "query ($domain: String!) { listGroupsByDomain(domain: $domain) { id } }";
+    for variables in [json!({}), json!({"domain": null}), Value::Null] {
+        let reply = mesh.asks_with(document, variables).await;
+        let message = "Variable 'domain' has coerced Null value for NonNull type 'String!'";
+        reply.is_refused("ValidationError", message);
+    }
+}
+
+#[tokio::test]
+async fn a_nullable_variable_may_be_missing() {
+    let mesh = TestMesh::start().await;
+    let document = "query ($p: String!, $limit: Int) {
+        searchGroupsByNamePrefix(namePrefix: $p, limit: $limit) { id }
+    }";
+    mesh.asks_with(document, json!({"p": "none"})).await.value();
+    mesh.asks_with(document, json!({"p": "none", "limit": null}))
+        .await
+        .value();
+}
+
+#[tokio::test]
+async fn a_subscription_is_sent_to_the_sockets() {
+    let mesh = TestMesh::start().await;
+    let document = r#"subscription { onMessageInGroup(groupId: "g", domain: "d") { groupId } }"#;
+    let reply = mesh.asks(document).await;
+    let message = "Subscriptions are not supported over HTTP; open a WebSocket at /graphql/realtime or /graphql.";
+    reply.is_turned_away(400, "BadRequestException", message);
+}
+
+#[tokio::test]
+async fn the_server_says_that_it_lives_and_that_it_can_work() {
+    let mesh = TestMesh::own(|_| {}).await;
+    for path in ["/healthz", "/readyz"] {
+        let reply = Reply::to(mesh.http().get(format!("{}{path}", mesh.origin()))).await;
+        assert_eq!((reply.status, &*reply.text), (200, "ok\n"), "{path}");
+    }
+    let nowhere = Reply::to(mesh.http().get(format!("{}/nowhere", mesh.origin()))).await;
+    assert_eq!(nowhere.status, 404);
+}

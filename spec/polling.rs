@@ -1,0 +1,192 @@
+//! Groups whose members poll, and groups in which some do (decision D13).
+
+use serde_json::{Value, json};
+
+use crate::support::people::{all, event, list, text};
+use crate::support::{Group, TestMesh};
+
+async fn polls(group: &Group<'_>, since: &str) -> Value {
+    group
+        .calls("pollGroupData", json!({"since": since}))
+        .await
+        .value()
+}
+
+#[tokio::test]
+async fn a_poll_tells_events_and_statuses_together() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates_polling("class").await;
+    let kitten = group.join_polling("kitten").await;
+    let status = kitten.reports([("temp", "21")]).await;
+    kitten.records(["go"]).await;
+    let polled = polls(&group, "").await;
+    let expected = json!({
+        "events": group.events_since("").await, "nodeStatuses": [status],
+        "__typename": "PollGroupData",
+    });
+    assert_eq!(polled, expected);
+    assert_eq!(list(&polled["events"]).len(), 1);
+}
+
+#[tokio::test]
+async fn a_poller_reads_on_from_the_last_cursor() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates_polling("class").await;
+    let kitten = group.join_polling("kitten").await;
+    kitten.records(["one", "two"]).await;
+    let first = polls(&group, "").await;
+    let cursor = text(&first["events"][1]["cursor"]);
+    assert_eq!(polls(&group, &cursor).await["events"], json!([]));
+    kitten.records(["three"]).await;
+    assert_eq!(
+        all("name", list(&polls(&group, &cursor).await["events"])),
+        ["three"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_polls_a_broadcast_sees_the_variable_that_was_set_before_it() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates_polling("class").await;
+    let kitten = group.join_polling("kitten").await;
+    let write = async {
+        for round in 0..40 {
+            kitten.reports([("round", &*round.to_string())]).await;
+            kitten.records([&*round.to_string()]).await;
+        }
+    };
+    let read = async {
+        let (mut since, mut seen) = (String::new(), 0);
+        while seen < 40 {
+            let polled = polls(&group, &since).await;
+            if let Some(last) = list(&polled["events"]).last() {
+                since = text(&last["cursor"]);
+                let broadcast: u32 = text(&last["name"]).parse().expect("a number");
+                let set = text(&polled["nodeStatuses"][0]["data"][0]["value"]);
+                assert!(
+                    set.parse::<u32>().expect("a number") >= broadcast,
+                    "{polled}"
+                );
+                seen += list(&polled["events"]).len();
+            }
+        }
+    };
+    tokio::join!(write, read);
+}
+
+#[tokio::test]
+async fn d13_subscribers_hear_what_pollers_record() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let mut ear = group.listen().await;
+    let kitten = group.join_polling("kitten").await;
+    let events = json!([
+        event("second", json!({"orderKey": "2", "payload": ""})),
+        event("first", json!({"orderKey": "1", "payload": "x"})),
+    ]);
+    kitten
+        .calls("recordEventsByNode", json!({"events": events}))
+        .await
+        .value();
+    let message = ear.message().await;
+    let heard = list(&message["batchEvent"]["events"]);
+    assert_eq!(all("name", heard), ["first", "second"]);
+    assert_eq!(message["batchEvent"]["firedByNodeId"], kitten.id);
+    // Sent times keep the spacing for whoever replays them, as if it had been fired.
+    assert_eq!(heard[0]["timestamp"], "2026-02-07T01:02:03.456Z");
+    assert_eq!(
+        (&heard[0]["payload"], &heard[1]["payload"]),
+        (&json!("x"), &Value::Null)
+    );
+}
+
+#[tokio::test]
+async fn d13_recording_nothing_is_not_told() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let mut ear = group.listen().await;
+    let kitten = group.join_polling("kitten").await;
+    kitten.records([]).await;
+    kitten.reports([("a", "1")]).await;
+    assert_eq!(ear.status().await, (&*kitten.id, [("a", "1")]));
+}
+
+#[tokio::test]
+async fn d13_fired_events_are_kept_while_a_member_polls() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let kitten = group.join("kitten").await;
+    kitten.fires(["nobody polls"]).await;
+    let bird = group.join_polling("bird").await;
+    kitten.fires(["the bird does"]).await;
+    bird.leaves().await.value();
+    kitten.fires(["nobody polls again"]).await;
+    assert_eq!(
+        all("name", &group.events_since("").await),
+        ["the bird does"]
+    );
+}
+
+#[tokio::test]
+async fn d13_fired_events_are_kept_for_a_minute_after_a_poll() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let kitten = group.join("kitten").await;
+    polls(&group, "").await;
+    mesh.passes_seconds(50).await;
+    kitten.fires(["kept"]).await;
+    assert_eq!(all("name", &group.events_since("").await), ["kept"]);
+}
+
+#[tokio::test]
+async fn d13_fired_events_are_kept_no_longer_than_a_minute_after_a_poll() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let kitten = group.join("kitten").await;
+    polls(&group, "").await;
+    mesh.passes_seconds(55).await;
+    group.renews().await.value();
+    mesh.passes_seconds(6).await;
+    kitten.fires(["not kept"]).await;
+    assert!(group.events_since("").await.is_empty());
+}
+
+#[tokio::test]
+async fn d13_a_poller_and_a_subscriber_hear_the_same_events_in_the_same_order() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates_polling("class").await;
+    let mut ear = group.listen().await;
+    let (kitten, bird) = (group.join("kitten").await, group.join_polling("bird").await);
+    for i in 0..5 {
+        kitten.fires([&*format!("fired {i}")]).await;
+        bird.records([&*format!("recorded {i}")]).await;
+    }
+    let polled = all("name", list(&polls(&group, "").await["events"]));
+    let mut heard = Vec::new();
+    while heard.len() < 10 {
+        heard.extend(ear.events().await);
+    }
+    assert_eq!(heard, polled);
+}
+
+#[tokio::test]
+async fn any_text_is_a_since() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates_polling("class").await;
+    group.node("kitten").records(["a"]).await;
+    for since in ["", "0", "EVENT#", "2026", "%", "##"] {
+        let read = group
+            .calls("getEventsSince", json!({"since": since}))
+            .await
+            .value();
+        assert_eq!(list(&read).len(), 1, "{since}: {read}");
+    }
+    for since in ["あ", "🎈", "zzz"] {
+        // Later than the clock as text: two polling intervals back, which has the event too.
+        let read = group
+            .calls("getEventsSince", json!({"since": since}))
+            .await
+            .value();
+        assert_eq!(list(&read).len(), 1, "{since}: {read}");
+    }
+}

@@ -1,0 +1,159 @@
+//! How realtime clients show their key, and what becomes of those who show none.
+
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use serde_json::json;
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::socket::{header_in_protocol, header_in_query, upgrade};
+use crate::support::stage::PATIENCE;
+use crate::support::{Socket, TestMesh, documents};
+
+#[tokio::test]
+async fn every_form_of_credentials_opens_a_connection_at_both_paths() {
+    let mesh = TestMesh::start().await;
+    for path in ["/graphql/realtime", "/graphql"] {
+        let raw = header_in_query(&mesh, &mesh.key);
+        let escaped = raw
+            .replace("?header=", "")
+            .replace("&payload=e30=", "")
+            .replace('=', "%3D");
+        let unpadded = raw.replace("=&", "&").replace("=&", "&");
+        for query in [raw, format!("?payload=e30%3D&header={escaped}"), unpadded] {
+            let mut socket =
+                Socket::open(upgrade(&mesh, &format!("{path}{query}"), "graphql-ws")).await;
+            socket.is_acknowledged().await;
+        }
+        let in_protocol = header_in_protocol(&mesh, &mesh.key);
+        for protocols in [
+            format!("graphql-ws,{in_protocol}"),
+            format!("{in_protocol}, graphql-ws"),
+        ] {
+            // Amplify adds a client's own headers as query parameters.
+            let request = upgrade(&mesh, &format!("{path}?x-foo=bar"), &protocols);
+            Socket::open(request).await.is_acknowledged().await;
+        }
+        let mut request = upgrade(&mesh, path, "graphql-ws");
+        request
+            .headers_mut()
+            .insert("x-api-key", mesh.key.parse().expect("a header"));
+        Socket::open(request).await.is_acknowledged().await;
+        for payload in [
+            json!({"x-api-key": mesh.key}),
+            json!({"X-Api-Key": mesh.key}),
+            json!({"headers": {"x-api-key": mesh.key}}),
+        ] {
+            let mut socket = Socket::connect(&mesh, path, None).await;
+            socket
+                .says(&json!({"type": "connection_init", "payload": payload}))
+                .await;
+            assert_eq!(socket.hears().await["type"], "connection_ack", "{payload}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_plus_and_a_slash_in_raw_base64_stand_for_themselves() {
+    let mesh = TestMesh::start().await;
+    let header =
+        json!({"host": "no port", "date": "~~~???>>>ÿÿÿ", "x-api-key": mesh.key}).to_string();
+    // One of the three offsets brings each of them out.
+    let padded: Vec<_> = (0..3)
+        .map(|n| format!("{}{header}", " ".repeat(n)))
+        .collect();
+    let encoded: Vec<_> = padded
+        .iter()
+        .map(|text| BASE64.encode(text.as_bytes()))
+        .collect();
+    assert!(encoded.concat().contains('+') && encoded.concat().contains('/'));
+    for base64 in encoded {
+        for header in [
+            base64.clone(),
+            base64.replace('+', "%2B").replace('/', "%2F"),
+        ] {
+            let path = format!("/graphql/realtime?header={header}&payload=e30=");
+            Socket::open(upgrade(&mesh, &path, "graphql-ws"))
+                .await
+                .is_acknowledged()
+                .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_upgrade_succeeds_without_credentials_and_echoes_the_protocol() {
+    let mesh = TestMesh::start().await;
+    let in_protocol = header_in_protocol(&mesh, &mesh.key);
+    for (offered, echoed) in [
+        ("graphql-ws", "graphql-ws"),
+        (&*format!("graphql-ws, {in_protocol}"), "graphql-ws"),
+        (&*format!("{in_protocol},graphql-ws"), "graphql-ws"),
+        ("graphql-transport-ws", "graphql-transport-ws"),
+    ] {
+        let mut socket = Socket::open(upgrade(&mesh, "/graphql/realtime", offered)).await;
+        let headers = socket.response.headers();
+        assert_eq!(
+            headers.get("sec-websocket-protocol").expect("an echo"),
+            echoed,
+            "{offered}"
+        );
+        // A client that only tried whether it works closes again.
+        socket.sends(Message::Close(None)).await;
+        while socket.next(PATIENCE).await.is_some() {}
+    }
+}
+
+#[tokio::test]
+async fn wrong_credentials_are_refused_after_the_client_introduced_itself() {
+    let mesh = TestMesh::start().await;
+    for (key, message) in [
+        (None, "Valid authorization header not provided."),
+        (
+            Some("da2-wrong"),
+            "You are not authorized to make this call.",
+        ),
+    ] {
+        let mut socket = Socket::connect(&mesh, "/graphql/realtime", key).await;
+        let early = socket.next(Duration::from_millis(150)).await;
+        assert!(early.is_none(), "clients may not listen yet: {early:?}");
+        socket.says(&json!({"type": "connection_init"})).await;
+        let expected = json!({"type": "connection_error", "payload": {"errors": [{
+            "errorType": "UnauthorizedException", "message": message, "errorCode": 401,
+        }]}});
+        assert_eq!(socket.hears().await, expected);
+        assert_eq!(socket.is_closed().await, 4401);
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_key_in_start_is_refused_and_the_right_one_may_be_there_twice() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let mut socket = mesh.opens().await;
+    socket.is_acknowledged().await;
+    let data =
+        json!({"query": (documents::of("onMessageInGroup")), "variables": group.and(json!({}))})
+            .to_string();
+    let start = |id: &str, key: &str| {
+        let authorization = json!({"host": "h", "x-api-key": key, "X-Api-Key": key});
+        let extensions = json!({"authorization": authorization});
+        json!({"payload": {"extensions": extensions, "data": data}, "type": "start", "id": id})
+    };
+    let (wrong, right) = (start("1", "da2-wrong"), start("2", &mesh.key));
+    socket.says(&wrong).await;
+    let refused = socket.hears().await;
+    assert_eq!(
+        (&refused["type"], &refused["id"]),
+        (&json!("error"), &json!("1"))
+    );
+    assert_eq!(
+        refused["payload"]["errors"][0]["errorType"],
+        "UnauthorizedException"
+    );
+    socket.says(&right).await;
+    assert_eq!(
+        socket.hears().await,
+        json!({"id": "2", "type": "start_ack"})
+    );
+}

@@ -1,0 +1,249 @@
+//! The newer `graphql-transport-ws`, as `graphql-ws` 6 speaks it (protocol section 4.4).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::support::socket::upgrade;
+use crate::support::{Socket, TestMesh, documents};
+
+fn subscribe(id: &str, document: &str, variables: &Value) -> Value {
+    let payload = json!({"query": document, "variables": variables});
+    json!({"id": id, "type": "subscribe", "payload": payload})
+}
+
+#[tokio::test]
+async fn a_subscription_is_served_in_the_newer_protocol() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let mut socket = Socket::transport(&mesh).await;
+    let document = documents::of("onMessageInGroup");
+    socket
+        .says(&subscribe("1", &document, &group.and(json!({}))))
+        .await;
+    // There is no acknowledgement: a query on the same socket tells that it was taken.
+    socket
+        .says(&subscribe("q", "{ __typename }", &json!({})))
+        .await;
+    let answer = json!({"id": "q", "type": "next", "payload": {"data": {"__typename": "Query"}}});
+    assert_eq!(socket.hears().await, answer);
+    assert_eq!(socket.hears().await, json!({"id": "q", "type": "complete"}));
+    let fired = group.node("kitten").fires(["go"]).await;
+    let told = json!({"id": "1", "type": "next", "payload": {"data": {"onMessageInGroup": fired}}});
+    assert_eq!(socket.hears().await, told);
+    socket.says(&json!({"id": "1", "type": "complete"})).await;
+    socket
+        .says(&subscribe("1", "{ __typename }", &json!({})))
+        .await;
+    assert_eq!(
+        socket.hears().await["payload"]["data"],
+        json!({"__typename": "Query"})
+    );
+}
+
+#[tokio::test]
+async fn queries_and_mutations_are_answered_and_completed() {
+    let mesh = TestMesh::start().await;
+    let host = mesh.id("teacher");
+    let mut socket = Socket::transport(&mesh).await;
+    let wish =
+        json!({"name": "class", "hostId": host, "domain": mesh.domain, "useWebSocket": true});
+    socket
+        .says(&subscribe("m", &documents::of("createGroup"), &wish))
+        .await;
+    let made = socket.hears().await;
+    assert_eq!(
+        (&made["id"], &made["type"]),
+        (&json!("m"), &json!("next")),
+        "{made}"
+    );
+    assert_eq!(made["payload"]["data"]["createGroup"]["hostId"], host);
+    assert_eq!(socket.hears().await, json!({"id": "m", "type": "complete"}));
+    socket
+        .says(&subscribe("q", &documents::of("listGroupsByDomain"), &wish))
+        .await;
+    let listed = socket.hears().await;
+    let group = &made["payload"]["data"]["createGroup"];
+    assert_eq!(
+        listed["payload"]["data"]["listGroupsByDomain"],
+        json!([group])
+    );
+    assert_eq!(socket.hears().await, json!({"id": "q", "type": "complete"}));
+}
+
+#[tokio::test]
+async fn a_logical_error_comes_as_next_and_a_document_that_cannot_run_as_error() {
+    let mesh = TestMesh::start().await;
+    let mut socket = Socket::transport(&mesh).await;
+    let nowhere = json!({"groupId": "nowhere", "domain": mesh.domain, "nodeId": "n"});
+    socket
+        .says(&subscribe("1", &documents::of("joinGroup"), &nowhere))
+        .await;
+    let refused = socket.hears().await;
+    assert_eq!(refused["type"], "next");
+    assert_eq!(
+        refused["payload"]["errors"][0]["errorType"], "GroupNotFound",
+        "{refused}"
+    );
+    assert_eq!(socket.hears().await["type"], "complete");
+    for document in [
+        "{",
+        "subscription { nothing }",
+        "subscription { onMessageInGroup { domain } }",
+    ] {
+        socket.says(&subscribe("2", document, &json!({}))).await;
+        let error = socket.hears().await;
+        assert_eq!(
+            (&error["type"], &error["id"]),
+            (&json!("error"), &json!("2")),
+            "{error}"
+        );
+        // The client gives up for good on a payload that is no list, or an empty one.
+        let errors = error["payload"].as_array().expect("a list");
+        assert!(
+            errors.iter().all(|e| e["message"].is_string()) && !errors.is_empty(),
+            "{error}"
+        );
+    }
+    socket
+        .says(&subscribe("2", "{ __typename }", &json!({})))
+        .await;
+    assert_eq!(
+        socket.hears().await["type"],
+        "next",
+        "an error ends its operation"
+    );
+}
+
+#[tokio::test]
+async fn d18_a_senders_messages_on_one_socket_keep_their_order() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let mut ear = group.listen().await;
+    let mut socket = Socket::transport(&mesh).await;
+    for i in 0..20 {
+        let value = json!([{"key": "i", "value": i.to_string()}]);
+        let report = group.and(json!({"nodeId": "n", "data": value}));
+        socket
+            .says(&subscribe(
+                &format!("r{i}"),
+                &documents::of("reportDataByNode"),
+                &report,
+            ))
+            .await;
+        let event = crate::support::people::event(&i.to_string(), json!({}));
+        let fire = group.and(json!({"nodeId": "n", "events": [event]}));
+        socket
+            .says(&subscribe(
+                &format!("f{i}"),
+                &documents::of("fireEventsByNode"),
+                &fire,
+            ))
+            .await;
+    }
+    for i in 0..20 {
+        assert_eq!(ear.status().await, ("n", [("i", &*i.to_string())]));
+        assert_eq!(ear.events().await, [i.to_string()]);
+    }
+}
+
+#[tokio::test]
+async fn pings_are_answered_with_their_payload_and_pongs_are_not() {
+    let mesh = TestMesh::start().await;
+    let mut socket = Socket::transport(&mesh).await;
+    socket.says(&json!({"type": "pong"})).await;
+    socket.says(&json!({"type": "ping"})).await;
+    assert_eq!(socket.hears().await, json!({"type": "pong"}));
+    socket
+        .says(&json!({"type": "ping", "payload": {"n": 1}}))
+        .await;
+    assert_eq!(
+        socket.hears().await,
+        json!({"type": "pong", "payload": {"n": 1}})
+    );
+    socket.sends(Message::Ping("frame".into())).await;
+    assert_eq!(
+        socket.next(Duration::from_secs(5)).await,
+        Some(Message::Pong("frame".into()))
+    );
+}
+
+#[tokio::test]
+async fn the_server_pings_by_frames_and_never_says_ka() {
+    let mesh = TestMesh::own(|setup| setup.sockets.keep_alive = Duration::from_millis(300)).await;
+    let mut socket = Socket::transport(&mesh).await;
+    for _ in 0..2 {
+        let frame = socket.next(Duration::from_secs(2)).await;
+        assert!(matches!(frame, Some(Message::Ping(_))), "{frame:?}");
+    }
+}
+
+#[tokio::test]
+async fn misuse_closes_with_the_protocols_own_codes() {
+    let mesh = TestMesh::start().await;
+    let unopened = async || Socket::open(upgrade(&mesh, "/graphql", "graphql-transport-ws")).await;
+
+    let mut socket = unopened().await;
+    socket
+        .says(&subscribe("1", "{ __typename }", &json!({})))
+        .await;
+    assert_eq!(
+        socket.is_closed().await,
+        4401,
+        "subscribing before the acknowledgement"
+    );
+
+    let mut socket = unopened().await;
+    socket
+        .says(&json!({"type": "connection_init", "payload": {"x-api-key": "wrong"}}))
+        .await;
+    assert_eq!(socket.is_closed().await, 4401, "a wrong key");
+
+    let mut socket = unopened().await;
+    socket.says(&json!({"type": "connection_init"})).await;
+    assert_eq!(socket.is_closed().await, 4401, "no key");
+
+    let mut socket = Socket::transport(&mesh).await;
+    socket
+        .says(&json!({"type": "connection_init", "payload": {"x-api-key": mesh.key}}))
+        .await;
+    assert_eq!(socket.is_closed().await, 4429, "a second introduction");
+
+    let group = mesh.host("teacher").creates("class").await;
+    let mut socket = Socket::transport(&mesh).await;
+    let document = documents::of("onMessageInGroup");
+    socket
+        .says(&subscribe("1", &document, &group.and(json!({}))))
+        .await;
+    socket
+        .says(&subscribe("1", &document, &group.and(json!({}))))
+        .await;
+    assert_eq!(socket.is_closed().await, 4409, "an id in use");
+
+    for nonsense in [
+        "meow",
+        "[]",
+        "{}",
+        r#"{"type":"start","id":"1"}"#,
+        r#"{"type":"subscribe"}"#,
+    ] {
+        let mut socket = Socket::transport(&mesh).await;
+        socket.sends(Message::text(nonsense)).await;
+        assert_eq!(socket.is_closed().await, 4400, "{nonsense}");
+    }
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn whoever_never_introduces_itself_is_closed() {
+    let mesh = TestMesh::own(|setup| setup.sockets.init = Duration::from_millis(300)).await;
+    for protocol in ["graphql-transport-ws", "graphql-ws"] {
+        let mut socket = Socket::open(upgrade(&mesh, "/graphql", protocol)).await;
+        assert_eq!(socket.is_closed().await, 4408, "{protocol}");
+    }
+    let mut known = mesh.opens().await;
+    known.is_acknowledged().await;
+    let more = known.next(Duration::from_millis(700)).await;
+    assert!(more.is_none(), "whoever did stays: {more:?}");
+}

@@ -1,0 +1,283 @@
+//! The schema that is served is the contract in schema/schema.graphql, and the other
+//! way round.
+
+use std::collections::BTreeMap;
+
+use async_graphql_parser::parse_schema;
+use async_graphql_parser::types::{
+    FieldDefinition, InputValueDefinition, TypeDefinition, TypeKind, TypeSystemDefinition,
+};
+use mesh_v2::heartbeat::clock::Clock;
+use mesh_v2::heartbeat::rules::{Rules, Timings};
+use mesh_v2::mesh::Mesh;
+use serde_json::{Value, json};
+
+use crate::support::TestMesh;
+use crate::support::people::{list, text};
+use crate::support::stage::SECRET;
+
+/// What GraphiQL asks when it opens (graphql-js, getIntrospectionQuery).
+const INTROSPECTION: &str = r"
+    query IntrospectionQuery { __schema {
+        queryType { name } mutationType { name } subscriptionType { name }
+        types { ...FullType }
+        directives { name description locations args { ...InputValue } }
+    } }
+    fragment FullType on __Type {
+        kind name description
+        fields(includeDeprecated: true) {
+            name description args { ...InputValue } type { ...TypeRef } isDeprecated deprecationReason
+        }
+        inputFields { ...InputValue }
+        interfaces { ...TypeRef }
+        enumValues(includeDeprecated: true) { name description isDeprecated deprecationReason }
+        possibleTypes { ...TypeRef }
+    }
+    fragment InputValue on __InputValue { name description type { ...TypeRef } defaultValue }
+    fragment TypeRef on __Type {
+        kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name
+        ofType { kind name ofType { kind name ofType { kind name } } } } } } }
+    }";
+
+/// A type: its kind, and each field as `name(argument: Type, …): Type`, sorted by name.
+type Types = BTreeMap<String, (String, Vec<String>)>;
+
+async fn served(mesh: &TestMesh) -> Value {
+    mesh.asks(INTROSPECTION).await.value()
+}
+
+fn named(reference: &Value) -> String {
+    match reference["kind"].as_str() {
+        Some("NON_NULL") => format!("{}!", named(&reference["ofType"])),
+        Some("LIST") => format!("[{}]", named(&reference["ofType"])),
+        _ => text(&reference["name"]),
+    }
+}
+
+fn with_arguments(name: &str, arguments: &[String], of: &str) -> String {
+    if arguments.is_empty() {
+        format!("{name}: {of}")
+    } else {
+        format!("{name}({}): {of}", arguments.join(", "))
+    }
+}
+
+fn types_served(schema: &Value) -> Types {
+    let own = list(&schema["types"])
+        .iter()
+        .filter(|kind| !text(&kind["name"]).starts_with("__"));
+    let types = own.map(|kind| {
+        let inputs = kind["inputFields"].as_array().into_iter().flatten();
+        let inputs = inputs.map(|f| format!("{}: {}", text(&f["name"]), named(&f["type"])));
+        let fields = kind["fields"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|field| {
+                let arguments = list(&field["args"]).iter();
+                let arguments: Vec<_> = arguments
+                    .map(|a| format!("{}: {}", text(&a["name"]), named(&a["type"])))
+                    .collect();
+                with_arguments(&text(&field["name"]), &arguments, &named(&field["type"]))
+            });
+        let mut members: Vec<_> = fields.chain(inputs).collect();
+        members.sort();
+        (text(&kind["name"]), (text(&kind["kind"]), members))
+    });
+    types.collect()
+}
+
+fn input(value: &InputValueDefinition) -> String {
+    assert!(
+        value.default_value.is_none(),
+        "the contract has no defaults"
+    );
+    format!("{}: {}", value.name.node, value.ty.node)
+}
+
+fn field(field: &FieldDefinition) -> String {
+    let arguments: Vec<_> = field.arguments.iter().map(|a| input(&a.node)).collect();
+    with_arguments(&field.name.node, &arguments, &field.ty.node.to_string())
+}
+
+fn members(of: &TypeDefinition) -> (String, Vec<String>) {
+    let (kind, mut members): (_, Vec<_>) = match &of.kind {
+        TypeKind::Scalar => ("SCALAR", Vec::new()),
+        TypeKind::Object(object) => (
+            "OBJECT",
+            object.fields.iter().map(|f| field(&f.node)).collect(),
+        ),
+        TypeKind::InputObject(object) => (
+            "INPUT_OBJECT",
+            object.fields.iter().map(|f| input(&f.node)).collect(),
+        ),
+        _ => panic!(
+            "{} is neither scalar, object nor input object",
+            of.name.node
+        ),
+    };
+    members.sort();
+    (kind.into(), members)
+}
+
+fn contract() -> Vec<TypeSystemDefinition> {
+    parse_schema(include_str!("../schema/schema.graphql"))
+        .expect("a schema")
+        .definitions
+}
+
+fn types_of_the_contract() -> Types {
+    let types = contract()
+        .into_iter()
+        .filter_map(|definition| match definition {
+            TypeSystemDefinition::Type(of) => Some((of.node.name.to_string(), members(&of.node))),
+            _ => None,
+        });
+    types.collect()
+}
+
+#[tokio::test]
+async fn every_type_field_and_argument_served_is_the_contracts_and_the_other_way_round() {
+    let mesh = TestMesh::start().await;
+    let (served, contract) = (types_served(&served(&mesh).await), types_of_the_contract());
+    for (name, members) in &contract {
+        assert_eq!(served.get(name), Some(members), "{name} as it is served");
+    }
+    let built_in = ["Boolean", "Float", "ID", "Int", "String"];
+    let more: Vec<_> = served
+        .keys()
+        .filter(|name| !contract.contains_key(*name) && !built_in.contains(&name.as_str()))
+        .collect();
+    assert!(more.is_empty(), "served but not in the contract: {more:?}");
+}
+
+#[tokio::test]
+async fn there_are_no_enums_unions_or_interfaces_and_nothing_is_deprecated() {
+    let mesh = TestMesh::start().await;
+    let schema = served(&mesh).await;
+    for kind in list(&schema["types"]) {
+        let (name, of) = (text(&kind["name"]), text(&kind["kind"]));
+        assert!(
+            name.starts_with("__") || ["OBJECT", "INPUT_OBJECT", "SCALAR"].contains(&&*of),
+            "{name} is {of}"
+        );
+        for field in kind["fields"].as_array().into_iter().flatten() {
+            assert_eq!(field["isDeprecated"], false, "{name} {field}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_roots_are_query_mutation_and_subscription() {
+    let mesh = TestMesh::start().await;
+    let schema = served(&mesh).await;
+    for (root, name) in [
+        ("queryType", "Query"),
+        ("mutationType", "Mutation"),
+        ("subscriptionType", "Subscription"),
+    ] {
+        assert_eq!(schema[root]["name"], name);
+    }
+    let roots = contract()
+        .into_iter()
+        .find_map(|definition| match definition {
+            TypeSystemDefinition::Schema(schema) => Some(schema.node),
+            _ => None,
+        });
+    let roots = roots.expect("the contract names its roots");
+    let names = [roots.query, roots.mutation, roots.subscription];
+    assert_eq!(
+        names.map(|name| name.expect("a root").to_string()),
+        ["Query", "Mutation", "Subscription"]
+    );
+}
+
+/// The mutations that the directive of onMessageInGroup names, in their order.
+fn told_mutations(definitions: &[TypeSystemDefinition]) -> Vec<String> {
+    let subscription = definitions.iter().find_map(|definition| match definition {
+        TypeSystemDefinition::Type(of) if of.node.name.node == "Subscription" => {
+            Some(&of.node.kind)
+        }
+        _ => None,
+    });
+    let Some(TypeKind::Object(object)) = subscription else {
+        panic!("no subscription")
+    };
+    let [field] = object.fields.as_slice() else {
+        panic!("one subscription is awaited")
+    };
+    let directives = field.node.directives.iter();
+    let told = directives
+        .filter(|directive| directive.node.name.node == "aws_subscribe")
+        .find_map(|directive| directive.node.get_argument("mutations"));
+    let told = told.expect("aws_subscribe with mutations").node.clone();
+    serde_json::from_value(told.into_json().expect("JSON")).expect("a list of names")
+}
+
+#[test]
+fn the_subscription_names_the_three_mutations_that_it_tells() {
+    let store = mesh_v2::store::embedded::Embedded::in_memory(
+        Rules::new(Timings::STG).expect("times"),
+        mesh_v2::model::limits::Limits::default(),
+    );
+    let mesh = Mesh {
+        store: std::sync::Arc::new(store),
+        hub: mesh_v2::hub::Hub::new(),
+        rules: Rules::new(Timings::STG).expect("times"),
+        clock: Clock::system(),
+        limits: mesh_v2::model::limits::Limits::default(),
+        domains: mesh_v2::domains::DomainKey::new(SECRET),
+        next_since: mesh_v2::mesh::NextSince::Cursor,
+    };
+    let sdl =
+        mesh_v2::resolvers::schema(mesh.into(), mesh_v2::resolvers::DocumentLimits::default())
+            .sdl();
+    let served = parse_schema(sdl)
+        .expect("the served schema as text")
+        .definitions;
+    let expected = ["reportDataByNode", "fireEventsByNode", "dissolveGroup"];
+    assert_eq!(told_mutations(&contract()), expected);
+    assert_eq!(told_mutations(&served), expected);
+}
+
+#[tokio::test]
+async fn a_group_has_no_created_at() {
+    let mesh = TestMesh::start().await;
+    let reply = mesh
+        .asks(r#"{ listGroupsByDomain(domain: "d") { createdAt } }"#)
+        .await;
+    assert_eq!(reply.json["data"], Value::Null);
+    assert_eq!(reply.refusal().0, "ValidationError");
+}
+
+#[tokio::test]
+async fn creating_needs_to_say_whether_over_websockets() {
+    let mesh = TestMesh::start().await;
+    let document = r#"mutation { createGroup(name: "n", hostId: "h", domain: "d") { id } }"#;
+    assert_eq!(mesh.asks(document).await.refusal().0, "ValidationError");
+}
+
+#[tokio::test]
+async fn a_time_needs_an_offset_before_any_resolver_sees_it() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    for (fired_at, good) in [
+        (json!("2026-11-21T04:40:35.740Z"), true),
+        (json!("2026-11-21T04:40:35+09:00"), true),
+        (json!("2026-11-21T04:40:35"), false),
+        (json!("2026-11-21"), false),
+        (json!("yesterday"), false),
+        (json!(1_763_700_035), false),
+        (Value::Null, false),
+    ] {
+        let events = json!([{"eventName": "go", "firedAt": fired_at}]);
+        let reply = group
+            .calls("fireEventsByNode", json!({"nodeId": "n", "events": events}))
+            .await;
+        if good {
+            reply.value();
+        } else {
+            assert_eq!(reply.refusal().0, "ValidationError", "{fired_at}");
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Settings: where they come from, and those that are refused.
+
+use std::fs;
+
+use crate::support::program::{folder, program, runs, said};
+
+#[test]
+fn a_stage_brings_its_own_times() {
+    let folder = folder();
+    let own = [
+        "--api-keys",
+        "da2-of-our-own",
+        "--secret-key",
+        "0123456789abcdef0123",
+    ];
+    for (stage, expected) in [
+        ("stg2", ["15", "60", "15", "60", "300"]),
+        ("prod", ["60", "150", "120", "600", "1500"]),
+    ] {
+        let output = runs(
+            folder.path(),
+            &[&["check", "--stage", stage][..], &own].concat(),
+        );
+        let text = said(&output.stdout);
+        for (name, value) in [
+            "HOST_HEARTBEAT_INTERVAL",
+            "HOST_HEARTBEAT_TTL",
+            "MEMBER_HEARTBEAT_INTERVAL",
+            "MEMBER_HEARTBEAT_TTL",
+            "MAX_CONNECTION_TIME",
+        ]
+        .iter()
+        .zip(expected)
+        {
+            let line = format!("MESH_{name}_SECONDS={value}");
+            assert!(text.lines().any(|said| said == line), "{line} in {text}");
+        }
+    }
+}
+
+#[test]
+fn d1_production_does_not_start_without_a_key_and_a_secret_of_its_own() {
+    let folder = folder();
+    let (key, secret) = (
+        "--api-keys=da2-of-our-own",
+        "--secret-key=0123456789abcdef0123",
+    );
+    for (arguments, missing) in [
+        (&["--stage=prod"][..], "MESH_API_KEYS"),
+        (&["--stage=prod", secret], "MESH_API_KEYS"),
+        (
+            &["--stage=prod", "--api-keys=da2-mesh-development", secret],
+            "MESH_API_KEYS",
+        ),
+        (&["--stage=prod", key], "MESH_SECRET_KEY"),
+        (&["--stage=prod", key, "--secret-key="], "MESH_SECRET_KEY"),
+        (
+            &["--stage=prod", key, "--secret-key=default-secret-key"],
+            "MESH_SECRET_KEY",
+        ),
+        (
+            &["--stage=prod", key, "--secret-key=short"],
+            "MESH_SECRET_KEY",
+        ),
+    ] {
+        let output = runs(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let said = said(&output.stderr);
+        assert!(said.contains(missing), "{arguments:?}: {said}");
+        assert!(
+            !said.contains("of-our-own") && !said.contains("0123456789abcdef"),
+            "{said}"
+        );
+    }
+    assert!(!folder.path().join("data").exists(), "nothing was begun");
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_with_what_to_change() {
+    let folder = folder();
+    for (arguments, named) in [
+        (
+            &["--host-heartbeat-ttl=15"][..],
+            "MESH_HOST_HEARTBEAT_TTL_SECONDS",
+        ),
+        (
+            &["--member-heartbeat-interval=60"],
+            "MESH_MEMBER_HEARTBEAT_INTERVAL_SECONDS",
+        ),
+        (&["--event-ttl=2"], "MESH_EVENT_TTL_SECONDS"),
+        (&["--polling-interval=0"], "MESH_POLLING_INTERVAL_SECONDS"),
+        (&["--tls-listen=127.0.0.1:0"], "--tls-self-signed"),
+        (&["--env-file=missing.env"], "missing.env"),
+        (&["--stage=production-2"], "stg, stg2 and prod"),
+        (&["--log=info,="], "--log"),
+    ] {
+        for command in [&["check"][..], &["serve", "--listen=127.0.0.1:0"]] {
+            if arguments == ["--log=info,="] && command == ["check"] {
+                continue;
+            }
+            let output = runs(folder.path(), &[command, arguments].concat());
+            assert!(!output.status.success(), "{command:?} {arguments:?}");
+            let said = said(&output.stderr);
+            assert!(said.contains(named), "{command:?} {arguments:?}: {said}");
+        }
+    }
+}
+
+#[test]
+fn every_bound_is_in_the_help_with_its_variable_and_default() {
+    let help = said(&runs(folder().path(), &["serve", "--help"]).stdout);
+    for (variable, default) in [
+        ("MESH_MAX_CONNECTIONS", "25000"),
+        ("MESH_MAX_BODY_BYTES", "262144"),
+        ("MESH_MAX_NESTING", "64"),
+        ("MESH_MAX_ALIASES", "50"),
+        ("MESH_MAX_SUBSCRIPTIONS", "100"),
+        ("MESH_MAX_MESSAGE_BYTES", "262144"),
+        ("MESH_MAX_OUTBOX_BYTES", "1048576"),
+        ("MESH_INIT_TIMEOUT_SECONDS", "15"),
+        ("MESH_KEEP_ALIVE_SECONDS", "20"),
+    ] {
+        let place = help
+            .find(variable)
+            .unwrap_or_else(|| panic!("{variable} in {help}"));
+        let after: String = help[place..].chars().take(60).collect();
+        assert!(
+            after.contains(&format!("[default: {default}]")),
+            "{variable}: {after}"
+        );
+    }
+    assert!(!help.contains("da2-"), "{help}");
+}
+
+/// The value of a setting as `check` tells it.
+fn checked(command: &mut std::process::Command, name: &str) -> String {
+    let output = command.output().expect("the program runs");
+    let text = said(&output.stdout);
+    let value = text
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{name}=")));
+    value
+        .unwrap_or_else(|| panic!("{text}{}", said(&output.stderr)))
+        .to_owned()
+}
+
+#[test]
+fn flags_win_over_the_environment_and_it_over_the_env_file() {
+    let folder = folder();
+    let name = "MESH_EVENT_TTL_SECONDS";
+    let check = || {
+        let mut check = program(folder.path());
+        check.arg("check");
+        check
+    };
+    assert_eq!(checked(&mut check(), name), "10", "built in");
+    fs::write(folder.path().join(".env"), format!("{name}=21\n")).expect("a file");
+    assert_eq!(checked(&mut check(), name), "21", ".env");
+    fs::write(folder.path().join("other.env"), format!("{name}=22\n")).expect("a file");
+    assert_eq!(
+        checked(check().args(["--env-file", "other.env"]), name),
+        "22",
+        "--env-file"
+    );
+    assert_eq!(
+        checked(check().arg("--env-file=other.env"), name),
+        "22",
+        "--env-file="
+    );
+    assert_eq!(
+        checked(check().env("MESH_ENV_FILE", "other.env"), name),
+        "22",
+        "MESH_ENV_FILE"
+    );
+    assert_eq!(
+        checked(check().env(name, "23"), name),
+        "23",
+        "the environment"
+    );
+    assert_eq!(
+        checked(check().env(name, "23").args(["--event-ttl", "24"]), name),
+        "24",
+        "a flag"
+    );
+}
+
+#[cfg(unix)]
+#[test]
+fn a_link_from_env_to_another_file_chooses_the_stage() {
+    let folder = folder();
+    fs::write(folder.path().join(".env.stg2"), "STAGE=stg2\n").expect("a file");
+    std::os::unix::fs::symlink(".env.stg2", folder.path().join(".env")).expect("a link");
+    let mut check = program(folder.path());
+    assert_eq!(checked(check.arg("check"), "STAGE"), "stg2");
+}

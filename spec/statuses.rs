@@ -1,0 +1,215 @@
+//! What nodes report of their variables.
+
+use serde_json::json;
+
+use crate::groups::has_milliseconds;
+use crate::support::TestMesh;
+use crate::support::people::text;
+
+#[tokio::test]
+async fn a_report_answers_exactly_what_was_sent() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let kitten = group.join("kitten").await;
+    kitten.reports([("before", "1")]).await;
+    let data = json!([
+        {"key": "temp", "value": "21"}, {"key": "temp", "value": "22"}, {"key": "", "value": ""},
+    ]);
+    let message = kitten
+        .calls("reportDataByNode", json!({"data": data}))
+        .await
+        .value();
+    let told =
+        |pair: (&str, &str)| json!({"key": pair.0, "value": pair.1, "__typename": "SensorData"});
+    let timestamp = text(&message["nodeStatus"]["timestamp"]);
+    let expected = json!({
+        "groupId": group.id,
+        "domain": group.domain,
+        "nodeStatus": {
+            "nodeId": kitten.id, "groupId": group.id, "domain": group.domain,
+            "data": [told(("temp", "21")), told(("temp", "22")), told(("", ""))],
+            "timestamp": timestamp, "__typename": "NodeStatus",
+        },
+        "batchEvent": null,
+        "groupDissolve": null,
+        "__typename": "MeshMessage",
+    });
+    assert_eq!(message, expected);
+    assert!(has_milliseconds(&timestamp), "{timestamp}");
+}
+
+#[tokio::test]
+async fn one_report_is_one_status_entry() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let kitten = group.join("kitten").await;
+    let reported = kitten.reports([("temp", "21"), ("name", "ミケ")]).await;
+    let listed = group.calls("listGroupStatuses", json!({})).await.value();
+    assert_eq!(listed, json!([reported]));
+    let status = mesh
+        .calls("getNodeStatus", json!({"nodeId": kitten.id}))
+        .await
+        .value();
+    assert_eq!(status, reported);
+}
+
+#[tokio::test]
+async fn an_empty_report_is_an_empty_status() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let kitten = group.join("kitten").await;
+    assert!(
+        group.statuses().await.is_empty(),
+        "who never reported has no status"
+    );
+    kitten.reports([]).await;
+    let statuses = group.statuses().await;
+    assert_eq!(statuses.len(), 1);
+    assert_eq!(statuses[0], (&*kitten.id, []));
+}
+
+#[tokio::test]
+async fn whoever_is_in_the_room_may_report_but_only_members_have_a_node_status() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    for who in [group.node("stranger"), group.hosting_node()] {
+        who.reports([("a", "1")]).await;
+        assert_eq!(who.status().await, None);
+    }
+    assert_eq!(group.statuses().await.len(), 2);
+}
+
+#[tokio::test]
+async fn a_node_that_nobody_knows_has_no_status_and_no_error() {
+    let mesh = TestMesh::start().await;
+    let reply = mesh
+        .calls("getNodeStatus", json!({"nodeId": mesh.id("nobody")}))
+        .await;
+    assert_eq!(reply.json, json!({"data": {"getNodeStatus": null}}));
+}
+
+#[tokio::test]
+async fn statuses_are_listed_by_node_id() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    for name in ["kitten", "bird", "ねこ"] {
+        group.join(name).await.reports([("a", "1")]).await;
+    }
+    let nodes: Vec<_> = group
+        .statuses()
+        .await
+        .into_iter()
+        .map(|status| status.node)
+        .collect();
+    assert_eq!(nodes, ["bird", "kitten", "ねこ"].map(|name| mesh.id(name)));
+}
+
+#[tokio::test]
+async fn d9_a_changed_variable_leaves_the_others_under_their_own_time() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let kitten = group.join("kitten").await;
+    let first = kitten.reports([("temp", "21"), ("light", "5")]).await;
+    mesh.passes_seconds(1).await;
+    let second = kitten.reports([("temp", "22")]).await;
+    let statuses = group.statuses().await;
+    assert_eq!(
+        statuses.len(),
+        2,
+        "one entry per time of writing, oldest first: {statuses:?}"
+    );
+    assert_eq!(statuses[0], (&*kitten.id, [("light", "5")]));
+    assert_eq!(statuses[0].timestamp, text(&first["timestamp"]));
+    assert_eq!(statuses[1], (&*kitten.id, [("temp", "22")]));
+    assert_eq!(statuses[1].timestamp, text(&second["timestamp"]));
+    // A client keeps the newest time per key: nothing old wins, nothing is lost.
+    let whole = kitten.status().await.expect("a status");
+    assert_eq!(whole, (&*kitten.id, [("light", "5"), ("temp", "22")]));
+    assert_eq!(whole.timestamp, text(&second["timestamp"]));
+}
+
+#[tokio::test]
+async fn d9_an_entry_whose_variables_were_all_rewritten_is_gone() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let kitten = group.join("kitten").await;
+    for value in ["1", "2", "3"] {
+        kitten.reports([("temp", value)]).await;
+        mesh.passes_seconds(1).await;
+    }
+    let statuses = group.statuses().await;
+    assert_eq!(statuses.len(), 1, "{statuses:?}");
+    assert_eq!(statuses[0], (&*kitten.id, [("temp", "3")]));
+}
+
+#[tokio::test]
+async fn d9_a_poll_tells_the_same_statuses_as_the_list() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates_polling("class").await;
+    let kitten = group.join_polling("kitten").await;
+    kitten.reports([("temp", "21"), ("light", "5")]).await;
+    mesh.passes_seconds(1).await;
+    kitten.reports([("temp", "22")]).await;
+    let listed = group.calls("listGroupStatuses", json!({})).await.value();
+    let polled = group
+        .calls("pollGroupData", json!({"since": ""}))
+        .await
+        .value();
+    assert_eq!(polled["nodeStatuses"], listed);
+    assert_eq!(listed.as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test]
+async fn statuses_of_unknown_groups_are_empty() {
+    let mesh = TestMesh::start().await;
+    let nowhere = json!({"groupId": "nowhere", "domain": mesh.domain});
+    for field in ["listGroupStatuses", "listNodesInGroup"] {
+        assert_eq!(mesh.calls(field, nowhere.clone()).await.value(), json!([]));
+    }
+}
+
+#[tokio::test]
+async fn a_node_has_so_many_variables_of_so_many_bytes_and_keeps_those_it_had() {
+    let small = |setup: &mut crate::support::Setup| {
+        setup.limits.keys_per_node = 2;
+        setup.limits.status_bytes = 20;
+    };
+    let mesh = TestMesh::own(small).await;
+    let group = mesh.host("teacher").creates("class").await;
+    let kitten = group.join("kitten").await;
+    kitten.reports([("a", "1"), ("b", "2")]).await;
+    let report = async |key: &str, value: &str| {
+        kitten
+            .calls(
+                "reportDataByNode",
+                json!({"data": [{"key": key, "value": value}]}),
+            )
+            .await
+    };
+    report("c", "3")
+        .await
+        .is_refused("ValidationError", "data must have 2 items or fewer");
+    let long = "x".repeat(20);
+    report("a", &long)
+        .await
+        .is_refused("ValidationError", "data must be 20 bytes or less");
+    assert_eq!(
+        group.statuses().await[0],
+        (&*kitten.id, [("a", "1"), ("b", "2")])
+    );
+    kitten.reports([("a", "4")]).await;
+}
+
+#[tokio::test]
+async fn a_refused_report_leaves_no_trace_of_a_stranger() {
+    let mesh = TestMesh::own(|setup| {
+        setup.limits.status_bytes = 20;
+        setup.limits.nodes_per_group = 1;
+    })
+    .await;
+    let group = mesh.host("teacher").creates("class").await;
+    let data = json!({"data": [{"key": "a", "value": "x".repeat(20)}]});
+    let refused = group.node("stranger").calls("reportDataByNode", data).await;
+    refused.is_refused("ValidationError", "data must be 20 bytes or less");
+    group.join("kitten").await;
+}

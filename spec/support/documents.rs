@@ -1,0 +1,92 @@
+//! The documents of a thorough client: every field selected, `__typename` in each set.
+
+const GROUP: &str = "id domain fullId name hostId expiresAt heartbeatIntervalSeconds useWebSocket pollingIntervalSeconds __typename";
+const NODE: &str = "id name groupId domain expiresAt heartbeatIntervalSeconds useWebSocket pollingIntervalSeconds __typename";
+const STATUS: &str = "nodeId groupId domain data { key value __typename } timestamp __typename";
+const EVENT: &str =
+    "name firedByNodeId groupId domain payload timestamp cursor orderKey __typename";
+const BEAT: &str = "groupId domain expiresAt heartbeatIntervalSeconds __typename";
+const IN_GROUP: &str = "groupId: ID!, domain: String!";
+
+/// Every field of `MeshMessage`.
+pub fn message() -> String {
+    format!(
+        "groupId domain nodeStatus {{ {STATUS} }} \
+         batchEvent {{ events {{ {EVENT} }} firedByNodeId groupId domain timestamp __typename }} \
+         groupDissolve {{ groupId domain message __typename }} __typename"
+    )
+}
+
+/// The document that calls the root field `name`.
+pub fn of(name: &str) -> String {
+    let by_node = format!("{IN_GROUP}, nodeId: ID!");
+    let by_host = format!("{IN_GROUP}, hostId: ID!");
+    let since = format!("{IN_GROUP}, since: String!");
+    let with_events = format!("{by_node}, events: [EventInput!]!");
+    let (kind, variables, selection) = match name {
+        "listGroupsByDomain" => ("query", "domain: String!".into(), GROUP.into()),
+        "searchGroupsByNamePrefix" => (
+            "query",
+            "namePrefix: String!, limit: Int".into(),
+            GROUP.into(),
+        ),
+        "getNodeStatus" => ("query", "nodeId: ID!".into(), STATUS.into()),
+        "listGroupStatuses" => ("query", IN_GROUP.into(), STATUS.into()),
+        "listNodesInGroup" => ("query", IN_GROUP.into(), NODE.into()),
+        "getEventsSince" => ("query", since, EVENT.into()),
+        "pollGroupData" => {
+            let both = format!("events {{ {EVENT} }} nodeStatuses {{ {STATUS} }} __typename");
+            ("query", since, both)
+        }
+        "createDomain" => ("mutation", String::new(), String::new()),
+        "createGroup" => {
+            let wish = "name: String!, hostId: ID!, domain: String!, \
+                        maxConnectionTimeSeconds: Int, useWebSocket: Boolean!";
+            ("mutation", wish.into(), GROUP.into())
+        }
+        "joinGroup" => (
+            "mutation",
+            format!("{by_node}, useWebSocket: Boolean"),
+            NODE.into(),
+        ),
+        "leaveGroup" => (
+            "mutation",
+            by_node,
+            "peerId groupId domain message __typename".into(),
+        ),
+        "dissolveGroup" => ("mutation", by_host, message()),
+        "renewHeartbeat" => ("mutation", by_host, BEAT.into()),
+        "sendMemberHeartbeat" => ("mutation", by_node, format!("nodeId {BEAT}")),
+        "reportDataByNode" => (
+            "mutation",
+            format!("{by_node}, data: [SensorDataInput!]!"),
+            message(),
+        ),
+        "fireEventsByNode" => ("mutation", with_events, message()),
+        "recordEventsByNode" => (
+            "mutation",
+            with_events,
+            "groupId domain recordedCount nextSince __typename".into(),
+        ),
+        "onMessageInGroup" => ("subscription", IN_GROUP.into(), message()),
+        other => panic!("there is no root field {other}"),
+    };
+    document(kind, name, &variables, &selection)
+}
+
+fn document(kind: &str, name: &str, variables: &str, selection: &str) -> String {
+    if variables.is_empty() {
+        return format!("{kind} {{ {name} }}");
+    }
+    let declared: Vec<_> = variables.split(", ").map(|v| format!("${v}")).collect();
+    let passed: Vec<_> = variables
+        .split(", ")
+        .map(|v| v.split(':').next().unwrap_or_default())
+        .map(|v| format!("{v}: ${v}"))
+        .collect();
+    format!(
+        "{kind} ({}) {{ {name}({}) {{ {selection} }} }}",
+        declared.join(", "),
+        passed.join(", ")
+    )
+}

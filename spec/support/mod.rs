@@ -1,0 +1,16 @@
+//! What the sentences of the suite are made of: a stage to talk to, people who talk to
+//! it, and what they hear.
+
+pub mod documents;
+pub mod people;
+pub mod program;
+pub mod raw;
+pub mod reply;
+pub mod socket;
+pub mod stage;
+pub mod trust;
+
+pub use people::{Group, Node};
+pub use reply::Reply;
+pub use socket::{Ear, Socket};
+pub use stage::{Setup, TestMesh};

@@ -1,0 +1,133 @@
+//! The real program, started as a user starts it.
+
+use std::fs::File;
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+use super::stage::TestMesh;
+
+/// The built program with an environment of its own and no `.env` file near.
+pub fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mesh-v2"));
+    command.current_dir(folder).env_clear();
+    command
+}
+
+/// Runs the program to its end.
+pub fn runs(folder: &Path, arguments: &[&str]) -> Output {
+    program(folder)
+        .args(arguments)
+        .output()
+        .expect("the program runs")
+}
+
+/// A text of the program's output.
+pub fn said(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    log: PathBuf,
+    /// What it printed before it served.
+    pub greeting: String,
+    pub endpoint: String,
+}
+
+impl Server {
+    /// Starts the program in `folder` with `settings` in its environment, on a free port,
+    /// and waits for its greeting.
+    pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = program(folder);
+        command
+            .args(["--listen", "127.0.0.1:0"])
+            .envs(settings.iter().copied());
+        Self::run(folder, command)
+    }
+
+    /// Runs a command that ends up serving.
+    pub fn run(folder: &Path, mut command: Command) -> Self {
+        let log = folder.join(format!("{}.log", uuid::Uuid::new_v4()));
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(File::create(&log).expect("a file for the log"))
+            .spawn();
+        let mut child = child.expect("the program starts");
+        let (mut greeting, mut endpoint) = (String::new(), None);
+        let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();
+        while !greeting.contains("new AWSAppSyncClient") {
+            let Some(Ok(line)) = lines.next() else {
+                let why = std::fs::read_to_string(&log).unwrap_or_default();
+                panic!("the program ended before it served: {greeting}{why}");
+            };
+            if let Some(url) = line.trim().strip_prefix("endpoint") {
+                endpoint.get_or_insert_with(|| url.trim().to_owned());
+            }
+            greeting.push_str(&line);
+            greeting.push('\n');
+        }
+        let endpoint = endpoint.expect("the endpoint is printed");
+        Self {
+            child,
+            log,
+            greeting,
+            endpoint,
+        }
+    }
+
+    /// The stage as tests talk to it.
+    pub fn mesh(&self, key: &str) -> TestMesh {
+        TestMesh::at(&self.endpoint, key)
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).expect("a log of text")
+    }
+
+    /// SIGKILL: no goodbye, no flush.
+    pub fn dies(mut self) {
+        self.child.kill().expect("a process to kill");
+        self.child.wait().expect("its end");
+    }
+
+    /// Sends SIGTERM to this process alone.
+    pub fn is_asked_to_stop(&self) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill")
+            .args(["-TERM", &id])
+            .status()
+            .expect("kill runs");
+        assert!(sent.success());
+    }
+
+    /// Waits for its end and answers its exit code.
+    pub fn ends(mut self) -> Option<i32> {
+        self.child.wait().expect("its end").code()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A folder to work in.
+pub fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+/// Bytes of all files in a folder.
+pub fn size_of(folder: &Path) -> u64 {
+    let files = std::fs::read_dir(folder).expect("a folder");
+    files
+        .map(|file| file.and_then(|f| f.metadata()).expect("a file").len())
+        .sum()
+}

@@ -1,0 +1,102 @@
+//! Bytes on the wire, for what no well-behaved client can say.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::socket::header_in_query;
+use super::stage::{PATIENCE, TestMesh};
+
+/// A bare TCP connection to a plain stage.
+pub struct Wire(pub TcpStream);
+
+impl Wire {
+    pub async fn to(mesh: &TestMesh) -> Self {
+        Self(
+            TcpStream::connect(mesh.address())
+                .await
+                .expect("a connection"),
+        )
+    }
+
+    /// A connection upgraded to a WebSocket and acknowledged.
+    pub async fn upgraded(mesh: &TestMesh) -> Self {
+        let mut wire = Self::to(mesh).await;
+        let request = format!(
+            "GET /graphql/realtime{} HTTP/1.1\r\nhost: {}\r\nupgrade: websocket\r\n\
+             connection: upgrade\r\nsec-websocket-version: 13\r\n\
+             sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
+             sec-websocket-protocol: graphql-ws\r\n\r\n",
+            header_in_query(mesh, &mesh.key),
+            mesh.address(),
+        );
+        wire.writes(request.as_bytes()).await;
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(wire.0.read_u8().await.expect("an answer to the upgrade"));
+        }
+        assert!(
+            head.starts_with(b"HTTP/1.1 101"),
+            "{}",
+            String::from_utf8_lossy(&head)
+        );
+        wire
+    }
+
+    pub async fn writes(&mut self, bytes: &[u8]) {
+        self.0
+            .write_all(bytes)
+            .await
+            .expect("the connection takes bytes");
+    }
+
+    /// Sends a frame with the mask of a client: `first` holds FIN and the opcode.
+    pub async fn frames(&mut self, first: u8, payload: &[u8]) {
+        let length = u8::try_from(payload.len())
+            .ok()
+            .filter(|l| *l < 126)
+            .expect("a short frame");
+        let mut bytes = vec![first, 0x80 | length, 0, 0, 0, 0];
+        bytes.extend_from_slice(payload);
+        self.writes(&bytes).await;
+    }
+
+    /// Everything that comes until the server ends the connection.
+    pub async fn reads_to_the_end(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        timeout(PATIENCE, self.0.read_to_end(&mut bytes))
+            .await
+            .expect("the server ends the connection")
+            .expect("an orderly end");
+        bytes
+    }
+
+    /// The code of the server's close frame, whatever comes before it.
+    pub async fn close_code(&mut self) -> u16 {
+        loop {
+            let first = timeout(PATIENCE, self.0.read_u8())
+                .await
+                .expect("a frame")
+                .expect("a frame");
+            let length = match self.0.read_u8().await.expect("a length") {
+                126 => usize::from(self.0.read_u16().await.expect("a length")),
+                length => usize::from(length),
+            };
+            let mut payload = vec![0; length];
+            self.0.read_exact(&mut payload).await.expect("a payload");
+            if first == 0x88 {
+                return u16::from_be_bytes([payload[0], payload[1]]);
+            }
+        }
+    }
+
+    /// Waits until the server has ended the connection, at most so long.
+    pub async fn ends_within(&mut self, patience: Duration) -> bool {
+        let mut bytes = Vec::new();
+        timeout(patience, self.0.read_to_end(&mut bytes))
+            .await
+            .is_ok()
+    }
+}

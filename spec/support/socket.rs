@@ -1,0 +1,234 @@
+//! WebSockets as the clients speak them, and an ear for one group.
+
+use std::time::Duration;
+
+use data_encoding::{BASE64, BASE64URL_NOPAD};
+use futures_util::{SinkExt as _, StreamExt as _};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
+use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
+
+use super::documents;
+use super::people::{Status, text};
+use super::stage::{PATIENCE, TestMesh};
+use super::trust;
+
+/// What a client of AppSync shows: the key and where it believes to be.
+pub fn header_object(mesh: &TestMesh, key: &str) -> String {
+    json!({"host": mesh.address(), "x-amz-date": "20261121T033523Z", "x-api-key": key}).to_string()
+}
+
+/// The query string in which `aws-appsync` shows its key: standard base64, not escaped.
+pub fn header_in_query(mesh: &TestMesh, key: &str) -> String {
+    let header = BASE64.encode(header_object(mesh, key).as_bytes());
+    format!("?header={header}&payload=e30=")
+}
+
+/// The sub-protocol in which Amplify shows its key.
+pub fn header_in_protocol(mesh: &TestMesh, key: &str) -> String {
+    let header = BASE64URL_NOPAD.encode(header_object(mesh, key).as_bytes());
+    format!("header-{header}")
+}
+
+/// The upgrade request of a client: a path with its query, and the sub-protocols it offers.
+pub fn upgrade(mesh: &TestMesh, path: &str, protocols: &str) -> Request {
+    let url = format!("{}{path}", mesh.origin().replacen("http", "ws", 1));
+    let mut request = url.into_client_request().expect("a WebSocket URL");
+    if !protocols.is_empty() {
+        let protocols = protocols.parse().expect("a header");
+        request
+            .headers_mut()
+            .insert("sec-websocket-protocol", protocols);
+    }
+    request
+}
+
+/// An open socket.
+pub struct Socket {
+    frames: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    pub response: Response,
+}
+
+impl Socket {
+    /// Opens a socket with a request made by [`upgrade`].
+    pub async fn open(request: Request) -> Self {
+        let secure = request.uri().scheme_str() == Some("wss");
+        let connector = if secure {
+            Connector::Rustls(trust::tls().into())
+        } else {
+            Connector::Plain
+        };
+        let opening =
+            tokio_tungstenite::connect_async_tls_with_config(request, None, true, Some(connector));
+        let (frames, response) = opening.await.expect("the upgrade succeeds");
+        Self { frames, response }
+    }
+
+    /// Opens a socket as `aws-appsync` does.
+    pub async fn connect(mesh: &TestMesh, path: &str, key: Option<&str>) -> Self {
+        let query = key
+            .map(|key| header_in_query(mesh, key))
+            .unwrap_or_default();
+        Self::open(upgrade(mesh, &format!("{path}{query}"), "graphql-ws")).await
+    }
+
+    /// Opens a socket as `graphql-ws` does and is acknowledged.
+    pub async fn transport(mesh: &TestMesh) -> Self {
+        let mut socket = Self::open(upgrade(mesh, "/graphql", "graphql-transport-ws")).await;
+        socket
+            .says(&json!({"type": "connection_init", "payload": {"x-api-key": mesh.key}}))
+            .await;
+        assert_eq!(socket.hears().await, json!({"type": "connection_ack"}));
+        socket
+    }
+
+    /// Sends `connection_init` and hears the acknowledgement and the sign of life after it.
+    pub async fn is_acknowledged(&mut self) {
+        self.says(&json!({"type": "connection_init"})).await;
+        let ack = json!({"type": "connection_ack", "payload": {"connectionTimeoutMs": 300_000}});
+        assert_eq!(self.hears().await, ack);
+        assert_eq!(self.hears().await, json!({"type": "ka"}));
+    }
+
+    pub async fn says(&mut self, message: &Value) {
+        self.sends(Message::text(message.to_string())).await;
+    }
+
+    pub async fn sends(&mut self, message: Message) {
+        self.frames
+            .send(message)
+            .await
+            .expect("the socket takes a message");
+    }
+
+    /// Sends `start` as an AppSync client.
+    pub async fn starts(&mut self, id: &str, document: &str, variables: Value) {
+        let data = json!({"query": document, "variables": variables}).to_string();
+        self.says(&json!({"id": id, "type": "start", "payload": {"data": data, "extensions": {}}}))
+            .await;
+    }
+
+    /// Subscribes to a group as an AppSync client and is acknowledged.
+    pub async fn listens(&mut self, id: &str, group: &str, domain: &str) {
+        let variables = json!({"groupId": group, "domain": domain});
+        self.starts(id, &documents::of("onMessageInGroup"), variables)
+            .await;
+        assert_eq!(self.hears().await, json!({"id": id, "type": "start_ack"}));
+    }
+
+    /// The next message, signs of life included.
+    #[track_caller]
+    pub fn hears(&mut self) -> impl Future<Output = Value> + '_ {
+        let caller = std::panic::Location::caller();
+        async move {
+            match self.next(PATIENCE).await {
+                Some(Message::Text(text)) => {
+                    serde_json::from_str(&text).expect("JSON in every message")
+                }
+                other => panic!("{other:?} instead of a message, at {caller}"),
+            }
+        }
+    }
+
+    /// The next message that is no sign of life.
+    pub async fn hears_news(&mut self) -> Value {
+        loop {
+            let message = self.hears().await;
+            if message["type"] != "ka" {
+                return message;
+            }
+        }
+    }
+
+    /// The next frame of any kind, pongs included; `None` at the end or when nothing comes.
+    pub async fn next(&mut self, patience: Duration) -> Option<Message> {
+        match timeout(patience, self.frames.next()).await.ok()?? {
+            Ok(message) => Some(message),
+            Err(Error::ConnectionClosed | Error::AlreadyClosed) => None,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Skips what is still said and answers with which code the server closes.
+    #[track_caller]
+    pub fn is_closed(&mut self) -> impl Future<Output = u16> + '_ {
+        let caller = std::panic::Location::caller();
+        async move {
+            loop {
+                match self.next(PATIENCE).await {
+                    Some(Message::Close(Some(frame))) => {
+                        assert!(!frame.reason.is_empty(), "a close code has its reason");
+                        return frame.code.into();
+                    }
+                    Some(Message::Text(_) | Message::Ping(_) | Message::Pong(_)) => {}
+                    other => panic!("{other:?} instead of a close, at {caller}"),
+                }
+            }
+        }
+    }
+
+    /// Ends the connection without a goodbye, as a drop of the network does.
+    pub fn breaks(self) {
+        drop(self);
+    }
+}
+
+/// An AppSync subscription to one group.
+pub struct Ear {
+    pub socket: Socket,
+    id: String,
+}
+
+impl Ear {
+    pub async fn to(mesh: &TestMesh, group: &str, domain: &str) -> Self {
+        let mut socket = mesh.opens().await;
+        socket.is_acknowledged().await;
+        let id = uuid::Uuid::new_v4().to_string();
+        socket.listens(&id, group, domain).await;
+        Self { socket, id }
+    }
+
+    /// The next `MeshMessage`.
+    pub async fn message(&mut self) -> Value {
+        let heard = self.socket.hears_news().await;
+        let told = json!({"id": self.id, "type": "data", "payload": heard["payload"]});
+        assert_eq!(heard, told, "every message is data of the subscription");
+        let payload = heard["payload"].as_object().expect("a payload");
+        assert_eq!(
+            payload.keys().collect::<Vec<_>>(),
+            ["data"],
+            "no errors beside data: {heard}"
+        );
+        let message = heard["payload"]["data"]["onMessageInGroup"].clone();
+        let members = ["nodeStatus", "batchEvent", "groupDissolve"];
+        let set = members
+            .iter()
+            .filter(|member| !message[**member].is_null())
+            .count();
+        assert_eq!(set, 1, "exactly one member is set: {message}");
+        message
+    }
+
+    /// The next message, which must be a report.
+    pub async fn status(&mut self) -> Status {
+        Status::of(&self.message().await["nodeStatus"])
+    }
+
+    /// The names of the next message's events.
+    pub async fn events(&mut self) -> Vec<String> {
+        let message = self.message().await;
+        super::people::all(
+            "name",
+            super::people::list(&message["batchEvent"]["events"]),
+        )
+    }
+
+    /// The sentence of the next message, which must be the group's end.
+    pub async fn dissolution(&mut self) -> String {
+        text(&self.message().await["groupDissolve"]["message"])
+    }
+}

@@ -1,0 +1,289 @@
+//! A stage under test: one that the test starts itself, or the one that
+//! `APPSYNC_ENDPOINT` and `APPSYNC_API_KEY` name.
+
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_v2::auth::ApiKeys;
+use mesh_v2::domains::DomainKey;
+use mesh_v2::heartbeat::clock::Clock;
+use mesh_v2::heartbeat::rules::{Rules, Timings};
+use mesh_v2::hub::Hub;
+use mesh_v2::mesh::{Mesh, NextSince};
+use mesh_v2::model::limits::Limits;
+use mesh_v2::realtime::session::SocketLimits;
+use mesh_v2::resolvers::DocumentLimits;
+use mesh_v2::server::{self, HttpLimits, Listeners, ServerSettings};
+use mesh_v2::store::Store;
+use mesh_v2::store::embedded::Embedded;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use super::documents;
+use super::people::Host;
+use super::reply::Reply;
+use super::socket::Socket;
+use super::trust;
+
+/// The key of every stage that a test starts; no word of it may ever be logged.
+pub const KEY: &str = "da2-spec-kitchen-key";
+/// The secret of every stage that a test starts.
+pub const SECRET: &[u8] = b"a secret of the suite";
+/// How long anything may take to be heard.
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How a test's own stage is set up.
+pub struct Setup {
+    pub timings: Timings,
+    pub limits: Limits,
+    pub documents: DocumentLimits,
+    pub sockets: SocketLimits,
+    pub http: HttpLimits,
+    pub next_since: NextSince,
+    pub trusted_proxies: Vec<ipnet::IpNet>,
+    pub development_key: Option<&'static str>,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            timings: Timings::STG,
+            limits: Limits::default(),
+            documents: DocumentLimits::default(),
+            sockets: SocketLimits::default(),
+            http: HttpLimits::default(),
+            next_since: NextSince::default(),
+            trusted_proxies: Vec::new(),
+            development_key: None,
+        }
+    }
+}
+
+/// A stage and the way to it.
+pub struct TestMesh {
+    pub endpoint: String,
+    pub key: String,
+    /// A domain of this test alone.
+    pub domain: String,
+    http: reqwest::Client,
+    tag: String,
+    own: Option<Own>,
+}
+
+struct Own {
+    clock: Clock,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    _stops_when_dropped: DropGuard,
+    _folder: Option<TempDir>,
+}
+
+/// The store that stages of this suite stand on, chosen by `MESH_SPEC_STORE`.
+fn store(rules: Rules, limits: Limits) -> (Arc<dyn Store>, Option<TempDir>) {
+    let chosen = std::env::var("MESH_SPEC_STORE").unwrap_or_else(|_| "embedded".into());
+    match chosen.as_str() {
+        "memory" => (Arc::new(Embedded::in_memory(rules, limits)), None),
+        "embedded" => {
+            let folder = tempfile::tempdir().expect("a folder for the store");
+            let store = Embedded::open(folder.path(), rules, limits).expect("the store opens");
+            (Arc::new(store), Some(folder))
+        }
+        other => panic!("MESH_SPEC_STORE is memory or embedded, not {other}"),
+    }
+}
+
+fn unique() -> String {
+    uuid::Uuid::new_v4().simple().to_string()[..12].to_owned()
+}
+
+impl TestMesh {
+    /// The stage outside, if one is named, else one of the test's own.
+    pub async fn start() -> Self {
+        match (
+            std::env::var("APPSYNC_ENDPOINT"),
+            std::env::var("APPSYNC_API_KEY"),
+        ) {
+            (Ok(endpoint), Ok(key)) => Self {
+                tag: format!("-{}", unique()),
+                ..Self::at(&endpoint, &key)
+            },
+            _ => Self::launch(Setup::default()).await,
+        }
+    }
+
+    /// A stage of the test's own, set up as the test needs it.
+    pub async fn own(set_up: impl FnOnce(&mut Setup)) -> Self {
+        if std::env::var_os("APPSYNC_ENDPOINT").is_some() {
+            let thread = std::thread::current();
+            let name = thread.name().unwrap_or("a test");
+            // Past the test harness, which keeps what a passing test prints to itself.
+            let _ = writeln!(
+                std::io::stderr(),
+                "{name} needs a server of its own and starts one"
+            );
+        }
+        let mut setup = Setup::default();
+        set_up(&mut setup);
+        Self::launch(setup).await
+    }
+
+    /// A stage that runs elsewhere.
+    pub fn at(endpoint: &str, key: &str) -> Self {
+        Self {
+            http: trust::client(endpoint),
+            endpoint: endpoint.into(),
+            key: key.into(),
+            domain: format!("class-{}", unique()),
+            tag: String::new(),
+            own: None,
+        }
+    }
+
+    async fn launch(setup: Setup) -> Self {
+        let rules = Rules::new(setup.timings).expect("timings that can work");
+        let (store, folder) = store(rules, setup.limits);
+        let clock = Clock::system();
+        let mesh = Mesh {
+            store,
+            hub: Hub::new(),
+            rules,
+            clock: clock.clone(),
+            limits: setup.limits,
+            domains: DomainKey::new(SECRET),
+            next_since: setup.next_since,
+        };
+        let settings = ServerSettings {
+            keys: ApiKeys::new([KEY]),
+            development_key: setup.development_key,
+            trusted_proxies: setup.trusted_proxies.into(),
+            documents: setup.documents,
+            sockets: setup.sockets,
+            http: setup.http,
+        };
+        let plain = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = plain.local_addr().expect("an address");
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let listeners = Listeners { plain, tls: None };
+        tasks.spawn(server::run(mesh, settings, listeners, stop.clone()));
+        tasks.close();
+        let endpoint = format!("http://{address}/graphql");
+        Self {
+            http: trust::client(&endpoint),
+            endpoint,
+            key: KEY.into(),
+            domain: format!("class-{}", unique()),
+            tag: String::new(),
+            own: Some(Own {
+                clock,
+                stop: stop.clone(),
+                tasks,
+                _stops_when_dropped: stop.drop_guard(),
+                _folder: folder,
+            }),
+        }
+    }
+
+    /// Moves the stage's time; a stage outside is waited for.
+    pub async fn passes(&self, time: Duration) {
+        match &self.own {
+            Some(own) => own.clock.advance(time),
+            None => tokio::time::sleep(time).await,
+        }
+    }
+
+    /// Seconds by which the stage's time is moved.
+    pub async fn passes_seconds(&self, seconds: u64) {
+        self.passes(Duration::from_secs(seconds)).await;
+    }
+
+    /// Stops the test's own stage and waits until it has stopped.
+    pub async fn stops(&self) {
+        let own = self.own.as_ref().expect("a stage of the test's own");
+        own.stop.cancel();
+        own.tasks.wait().await;
+    }
+
+    /// The name under which this test's stage knows `name`: on a shared stage, another
+    /// test's kitten is another node.
+    pub fn id(&self, name: &str) -> String {
+        format!("{name}{}", self.tag)
+    }
+
+    /// A person who may host groups, in this test's domain.
+    pub fn host(&self, name: &str) -> Host<'_> {
+        Host::new(self, self.id(name), self.domain.clone())
+    }
+
+    /// Where HTTP and WebSockets are served, without a path.
+    pub fn origin(&self) -> &str {
+        self.endpoint
+            .strip_suffix("/graphql")
+            .unwrap_or(&self.endpoint)
+    }
+
+    /// The address of the stage's own listener.
+    pub fn address(&self) -> String {
+        self.origin()
+            .split_once("://")
+            .expect("an origin")
+            .1
+            .to_owned()
+    }
+
+    /// The HTTP client, for requests that are formed by hand.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// Posts an envelope with the stage's key.
+    pub async fn posts(&self, envelope: &Value) -> Reply {
+        let request = self
+            .http
+            .post(&self.endpoint)
+            .header("x-api-key", &self.key);
+        Reply::to(request.json(envelope)).await
+    }
+
+    /// Asks a document without variables.
+    pub async fn asks(&self, document: &str) -> Reply {
+        self.posts(&json!({"query": document})).await
+    }
+
+    /// Asks a document with variables.
+    pub async fn asks_with(&self, document: &str, variables: Value) -> Reply {
+        self.posts(&json!({"query": document, "variables": variables}))
+            .await
+    }
+
+    /// Calls one root field with every field of its result selected.
+    pub async fn calls(&self, field: &str, arguments: Value) -> Reply {
+        self.asks_with(&documents::of(field), arguments).await
+    }
+
+    /// Opens a socket that shows the stage's key in its query string.
+    pub async fn opens(&self) -> Socket {
+        Socket::connect(self, "/graphql/realtime", Some(&self.key)).await
+    }
+
+    /// Whether another client is still served: what every kind of misuse must leave so.
+    #[track_caller]
+    pub fn still_serves(&self) -> impl Future<Output = ()> + '_ {
+        let caller = std::panic::Location::caller();
+        async move {
+            // A fresh client has no connection of those that were misused.
+            let request = trust::client(&self.endpoint)
+                .post(&self.endpoint)
+                .header("x-api-key", &self.key);
+            let reply = Reply::to(request.json(&json!({"query": "{ __typename }"}))).await;
+            assert_eq!(
+                reply.json,
+                json!({"data": {"__typename": "Query"}}),
+                "the server no longer serves after {caller}"
+            );
+        }
+    }
+}

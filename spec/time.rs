@@ -1,0 +1,256 @@
+//! What time does to groups. Groups of stage stg live 60 s after their host's last
+//! heartbeat and 300 s at most.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::people::{event, list, text};
+use crate::support::{Group, Reply, TestMesh};
+
+/// The five mutations that the shared group check guards (contract 1.2).
+pub const GUARDED: [&str; 5] = [
+    "joinGroup",
+    "renewHeartbeat",
+    "sendMemberHeartbeat",
+    "reportDataByNode",
+    "fireEventsByNode",
+];
+
+/// Calls any mutation about the group with arguments that would do for a living one.
+pub async fn call(group: &Group<'_>, field: &str) -> Reply {
+    let mut more = match field {
+        "renewHeartbeat" | "dissolveGroup" => json!({"hostId": group.host}),
+        _ => json!({"nodeId": group.mesh.id("kitten")}),
+    };
+    match field {
+        "reportDataByNode" => more["data"] = json!([{"key": "a", "value": "1"}]),
+        "fireEventsByNode" | "recordEventsByNode" => {
+            more["events"] = json!([event("go", json!({}))]);
+        }
+        _ => {}
+    }
+    group.calls(field, more).await
+}
+
+/// What the check says about a group that ended in this very moment. The reaper, which
+/// looks every half second, may have tidied the group between the two: then another is made.
+async fn refused_at_the_end(
+    field: &str,
+    seconds: Value,
+    wait: u64,
+    expected: impl Fn(&Group<'_>) -> String,
+) {
+    let mesh = TestMesh::own(|_| {}).await;
+    let mut last = (String::new(), String::new());
+    for attempt in 0..5 {
+        let host = mesh.host(&format!("teacher {attempt}"));
+        let wish = json!({"maxConnectionTimeSeconds": seconds});
+        let group = host.group(&host.wishes("class", wish).await);
+        group.join("kitten").await;
+        mesh.passes_seconds(wait).await;
+        last = call(&group, field).await.refusal();
+        if last == ("GroupNotFound".into(), expected(&group)) {
+            return;
+        }
+    }
+    panic!("{field}: {last:?}");
+}
+
+#[tokio::test]
+async fn a_group_past_its_end_is_refused_with_its_end() {
+    for field in GUARDED {
+        refused_at_the_end(field, json!(30), 32, |group| {
+            let ends = text(&group.record["expiresAt"]);
+            format!(
+                "Group expired: {}@{} (expiresAt: {ends})",
+                group.id, group.domain
+            )
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_group_without_its_hosts_heartbeat_is_refused_as_such() {
+    for field in GUARDED {
+        refused_at_the_end(field, json!(300), 62, |group| {
+            format!(
+                "Group not found: {}@{} (heartbeat expired)",
+                group.id, group.domain
+            )
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn d23_dissolving_and_recording_are_refused_for_a_dead_group_in_their_own_words() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    group.join("kitten").await;
+    mesh.passes_seconds(62).await;
+    let full = format!("Group not found: {}@{}", group.id, group.domain);
+    call(&group, "dissolveGroup")
+        .await
+        .is_refused("GroupNotFound", &full);
+    call(&group, "recordEventsByNode")
+        .await
+        .is_refused("GroupNotFound", "Group not found");
+}
+
+#[tokio::test]
+async fn d23_queries_on_a_dead_group_are_empty() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates_polling("class").await;
+    let kitten = group.join("kitten").await;
+    mesh.passes_seconds(58).await;
+    kitten.reports([("temp", "21")]).await;
+    kitten.records(["go"]).await;
+    assert_eq!(group.events_since("").await.len(), 1);
+    mesh.passes_seconds(4).await;
+    for field in ["listGroupStatuses", "listNodesInGroup"] {
+        assert_eq!(
+            group.calls(field, json!({})).await.value(),
+            json!([]),
+            "{field}"
+        );
+    }
+    assert!(group.events_since("").await.is_empty());
+    let polled = group
+        .calls("pollGroupData", json!({"since": ""}))
+        .await
+        .value();
+    let empty = json!({"events": [], "nodeStatuses": [], "__typename": "PollGroupData"});
+    assert_eq!(polled, empty);
+    assert_eq!(kitten.status().await, None);
+}
+
+#[tokio::test]
+async fn a_beating_group_lives_until_its_end_and_no_longer() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    for _ in 0..5 {
+        mesh.passes_seconds(55).await;
+        assert_eq!(
+            group.renews().await.value()["expiresAt"],
+            group.record["expiresAt"]
+        );
+    }
+    mesh.passes_seconds(28).await;
+    let (kind, message) = group.renews().await.refusal();
+    assert_eq!(kind, "GroupNotFound", "{message}");
+}
+
+#[tokio::test]
+async fn a_listing_hides_groups_whose_host_fell_silent_or_whose_time_is_up() {
+    let mesh = TestMesh::start().await;
+    let prefix = uuid::Uuid::new_v4().simple().to_string()[..6].to_owned();
+    let beating = mesh.host("beating").creates(&prefix).await;
+    mesh.host("silent").creates(&prefix).await;
+    mesh.host("short")
+        .wishes(&prefix, json!({"maxConnectionTimeSeconds": 40}))
+        .await
+        .value();
+    let shown = async || {
+        let listed = mesh
+            .calls("listGroupsByDomain", json!({"domain": mesh.domain}))
+            .await
+            .value();
+        let found = mesh.calls("searchGroupsByNamePrefix", json!({"namePrefix": prefix}));
+        assert_eq!(found.await.value(), listed);
+        list(&listed)
+            .iter()
+            .map(|group| text(&group["hostId"]))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(shown().await.len(), 3);
+    mesh.passes_seconds(41).await;
+    beating.renews().await.value();
+    assert_eq!(shown().await.len(), 2);
+    mesh.passes_seconds(20).await;
+    assert_eq!(shown().await, [&*beating.host]);
+}
+
+#[tokio::test]
+async fn a_host_whose_group_died_gets_a_new_one() {
+    let mesh = TestMesh::start().await;
+    let host = mesh.host("teacher");
+    let former = host.creates("class").await;
+    mesh.passes_seconds(62).await;
+    let next = host.creates("class").await;
+    assert_ne!(next.id, former.id);
+    next.join("kitten").await;
+}
+
+#[tokio::test]
+async fn d5_a_renew_never_revives() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    group.dissolves().await.value();
+    let full = format!("Group not found: {}@{}", group.id, group.domain);
+    group.renews().await.is_refused("GroupNotFound", &full);
+    let silent = mesh.host("silent").creates("class").await;
+    mesh.passes_seconds(62).await;
+    assert_eq!(silent.renews().await.refusal().0, "GroupNotFound");
+    assert_eq!(silent.renews().await.refusal().0, "GroupNotFound");
+    let listed = mesh
+        .calls("listGroupsByDomain", json!({"domain": mesh.domain}))
+        .await
+        .value();
+    assert_eq!(listed, json!([]));
+}
+
+/// What is heard within the two seconds after a group's end, in real time.
+async fn told_once(ear: &mut crate::support::Ear, expected: &str) {
+    let end = tokio::time::timeout(Duration::from_secs(2), ear.dissolution()).await;
+    assert_eq!(end.expect("the end is told within 2 s"), expected);
+    let more = tokio::time::timeout(Duration::from_millis(1500), ear.message()).await;
+    assert!(more.is_err(), "the end is told once: {more:?}");
+}
+
+#[tokio::test]
+async fn d7_the_end_of_a_group_whose_host_fell_silent_is_told_once_within_two_seconds() {
+    let mesh = TestMesh::own(|_| {}).await;
+    let group = mesh.host("teacher").creates("class").await;
+    let mut ear = group.listen().await;
+    mesh.passes_seconds(61).await;
+    let end = format!(
+        "Group {}@{} has ended: its host fell silent.",
+        group.id, group.domain
+    );
+    told_once(&mut ear, &end).await;
+}
+
+#[tokio::test]
+async fn d7_the_end_of_a_group_whose_time_is_up_is_told_once_within_two_seconds() {
+    let mesh = TestMesh::own(|_| {}).await;
+    let host = mesh.host("teacher");
+    let group = host.group(
+        &host
+            .wishes("class", json!({"maxConnectionTimeSeconds": 30}))
+            .await,
+    );
+    let mut ear = group.listen().await;
+    mesh.passes_seconds(31).await;
+    let end = format!(
+        "Group {}@{} has ended: its time is up.",
+        group.id, group.domain
+    );
+    told_once(&mut ear, &end).await;
+}
+
+#[tokio::test]
+async fn d7_a_group_that_its_host_replaces_is_told_too() {
+    let mesh = TestMesh::own(|_| {}).await;
+    let host = mesh.host("teacher");
+    let group = host.creates("class").await;
+    let mut ear = group.listen().await;
+    mesh.passes_seconds(60).await;
+    host.creates("class").await;
+    let end = ear.dissolution().await;
+    assert!(
+        end.starts_with(&format!("Group {}@{} has ended: ", group.id, group.domain)),
+        "{end}"
+    );
+}

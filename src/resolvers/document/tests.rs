@@ -1,0 +1,144 @@
+//! Documents, good and bad.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn ask<'a>(query: &'a str, name: Option<&'a str>) -> Ask<'a> {
+    Ask {
+        query: query.into(),
+        variables: None,
+        operation_name: name.map(Into::into),
+    }
+}
+
+fn parse(query: &str) -> Result<Document, DocumentError> {
+    Documents::new(DocumentLimits::default()).get(&ask(query, None))
+}
+
+#[test]
+fn deep_brackets_are_refused_before_they_are_parsed() {
+    for (open, close) in [("[", "]"), ("{a:", "}"), ("(", ")")] {
+        let text = format!(
+            "{{ f(a: {}1{}) }}",
+            open.repeat(50_000),
+            close.repeat(50_000)
+        );
+        assert!(matches!(
+            parse(&text),
+            Err(DocumentError::TooDeep { limit: 64, .. })
+        ));
+    }
+    assert!(
+        parse(&format!(
+            "{{ f(a: {}1{}) }}",
+            "[".repeat(60),
+            "]".repeat(60)
+        ))
+        .is_ok()
+    );
+}
+
+#[test]
+fn fragments_that_multiply_or_run_in_circles_are_refused_before_they_are_followed() {
+    let doubling = |i| format!("fragment F{i} on Q {{ ...F{0} ...F{0} }}", i + 1);
+    let bomb = (0..60).map(doubling).collect::<Vec<_>>().join(" ");
+    for text in [
+        format!("{{ ...F0 }} {bomb} fragment F60 on Q {{ f }}"),
+        format!("query A {{ f }} query B {{ ...F0 }} {bomb} fragment F60 on Q {{ f }}"),
+        "{ ...A } fragment A on Q { ...B } fragment B on Q { f ...A }".into(),
+    ] {
+        let named = ask(&text, text.contains("query A").then_some("A"));
+        let refused = Documents::new(DocumentLimits::default())
+            .get(&named)
+            .unwrap_err();
+        assert_eq!(refused, DocumentError::TooWide { limit: 400 });
+    }
+    assert!(parse(&format!("{{ {} }}", "f ".repeat(400))).is_ok());
+}
+
+#[test]
+fn brackets_in_texts_and_comments_do_not_count() {
+    let many = "[".repeat(200);
+    for text in [
+        format!("{{ f(a: \"{many}\") }}"),
+        format!("{{ f(a: \"\\\"{many}\") }}"),
+        format!("{{ f(a: \"\"\"{many} \\\"\"\" {many}\"\"\") }}"),
+        format!("# {many}\n{{ f }}"),
+    ] {
+        assert!(parse(&text).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn a_syntax_error_says_where_and_does_not_repeat_the_document() {
+    let error = parse("{ f(secret: \"kitten\"").unwrap_err();
+    assert!(!error.to_string().contains("kitten"));
+    assert_eq!(error.locations().len(), 1);
+}
+
+#[test]
+fn an_envelope_is_read_or_refused() {
+    let read = |json: &str| Ask::read(json.as_bytes()).and_then(|ask| Some(ask.variables()?.len()));
+    assert_eq!(
+        read(r#"{"query":"{ a }","variables":{"x":1},"extensions":{}}"#),
+        Some(1)
+    );
+    assert_eq!(
+        read(r#"{"query":"{ a }","variables":null,"operationName":null}"#),
+        Some(0)
+    );
+    let deep = format!(
+        r#"{{"query":"{{ a }}","variables":{{"x":{}{}}}}}"#,
+        "[".repeat(200),
+        "]".repeat(200)
+    );
+    for bad in [
+        &*deep,
+        r#"{"query":"{ a }","variables":{"x":"\ud800"}}"#,
+        "",
+        "meow",
+        "{}",
+        "[]",
+        r#"{"query":7}"#,
+        r#"{"query":"{ a }","variables":"x"}"#,
+    ] {
+        assert_eq!(read(bad), None, "{bad}");
+    }
+}
+
+#[test]
+fn the_operation_is_chosen_by_name() {
+    let documents = Documents::new(DocumentLimits::default());
+    let named = |name| {
+        let ask = ask("query A { a } mutation B { b }", name);
+        documents.get(&ask).map(|document| document.kind())
+    };
+    assert_eq!(named(Some("B")), Ok(OperationType::Mutation));
+    assert_eq!(named(None), Err(DocumentError::NoOperationName));
+    assert_eq!(
+        named(Some("C")),
+        Err(DocumentError::UnknownOperation("C".into()))
+    );
+}
+
+#[test]
+fn a_variable_that_must_have_a_value_is_named_when_it_has_none() {
+    let document = parse("query Q($x: String!, $y: Int, $z: Int! = 1) { f }").unwrap();
+    let check = |json: serde_json::Value| {
+        document
+            .check_variables(&Variables::from_json(json))
+            .map_err(|e| e.to_string())
+    };
+    assert_eq!(check(serde_json::json!({"x": "1"})), Ok(()));
+    let text = "Variable 'x' has coerced Null value for NonNull type 'String!'";
+    assert_eq!(check(serde_json::json!({})), Err(text.to_owned()));
+    assert_eq!(check(serde_json::json!({"x": null})), Err(text.to_owned()));
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_parsed_or_refused_and_never_panics(text in "[\\[\\](){}\"#\\\\\n a:é]{0,200}") {
+        let _ = parse(&text);
+    }
+}
