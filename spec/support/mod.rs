@@ -2,6 +2,9 @@
 //! it, and what they hear.
 
 pub mod documents;
+#[cfg(feature = "dynamodb")]
+#[path = "../../src/store/dynamodb/tests/engine.rs"]
+mod engine;
 pub mod people;
 pub mod program;
 pub mod raw;

@@ -83,7 +83,7 @@ struct Own {
 }
 
 /// The store that stages of this suite stand on, chosen by `MESH_SPEC_STORE`.
-fn store(rules: Rules, limits: Limits) -> (Arc<dyn Store>, Option<TempDir>) {
+async fn store(rules: Rules, limits: Limits) -> (Arc<dyn Store>, Option<TempDir>) {
     let chosen = std::env::var("MESH_SPEC_STORE").unwrap_or_else(|_| "embedded".into());
     match chosen.as_str() {
         "memory" => (Arc::new(Embedded::in_memory(rules, limits)), None),
@@ -92,8 +92,29 @@ fn store(rules: Rules, limits: Limits) -> (Arc<dyn Store>, Option<TempDir>) {
             let store = Embedded::open(folder.path(), rules, limits).expect("the store opens");
             (Arc::new(store), Some(folder))
         }
-        other => panic!("MESH_SPEC_STORE is memory or embedded, not {other}"),
+        #[cfg(feature = "dynamodb")]
+        "dynamodb" => (Arc::new(on_a_table(rules, limits).await), None),
+        other => panic!("MESH_SPEC_STORE is memory, embedded or dynamodb, not {other}"),
     }
+}
+
+/// A store on a new table of the DynamoDB that tests run on.
+#[cfg(feature = "dynamodb")]
+async fn on_a_table(rules: Rules, limits: Limits) -> mesh_v2::store::dynamodb::DynamoDb {
+    use mesh_v2::store::dynamodb::{DynamoDb, client, table};
+    let settings = client::Settings {
+        endpoint: Some(super::engine::engine().endpoint.clone()),
+        // A table may count polls some seconds longer than the minute; a sentence counts exactly.
+        note_polls_every: Duration::ZERO,
+        // The machine may be busy with other tests.
+        attempt_timeout: Duration::from_secs(20),
+        request_timeout: Duration::from_secs(40),
+        ..client::Settings::new(format!("MeshV2Table-spec-{}", unique()))
+    };
+    let client = client::client(&settings).await;
+    let made = table::create(&client, &settings.table, "spec", "Spec").await;
+    made.expect("a new table");
+    DynamoDb::with_client(client, settings, rules, limits)
 }
 
 fn unique() -> String {
@@ -145,7 +166,7 @@ impl TestMesh {
 
     async fn launch(setup: Setup) -> Self {
         let rules = Rules::new(setup.timings).expect("timings that can work");
-        let (store, folder) = store(rules, setup.limits);
+        let (store, folder) = Box::pin(store(rules, setup.limits)).await;
         let clock = Clock::system();
         let mesh = Mesh {
             store,
