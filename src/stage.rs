@@ -195,8 +195,9 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping");
+        // First, for saying so may fail: whoever read the log may be gone.
         told.cancel();
+        tracing::info!("stopping");
         // A second signal means now.
         tokio::select! {
             _ = terminate.recv() => {}
