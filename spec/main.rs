@@ -18,6 +18,8 @@ mod events;
 mod groups;
 mod http;
 mod nodes;
+#[cfg(feature = "dynamodb")]
+mod on_dynamodb;
 mod polling;
 mod realtime_appsync;
 mod realtime_credentials;

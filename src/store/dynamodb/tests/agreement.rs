@@ -1,5 +1,5 @@
-//! Random lessons, lived through on the embedded store and on DynamoDB: every answer is
-//! the same. Group ids are each store's own, so they are told by the order of making.
+//! Random lessons, lived through in plain memory, on the embedded store (opened anew for
+//! each) and on DynamoDB: every answer is the same. Group ids are each store's own, so they are told by the order of making.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -356,14 +356,15 @@ impl<'a> Lesson<'a> {
 }
 
 #[test]
-fn any_lesson_is_told_alike_by_the_embedded_store_and_by_dynamodb() {
+fn any_lesson_is_told_alike_in_memory_by_the_embedded_store_and_by_dynamodb() {
     let rules = Rules::new(TIMES).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let dynamodb = runtime.block_on(async {
         let (settings, _) = new_table().await;
         DynamoDb::connect(settings, rules, LIMITS).await
     });
-    let embedded = Embedded::in_memory(rules, LIMITS);
+    let memory = Embedded::in_memory(rules, LIMITS);
+    let folder = tempfile::tempdir().unwrap();
     // Each lesson is later than those before it, whose groups have ended by then.
     let start = RefCell::new(Timestamp::from_seconds(3_900_000_000));
     let acts = (step(), prop::bool::weighted(0.35), act());
@@ -376,21 +377,28 @@ fn any_lesson_is_told_alike_by_the_embedded_store_and_by_dynamodb() {
     };
     let lived = TestRunner::new(config).run(&lessons, |acts| {
         let salt = &uuid::Uuid::new_v4().simple().to_string()[..4];
-        let mut lessons = [Lesson::new(&embedded, salt), Lesson::new(&dynamodb, salt)];
+        let embedded = Embedded::open(folder.path(), rules, LIMITS).unwrap();
+        let stores: [&dyn Store; 3] = [&memory, &embedded, &dynamodb];
+        let mut lessons = stores.map(|store| Lesson::new(store, salt));
         let mut now = start.borrow().plus_seconds(3_600);
         let opening = [Act::Host(0, 0, true, 300), Act::Host(1, 1, false, 300)];
         let opening = opening.into_iter().map(|act| (1, false, act));
         for (step, beat, act) in opening.chain(acts) {
             now = Timestamp::from_millis(now.millis() + step);
-            let [a, b] = &mut lessons;
-            if beat {
-                let told =
-                    runtime.block_on(async { (a.hosts_beat(now).await, b.hosts_beat(now).await) });
-                prop_assert_eq!(&told.0, &told.1, "before {:?}", act);
+            let mut told = Vec::new();
+            for lesson in &mut lessons {
+                let beating = async {
+                    if beat {
+                        lesson.hosts_beat(now).await
+                    } else {
+                        String::new()
+                    }
+                };
+                let beaten = runtime.block_on(beating);
+                told.push((beaten, runtime.block_on(lesson.live(&act, now))));
             }
-            let told =
-                runtime.block_on(async { (a.live(&act, now).await, b.live(&act, now).await) });
-            prop_assert_eq!(&told.0, &told.1, "at {:?}", act);
+            prop_assert_eq!(&told[0], &told[1], "memory and embedded, at {:?}", act);
+            prop_assert_eq!(&told[0], &told[2], "memory and DynamoDB, at {:?}", act);
         }
         *start.borrow_mut() = now;
         Ok(())
