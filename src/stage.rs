@@ -51,6 +51,13 @@ pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
     })
 }
 
+#[cfg_attr(
+    not(feature = "dynamodb"),
+    expect(
+        clippy::unused_async,
+        reason = "only a table is reached over a network"
+    )
+)]
 async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh> {
     let (rules, limits) = (settings.rules, settings.limits);
     let store: Arc<dyn Store> = match args.store.store {
