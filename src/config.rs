@@ -273,9 +273,9 @@ bounds! {
     max_body_bytes: u32 = "262144", "MESH_MAX_BODY_BYTES", 1024..;
     /// Bytes of a request's head
     max_head_bytes: u32 = "32768", "MESH_MAX_HEAD_BYTES", 8192..;
-    /// Seconds for a request's body to arrive or a TLS handshake to be made
+    /// Seconds for a connection's first request, a request's body or a TLS handshake
     request_patience: u32 = "10", "MESH_REQUEST_PATIENCE_SECONDS", 1..;
-    /// Seconds that a connection may wait for a request's head, the first or the next
+    /// Seconds that a connection may wait for its next request's head
     idle: u32 = "75", "MESH_IDLE_SECONDS", 1..;
     /// Seconds over which sockets are closed when the server stops
     drain: u32 = "5", "MESH_DRAIN_SECONDS", 0..;
@@ -286,7 +286,7 @@ bounds! {
     /// Aliases in a document
     max_aliases: u32 = "50", "MESH_MAX_ALIASES", 0..;
     /// Brackets within brackets in a document's text
-    max_nesting: u32 = "64", "MESH_MAX_NESTING", 8..=512;
+    max_nesting: u32 = "64", "MESH_MAX_NESTING", 8..=128;
     /// Subscriptions of one WebSocket
     max_subscriptions: u32 = "100", "MESH_MAX_SUBSCRIPTIONS", 1..;
     /// Bytes of one WebSocket message from a client

@@ -174,6 +174,10 @@ fn allow_connections(connections: u32) {
 fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)
         .with_context(|| format!("--log does not understand \"{filter}\""))?;
+    // Whatever is asked for: below this, the WebSocket library logs messages and keys.
+    let quiet =
+        ["tungstenite=info", "tokio_tungstenite=info"].map(|d| d.parse().expect("a directive"));
+    let filter = quiet.into_iter().fold(filter, EnvFilter::add_directive);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

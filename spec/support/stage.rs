@@ -83,6 +83,13 @@ struct Own {
 }
 
 /// The store that stages of this suite stand on, chosen by `MESH_SPEC_STORE`.
+#[cfg_attr(
+    not(feature = "dynamodb"),
+    expect(
+        clippy::unused_async,
+        reason = "only a table is reached over a network"
+    )
+)]
 async fn store(rules: Rules, limits: Limits) -> (Arc<dyn Store>, Option<TempDir>) {
     let chosen = std::env::var("MESH_SPEC_STORE").unwrap_or_else(|_| "embedded".into());
     match chosen.as_str() {

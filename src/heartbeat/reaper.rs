@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::heartbeat::clock::Clock;
 use crate::hub::Hub;
 use crate::model::message::{Dissolution, Message};
-use crate::store::{Answer, Store};
+use crate::store::{Answer, Error, Store};
 
 /// How often the reaper looks: a group's end is told within this and the second of
 /// grace that the rules give, which keeps decision D7's two seconds.
@@ -34,8 +34,10 @@ pub async fn run(store: &dyn Store, hub: &Hub, clock: &Clock, stop: Cancellation
         tokio::select! {
             () = stop.cancelled() => return,
             _ = tick.tick() => {
-                if let Err(error) = reap(store, hub, clock).await {
-                    tracing::error!(error = &error as &dyn std::error::Error, "could not reap; trying again");
+                match reap(store, hub, clock).await {
+                    Ok(_) => {}
+                    Err(Error::Failed(failure)) => tracing::warn!(error = failure.whole(), "could not reap"),
+                    Err(Error::Refused(refusal)) => tracing::warn!(%refusal, "could not reap"),
                 }
             }
         }

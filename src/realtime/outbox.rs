@@ -202,7 +202,8 @@ impl Waiting {
     }
 
     fn admits(&mut self, length: usize, limit: usize) -> bool {
-        self.full |= !self.closed && self.len() + length > limit;
+        // One message alone always fits: a large one is nobody's slowness.
+        self.full |= !self.closed && self.len() > 0 && self.len() + length > limit;
         !self.full && !self.closed
     }
 

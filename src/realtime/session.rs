@@ -48,6 +48,15 @@ impl Default for SocketLimits {
     }
 }
 
+/// An operation. Its number tells it from an earlier one of the same id, whose answer
+/// may still be under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Operation {
+    /// The client's name for it.
+    pub id: String,
+    number: u64,
+}
+
 /// What the socket is to do next.
 #[derive(Debug)]
 pub enum Act {
@@ -55,8 +64,8 @@ pub enum Act {
     Say(String),
     /// Run an operation and tell the session of its outcome.
     Run {
-        /// Its id.
-        id: String,
+        /// Which one.
+        of: Operation,
         /// How it is talked about.
         dialect: Dialect,
         /// What is asked.
@@ -76,7 +85,8 @@ pub struct Session {
     limits: SocketLimits,
     shown: Option<String>,
     open: bool,
-    operations: HashMap<String, Dialect>,
+    operations: HashMap<String, (Dialect, u64)>,
+    started: u64,
 }
 
 impl Session {
@@ -94,6 +104,7 @@ impl Session {
             shown,
             open: false,
             operations: HashMap::new(),
+            started: 0,
         }
     }
 
@@ -128,28 +139,33 @@ impl Session {
     }
 
     /// The operation was refused.
-    pub fn refused(&mut self, id: &str, errors: Vec<Value>) -> Vec<Act> {
-        let dialect = self.operations.remove(id);
-        dialect
-            .map(|dialect| Act::Say(dialect.error(id, errors)))
-            .into_iter()
-            .collect()
+    pub fn refused(&mut self, of: &Operation, errors: Vec<Value>) -> Vec<Act> {
+        let dialect = self.end(of);
+        let error = dialect.map(|dialect| Act::Say(dialect.error(&of.id, errors)));
+        error.into_iter().collect()
     }
 
     /// A query or mutation was answered.
-    pub fn answered(&mut self, id: &str, payload: &Value) -> Vec<Act> {
-        let Some(dialect) = self.operations.remove(id) else {
+    pub fn answered(&mut self, of: &Operation, payload: &Value) -> Vec<Act> {
+        let Some(dialect) = self.end(of) else {
             return Vec::new();
         };
-        vec![
-            Act::Say(dialect.answer(id, payload)),
-            Act::Say(Dialect::complete(id)),
-        ]
+        let complete = Act::Say(Dialect::complete(&of.id));
+        vec![Act::Say(dialect.answer(&of.id, payload)), complete]
     }
 
     /// How an operation that still runs is talked about.
-    pub fn dialect_of(&self, id: &str) -> Option<Dialect> {
-        self.operations.get(id).copied()
+    pub fn dialect_of(&self, of: &Operation) -> Option<Dialect> {
+        let running = self.operations.get(&of.id);
+        running
+            .filter(|(_, number)| *number == of.number)
+            .map(|(dialect, _)| *dialect)
+    }
+
+    fn end(&mut self, of: &Operation) -> Option<Dialect> {
+        let dialect = self.dialect_of(of)?;
+        self.operations.remove(&of.id);
+        Some(dialect)
     }
 
     fn init(&mut self, frame: &ClientFrame) -> Vec<Act> {
@@ -263,8 +279,13 @@ impl Session {
                 vec![channel_error("MaxSubscriptionsReachedError", &message)],
             ))];
         }
-        self.operations.insert(id.clone(), dialect);
-        acts.push(Act::Run { id, dialect, ask });
+        self.started += 1;
+        let of = Operation {
+            id,
+            number: self.started,
+        };
+        self.operations.insert(of.id.clone(), (dialect, of.number));
+        acts.push(Act::Run { of, dialect, ask });
         acts
     }
 

@@ -27,7 +27,7 @@ use crate::hub::Subscription;
 use crate::realtime::flusher::Flusher;
 use crate::realtime::frame::{Close, Dialect, channel_error};
 use crate::realtime::outbox::{Outbox, Subscriber};
-use crate::realtime::session::{Act, Session, SocketLimits};
+use crate::realtime::session::{Act, Operation, Session, SocketLimits};
 use crate::resolvers::answer;
 use crate::resolvers::document::OwnedAsk;
 use crate::resolvers::run::{Runner, Wanted};
@@ -51,9 +51,9 @@ pub struct Service {
 
 /// What an operation came to.
 enum Outcome {
-    Listening(String, Wanted),
-    Answered(String, Value),
-    Refused(String, Vec<Value>),
+    Listening(Operation, Wanted),
+    Answered(Operation, Value),
+    Refused(Operation, Vec<Value>),
 }
 
 struct Pump {
@@ -64,7 +64,7 @@ struct Pump {
     subscriptions: HashMap<String, Subscription>,
     /// Operations that wait for the one that runs: a sender's report is never overtaken
     /// by its later fire (decision D18).
-    queue: VecDeque<(String, Dialect, OwnedAsk)>,
+    queue: VecDeque<(Operation, Dialect, OwnedAsk)>,
     running: Option<BoxFuture<'static, Outcome>>,
 }
 
@@ -192,9 +192,9 @@ impl Pump {
                 Act::Say(text) => self.outbox.say(&text),
                 Act::Stop(id) => {
                     self.subscriptions.remove(&id);
-                    self.queue.retain(|(waiting, ..)| *waiting != id);
+                    self.queue.retain(|(waiting, ..)| waiting.id != id);
                 }
-                Act::Run { id, dialect, ask } => self.queue.push_back((id, dialect, ask)),
+                Act::Run { of, dialect, ask } => self.queue.push_back((of, dialect, ask)),
                 Act::Close(close) => return Some(close),
             }
         }
@@ -203,32 +203,26 @@ impl Pump {
 
     fn run_next(&mut self) {
         if self.running.is_none()
-            && let Some((id, dialect, ask)) = self.queue.pop_front()
+            && let Some((of, dialect, ask)) = self.queue.pop_front()
         {
-            self.running = Some(Box::pin(run(
-                self.service.runner.clone(),
-                self.caller,
-                id,
-                dialect,
-                ask,
-            )));
+            let runner = self.service.runner.clone();
+            self.running = Some(Box::pin(run(runner, self.caller, of, dialect, ask)));
         }
     }
 
     fn conclude(&mut self, outcome: Outcome) -> Vec<Act> {
         match outcome {
-            Outcome::Answered(id, payload) => self.session.answered(&id, &payload),
-            Outcome::Refused(id, errors) => self.session.refused(&id, errors),
-            Outcome::Listening(id, wanted) => {
+            Outcome::Answered(of, payload) => self.session.answered(&of, &payload),
+            Outcome::Refused(of, errors) => self.session.refused(&of, errors),
+            Outcome::Listening(of, wanted) => {
                 // The client may have stopped it meanwhile.
-                if let Some(dialect) = self.session.dialect_of(&id) {
-                    let subscriber = Subscriber::new(Arc::clone(&self.outbox), id.clone(), dialect);
-                    let subscription = self.service.runner.mesh().hub.listen(
-                        &wanted.group,
-                        wanted.selection,
-                        Box::new(subscriber),
-                    );
-                    self.subscriptions.insert(id, subscription);
+                if let Some(dialect) = self.session.dialect_of(&of) {
+                    let outbox = Arc::clone(&self.outbox);
+                    let subscriber = Subscriber::new(outbox, of.id.clone(), dialect);
+                    let hub = &self.service.runner.mesh().hub;
+                    let subscription =
+                        hub.listen(&wanted.group, wanted.selection, Box::new(subscriber));
+                    self.subscriptions.insert(of.id, subscription);
                 }
                 Vec::new()
             }
@@ -246,31 +240,31 @@ impl Pump {
 async fn run(
     runner: Runner,
     caller: Caller,
-    id: String,
+    of: Operation,
     dialect: Dialect,
     ask: OwnedAsk,
 ) -> Outcome {
     let (document, variables) = match ask.open(runner.documents()) {
         Ok(opened) => opened,
-        Err(error) => return Outcome::Refused(id, vec![answer::document_error(&error)]),
+        Err(error) => return Outcome::Refused(of, vec![answer::document_error(&error)]),
     };
     let kind = document.kind();
     if kind == OperationType::Subscription {
         return match runner.subscribe(&document, variables, caller).await {
-            Ok(wanted) => Outcome::Listening(id, wanted),
-            Err(errors) => Outcome::Refused(id, errors),
+            Ok(wanted) => Outcome::Listening(of, wanted),
+            Err(errors) => Outcome::Refused(of, errors),
         };
     }
     if dialect == Dialect::AppSync {
         let message = format!("{kind} not supported through the realtime channel");
-        return Outcome::Refused(id, vec![channel_error("UnsupportedOperation", &message)]);
+        return Outcome::Refused(of, vec![channel_error("UnsupportedOperation", &message)]);
     }
     let Some(response) = runner.answer(document, variables, caller).await else {
         let busy = channel_error("InternalFailure", "The service is busy. Please try again.");
-        return Outcome::Refused(id, vec![busy]);
+        return Outcome::Refused(of, vec![busy]);
     };
     Outcome::Answered(
-        id,
+        of,
         serde_json::to_value(answer::Answer(&response)).unwrap_or_default(),
     )
 }

@@ -11,6 +11,7 @@ use async_graphql_parser::types::{
     DocumentOperations, ExecutableDocument, OperationDefinition, OperationType,
 };
 use async_graphql_parser::{Pos, parse_query};
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -20,10 +21,22 @@ use crate::resolvers::DocumentLimits;
 use crate::resolvers::direct::Direct;
 use crate::resolvers::document::bounds::{check_nesting, check_width};
 
-/// The most documents that are remembered; a deployed client sends some twenty.
-const REMEMBERED: usize = 1024;
+/// Documents that are remembered, about; a deployed client sends some twenty.
+const REMEMBERED: usize = 512;
+/// Bytes of text that are remembered; parsed, a text takes up to some forty times its size.
+const REMEMBERED_BYTES: u64 = 512 * 1024;
 /// A longer text is parsed anew each time.
-const REMEMBERED_BYTES: usize = 16 * 1024;
+const LONGEST_REMEMBERED: usize = 4 * 1024;
+
+/// A remembered document weighs as much as its text.
+#[derive(Clone, Debug)]
+struct ByText;
+
+impl Weighter<Box<str>, Arc<Parsed>> for ByText {
+    fn weight(&self, text: &Box<str>, _: &Arc<Parsed>) -> u64 {
+        text.len() as u64
+    }
+}
 
 /// What a client asks, in the envelope that every wire shares. Unknown members are ignored.
 #[derive(Debug, Deserialize)]
@@ -166,7 +179,7 @@ impl DocumentError {
 #[derive(Debug)]
 pub struct Documents {
     limits: DocumentLimits,
-    parsed: Cache<Box<str>, Arc<Parsed>>,
+    parsed: Cache<Box<str>, Arc<Parsed>, ByText>,
 }
 
 /// A document, and its direct form if it has one.
@@ -181,7 +194,7 @@ impl Documents {
     pub fn new(limits: DocumentLimits) -> Self {
         Self {
             limits,
-            parsed: Cache::new(REMEMBERED),
+            parsed: Cache::with_weighter(REMEMBERED, REMEMBERED_BYTES, ByText),
         }
     }
 
@@ -203,7 +216,7 @@ impl Documents {
 
     fn remember(&self, text: &str) -> Result<Arc<Parsed>, DocumentError> {
         let parsed = Arc::new(parse(text, self.limits)?);
-        if text.len() <= REMEMBERED_BYTES {
+        if text.len() <= LONGEST_REMEMBERED {
             self.parsed.insert(text.into(), Arc::clone(&parsed));
         }
         Ok(parsed)

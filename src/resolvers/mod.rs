@@ -120,10 +120,7 @@ impl From<Unanswered> for async_graphql::Error {
         match error {
             store::Error::Refused(refusal) => told(&refusal.to_string(), refusal.kind()),
             store::Error::Failed(failure) => {
-                tracing::error!(
-                    error = &failure as &dyn std::error::Error,
-                    "a request failed"
-                );
+                tracing::error!(error = failure.whole(), "a request failed");
                 told(
                     "The service is busy or out of order. Please try again.",
                     "InternalFailure",

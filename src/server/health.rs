@@ -23,7 +23,7 @@ pub async fn ready(
     match doors.runner.mesh().store.ready().await {
         Ok(()) => (StatusCode::OK, "ok\n"),
         Err(error) => {
-            tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
+            tracing::warn!(error = error.whole(), "not ready");
             (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the store does not take writes\n",

@@ -52,10 +52,10 @@ pub struct HttpLimits {
     pub body_bytes: usize,
     /// Bytes of a request's head; tokens of sign-in services fill several thousand.
     pub head_bytes: usize,
-    /// How long a request's body may take to arrive, and a TLS handshake to be made.
+    /// How long a connection's first request and a request's body may take to arrive, and
+    /// a TLS handshake to be made.
     pub patience: Duration,
-    /// How long a connection may wait for a request's head, the first or the next. Longer
-    /// than clients pause between two calls: a connection closed under a call is an error.
+    /// How long a connection may wait for its next request's head. Longer than clients pause between two calls: a connection closed under a call is an error.
     pub idle: Duration,
     /// Over how long sockets are told goodbye when the server stops.
     pub drain: Duration,

@@ -47,6 +47,11 @@ pub struct Failure {
 }
 
 impl Failure {
+    /// The failure and all that caused it, for the log.
+    pub fn whole(&self) -> String {
+        format!("{:#}", anyhow::Error::new(self.clone()))
+    }
+
     /// A failure while `doing` something, which reads on as "could not …".
     pub fn new(
         doing: &'static str,

@@ -35,11 +35,22 @@ fn told(acts: Vec<Act>) -> Vec<String> {
                 None => kind,
             }
         }
-        Act::Run { id, dialect, .. } => format!("run {id} {dialect:?}"),
+        Act::Run { of, dialect, .. } => format!("run {} {dialect:?}", of.id),
         Act::Stop(id) => format!("forget {id}"),
         Act::Close(close) => format!("close {}", close.code),
     };
     acts.into_iter().map(brief).collect()
+}
+
+fn nth(id: &str, number: u64) -> Operation {
+    Operation {
+        id: id.into(),
+        number,
+    }
+}
+
+fn first(id: &str) -> Operation {
+    nth(id, 1)
 }
 
 fn appsync_start(id: &str, key: &str) -> String {
@@ -116,7 +127,7 @@ fn a_start_with_a_wrong_key_is_refused_by_its_id() {
         told(session.hear(&appsync_start("1", "da2-wrong"))),
         ["error UnauthorizedException"]
     );
-    assert_eq!(session.dialect_of("1"), None);
+    assert_eq!(session.dialect_of(&first("1")), None);
 }
 
 #[test]
@@ -127,7 +138,7 @@ fn an_id_in_use_is_refused_or_started_over() {
         told(session.hear(&appsync_start("1", KEY))),
         ["error DuplicatedOperationError"]
     );
-    assert_eq!(session.dialect_of("1"), Some(Dialect::AppSync));
+    assert_eq!(session.dialect_of(&first("1")), Some(Dialect::AppSync));
     session.hear(&legacy_start("2"));
     assert_eq!(
         told(session.hear(&legacy_start("2"))),
@@ -228,13 +239,34 @@ fn an_answer_completes_its_operation() {
     let mut session = open(Subprotocol::GraphqlTransportWs);
     session.hear(&subscribe("1"));
     assert_eq!(
-        told(session.answered("1", &json!({"data": {}}))),
+        told(session.answered(&first("1"), &json!({"data": {}}))),
         ["next", "complete"]
     );
-    assert!(session.answered("1", &json!({"data": {}})).is_empty());
+    assert!(
+        session
+            .answered(&first("1"), &json!({"data": {}}))
+            .is_empty()
+    );
     session.hear(&subscribe("2"));
     assert_eq!(
-        told(session.refused("2", vec![json!({"message": "m"})])),
+        told(session.refused(&nth("2", 2), vec![json!({"message": "m"})])),
         ["error"]
+    );
+}
+
+#[test]
+fn an_answer_under_way_is_not_told_as_the_answer_of_a_new_operation_of_the_same_id() {
+    let mut session = open(Subprotocol::GraphqlTransportWs);
+    session.hear(&subscribe("1"));
+    session.hear(r#"{"type":"complete","id":"1"}"#);
+    session.hear(&subscribe("1"));
+    assert!(
+        session
+            .answered(&nth("1", 1), &json!({"data": {}}))
+            .is_empty()
+    );
+    assert_eq!(
+        told(session.answered(&nth("1", 2), &json!({"data": {}}))),
+        ["next", "complete"]
     );
 }

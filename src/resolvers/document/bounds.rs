@@ -29,7 +29,9 @@ pub(super) fn check_nesting(text: &str, limit: usize) -> Result<(), DocumentErro
             }
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             b'#' => i = end_of_line(bytes, i),
-            b'"' if bytes[i..].starts_with(b"\"\"\"") => i = end_of_block(bytes, i + 3),
+            b'"' if bytes[i..].starts_with(b"\"\"\"") => {
+                i = end_of_block(bytes, i + 3).unwrap_or(i + 1);
+            }
             b'"' => i = end_of_text(bytes, i + 1),
             _ => {}
         }
@@ -46,12 +48,21 @@ fn end_of_line(bytes: &[u8], i: usize) -> usize {
         .map_or(bytes.len(), |n| i + n)
 }
 
-/// Refuses fragments that double with every level, or run in circles, before the engine
-/// follows them: its own bounds are checked by walking all of it.
+/// Refuses wide documents before the engine meets them, for its own bounds are checked
+/// by walking all of it: too many fields, variables and fragments, used or not, and
+/// fragments that double with every level or run in circles.
 pub(super) fn check_width(
     document: &ExecutableDocument,
     limit: usize,
 ) -> Result<(), DocumentError> {
+    fn count(set: &SelectionSet) -> usize {
+        let inner = set.items.iter().map(|item| match &item.node {
+            Selection::Field(field) => 1 + count(&field.node.selection_set.node),
+            Selection::InlineFragment(inline) => 1 + count(&inline.node.selection_set.node),
+            Selection::FragmentSpread(_) => 1,
+        });
+        inner.sum()
+    }
     fn follow(document: &ExecutableDocument, set: &SelectionSet, left: &mut usize) -> Option<()> {
         for item in &set.items {
             *left = left.checked_sub(1)?;
@@ -69,6 +80,16 @@ pub(super) fn check_width(
         }
         Some(())
     }
+    let operations = document
+        .operations
+        .iter()
+        .map(|(_, operation)| &operation.node);
+    let written = operations.map(|o| o.variable_definitions.len() + count(&o.selection_set.node));
+    let fragments = document.fragments.values();
+    let unfolded = fragments.map(|fragment| 1 + count(&fragment.node.selection_set.node));
+    if written.chain(unfolded).sum::<usize>() > limit {
+        return Err(DocumentError::TooWide { limit });
+    }
     let mut left = limit;
     for (_, operation) in document.operations.iter() {
         follow(document, &operation.node.selection_set.node, &mut left)
@@ -85,16 +106,17 @@ fn end_of_text(bytes: &[u8], mut i: usize) -> usize {
     i
 }
 
-/// The place of the last quote that ends a block.
-fn end_of_block(bytes: &[u8], mut i: usize) -> usize {
+/// The place of the last quote that ends a block. One that does not end is no block to
+/// the parser: it takes the first two quotes for an empty text and reads on.
+fn end_of_block(bytes: &[u8], mut i: usize) -> Option<usize> {
     while i < bytes.len() {
         if bytes[i..].starts_with(b"\\\"\"\"") {
             i += 4;
         } else if bytes[i..].starts_with(b"\"\"\"") {
-            return i + 2;
+            return Some(i + 2);
         } else {
             i += 1;
         }
     }
-    i
+    None
 }

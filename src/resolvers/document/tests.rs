@@ -58,6 +58,33 @@ fn fragments_that_multiply_or_run_in_circles_are_refused_before_they_are_followe
 }
 
 #[test]
+fn a_block_that_does_not_end_hides_no_brackets() {
+    for levels in [65, 400, 100_000] {
+        let (open, close) = ("[".repeat(levels), "]".repeat(levels));
+        let text = format!("{{a(b:[\"\"\" \" {open}{close}])}}");
+        assert!(matches!(parse(&text), Err(DocumentError::TooDeep { .. })));
+    }
+}
+
+#[test]
+fn fragments_and_variables_count_whether_they_are_used_or_not() {
+    let fragments = |n: usize| -> String {
+        (0..n)
+            .map(|n| format!("fragment F{n} on Query {{ a ...F{} }} ", n + 1))
+            .collect::<Vec<_>>()
+            .concat()
+    };
+    let wide = format!("{{ __typename }} {}", fragments(2_000));
+    assert!(matches!(parse(&wide), Err(DocumentError::TooWide { .. })));
+    let variables = (0..2_000)
+        .map(|n| format!("$v{n}: Int "))
+        .collect::<Vec<_>>()
+        .concat();
+    let wide = format!("query({variables}) {{ __typename }}");
+    assert!(matches!(parse(&wide), Err(DocumentError::TooWide { .. })));
+}
+
+#[test]
 fn brackets_in_texts_and_comments_do_not_count() {
     let many = "[".repeat(200);
     for text in [

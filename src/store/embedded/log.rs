@@ -71,10 +71,10 @@ impl Log {
         if self.calls.len() >= act.limits.calls_per_group
             || self.bytes + bytes > act.limits.event_bytes_per_group
         {
-            let limit = if bytes > 0 {
-                act.limits.event_bytes_per_group
-            } else {
+            let limit = if self.calls.len() >= act.limits.calls_per_group {
                 act.limits.calls_per_group
+            } else {
+                act.limits.event_bytes_per_group
             };
             return Err(Refusal::Full {
                 what: "the group's event log",
@@ -99,9 +99,7 @@ impl Log {
         let last = logged.last();
         self.last = Some(stamp);
         if keep || fingerprint.is_some() {
-            if keep {
-                act.changes.call(&call.group, &logged);
-            }
+            act.changes.call(&call.group, &logged);
             self.push(logged);
         }
         Ok(Taken {
@@ -158,15 +156,13 @@ impl Log {
             if let Some(fingerprint) = call.fingerprint {
                 self.taken.remove(&fingerprint);
             }
-            if !call.events.is_empty() {
-                act.changes.no_call(group, call.stamp);
-            }
+            act.changes.no_call(group, call.stamp);
         }
     }
 
     /// Tells that no call of this group is to be remembered.
     pub fn forget_all(&self, group: &GroupKey, changes: &mut Changes) {
-        for call in self.calls.iter().filter(|call| !call.events.is_empty()) {
+        for call in &self.calls {
             changes.no_call(group, call.stamp);
         }
     }

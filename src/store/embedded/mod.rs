@@ -12,7 +12,7 @@ mod state;
 mod writer;
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
@@ -32,7 +32,7 @@ use crate::store::{Answer, Appended, Ended, Failure, GroupWish, Hosted, Store};
 /// The embedded store.
 #[derive(Debug)]
 pub struct Embedded {
-    state: Mutex<State>,
+    state: Arc<Mutex<State>>,
     writer: Option<Writer>,
 }
 
@@ -40,7 +40,7 @@ impl Embedded {
     /// A stage that is forgotten when the process ends.
     pub fn in_memory(rules: Rules, limits: Limits) -> Self {
         Self {
-            state: Mutex::new(State::new(rules, limits, Changes::ignored())),
+            state: Arc::new(Mutex::new(State::new(rules, limits, Changes::ignored()))),
             writer: None,
         }
     }
@@ -51,15 +51,9 @@ impl Embedded {
     /// When the folder cannot be used, another process holds it, or a record in it
     /// cannot be read.
     pub fn open(data: &Path, rules: Rules, limits: Limits) -> anyhow::Result<Self> {
-        let (writer, records) = Writer::open(data)?;
-        let mut state = State::new(rules, limits, Changes::collected());
-        for record in records {
-            state.restore(record);
-        }
-        Ok(Self {
-            state: Mutex::new(state),
-            writer: Some(writer),
-        })
+        let state = Arc::new(Mutex::new(State::new(rules, limits, Changes::collected())));
+        let writer = Some(Writer::open(data, &state)?);
+        Ok(Self { state, writer })
     }
 
     fn read<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
@@ -75,14 +69,12 @@ impl Embedded {
         // the queue's order is the order of the changes.
         let place = writer.place().await?;
         let (answer, done) = self.read(|state| {
+            writer.ready()?;
             let answer = act(state);
-            let changes = state.take_changes();
-            let done = (!changes.is_empty()).then(|| place.write(changes));
-            (answer, done)
-        });
-        if let Some(done) = done {
-            done.await?;
-        }
+            // What changes nothing may still tell of a change that is on its way to disk.
+            Ok::<_, Failure>((answer, place.write(state.take_changes())))
+        })?;
+        done.await?;
         Ok(answer?)
     }
 }

@@ -58,8 +58,20 @@ impl State {
         }
     }
 
-    /// Puts back what was persisted; groups come before what is in them.
-    pub fn restore(&mut self, record: Record) {
+    /// Forgets everything and takes what was persisted; groups come before what is in them.
+    pub fn restore_all(&mut self, records: Vec<Record>) {
+        self.take_changes();
+        self.rooms.clear();
+        self.by_host.clear();
+        self.by_domain.clear();
+        self.by_name.clear();
+        self.by_node.clear();
+        for record in records {
+            self.restore(record);
+        }
+    }
+
+    fn restore(&mut self, record: Record) {
         match record {
             Record::Group(group) => self.insert(group),
             Record::Node(key, node, record) => {

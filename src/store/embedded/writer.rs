@@ -2,10 +2,11 @@
 //! the next one (group commit), and of a key written twice only the last value is.
 
 use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use redb::{
@@ -15,11 +16,14 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::store::Failure;
 use crate::store::embedded::records::{self, Change, Record, Table};
+use crate::store::embedded::state::State;
 
 /// Calls that may wait for the disk at once; more wait before they change anything.
 const QUEUE: usize = 4096;
 /// Calls that one commit takes.
 const CALLS_PER_COMMIT: usize = 1024;
+/// Time between two attempts to open the file again.
+const RECOVERY: Duration = Duration::from_millis(500);
 /// The file in the data folder.
 const FILE: &str = "mesh.redb";
 /// The database's page cache; the working set is in memory anyway.
@@ -74,40 +78,31 @@ impl Place<'_> {
 }
 
 impl Writer {
-    /// Opens or makes the file in `folder` and reads all that it holds.
-    pub fn open(folder: &Path) -> anyhow::Result<(Self, Vec<Record>)> {
-        std::fs::create_dir_all(folder)
+    /// Opens or makes the file in `folder`, puts all that it holds into `state`, and
+    /// brings the state's changes to it from then on.
+    pub fn open(folder: &Path, state: &Arc<Mutex<State>>) -> anyhow::Result<Self> {
+        make_folder(folder)
             .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
         let file = folder.join(FILE);
-        let database = Database::builder()
-            .set_cache_size(CACHE_BYTES)
-            .create(&file)
-            .map_err(|error| {
-                let held = matches!(error, DatabaseError::DatabaseAlreadyOpen);
-                let error = anyhow::Error::new(error);
-                if held {
-                    error.context(
-                        "another mesh-v2 uses this data folder; stop it or pass another --data",
-                    )
-                } else {
-                    error.context(format!("cannot open {}", file.display()))
-                }
-            })?;
-        let records =
-            read_all(&database).with_context(|| format!("cannot read {}", file.display()))?;
+        let (database, records) = open(&file)?;
+        lock(state).restore_all(records);
         let (queue, calls) = mpsc::channel(QUEUE);
         let failing = Arc::new(AtomicBool::new(false));
-        let told = Arc::clone(&failing);
+        let disk = Disk {
+            file,
+            database: Some(database),
+            state: Arc::clone(state),
+            failing: Arc::clone(&failing),
+        };
         let thread = std::thread::Builder::new()
             .name("mesh-store".into())
-            .spawn(move || write_all(&database, calls, &told))
+            .spawn(move || disk.write_all(calls))
             .context("cannot start the store's thread")?;
-        let writer = Self {
+        Ok(Self {
             queue: Some(queue),
             thread: Some(thread),
             failing,
-        };
-        Ok((writer, records))
+        })
     }
 
     /// Waits for a place in the queue.
@@ -117,13 +112,37 @@ impl Writer {
         queue.reserve().await.map(Place).map_err(|_| stopped())
     }
 
-    /// Whether the last commit worked.
+    /// Whether the disk takes changes. While it does not, nothing may be changed: asked
+    /// under the state's lock, this is the last word.
     pub fn ready(&self) -> Result<(), Failure> {
-        if self.failing.load(Ordering::Relaxed) {
+        if self.failing.load(Ordering::SeqCst) {
             return Err(Failure::new("write to disk", "the last commit failed"));
         }
         Ok(())
     }
+}
+
+/// Only the server's own user may look into a folder of children's names and values.
+fn make_folder(folder: &Path) -> std::io::Result<()> {
+    let mut builder = std::fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(folder)
+}
+
+fn open(file: &Path) -> anyhow::Result<(Database, Vec<Record>)> {
+    let opened = Database::builder().set_cache_size(CACHE_BYTES).create(file);
+    let database = opened.map_err(|error| {
+        let held = matches!(error, DatabaseError::DatabaseAlreadyOpen);
+        let error = anyhow::Error::new(error);
+        if held {
+            error.context("another mesh-v2 uses this data folder; stop it or pass another --data")
+        } else {
+            error.context(format!("cannot open {}", file.display()))
+        }
+    })?;
+    let records = read_all(&database).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok((database, records))
 }
 
 fn read_all(database: &Database) -> anyhow::Result<Vec<Record>> {
@@ -143,43 +162,99 @@ fn read_all(database: &Database) -> anyhow::Result<Vec<Record>> {
     Ok(records)
 }
 
-/// Commits until the store is dropped. What a failed commit held is tried again with
-/// the next one, so that disk and memory agree as soon as the disk works again.
-fn write_all(
-    database: &Database,
-    mut calls: mpsc::Receiver<(Vec<Change>, Done)>,
-    failing: &AtomicBool,
-) {
-    let mut pending: BTreeMap<(Table, String), Option<Vec<u8>>> = BTreeMap::new();
-    let mut waiting: Vec<Done> = Vec::new();
-    while let Some(first) = calls.blocking_recv() {
-        let mut next = Some(first);
-        while let Some((changes, done)) = next {
-            pending.extend(changes.into_iter().map(|c| ((c.table, c.key), c.value)));
-            waiting.push(done);
-            next = if waiting.len() < CALLS_PER_COMMIT {
-                calls.try_recv().ok()
-            } else {
-                None
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+type Calls = mpsc::Receiver<(Vec<Change>, Done)>;
+
+/// The thread's side.
+struct Disk {
+    file: PathBuf,
+    /// None while the disk does not take changes.
+    database: Option<Database>,
+    state: Arc<Mutex<State>>,
+    failing: Arc<AtomicBool>,
+}
+
+impl Disk {
+    /// Commits until the store is dropped.
+    fn write_all(mut self, mut calls: Calls) {
+        loop {
+            let Some(database) = &self.database else {
+                if calls.is_closed() && calls.is_empty() {
+                    return;
+                }
+                self.recover(&mut calls);
+                continue;
             };
+            let Some(first) = calls.blocking_recv() else {
+                return;
+            };
+            let (changes, waiting) = gather(first, &mut calls);
+            let result = if changes.is_empty() {
+                Ok(())
+            } else {
+                commit(database, &changes)
+            };
+            let result = result.map_err(|error| Failure::new("write to disk", error));
+            if let Err(failure) = &result {
+                tracing::error!(
+                    error = failure.whole(),
+                    "the data folder takes no changes; trying again"
+                );
+                self.failing.store(true, Ordering::SeqCst);
+                self.database = None;
+            }
+            for done in waiting {
+                // A caller that went away needs no answer.
+                let _ = done.send(result.clone());
+            }
         }
-        let result =
-            commit(database, &pending).map_err(|error| Failure::new("write to disk", error));
-        failing.store(result.is_err(), Ordering::Relaxed);
-        if result.is_ok() {
-            pending.clear();
-        }
-        for done in waiting.drain(..) {
-            // A caller that went away needs no answer.
-            let _ = done.send(result.clone());
-        }
+    }
+
+    /// Opens the file anew and takes the stage back to what is in it: whatever was not
+    /// acknowledged has then not happened, and whoever was told so may repeat it.
+    fn recover(&mut self, calls: &mut Calls) {
+        refuse_all(calls);
+        let Ok((database, records)) = open(&self.file) else {
+            std::thread::sleep(RECOVERY);
+            return;
+        };
+        let mut state = lock(&self.state);
+        // Under the lock nobody adds to the queue; what is in it changed the old state.
+        refuse_all(calls);
+        state.restore_all(records);
+        self.database = Some(database);
+        self.failing.store(false, Ordering::SeqCst);
+        tracing::warn!("the data folder takes changes again");
     }
 }
 
-fn commit(
-    database: &Database,
-    changes: &BTreeMap<(Table, String), Option<Vec<u8>>>,
-) -> Result<(), redb::Error> {
+/// What waits, for one commit: of a key written twice, the last value.
+fn gather(first: (Vec<Change>, Done), calls: &mut Calls) -> (Rowset, Vec<Done>) {
+    let (mut changes, mut waiting) = (Rowset::new(), Vec::new());
+    let mut next = Some(first);
+    while let Some((more, done)) = next {
+        changes.extend(more.into_iter().map(|c| ((c.table, c.key), c.value)));
+        waiting.push(done);
+        next = (waiting.len() < CALLS_PER_COMMIT)
+            .then(|| calls.try_recv().ok())
+            .flatten();
+    }
+    (changes, waiting)
+}
+
+fn refuse_all(calls: &mut Calls) {
+    while let Ok((_, done)) = calls.try_recv() {
+        let _ = done.send(Err(Failure::new("write to disk", "the last commit failed")));
+    }
+}
+
+/// Changes by key; no value removes.
+type Rowset = BTreeMap<(Table, String), Option<Vec<u8>>>;
+
+fn commit(database: &Database, changes: &Rowset) -> Result<(), redb::Error> {
     let mut write = database.begin_write()?;
     write.set_durability(Durability::Immediate)?;
     for table in [Table::Groups, Table::Nodes, Table::Calls] {
