@@ -89,6 +89,11 @@ impl Server {
         std::fs::read_to_string(&self.log).expect("a log of text")
     }
 
+    /// The process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// SIGKILL: no goodbye, no flush.
     pub fn dies(mut self) {
         self.child.kill().expect("a process to kill");

@@ -22,7 +22,7 @@ use crate::store::embedded::state::State;
 const QUEUE: usize = 4096;
 /// Calls that one commit takes.
 const CALLS_PER_COMMIT: usize = 1024;
-/// Time between two attempts to open the file again.
+/// Time before each attempt to open the file again.
 const RECOVERY: Duration = Duration::from_millis(500);
 /// The file in the data folder.
 const FILE: &str = "mesh.redb";
@@ -217,8 +217,8 @@ impl Disk {
     /// acknowledged has then not happened, and whoever was told so may repeat it.
     fn recover(&mut self, calls: &mut Calls) {
         refuse_all(calls);
+        std::thread::sleep(RECOVERY);
         let Ok((database, records)) = open(&self.file) else {
-            std::thread::sleep(RECOVERY);
             return;
         };
         let mut state = lock(&self.state);
