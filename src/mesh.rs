@@ -38,3 +38,26 @@ pub enum NextSince {
     /// what others recorded in between.
     Empty,
 }
+
+#[cfg(test)]
+impl Mesh {
+    /// A stage in memory, with the times of stage stg.
+    pub fn in_memory() -> Arc<Self> {
+        use crate::heartbeat::rules::Timings;
+        use crate::store::embedded::Embedded;
+
+        let (rules, limits) = (
+            Rules::new(Timings::STG).expect("they work"),
+            Limits::default(),
+        );
+        Arc::new(Self {
+            store: Arc::new(Embedded::in_memory(rules, limits)),
+            hub: Hub::new(),
+            rules,
+            clock: Clock::system(),
+            limits,
+            domains: DomainKey::new(b"k"),
+            next_since: NextSince::Cursor,
+        })
+    }
+}

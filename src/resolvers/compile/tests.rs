@@ -1,29 +1,22 @@
 //! Our rendering equals the engine's execution, for documents made at random.
 
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use async_graphql::{Request, Variables};
 use futures_util::StreamExt as _;
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::domains::DomainKey;
-use crate::heartbeat::clock::Clock;
-use crate::heartbeat::rules::{Rules, Timings};
-use crate::hub::Hub;
-use crate::mesh::{Mesh, NextSince};
+use crate::mesh::Mesh;
 use crate::model::event::{Channel, Cursor, EventCall, EventInput, Stamp};
 use crate::model::group::{End, GroupKey};
 use crate::model::ids::NodeId;
-use crate::model::limits::Limits;
 use crate::model::message::{Dissolution, Message};
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::resolvers::document::{Ask, Document, Documents};
 use crate::resolvers::message::Heard;
 use crate::resolvers::{DocumentLimits, Schema, answer, compile, schema};
-use crate::store::embedded::Embedded;
 
 /// The fields of each type: name, and the type of what it holds.
 fn fields(of: &str) -> &'static [(&'static str, &'static str)] {
@@ -203,18 +196,8 @@ fn messages() -> Vec<Message> {
 }
 
 fn stage() -> Schema {
-    let rules = Rules::new(Timings::STG).unwrap();
-    let mesh = Mesh {
-        store: Arc::new(Embedded::in_memory(rules, Limits::default())),
-        hub: Hub::new(),
-        rules,
-        clock: Clock::system(),
-        limits: Limits::default(),
-        domains: DomainKey::new(b"k"),
-        next_since: NextSince::Cursor,
-    };
     schema(
-        Arc::new(mesh),
+        Mesh::in_memory(),
         DocumentLimits {
             depth: 100,
             complexity: 10_000,

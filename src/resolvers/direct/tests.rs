@@ -1,22 +1,14 @@
 //! The direct way answers what the engine answers, and takes only what it may.
 
-use std::sync::Arc;
-
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Caller;
-use crate::domains::DomainKey;
-use crate::heartbeat::clock::Clock;
-use crate::heartbeat::rules::{Rules, Timings};
-use crate::hub::Hub;
-use crate::mesh::{Mesh, NextSince};
-use crate::model::limits::Limits;
+use crate::mesh::Mesh;
 use crate::resolvers::DocumentLimits;
 use crate::resolvers::answer::Answer;
 use crate::resolvers::document::Ask;
 use crate::resolvers::run::Runner;
-use crate::store::embedded::Embedded;
 
 const REPORT: &str =
     "mutation R($groupId: ID!, $domain: String!, $nodeId: ID!, $data: [SensorDataInput!]!) {
@@ -29,18 +21,8 @@ const FIRE: &str =
     batchEvent { firedByNodeId events { name payload timestamp orderKey cursor __typename } } } }";
 
 fn runner() -> Runner {
-    let rules = Rules::new(Timings::STG).unwrap();
-    let mesh = Mesh {
-        store: Arc::new(Embedded::in_memory(rules, Limits::default())),
-        hub: Hub::new(),
-        rules,
-        clock: Clock::system(),
-        limits: Limits::default(),
-        domains: DomainKey::new(b"k"),
-        next_since: NextSince::Cursor,
-    };
     Runner::new(
-        Arc::new(mesh),
+        Mesh::in_memory(),
         DocumentLimits::default(),
         TaskTracker::new(),
     )
