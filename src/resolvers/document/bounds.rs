@@ -9,6 +9,8 @@ use crate::resolvers::document::DocumentError;
 /// are skipped.
 pub(super) fn check_nesting(text: &str, limit: usize) -> Result<(), DocumentError> {
     let bytes = text.as_bytes();
+    // Where no block ended, none that begins later does: looking once keeps this one pass.
+    let mut blocks_end = true;
     let (mut depth, mut i) = (0_usize, 0);
     while i < bytes.len() {
         match bytes[i] {
@@ -30,7 +32,13 @@ pub(super) fn check_nesting(text: &str, limit: usize) -> Result<(), DocumentErro
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             b'#' => i = end_of_line(bytes, i),
             b'"' if bytes[i..].starts_with(b"\"\"\"") => {
-                i = end_of_block(bytes, i + 3).unwrap_or(i + 1);
+                let end = if blocks_end {
+                    end_of_block(bytes, i + 3)
+                } else {
+                    None
+                };
+                blocks_end = end.is_some();
+                i = end.unwrap_or(i + 1);
             }
             b'"' => i = end_of_text(bytes, i + 1),
             _ => {}
