@@ -77,9 +77,17 @@ fn again<'a>(group: &Group<'_>, mesh: &'a TestMesh) -> Group<'a> {
 
 #[tokio::test]
 async fn everything_acknowledged_survives_kill_9() {
+    for durability in ["power", "process"] {
+        survives_kill_9(durability).await;
+    }
+}
+
+async fn survives_kill_9(durability: &'static str) {
     let folder = folder();
     let data = folder.path().join("data");
-    let server = Server::start(folder.path(), &settings(&data));
+    let mut settings = settings(&data);
+    settings.push(("MESH_DURABILITY", durability));
+    let server = Server::start(folder.path(), &settings);
     let mesh = server.mesh(KEY);
     let group = lesson(&mesh).await;
     let before = all_of(&group, &group.node("kitten")).await;
@@ -89,7 +97,7 @@ async fn everything_acknowledged_survives_kill_9() {
     );
     server.dies();
 
-    let server = Server::start(folder.path(), &settings(&data));
+    let server = Server::start(folder.path(), &settings);
     let mesh = server.mesh(KEY);
     let group = again(&group, &mesh);
     let kitten = group.node("kitten");
@@ -112,7 +120,7 @@ async fn everything_acknowledged_survives_kill_9() {
     group.dissolves().await.value();
     server.dies();
 
-    let server = Server::start(folder.path(), &settings(&data));
+    let server = Server::start(folder.path(), &settings);
     let mesh = server.mesh(KEY);
     let listed = mesh
         .calls("listGroupsByDomain", json!({"domain": group.domain}))
@@ -128,9 +136,11 @@ async fn everything_acknowledged_survives_kill_9() {
 async fn each_acknowledged_call_is_on_disk_when_it_is_answered() {
     let folder = folder();
     let data = folder.path().join("data");
-    for i in 0..3 {
+    for (i, durability) in ["power", "process", "power", "process"].iter().enumerate() {
         // Killed right after the answer, in the midst of other writes.
-        let server = Server::start(folder.path(), &settings(&data));
+        let mut settings = settings(&data);
+        settings.push(("MESH_DURABILITY", durability));
+        let server = Server::start(folder.path(), &settings);
         let mesh = server.mesh(KEY);
         let group = mesh
             .host("teacher")
@@ -149,7 +159,7 @@ async fn each_acknowledged_call_is_on_disk_when_it_is_answered() {
         };
         tokio::join!(others, mine);
         server.dies();
-        let server = Server::start(folder.path(), &settings(&data));
+        let server = Server::start(folder.path(), &settings);
         let mesh = server.mesh(KEY);
         let group = again(&group, &mesh);
         assert_eq!(group.members().await.len(), 20 + i + 1);

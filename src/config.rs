@@ -12,6 +12,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
+use crate::store::embedded::Durability;
+
 pub use stage::{Stage, StageSettings, Unusable};
 
 /// The file that is read without `--env-file`, if it is there.
@@ -68,6 +70,25 @@ pub enum StoreKind {
     #[cfg(feature = "dynamodb")]
     #[value(name = "dynamodb")]
     DynamoDb,
+}
+
+/// What an acknowledged call survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DurabilityKind {
+    /// A power cut: each commit waits for the disk.
+    Power,
+    /// The end of the server, by `kill -9` too, and answers sooner. A power cut may cost
+    /// the file: the server then says so and does not start until it is moved away.
+    Process,
+}
+
+impl From<DurabilityKind> for Durability {
+    fn from(kind: DurabilityKind) -> Self {
+        match kind {
+            DurabilityKind::Power => Self::Power,
+            DurabilityKind::Process => Self::Process,
+        }
+    }
 }
 
 /// What recordEventsByNode answers as nextSince.
@@ -216,6 +237,16 @@ pub struct StoreArgs {
     /// The embedded store's folder
     #[arg(long, env = "MESH_DATA", default_value = "data", value_name = "DIR")]
     pub data: PathBuf,
+
+    /// What the embedded store's acknowledged calls survive
+    #[arg(
+        long,
+        env = "MESH_DURABILITY",
+        value_enum,
+        default_value = "power",
+        value_name = "WHAT"
+    )]
+    pub durability: DurabilityKind,
 }
 
 /// The stage's times, in seconds (stg / prod).
@@ -275,7 +306,7 @@ bounds! {
     max_head_bytes: u32 = "32768", "MESH_MAX_HEAD_BYTES", 8192..;
     /// Seconds for a connection's first request, a request's body or a TLS handshake
     request_patience: u32 = "10", "MESH_REQUEST_PATIENCE_SECONDS", 1..;
-    /// Seconds that a connection may wait for its next request's head
+    /// Seconds between looks at a connection, which is closed when nothing was asked since
     idle: u32 = "75", "MESH_IDLE_SECONDS", 1..;
     /// Seconds over which sockets are closed when the server stops
     drain: u32 = "5", "MESH_DRAIN_SECONDS", 0..;

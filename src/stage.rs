@@ -62,7 +62,10 @@ async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh
     let (rules, limits) = (settings.rules, settings.limits);
     let store: Arc<dyn Store> = match args.store.store {
         StoreKind::Memory => Arc::new(Embedded::in_memory(rules, limits)),
-        StoreKind::Embedded => Arc::new(Embedded::open(&args.store.data, rules, limits)?),
+        StoreKind::Embedded => {
+            let durability = args.store.durability.into();
+            Arc::new(Embedded::open(&args.store.data, durability, rules, limits)?)
+        }
         #[cfg(feature = "dynamodb")]
         StoreKind::DynamoDb => Arc::new(dynamodb::store(args, settings).await?),
     };

@@ -16,7 +16,7 @@ use mesh_v2::realtime::session::SocketLimits;
 use mesh_v2::resolvers::DocumentLimits;
 use mesh_v2::server::{self, HttpLimits, Listeners, ServerSettings};
 use mesh_v2::store::Store;
-use mesh_v2::store::embedded::Embedded;
+use mesh_v2::store::embedded::{Durability, Embedded};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -96,7 +96,8 @@ async fn store(rules: Rules, limits: Limits) -> (Arc<dyn Store>, Option<TempDir>
         "memory" => (Arc::new(Embedded::in_memory(rules, limits)), None),
         "embedded" => {
             let folder = tempfile::tempdir().expect("a folder for the store");
-            let store = Embedded::open(folder.path(), rules, limits).expect("the store opens");
+            let store = Embedded::open(folder.path(), Durability::Power, rules, limits)
+                .expect("the store opens");
             (Arc::new(store), Some(folder))
         }
         #[cfg(feature = "dynamodb")]

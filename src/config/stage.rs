@@ -6,7 +6,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::auth::ApiKeys;
-use crate::config::{BoundArgs, NextSinceKind, ServeArgs, StoreKind};
+use crate::config::{BoundArgs, DurabilityKind, NextSinceKind, ServeArgs, StoreKind};
 use crate::domains::DomainKey;
 use crate::heartbeat::rules::{BadTimings, Rules, Timings};
 use crate::mesh::NextSince;
@@ -168,7 +168,14 @@ impl StageSettings {
         let secret = args.access.secret_key.is_some();
         let keys = args.access.api_keys.len();
         let store = match args.store.store {
-            StoreKind::Embedded => format!("embedded\nMESH_DATA={}", args.store.data.display()),
+            StoreKind::Embedded => format!(
+                "embedded\nMESH_DATA={}\nMESH_DURABILITY={}",
+                args.store.data.display(),
+                match args.store.durability {
+                    DurabilityKind::Power => "power",
+                    DurabilityKind::Process => "process",
+                }
+            ),
             StoreKind::Memory => "memory".into(),
             #[cfg(feature = "dynamodb")]
             StoreKind::DynamoDb => {

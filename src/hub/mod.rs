@@ -1,51 +1,63 @@
 //! Who listens: every group's subscribers on this server.
 //!
 //! A message is rendered once per distinct selection; subscribers share the bytes.
-//! Publishing never waits: a listener takes what it hears at once or drops out.
-//! The hub knows no store and no wire.
+//! Publishing never waits for a listener: it leaves the message with the audience, and a
+//! speaker tells what was left to all of them in one pass. The hub knows no store and no wire.
 
+mod audience;
 pub mod selection;
+mod speaker;
 
 use std::collections::HashMap;
+use std::collections::hash_map::RandomState;
+use std::hash::BuildHasher as _;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::hub::audience::Audience;
 use crate::hub::selection::Selection;
+use crate::hub::speaker::{Desk, Speaker};
 use crate::model::group::GroupKey;
 use crate::model::message::Message;
 
-/// Somebody who hears messages. Both methods are called under the group's lock, in the
-/// group's one order (decision D18): they must neither wait nor call the hub.
+/// Parts of the hub that are locked apart, so that groups seldom wait for each other.
+const SHARDS: usize = 32;
+
+/// Somebody who hears messages, in the group's one order (decision D18). The methods must
+/// neither wait nor call the hub.
 pub trait Listener: Send + Sync {
     /// Is told that it is registered, before it hears anything (decision D17).
     fn welcome(&self);
 
-    /// Takes the rendered value of the subscription's `data`.
-    fn hear(&self, data: &Bytes);
+    /// Takes rendered values of the subscription's `data`, oldest first. `scratch` is lent
+    /// for the call: what it holds means nothing.
+    fn hear(&self, messages: &[Bytes], scratch: &mut Vec<u8>);
+
+    /// Is told that it is registered no more. A pass that is under way may still come by.
+    fn farewell(&self);
 }
 
 /// The listeners of all groups.
-#[derive(Default)]
 pub struct Hub {
-    // The outer lock is held to find a group, the inner to speak in it: groups do not
-    // wait for each other.
-    groups: RwLock<HashMap<GroupKey, Arc<Mutex<Circle>>>>,
+    // A shard is locked to find a group, the circle to speak in it.
+    shards: [RwLock<HashMap<GroupKey, Arc<Mutex<Circle>>>>; SHARDS],
+    hasher: RandomState,
+    speakers: Box<[Speaker]>,
+    next_speaker: AtomicUsize,
 }
 
-/// The listeners of one group, together with those who chose the same fields.
+/// The listeners of one group.
 #[derive(Default)]
 struct Circle {
-    choices: Vec<Choice>,
+    /// Those who chose the same fields stand side by side.
+    audiences: Vec<Arc<Audience>>,
     next_id: u64,
     /// Set when the circle was found empty and taken out of the hub.
     closed: bool,
-}
-
-/// Those who chose the same fields, in the order in which they came.
-struct Choice {
-    selection: Selection,
-    listeners: Vec<(u64, Box<dyn Listener>)>,
 }
 
 /// A listener's place at the hub; dropping it unsubscribes.
@@ -57,23 +69,38 @@ pub struct Subscription {
 }
 
 impl Hub {
-    /// A hub that nobody listens to.
+    /// A hub that nobody listens to, with a speaker for each core.
     pub fn new() -> Arc<Self> {
-        Arc::new(Self::default())
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        Arc::new(Self {
+            shards: Default::default(),
+            hasher: RandomState::new(),
+            speakers: (0..cores).map(|_| Speaker::default()).collect(),
+            next_speaker: AtomicUsize::new(0),
+        })
     }
 
-    /// Registers a listener. Everything published after this returns reaches it (decision D17).
+    /// Has the speakers work until `stop`; without them, messages wait.
+    pub fn speak(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+        for speaker in &self.speakers {
+            let (speaker, stop) = (speaker.clone(), stop.clone());
+            tasks.spawn(async move { stop.run_until_cancelled(speaker.run()).await });
+        }
+    }
+
+    /// Registers a listener. Everything published after this returns reaches it (decision
+    /// D17), and nothing that was published before.
     pub fn listen(
         self: &Arc<Self>,
         group: &GroupKey,
         selection: Selection,
-        listener: Box<dyn Listener>,
+        listener: Arc<dyn Listener>,
     ) -> Subscription {
         let id = loop {
             let circle = self.circle(group);
             let mut circle = lock(&circle);
             if !circle.closed {
-                break circle.add(selection, listener);
+                break circle.add(selection, listener, || self.next_speaker());
             }
         };
         Subscription {
@@ -85,88 +112,113 @@ impl Hub {
 
     /// Tells a message to everybody who listens to its group, in one order for all.
     pub fn publish(&self, message: &Message) {
-        let circle = self.read().get(message.group()).cloned();
-        if let Some(circle) = circle {
-            for choice in &lock(&circle).choices {
-                let data = choice.selection.render(message);
-                for (_, listener) in &choice.listeners {
-                    listener.hear(&data);
-                }
-            }
+        let circle = read(self.shard(message.group()))
+            .get(message.group())
+            .cloned();
+        let Some(circle) = circle else { return };
+        let crowded = lock(&circle).publish(message);
+        for audience in crowded {
+            audience.speak(&mut Desk::default());
         }
     }
 
     /// How many groups have listeners.
     pub fn groups(&self) -> usize {
-        self.read().len()
+        self.shards.iter().map(|shard| read(shard).len()).sum()
+    }
+
+    fn shard(&self, group: &GroupKey) -> &RwLock<HashMap<GroupKey, Arc<Mutex<Circle>>>> {
+        let hash = self.hasher.hash_one(group);
+        &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)]
+    }
+
+    fn next_speaker(&self) -> Speaker {
+        let turn = self.next_speaker.fetch_add(1, Ordering::Relaxed);
+        self.speakers[turn % self.speakers.len()].clone()
     }
 
     fn circle(&self, group: &GroupKey) -> Arc<Mutex<Circle>> {
-        if let Some(circle) = self.read().get(group) {
+        let shard = self.shard(group);
+        if let Some(circle) = read(shard).get(group) {
             return Arc::clone(circle);
         }
-        let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
+        let mut groups = shard.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(groups.entry(group.clone()).or_default())
     }
 
-    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<GroupKey, Arc<Mutex<Circle>>>> {
-        self.groups.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn leave(&self, group: &GroupKey, id: u64) {
-        let Some(circle) = self.read().get(group).cloned() else {
+        let shard = self.shard(group);
+        let Some(circle) = read(shard).get(group).cloned() else {
             return;
         };
-        let removed = lock(&circle).remove(id);
-        if lock(&circle).choices.is_empty() {
-            let mut groups = self.groups.write().unwrap_or_else(PoisonError::into_inner);
+        let left = lock(&circle).remove(id);
+        if let Some(listener) = &left {
+            listener.farewell();
+        }
+        if lock(&circle).audiences.is_empty() {
+            let mut groups = shard.write().unwrap_or_else(PoisonError::into_inner);
             let mut circle = lock(&circle);
-            if circle.choices.is_empty() && !circle.closed {
+            if circle.audiences.is_empty() && !circle.closed {
                 circle.closed = true;
                 groups.remove(group);
             }
         }
         // Dropped after the locks are free: a listener may hold much.
-        drop(removed);
+        drop(left);
     }
 }
 
 impl Circle {
-    fn add(&mut self, selection: Selection, listener: Box<dyn Listener>) -> u64 {
+    fn add(
+        &mut self,
+        selection: Selection,
+        listener: Arc<dyn Listener>,
+        speaker: impl FnOnce() -> Speaker,
+    ) -> u64 {
         self.next_id += 1;
         let id = self.next_id;
-        listener.welcome();
-        match self
-            .choices
-            .iter_mut()
-            .find(|choice| choice.selection == selection)
-        {
-            Some(choice) => choice.listeners.push((id, listener)),
-            None => self.choices.push(Choice {
-                selection,
-                listeners: vec![(id, listener)],
-            }),
+        let alike = |audience: &Arc<Audience>| *audience.selection() == selection;
+        let last = self.audiences.iter().rposition(alike);
+        match last.map(|at| &self.audiences[at]) {
+            Some(audience) if audience.has_room() => audience.add(id, listener),
+            _ => {
+                let at = last.map_or(self.audiences.len(), |at| at + 1);
+                let audience = Audience::new(selection, speaker());
+                audience.add(id, listener);
+                self.audiences.insert(at, audience);
+            }
         }
         id
     }
 
-    fn remove(&mut self, id: u64) -> Option<Box<dyn Listener>> {
-        let place = |choice: &Choice| {
-            choice
-                .listeners
-                .binary_search_by_key(&id, |(id, _)| *id)
-                .ok()
-        };
-        let (at, place) = self
-            .choices
+    /// Leaves the message with every audience; answers those where too much waits.
+    fn publish(&self, message: &Message) -> Vec<Arc<Audience>> {
+        let mut crowded = Vec::new();
+        let mut rendered: Option<(&Selection, Bytes)> = None;
+        for audience in &self.audiences {
+            let selection = audience.selection();
+            let data = match rendered.take() {
+                Some((same, data)) if same == selection => data,
+                _ => selection.render(message),
+            };
+            rendered = Some((selection, data.clone()));
+            if audience.post(data) {
+                crowded.push(Arc::clone(audience));
+            }
+        }
+        crowded
+    }
+
+    fn remove(&mut self, id: u64) -> Option<Arc<dyn Listener>> {
+        let (at, left) = self
+            .audiences
             .iter()
             .enumerate()
-            .find_map(|(at, choice)| Some((at, place(choice)?)))?;
-        let (_, listener) = self.choices[at].listeners.remove(place);
-        if self.choices[at].listeners.is_empty() {
-            self.choices.swap_remove(at);
+            .find_map(|(at, audience)| Some((at, audience.remove(id)?)))?;
+        if self.audiences[at].is_empty() {
+            self.audiences.remove(at);
         }
-        Some(listener)
+        Some(left)
     }
 }
 
@@ -192,107 +244,13 @@ impl std::fmt::Debug for Hub {
     }
 }
 
-fn lock(circle: &Arc<Mutex<Circle>>) -> MutexGuard<'_, Circle> {
-    circle.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read<T>(of: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    of.read().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::hub::selection::{Field, Pick};
-    use crate::model::group::End;
-    use crate::model::message::Dissolution;
-
-    #[derive(Clone, Default)]
-    struct Ear(Arc<Mutex<Vec<Bytes>>>);
-
-    impl Listener for Ear {
-        fn welcome(&self) {}
-
-        fn hear(&self, data: &Bytes) {
-            self.0.lock().unwrap().push(data.clone());
-        }
-    }
-
-    impl Ear {
-        fn heard(&self) -> Vec<Bytes> {
-            self.0.lock().unwrap().clone()
-        }
-    }
-
-    fn group(id: &str) -> GroupKey {
-        GroupKey::parse(id, "d").unwrap()
-    }
-
-    fn selection(field: Field) -> Selection {
-        Selection::new("onMessageInGroup", vec![Pick::leaf("x", field)])
-    }
-
-    fn message(id: &str) -> Message {
-        Message::Dissolved(Dissolution::by_end(group(id), End::TimeUp))
-    }
-
-    #[test]
-    fn a_message_is_rendered_once_and_its_bytes_are_shared() {
-        let (hub, one, two) = (Hub::new(), Ear::default(), Ear::default());
-        let _a = hub.listen(
-            &group("g"),
-            selection(Field::GroupId),
-            Box::new(one.clone()),
-        );
-        let _b = hub.listen(
-            &group("g"),
-            selection(Field::GroupId),
-            Box::new(two.clone()),
-        );
-        hub.publish(&message("g"));
-        assert_eq!(&one.heard()[0], r#"{"onMessageInGroup":{"x":"g"}}"#);
-        assert_eq!(one.heard()[0].as_ptr(), two.heard()[0].as_ptr());
-    }
-
-    #[test]
-    fn each_selection_and_each_group_hears_its_own() {
-        let (hub, one, two, other) = (Hub::new(), Ear::default(), Ear::default(), Ear::default());
-        let _a = hub.listen(
-            &group("g"),
-            selection(Field::GroupId),
-            Box::new(one.clone()),
-        );
-        let _b = hub.listen(&group("g"), selection(Field::Domain), Box::new(two.clone()));
-        let _c = hub.listen(
-            &group("h"),
-            selection(Field::Domain),
-            Box::new(other.clone()),
-        );
-        hub.publish(&message("g"));
-        assert_eq!(&two.heard()[0], r#"{"onMessageInGroup":{"x":"d"}}"#);
-        assert_eq!((one.heard().len(), other.heard().len()), (1, 0));
-    }
-
-    #[test]
-    fn a_dropped_subscription_hears_nothing_and_leaves_nothing_behind() {
-        let (hub, one, two) = (Hub::new(), Ear::default(), Ear::default());
-        let a = hub.listen(
-            &group("g"),
-            selection(Field::GroupId),
-            Box::new(one.clone()),
-        );
-        let b = hub.listen(
-            &group("g"),
-            selection(Field::GroupId),
-            Box::new(two.clone()),
-        );
-        drop(a);
-        hub.publish(&message("g"));
-        assert_eq!((one.heard().len(), two.heard().len()), (0, 1));
-        drop(b);
-        assert_eq!(hub.groups(), 0);
-        let _again = hub.listen(
-            &group("g"),
-            selection(Field::GroupId),
-            Box::new(one.clone()),
-        );
-        hub.publish(&message("g"));
-        assert_eq!(one.heard().len(), 1);
-    }
-}
+mod tests;

@@ -1,12 +1,12 @@
 //! The WebSocket protocols: what is said (`frame`), who may say what when (`session`),
 //! the pump between a socket, a session and the hub (`socket`), what waits to be written
-//! (`outbox`) and who writes it (`flusher`).
+//! (`outbox`).
 //!
 //! `frame`, `credentials` and `session` know no socket and do not wait.
 
 pub mod credentials;
-pub mod flusher;
 pub mod frame;
 pub mod outbox;
 pub mod session;
 pub mod socket;
+mod subscriber;

@@ -1,22 +1,20 @@
 //! What waits to be written to one socket: frames one after the other, a bounded number
 //! of bytes (decision D20), written in as few calls as possible.
 //!
-//! Whoever speaks puts whole frames in, under a lock held for a copy. What a group hears
-//! is written by a flusher, many sockets in one pass and without waking their tasks; a
-//! socket's own task writes what it says itself, and what a flusher could not write
-//! because the peer did not take it. The socket's reader puts its pongs in by the same door.
+//! Whoever speaks puts whole frames in, under a lock. What a group hears goes straight to
+//! a plain socket that takes it, many sockets in one pass and without waking their tasks;
+//! a socket's own task writes what it says itself, and what the peer did not take at
+//! once. The socket's reader puts its pongs in by the same door.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use bytes::Bytes;
+use rustix::net::{SendFlags, send};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
-use crate::hub::Listener;
-use crate::realtime::flusher::Flusher;
-use crate::realtime::frame::{Close, Dialect, start_ack};
+use crate::realtime::frame::Close;
 
 /// A buffer that grew past this is given back when it is empty.
 const KEPT_BYTES: usize = 2048;
@@ -28,8 +26,8 @@ const PING: u8 = 0x89;
 #[derive(Debug)]
 pub struct Outbox {
     limit: usize,
-    /// The socket and who writes to it for others, where that can be done without waiting.
-    pass: Option<(Arc<TcpStream>, Flusher)>,
+    /// The socket, where anybody may write to it.
+    tcp: Option<Arc<TcpStream>>,
     waiting: Mutex<Waiting>,
 }
 
@@ -38,8 +36,6 @@ struct Waiting {
     bytes: Vec<u8>,
     written: usize,
     writer: Option<Waker>,
-    /// A flusher will come by.
-    expected: bool,
     full: bool,
     closed: bool,
 }
@@ -49,50 +45,55 @@ impl Outbox {
     pub fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
             limit,
-            pass: None,
+            tcp: None,
             waiting: Mutex::default(),
         })
     }
 
-    /// A queue that `flusher` may write to the plain socket `tcp`.
-    pub fn flushed(limit: usize, tcp: Arc<TcpStream>, flusher: Flusher) -> Arc<Self> {
+    /// A queue to the plain socket `tcp`, to which deliveries are written at once.
+    pub fn direct(limit: usize, tcp: Arc<TcpStream>) -> Arc<Self> {
         Arc::new(Self {
             limit,
-            pass: Some((tcp, flusher)),
+            tcp: Some(tcp),
             waiting: Mutex::default(),
         })
     }
 
-    /// Puts a delivered message in, for the next pass of the flusher.
-    fn deliver(self: &Arc<Self>, parts: &[&[u8]]) {
+    /// Delivers texts, unless `gone` says under the lock that nobody wants them any more:
+    /// whoever set it before saying something else is never contradicted. Each text's
+    /// parts are put together in `scratch`.
+    pub fn deliver<'a, const PARTS: usize>(
+        &self,
+        texts: impl Iterator<Item = [&'a [u8]; PARTS]>,
+        scratch: &mut Vec<u8>,
+        gone: impl FnOnce() -> bool,
+    ) {
+        scratch.clear();
         let mut waiting = self.lock();
-        let length: usize = parts.iter().map(|part| part.len()).sum();
-        if !waiting.admits(length, self.limit) {
-            return waiting.wake();
+        if waiting.full || waiting.closed || gone() {
+            return;
         }
-        waiting.frame(TEXT, parts);
-        match &self.pass {
-            Some((_, flusher)) if !waiting.expected => {
-                waiting.expected = true;
-                flusher.expect(Arc::clone(self));
-            }
-            Some(_) => {}
-            None => waiting.wake(),
+        for parts in texts {
+            frame(scratch, TEXT, &parts);
         }
-    }
-
-    /// Writes what the socket takes at once; its own task is left to write the rest.
-    pub(super) fn flush(&self) {
-        let Some((tcp, _)) = &self.pass else { return };
-        let mut waiting = self.lock();
-        waiting.expected = false;
-        while waiting.len() > 0 {
-            match tcp.try_write(&waiting.bytes[waiting.written..]) {
-                Ok(written) if written > 0 => waiting.advance(written),
-                // The task waits for the socket, or learns that it is gone.
-                _ => return waiting.wake(),
+        let mut rest = &scratch[..];
+        if let Some(tcp) = self.tcp.as_ref().filter(|_| waiting.len() == 0) {
+            while !rest.is_empty() {
+                // The flag keeps a peer that left from raising a signal.
+                match send(tcp, rest, SendFlags::NOSIGNAL) {
+                    Ok(written) if written > 0 => rest = &rest[written..],
+                    // The task waits for the socket, or learns that it is gone.
+                    _ => break,
+                }
             }
         }
+        if rest.is_empty() {
+            return;
+        }
+        if waiting.admits(rest.len(), self.limit) {
+            waiting.bytes.extend_from_slice(rest);
+        }
+        waiting.wake();
     }
 
     /// Puts a text in.
@@ -110,7 +111,8 @@ impl Outbox {
         let mut waiting = self.lock();
         if !waiting.closed {
             // The bound does not keep a goodbye out.
-            waiting.frame(CLOSE, &[&close.code.to_be_bytes(), close.reason.as_bytes()]);
+            let parts: [&[u8]; 2] = [&close.code.to_be_bytes(), close.reason.as_bytes()];
+            frame(&mut waiting.bytes, CLOSE, &parts);
             waiting.closed = true;
             // The overflow has been noticed; what waits may be written again.
             waiting.full = false;
@@ -186,7 +188,7 @@ impl Outbox {
         let mut waiting = self.lock();
         let length: usize = parts.iter().map(|part| part.len()).sum();
         if waiting.admits(length, self.limit) {
-            waiting.frame(kind, parts);
+            frame(&mut waiting.bytes, kind, parts);
         }
         waiting.wake();
     }
@@ -202,30 +204,10 @@ impl Waiting {
     }
 
     fn admits(&mut self, length: usize, limit: usize) -> bool {
-        // One message alone always fits: a large one is nobody's slowness.
+        // Into an empty box fits whatever is said at once: a large message is nobody's
+        // slowness, and a frame of which some was written must be finished.
         self.full |= !self.closed && self.len() > 0 && self.len() + length > limit;
         !self.full && !self.closed
-    }
-
-    /// An unmasked, unfragmented frame (RFC 6455 section 5.2).
-    fn frame(&mut self, kind: u8, parts: &[&[u8]]) {
-        let length: usize = parts.iter().map(|part| part.len()).sum();
-        self.bytes.reserve(length + 10);
-        self.bytes.push(kind);
-        match (u8::try_from(length), u16::try_from(length)) {
-            (Ok(short @ ..126), _) => self.bytes.push(short),
-            (_, Ok(medium)) => {
-                self.bytes.push(126);
-                self.bytes.extend_from_slice(&medium.to_be_bytes());
-            }
-            _ => {
-                self.bytes.push(127);
-                self.bytes.extend_from_slice(&(length as u64).to_be_bytes());
-            }
-        }
-        for part in parts {
-            self.bytes.extend_from_slice(part);
-        }
     }
 
     fn advance(&mut self, written: usize) {
@@ -247,40 +229,24 @@ impl Waiting {
     }
 }
 
-/// One subscription on a socket.
-#[derive(Debug)]
-pub struct Subscriber {
-    outbox: Arc<Outbox>,
-    id: String,
-    dialect: Dialect,
-    head: String,
-    tail: &'static [u8],
-}
-
-impl Subscriber {
-    /// The subscription `id` of the socket behind `outbox`.
-    pub fn new(outbox: Arc<Outbox>, id: String, dialect: Dialect) -> Self {
-        let (head, tail) = dialect.around_data(&id);
-        Self {
-            outbox,
-            id,
-            dialect,
-            head,
-            tail,
+/// An unmasked, unfragmented frame (RFC 6455 section 5.2).
+fn frame(out: &mut Vec<u8>, kind: u8, parts: &[&[u8]]) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    out.reserve(length + 10);
+    out.push(kind);
+    match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short @ ..126), _) => out.push(short),
+        (_, Ok(medium)) => {
+            out.push(126);
+            out.extend_from_slice(&medium.to_be_bytes());
+        }
+        _ => {
+            out.push(127);
+            out.extend_from_slice(&(length as u64).to_be_bytes());
         }
     }
-}
-
-impl Listener for Subscriber {
-    fn welcome(&self) {
-        if self.dialect == Dialect::AppSync {
-            self.outbox.say(&start_ack(&self.id));
-        }
-    }
-
-    fn hear(&self, data: &Bytes) {
-        self.outbox
-            .deliver(&[self.head.as_bytes(), data, self.tail]);
+    for part in parts {
+        out.extend_from_slice(part);
     }
 }
 

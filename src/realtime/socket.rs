@@ -15,7 +15,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
@@ -24,17 +24,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Caller;
 use crate::hub::Subscription;
-use crate::realtime::flusher::Flusher;
 use crate::realtime::frame::{Close, Dialect, channel_error};
-use crate::realtime::outbox::{Outbox, Subscriber};
+use crate::realtime::outbox::Outbox;
 use crate::realtime::session::{Act, Operation, Session, SocketLimits};
+use crate::realtime::subscriber::Subscriber;
 use crate::resolvers::answer;
 use crate::resolvers::document::OwnedAsk;
 use crate::resolvers::run::{Runner, Wanted};
 
 /// Bytes read from a socket at once; the library holds this much for every connection,
 /// and clients say little after their first messages.
-const READ_BYTES: usize = 1024;
+const READ_BYTES: usize = 512;
 /// How long the last frames may take to be written before the socket is dropped.
 const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -70,8 +70,8 @@ struct Pump {
 
 /// A socket as the upgrade left it.
 pub enum Upgraded {
-    /// Plain TCP: a flusher may write to it.
-    Plain(TcpStream, Flusher),
+    /// Plain TCP: whoever speaks may write to it.
+    Plain(TcpStream),
     /// Anything else, such as TLS.
     Other(Box<dyn Duplex>),
 }
@@ -81,49 +81,17 @@ pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// Serves an upgraded socket until either side ends it.
-pub async fn serve(socket: Upgraded, session: Session, service: Service, caller: Caller) {
-    let limit = service.limits.outbox_bytes;
-    match socket {
-        Upgraded::Plain(tcp, flusher) => {
-            let tcp = Arc::new(tcp);
-            let outbox = Outbox::flushed(limit, Arc::clone(&tcp), flusher);
-            converse(
-                Shared(Arc::clone(&tcp)),
-                Shared(tcp),
-                outbox,
-                session,
-                service,
-                caller,
-            )
-            .await;
-        }
-        Upgraded::Other(socket) => {
-            let (reader, writer) = tokio::io::split(socket);
-            converse(reader, writer, Outbox::new(limit), session, service, caller).await;
-        }
-    }
-}
-
-async fn converse(
-    reader: impl AsyncRead + Unpin,
-    mut writer: impl AsyncWrite + Unpin,
-    outbox: Arc<Outbox>,
+/// Serves an upgraded socket until either side ends it. The future is boxed, and its parts
+/// are moved into it before it is made: each would stand in it once more otherwise, and
+/// there is one for every socket.
+pub fn serve(
+    socket: Upgraded,
     session: Session,
     service: Service,
     caller: Caller,
-) {
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BYTES)
-        .write_buffer_size(0)
-        .max_message_size(Some(service.limits.message_bytes))
-        .max_frame_size(Some(service.limits.message_bytes));
-    let line = Line {
-        reader,
-        outbox: Arc::clone(&outbox),
-    };
-    let mut frames = WebSocketStream::from_raw_socket(line, Role::Server, Some(config)).await;
-    let mut pump = Pump {
+) -> BoxFuture<'static, ()> {
+    let limit = service.limits.outbox_bytes;
+    let pump = |outbox| Pump {
         service,
         caller,
         session,
@@ -132,13 +100,43 @@ async fn converse(
         queue: VecDeque::new(),
         running: None,
     };
-    let close = pump.converse(&mut frames, &mut writer).await;
-    // Nothing more is heard from here on, whatever the goodbye takes.
-    pump.subscriptions.clear();
-    if let Some(close) = close {
-        pump.outbox.close(close);
-        say_goodbye(&mut frames, &mut writer, &pump.outbox).await;
+    match socket {
+        Upgraded::Plain(tcp) => {
+            let tcp = Arc::new(tcp);
+            let pump = pump(Outbox::direct(limit, Arc::clone(&tcp)));
+            converse(Shared(Arc::clone(&tcp)), Shared(tcp), pump)
+        }
+        Upgraded::Other(socket) => {
+            let (reader, writer) = tokio::io::split(socket);
+            converse(reader, writer, pump(Outbox::new(limit)))
+        }
     }
+}
+
+fn converse<R, W>(reader: R, mut writer: W, mut pump: Pump) -> BoxFuture<'static, ()>
+where
+    R: AsyncRead + Unpin + Send + 'static,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BYTES)
+        .write_buffer_size(0)
+        .max_message_size(Some(pump.service.limits.message_bytes))
+        .max_frame_size(Some(pump.service.limits.message_bytes));
+    let line = Line {
+        reader,
+        outbox: Arc::clone(&pump.outbox),
+    };
+    Box::pin(async move {
+        let mut frames = WebSocketStream::from_raw_socket(line, Role::Server, Some(config)).await;
+        let close = pump.converse(&mut frames, &mut writer).await;
+        // Nothing more is heard from here on, whatever the goodbye takes.
+        pump.subscriptions.clear();
+        if let Some(close) = close {
+            pump.outbox.close(close);
+            say_goodbye(&mut frames, &mut writer, &pump.outbox).await;
+        }
+    })
 }
 
 impl Pump {
@@ -149,9 +147,9 @@ impl Pump {
         writer: &mut (impl AsyncWrite + Unpin),
     ) -> Option<Close> {
         let limits = self.service.limits;
-        let mut keep_alive = interval_at(Instant::now() + limits.keep_alive, limits.keep_alive);
-        keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut init = pin!(sleep_until(Instant::now() + limits.init));
+        // Rings for the connection_init that does not come, then for each sign of life.
+        let mut bell = pin!(sleep(limits.init));
+        let mut open = false;
         let stop = self.service.stop.clone();
         loop {
             let outbox = Arc::clone(&self.outbox);
@@ -173,12 +171,19 @@ impl Pump {
                     Err(error) => return close_after(&error),
                 },
                 outcome = next(&mut self.running) => self.conclude(outcome),
-                _ = keep_alive.tick() => {
+                () = &mut bell => {
+                    if !open {
+                        return Some(Close::INIT_TIMEOUT);
+                    }
                     self.stay_alive();
+                    bell.as_mut().reset(Instant::now() + limits.keep_alive);
                     continue;
                 }
-                () = &mut init, if !self.session.is_open() => return Some(Close::INIT_TIMEOUT),
             };
+            if !open && self.session.is_open() {
+                open = true;
+                bell.as_mut().reset(Instant::now() + limits.keep_alive);
+            }
             if let Some(close) = self.perform(acts) {
                 return Some(close);
             }
@@ -205,6 +210,10 @@ impl Pump {
         if self.running.is_none()
             && let Some((of, dialect, ask)) = self.queue.pop_front()
         {
+            if self.queue.is_empty() {
+                // Most sockets ask once, and then only listen.
+                self.queue = VecDeque::new();
+            }
             let runner = self.service.runner.clone();
             self.running = Some(Box::pin(run(runner, self.caller, of, dialect, ask)));
         }
@@ -218,10 +227,10 @@ impl Pump {
                 // The client may have stopped it meanwhile.
                 if let Some(dialect) = self.session.dialect_of(&of) {
                     let outbox = Arc::clone(&self.outbox);
-                    let subscriber = Subscriber::new(outbox, of.id.clone(), dialect);
+                    let subscriber = Subscriber::new(outbox, &of.id, dialect);
                     let hub = &self.service.runner.mesh().hub;
                     let subscription =
-                        hub.listen(&wanted.group, wanted.selection, Box::new(subscriber));
+                        hub.listen(&wanted.group, wanted.selection, Arc::new(subscriber));
                     self.subscriptions.insert(of.id, subscription);
                 }
                 Vec::new()
@@ -345,7 +354,7 @@ impl<R: Unpin> AsyncWrite for Line<R> {
     }
 }
 
-/// A TCP socket that its reader, its writer and a flusher share.
+/// A TCP socket that its reader, its writer and the speakers share.
 struct Shared(Arc<TcpStream>);
 
 impl AsyncRead for Shared {

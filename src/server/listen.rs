@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -113,19 +113,24 @@ where
 {
     let connection = Arc::new(connection);
     let doors = Arc::clone(&connection.doors);
-    let asked = Arc::new(AtomicBool::new(false));
+    let asked = Arc::new(Asked::default());
     let told = Arc::clone(&asked);
     let service = service_fn(move |request| {
-        told.store(true, Ordering::Relaxed);
+        let answering = told.one_more();
         let connection = Arc::clone(&connection);
-        async { Ok::<_, Infallible>(http::respond(connection, request).await) }
+        async move {
+            let response = http::respond(connection, request).await;
+            drop(answering);
+            Ok::<_, Infallible>(response)
+        }
     });
     let limits = doors.settings.http;
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.idle)
+        // A timer of ours watches the whole connection; the library's would be set anew
+        // for every request.
+        .header_read_timeout(None)
         .max_buf_size(limits.head_bytes);
     builder
         .http2()
@@ -135,9 +140,8 @@ where
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    // Until the first bytes tell which HTTP is spoken, no timer of hyper's runs.
-    let mut first = std::pin::pin!(tokio::time::sleep(limits.patience));
-    let mut waiting = true;
+    let mut look = std::pin::pin!(tokio::time::sleep(limits.patience));
+    let (mut seen, mut leaving) = (0, false);
     loop {
         // Errors here are the peer's: broken requests, closed sockets.
         tokio::select! {
@@ -147,12 +151,50 @@ where
                 let _ = connection.await;
                 return;
             }
-            () = first.as_mut(), if waiting => {
-                waiting = false;
-                if !asked.load(Ordering::Relaxed) {
+            () = look.as_mut() => {
+                let idle = asked.is_idle_since(&mut seen);
+                if idle && leaving {
+                    // A peer that does not read what it asked for is not waited for.
                     return;
                 }
+                if idle {
+                    connection.as_mut().graceful_shutdown();
+                }
+                leaving = idle;
+                let wait = if leaving { limits.patience } else { limits.idle };
+                look.as_mut().reset(tokio::time::Instant::now() + wait);
             }
         }
+    }
+}
+
+/// What was asked on a connection.
+#[derive(Default)]
+struct Asked {
+    requests: AtomicU64,
+    answering: AtomicUsize,
+}
+
+/// A request that is being answered.
+struct Answering(Arc<Asked>);
+
+impl Asked {
+    fn one_more(self: &Arc<Self>) -> Answering {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.answering.fetch_add(1, Ordering::Relaxed);
+        Answering(Arc::clone(self))
+    }
+
+    /// Whether nothing came since the last look, and nothing is being answered.
+    fn is_idle_since(&self, seen: &mut u64) -> bool {
+        let requests = self.requests.load(Ordering::Relaxed);
+        let nothing_new = std::mem::replace(seen, requests) == requests;
+        nothing_new && self.answering.load(Ordering::Relaxed) == 0
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.answering.fetch_sub(1, Ordering::Relaxed);
     }
 }

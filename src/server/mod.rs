@@ -10,7 +10,6 @@ pub mod tls;
 mod upgrade;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -21,7 +20,6 @@ use tokio_util::task::TaskTracker;
 use crate::auth::ApiKeys;
 use crate::heartbeat::reaper;
 use crate::mesh::Mesh;
-use crate::realtime::flusher::Flusher;
 use crate::realtime::session::SocketLimits;
 use crate::resolvers::DocumentLimits;
 use crate::resolvers::run::Runner;
@@ -55,7 +53,9 @@ pub struct HttpLimits {
     /// How long a connection's first request and a request's body may take to arrive, and
     /// a TLS handshake to be made.
     pub patience: Duration,
-    /// How long a connection may wait for its next request's head. Longer than clients pause between two calls: a connection closed under a call is an error.
+    /// How often a connection is looked at: when nothing was asked on it since the last
+    /// look, it is closed. Longer than clients pause between two calls: a connection
+    /// closed under a call is an error.
     pub idle: Duration,
     /// Over how long sockets are told goodbye when the server stops.
     pub drain: Duration,
@@ -77,19 +77,9 @@ impl Default for HttpLimits {
 /// What every door of one server shares.
 struct Doors {
     runner: Runner,
-    flushers: Vec<Flusher>,
-    next_flusher: AtomicUsize,
     settings: ServerSettings,
     tasks: TaskTracker,
     stop: CancellationToken,
-}
-
-impl Doors {
-    /// The flusher for one more socket: they take turns.
-    fn flusher(&self) -> Flusher {
-        let turn = self.next_flusher.fetch_add(1, Ordering::Relaxed);
-        self.flushers[turn % self.flushers.len()].clone()
-    }
 }
 
 /// Where the server listens.
@@ -111,16 +101,12 @@ pub async fn run(
     let tasks = TaskTracker::new();
     let mesh = Arc::new(mesh);
     let runner = Runner::new(Arc::clone(&mesh), settings.documents, tasks.clone());
-    // One per core: sockets of different flushers are written at the same time.
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let flushing = CancellationToken::new();
-    let _stop_flushing_last = flushing.clone().drop_guard();
+    // Speakers go on until everybody has taken leave.
+    let speaking = CancellationToken::new();
+    let _silence_last = speaking.clone().drop_guard();
+    mesh.hub.speak(&TaskTracker::new(), &speaking);
     let doors = Arc::new(Doors {
         runner,
-        flushers: (0..cores)
-            .map(|_| Flusher::start(&TaskTracker::new(), flushing.clone()))
-            .collect(),
-        next_flusher: AtomicUsize::new(0),
         settings,
         tasks: tasks.clone(),
         stop: stop.clone(),

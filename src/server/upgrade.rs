@@ -94,8 +94,8 @@ async fn converse(
         limits: doors.settings.sockets,
         stop: goodbye.clone(),
     };
-    let socket = plain_or_other(doors, upgraded);
-    let mut serving = std::pin::pin!(socket::serve(socket, session, service, caller));
+    let socket = plain_or_other(upgraded);
+    let mut serving = socket::serve(socket, session, service, caller);
     tokio::select! {
         () = &mut serving => return,
         () = doors.stop.cancelled() => {}
@@ -112,11 +112,9 @@ async fn converse(
 }
 
 /// Takes the HTTP library's wrapping off a plain socket from which nothing was read ahead.
-fn plain_or_other(doors: &Doors, upgraded: hyper::upgrade::Upgraded) -> Upgraded {
+fn plain_or_other(upgraded: hyper::upgrade::Upgraded) -> Upgraded {
     match downcast::<TokioIo<TcpStream>>(upgraded) {
-        Ok(parts) if parts.read_buf.is_empty() => {
-            Upgraded::Plain(parts.io.into_inner(), doors.flusher())
-        }
+        Ok(parts) if parts.read_buf.is_empty() => Upgraded::Plain(parts.io.into_inner()),
         Ok(parts) => {
             // A client that did not wait for the answer has sent its first frame already.
             let (reader, writer) = tokio::io::split(parts.io.into_inner());

@@ -5,6 +5,7 @@
 //! Changes reach the disk in the order in which they happened, and a caller is answered
 //! after its changes are there. Reads are answered from memory.
 
+mod file;
 mod log;
 mod records;
 mod room;
@@ -16,6 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+pub use self::file::Durability;
 use crate::heartbeat::rules::Rules;
 use crate::model::event::{Event, EventCall};
 use crate::model::group::{Group, GroupKey, Member};
@@ -50,9 +52,14 @@ impl Embedded {
     /// # Errors
     /// When the folder cannot be used, another process holds it, or a record in it
     /// cannot be read.
-    pub fn open(data: &Path, rules: Rules, limits: Limits) -> anyhow::Result<Self> {
+    pub fn open(
+        data: &Path,
+        durability: Durability,
+        rules: Rules,
+        limits: Limits,
+    ) -> anyhow::Result<Self> {
         let state = Arc::new(Mutex::new(State::new(rules, limits, Changes::collected())));
-        let writer = Some(Writer::open(data, &state)?);
+        let writer = Some(Writer::open(data, durability, &state)?);
         Ok(Self { state, writer })
     }
 
@@ -188,27 +195,48 @@ mod tests {
     async fn the_persistent_store_keeps_the_contract() {
         suite::run(|| async {
             let folder = tempfile::tempdir().unwrap();
-            Embedded::open(&folder.keep(), rules(), suite::LIMITS).unwrap()
+            Embedded::open(&folder.keep(), Durability::Power, rules(), suite::LIMITS).unwrap()
         })
         .await;
     }
 
     #[tokio::test]
     async fn what_was_answered_is_there_after_reopening() {
-        let folder = tempfile::tempdir().unwrap();
-        let open = || Embedded::open(folder.path(), rules(), Limits::default()).unwrap();
-        let told = suite::live_through_a_lesson(&open()).await;
-        assert_eq!(suite::all_that_is_told(&open(), &told).await, told);
+        for durability in [Durability::Power, Durability::Process] {
+            let folder = tempfile::tempdir().unwrap();
+            let open = || open(folder.path(), durability).unwrap();
+            let told = suite::live_through_a_lesson(&open()).await;
+            assert_eq!(suite::all_that_is_told(&open(), &told).await, told);
+        }
     }
 
     #[tokio::test]
     async fn a_second_process_is_refused_with_a_sentence_that_helps() {
+        for durability in [Durability::Power, Durability::Process] {
+            let folder = tempfile::tempdir().unwrap();
+            let _first = open(folder.path(), durability).unwrap();
+            let error = open(folder.path(), Durability::Power).unwrap_err();
+            assert!(
+                format!("{error:#}").contains("another mesh-v2"),
+                "{error:#}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_damaged_file_is_told_and_left_as_it_is() {
         let folder = tempfile::tempdir().unwrap();
-        let _first = Embedded::open(folder.path(), rules(), Limits::default()).unwrap();
-        let error = Embedded::open(folder.path(), rules(), Limits::default()).unwrap_err();
-        assert!(
-            format!("{error:#}").contains("another mesh-v2"),
-            "{error:#}"
-        );
+        suite::live_through_a_lesson(&open(folder.path(), Durability::Process).unwrap()).await;
+        let file = folder.path().join("mesh.redb");
+        let mut bytes = std::fs::read(&file).unwrap();
+        let third = bytes.len() / 3;
+        bytes[..third].fill(0x5a);
+        std::fs::write(&file, &bytes).unwrap();
+        open(folder.path(), Durability::Process).unwrap_err();
+        assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    }
+
+    fn open(folder: &Path, durability: Durability) -> anyhow::Result<Embedded> {
+        Embedded::open(folder, durability, rules(), Limits::default())
     }
 }

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use redb::{
-    Database, DatabaseError, Durability, ReadableDatabase, ReadableTable as _, TableDefinition,
+    Database, DatabaseError, ReadableDatabase, ReadableTable as _, StorageError, TableDefinition,
 };
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::Failure;
+use crate::store::embedded::file::{self, Durability};
 use crate::store::embedded::records::{self, Change, Record, Table};
 use crate::store::embedded::state::State;
 
@@ -26,8 +27,6 @@ const CALLS_PER_COMMIT: usize = 1024;
 const RECOVERY: Duration = Duration::from_millis(500);
 /// The file in the data folder.
 const FILE: &str = "mesh.redb";
-/// The database's page cache; the working set is in memory anyway.
-const CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 type Rows = TableDefinition<'static, &'static str, &'static [u8]>;
 
@@ -80,16 +79,21 @@ impl Place<'_> {
 impl Writer {
     /// Opens or makes the file in `folder`, puts all that it holds into `state`, and
     /// brings the state's changes to it from then on.
-    pub fn open(folder: &Path, state: &Arc<Mutex<State>>) -> anyhow::Result<Self> {
+    pub fn open(
+        folder: &Path,
+        durability: Durability,
+        state: &Arc<Mutex<State>>,
+    ) -> anyhow::Result<Self> {
         make_folder(folder)
             .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
         let file = folder.join(FILE);
-        let (database, records) = open(&file)?;
+        let (database, records) = open(&file, durability)?;
         lock(state).restore_all(records);
         let (queue, calls) = mpsc::channel(QUEUE);
         let failing = Arc::new(AtomicBool::new(false));
         let disk = Disk {
             file,
+            durability,
             database: Some(database),
             state: Arc::clone(state),
             failing: Arc::clone(&failing),
@@ -130,15 +134,20 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
     builder.recursive(true).create(folder)
 }
 
-fn open(file: &Path) -> anyhow::Result<(Database, Vec<Record>)> {
-    let opened = Database::builder().set_cache_size(CACHE_BYTES).create(file);
-    let database = opened.map_err(|error| {
+fn open(file: &Path, durability: Durability) -> anyhow::Result<(Database, Vec<Record>)> {
+    let database = file::open(file, durability).map_err(|error| {
         let held = matches!(error, DatabaseError::DatabaseAlreadyOpen);
+        let damaged = matches!(error, DatabaseError::Storage(StorageError::Corrupted(_)));
         let error = anyhow::Error::new(error);
+        let file = file.display();
         if held {
             error.context("another mesh-v2 uses this data folder; stop it or pass another --data")
+        } else if damaged {
+            error.context(format!(
+                "{file} is damaged; move it away to begin with an empty stage"
+            ))
         } else {
-            error.context(format!("cannot open {}", file.display()))
+            error.context(format!("cannot open {file}"))
         }
     })?;
     let records = read_all(&database).with_context(|| format!("cannot read {}", file.display()))?;
@@ -171,6 +180,7 @@ type Calls = mpsc::Receiver<(Vec<Change>, Done)>;
 /// The thread's side.
 struct Disk {
     file: PathBuf,
+    durability: Durability,
     /// None while the disk does not take changes.
     database: Option<Database>,
     state: Arc<Mutex<State>>,
@@ -218,7 +228,7 @@ impl Disk {
     fn recover(&mut self, calls: &mut Calls) {
         refuse_all(calls);
         std::thread::sleep(RECOVERY);
-        let Ok((database, records)) = open(&self.file) else {
+        let Ok((database, records)) = open(&self.file, self.durability) else {
             return;
         };
         let mut state = lock(&self.state);
@@ -255,8 +265,8 @@ fn refuse_all(calls: &mut Calls) {
 type Rowset = BTreeMap<(Table, String), Option<Vec<u8>>>;
 
 fn commit(database: &Database, changes: &Rowset) -> Result<(), redb::Error> {
-    let mut write = database.begin_write()?;
-    write.set_durability(Durability::Immediate)?;
+    // Durable at once, which is the default: see `Durability` for what that means here.
+    let write = database.begin_write()?;
     for table in [Table::Groups, Table::Nodes, Table::Calls] {
         let of_table = (table, String::new())..;
         let mut changes = changes

@@ -16,7 +16,7 @@ use crate::model::limits::Limits;
 use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
-use crate::store::embedded::Embedded;
+use crate::store::embedded::{Durability, Embedded};
 use crate::store::{Error, GroupWish, Store};
 
 /// Lessons, and acts in each.
@@ -377,7 +377,7 @@ fn any_lesson_is_told_alike_in_memory_by_the_embedded_store_and_by_dynamodb() {
     };
     let lived = TestRunner::new(config).run(&lessons, |acts| {
         let salt = &uuid::Uuid::new_v4().simple().to_string()[..4];
-        let embedded = Embedded::open(folder.path(), rules, LIMITS).unwrap();
+        let embedded = Embedded::open(folder.path(), Durability::Process, rules, LIMITS).unwrap();
         let stores: [&dyn Store; 3] = [&memory, &embedded, &dynamodb];
         let mut lessons = stores.map(|store| Lesson::new(store, salt));
         let mut now = start.borrow().plus_seconds(3_600);

@@ -1,0 +1,95 @@
+//! Tells audiences what was left for them, many listeners in one pass: a message to a
+//! class costs one wake-up, not one per pupil, and what several messages left together
+//! goes out together.
+
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+use crate::hub::audience::Audience;
+use crate::hub::lock;
+
+/// Listeners spoken to before other tasks get a turn, about: an audience is not parted.
+const LISTENERS_PER_TURN: usize = 256;
+/// A scratch that grew past this is given back.
+const KEPT_BYTES: usize = 256 * 1024;
+/// A list of messages that grew past this is given back.
+const KEPT_MESSAGES: usize = 1024;
+
+/// A task that speaks. An audience stands in its list at most once, so the list is as
+/// bounded as the connections are.
+#[derive(Clone, Default)]
+pub struct Speaker(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    expected: Mutex<Vec<Arc<Audience>>>,
+    wake: Notify,
+}
+
+/// What a pass works with; kept from pass to pass.
+#[derive(Default)]
+pub struct Desk {
+    /// What is told now.
+    pub messages: Vec<Bytes>,
+    /// Lent to each listener in turn.
+    pub scratch: Vec<u8>,
+}
+
+impl Desk {
+    /// Makes it ready for the next pass.
+    pub fn clear(&mut self) {
+        self.messages.clear();
+        self.messages.shrink_to(KEPT_MESSAGES);
+        self.scratch.clear();
+        self.scratch.shrink_to(KEPT_BYTES);
+    }
+}
+
+impl Speaker {
+    /// Has the audience told in the next pass.
+    pub fn expect(&self, audience: Arc<Audience>) {
+        let mut expected = lock(&self.0.expected);
+        expected.push(audience);
+        let first = expected.len() == 1;
+        drop(expected);
+        if first {
+            self.0.wake.notify_one();
+        }
+    }
+
+    /// Speaks whenever something was left.
+    pub async fn run(self) {
+        let (mut pass, mut desk) = (Vec::new(), Desk::default());
+        loop {
+            self.0.wake.notified().await;
+            // Whoever is ready to publish does so first: then one write carries it all.
+            tokio::task::yield_now().await;
+            self.take(&mut pass);
+            let mut told = 0;
+            for audience in pass.drain(..) {
+                audience.speak(&mut desk);
+                told += audience.len();
+                if told >= LISTENERS_PER_TURN {
+                    told = 0;
+                    tokio::task::yield_now().await;
+                }
+            }
+        }
+    }
+
+    fn take(&self, pass: &mut Vec<Arc<Audience>>) {
+        std::mem::swap(pass, &mut lock(&self.0.expected));
+    }
+
+    /// One pass, now.
+    #[cfg(test)]
+    pub fn pass(&self) {
+        let mut pass = Vec::new();
+        self.take(&mut pass);
+        for audience in pass {
+            audience.speak(&mut Desk::default());
+        }
+    }
+}
