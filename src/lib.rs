@@ -26,6 +26,8 @@ pub mod config;
 pub mod domains;
 pub mod heartbeat;
 pub mod hub;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 pub mod mesh;
 pub mod model;
 pub mod realtime;
