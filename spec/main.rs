@@ -17,6 +17,8 @@ mod event_log;
 mod events;
 mod groups;
 mod http;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod nodes;
 #[cfg(feature = "dynamodb")]
 mod on_dynamodb;

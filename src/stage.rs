@@ -181,6 +181,7 @@ fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
         "tungstenite=info",
         "tokio_tungstenite=info",
         "lambda_runtime=info",
+        "aws_smithy_runtime=info",
     ];
     let quiet = quiet.map(|d| d.parse().expect("a directive"));
     let filter = quiet.into_iter().fold(filter, EnvFilter::add_directive);

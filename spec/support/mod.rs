@@ -9,6 +9,8 @@ pub mod people;
 pub mod program;
 pub mod raw;
 pub mod reply;
+#[cfg(feature = "lambda")]
+pub mod runtime_api;
 pub mod socket;
 pub mod stage;
 pub mod trust;

@@ -100,15 +100,23 @@ async fn store(rules: Rules, limits: Limits) -> (Arc<dyn Store>, Option<TempDir>
             (Arc::new(store), Some(folder))
         }
         #[cfg(feature = "dynamodb")]
-        "dynamodb" => (Arc::new(on_a_table(rules, limits).await), None),
+        "dynamodb" => {
+            let (settings, client) = a_table().await;
+            let store =
+                mesh_v2::store::dynamodb::DynamoDb::with_client(client, settings, rules, limits);
+            (Arc::new(store), None)
+        }
         other => panic!("MESH_SPEC_STORE is memory, embedded or dynamodb, not {other}"),
     }
 }
 
-/// A store on a new table of the DynamoDB that tests run on.
+/// A new table of the DynamoDB that tests run on.
 #[cfg(feature = "dynamodb")]
-async fn on_a_table(rules: Rules, limits: Limits) -> mesh_v2::store::dynamodb::DynamoDb {
-    use mesh_v2::store::dynamodb::{DynamoDb, client, table};
+pub async fn a_table() -> (
+    mesh_v2::store::dynamodb::client::Settings,
+    aws_sdk_dynamodb::Client,
+) {
+    use mesh_v2::store::dynamodb::{client, table};
     let settings = client::Settings {
         endpoint: Some(super::engine::engine().endpoint.clone()),
         // A table may count polls some seconds longer than the minute; a sentence counts exactly.
@@ -121,7 +129,7 @@ async fn on_a_table(rules: Rules, limits: Limits) -> mesh_v2::store::dynamodb::D
     let client = client::client(&settings).await;
     let made = table::create(&client, &settings.table, "spec", "Spec").await;
     made.expect("a new table");
-    DynamoDb::with_client(client, settings, rules, limits)
+    (settings, client)
 }
 
 fn unique() -> String {
