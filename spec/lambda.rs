@@ -72,8 +72,8 @@ async fn queries(function: &Lambda, field: &str, arguments: Value) -> Value {
 
 /// A polling group of a teacher's, by its id.
 async fn group(function: &Lambda) -> String {
-    let wish = json!({"name": "class", "hostId": "teacher", "domain": "d", "useWebSocket": false});
-    let made = mutates(function, "createGroup", wish).await;
+    let asked = json!({"name": "class", "hostId": "teacher", "domain": "d", "useWebSocket": false});
+    let made = mutates(function, "createGroup", asked).await;
     made["id"]
         .as_str()
         .unwrap_or_else(|| panic!("{made}"))
@@ -279,8 +279,13 @@ async fn nothing_private_is_logged_and_a_blocked_network_is() {
     let stage = Stage::new().await;
     let settings = [("MESH_LOG", "trace"), ("MESH_SECRET_KEY", SECRET)];
     let function = stage.function(&settings).await;
-    let wish = json!({"name": "ひみつの組", "hostId": "hidden-host", "domain": "hidden-domain", "useWebSocket": false});
-    let made = mutates(&function, "createGroup", wish).await;
+    let asked = json!({
+        "name": "ひみつの組",
+        "hostId": "hidden-host",
+        "domain": "hidden-domain",
+        "useWebSocket": false,
+    });
+    let made = mutates(&function, "createGroup", asked).await;
     let here = json!({"groupId": made["id"], "domain": "hidden-domain", "nodeId": "hidden-kitten"});
     let with = |name: &str, list: Value| {
         let mut arguments = here.clone();
@@ -292,7 +297,12 @@ async fn nothing_private_is_logged_and_a_blocked_network_is() {
     for _ in 0..2 {
         mutates(&function, "reportDataByNode", with("data", data.clone())).await;
     }
-    let events = json!([{"eventName": "hidden-event", "payload": "hidden-payload", "firedAt": "2026-11-21T04:40:35Z"}]);
+    let event_of_a_child = json!({
+        "eventName": "hidden-event",
+        "payload": "hidden-payload",
+        "firedAt": "2026-11-21T04:40:35Z",
+    });
+    let events = json!([event_of_a_child]);
     mutates(&function, "recordEventsByNode", with("events", events)).await;
     mutates(&function, "createDomain", json!({})).await;
     mutates(

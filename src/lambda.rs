@@ -45,7 +45,8 @@ pub enum Malformed {
     NoEvent(&'static str),
     /// It asks for a field that is not answered here.
     #[error(
-        "{parent}.{field} is not answered here: only fields of Query and Mutation in schema/schema.graphql are"
+        "{parent}.{field} is not answered here: \
+         only fields of Query and Mutation in schema/schema.graphql are"
     )]
     UnknownField {
         /// The type that AppSync named.

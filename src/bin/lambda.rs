@@ -30,15 +30,17 @@ fn run() -> anyhow::Result<()> {
         .context("cannot start")?;
     runtime.block_on(async {
         let door = stage::lambda::door().await?;
-        let answer =
-            async |event: LambdaEvent<Value>| door.answer(event.payload).await.map_err(told);
-        let served = lambda_runtime::run(service_fn(|event| answer(event))).await;
+        let answer = async |event: LambdaEvent<Value>| {
+            let answered = door.answer(event.payload).await;
+            answered.map_err(|malformed| told(&malformed))
+        };
+        let served = lambda_runtime::run(service_fn(answer)).await;
         served.map_err(|error| anyhow::anyhow!(error))
     })
 }
 
 /// A failed call, which the runtime logs.
-fn told(malformed: Malformed) -> Diagnostic {
+fn told(malformed: &Malformed) -> Diagnostic {
     Diagnostic {
         error_type: Malformed::KIND.into(),
         error_message: malformed.to_string(),
