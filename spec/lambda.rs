@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::program::{folder, said};
 use crate::support::runtime_api::{Lambda, ends_at_once};
-use crate::support::stage::a_table;
+use crate::support::store::a_table;
 
 /// A secret that production takes; no word of it may ever be logged.
 const SECRET: &str = "a lambda secret of the suite";
