@@ -198,8 +198,7 @@ async fn values_of_the_wrong_type_are_refused() {
             json!({"name": "n", "hostId": "h", "useWebSocket": true, "maxConnectionTimeSeconds": 3_000_000_000_u64}),
         ),
     ] {
-        let reply = group.calls(field, wrong.clone()).await;
-        assert_eq!(reply.refusal().0, "ValidationError", "{wrong}");
+        group.calls(field, wrong).await.cannot_run();
     }
     mesh.still_serves().await;
 }

@@ -4,6 +4,8 @@
 //! stage (times of stage stg); moved time is then waited for, and tests that need settings
 //! of their own say so and start their own server all the same. `MESH_SPEC_STORE` chooses
 //! the store of the servers that the suite starts, `MESH_TEST_CA` whom it trusts over TLS.
+//! `MESH_SPEC_STORE=appsync` puts each stage behind the AppSync stand-in; sentences that
+//! differ there say so and start a standalone server (`support/differences.rs`).
 
 mod bad_frames;
 mod bad_input;
@@ -17,7 +19,11 @@ mod event_log;
 mod events;
 mod groups;
 mod http;
+#[cfg(feature = "lambda")]
+mod lambda;
 mod nodes;
+#[cfg(feature = "lambda")]
+mod on_appsync;
 #[cfg(feature = "dynamodb")]
 mod on_dynamodb;
 mod polling;

@@ -14,6 +14,16 @@ fn subscribe(id: &str, document: &str, variables: &Value) -> Value {
 }
 
 #[tokio::test]
+async fn the_newer_protocol_is_echoed_where_it_is_offered() {
+    let mesh = TestMesh::start().await;
+    for path in ["/graphql", "/graphql/realtime"] {
+        let socket = Socket::open(upgrade(&mesh, path, "graphql-transport-ws")).await;
+        let echoed = socket.response.headers().get("sec-websocket-protocol");
+        assert_eq!(echoed.expect("an echo"), "graphql-transport-ws", "{path}");
+    }
+}
+
+#[tokio::test]
 async fn a_subscription_is_served_in_the_newer_protocol() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;

@@ -247,14 +247,14 @@ async fn a_group_has_no_created_at() {
         .asks(r#"{ listGroupsByDomain(domain: "d") { createdAt } }"#)
         .await;
     assert_eq!(reply.json["data"], Value::Null);
-    assert_eq!(reply.refusal().0, "ValidationError");
+    reply.cannot_run();
 }
 
 #[tokio::test]
 async fn creating_needs_to_say_whether_over_websockets() {
     let mesh = TestMesh::start().await;
     let document = r#"mutation { createGroup(name: "n", hostId: "h", domain: "d") { id } }"#;
-    assert_eq!(mesh.asks(document).await.refusal().0, "ValidationError");
+    mesh.asks(document).await.cannot_run();
 }
 
 #[tokio::test]
@@ -277,7 +277,7 @@ async fn a_time_needs_an_offset_before_any_resolver_sees_it() {
         if good {
             reply.value();
         } else {
-            assert_eq!(reply.refusal().0, "ValidationError", "{fired_at}");
+            reply.cannot_run();
         }
     }
 }

@@ -4,7 +4,8 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::support::people::{event, text};
-use crate::support::{Ear, TestMesh};
+use crate::support::store::behind_appsync;
+use crate::support::{Ear, TestMesh, documents};
 
 #[tokio::test]
 async fn a_member_hears_what_another_reports() {
@@ -210,13 +211,18 @@ async fn two_mutations_of_one_document_are_told_in_their_order() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut ear = group.listen().await;
-    let document = "mutation ($groupId: ID!, $domain: String!, $events: [EventInput!]!) {
-        set: reportDataByNode(groupId: $groupId, domain: $domain, nodeId: \"n\", data: [{key: \"a\", value: \"1\"}]) { groupId }
-        go: fireEventsByNode(groupId: $groupId, domain: $domain, nodeId: \"n\", events: $events) { groupId }
-    }";
+    let whole = documents::message();
+    let document = format!(
+        r#"mutation ($groupId: ID!, $domain: String!, $events: [EventInput!]!) {{
+            set: reportDataByNode(groupId: $groupId, domain: $domain, nodeId: "n",
+                                  data: [{{key: "a", value: "1"}}]) {{ {whole} }}
+            go: fireEventsByNode(groupId: $groupId, domain: $domain, nodeId: "n",
+                                 events: $events) {{ {whole} }}
+        }}"#
+    );
     let reply = mesh
         .asks_with(
-            document,
+            &document,
             group.and(json!({"events": [event("go", json!({}))]})),
         )
         .await;
@@ -257,7 +263,9 @@ async fn d3_any_script_goes_through_every_argument() {
         node.fires([name]).await;
         assert_eq!(ear.events().await, [*name]);
         node.records([name]).await;
-        assert_eq!(ear.events().await, [*name]);
+        if !behind_appsync() {
+            assert_eq!(ear.events().await, [*name], "d13, not on AppSync");
+        }
         let read = group.events_since("").await;
         assert_eq!(read.len(), 2);
         assert!(

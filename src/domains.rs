@@ -75,6 +75,24 @@ pub fn caller_address(peer: IpAddr, forwarded: &[&str], trusted: &[IpNet]) -> Op
     None
 }
 
+/// The caller's address as AppSync tells it to a Lambda (D2). The last of its own list
+/// `identity.sourceIp` is who connected; what stands before it, a client may have written.
+/// Without that list (an API key has no identity), the last entry of `X-Forwarded-For` is
+/// AWS's own edge and the one before it who connected there; one entry alone is taken.
+/// `None` when that place holds no address.
+pub fn address_behind_appsync(source: &[&str], forwarded: &[&str]) -> Option<IpAddr> {
+    if let Some(connected) = source.last() {
+        return address_in(connected.trim());
+    }
+    let mut entries = forwarded
+        .iter()
+        .rev()
+        .flat_map(|line| line.rsplit(','))
+        .map(str::trim);
+    let last = entries.next()?;
+    address_in(entries.next().unwrap_or(last))
+}
+
 /// An entry may carry a port: `203.0.113.1:4711`, `[2001:db8::1]:4711`.
 fn address_in(entry: &str) -> Option<IpAddr> {
     entry

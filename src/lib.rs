@@ -6,6 +6,7 @@
 //! - [`config`]: every knob of the program, and what is wrong with a set of them
 //! - [`stage`]: puts a stage together from its settings and runs it
 //! - [`server`]: HTTP, WebSocket upgrades, TLS, health, the GraphiQL page
+//! - `lambda`: an AppSync event to the same schema, and its answer back
 //! - [`realtime`]: the WebSocket protocols: frames, the session core, the pump
 //! - [`resolvers`]: the schema, one file per noun; documents compiled to selections
 //! - [`mesh`]: all that a resolver may reach for
@@ -18,14 +19,16 @@
 //! What is absent says as much: [`model`] imports nothing of ours, does no I/O and
 //! reads no clock. [`store`] and [`hub`] do not know each other: a resolver stores
 //! first, then publishes. [`realtime`] knows no store. [`resolvers`] know no axum and no
-//! socket. Only [`config`], [`stage`] and the binaries see settings. No lock is held
-//! over an await.
+//! socket, and `lambda` knows neither. Only [`config`], [`stage`] and the binaries see
+//! settings. No lock is held over an await.
 
 pub mod auth;
 pub mod config;
 pub mod domains;
 pub mod heartbeat;
 pub mod hub;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 pub mod mesh;
 pub mod model;
 pub mod realtime;

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+#[cfg(feature = "lambda")]
+pub mod lambda;
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -177,9 +179,14 @@ fn allow_connections(connections: u32) {
 fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)
         .with_context(|| format!("--log does not understand \"{filter}\""))?;
-    // Whatever is asked for: below this, the WebSocket library logs messages and keys.
-    let quiet =
-        ["tungstenite=info", "tokio_tungstenite=info"].map(|d| d.parse().expect("a directive"));
+    // Whatever is asked for: below this, these libraries log messages, events and keys.
+    let quiet = [
+        "tungstenite=info",
+        "tokio_tungstenite=info",
+        "lambda_runtime=info",
+        "aws_smithy_runtime=info",
+    ];
+    let quiet = quiet.map(|d| d.parse().expect("a directive"));
     let filter = quiet.into_iter().fold(filter, EnvFilter::add_directive);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -1,6 +1,9 @@
 //! What the sentences of the suite are made of: a stage to talk to, people who talk to
 //! it, and what they hear.
 
+#[cfg(feature = "lambda")]
+pub mod appsync;
+pub mod differences;
 pub mod documents;
 #[cfg(feature = "dynamodb")]
 #[path = "../../src/store/dynamodb/tests/engine.rs"]
@@ -9,8 +12,13 @@ pub mod people;
 pub mod program;
 pub mod raw;
 pub mod reply;
+#[cfg(feature = "dynamodb")]
+pub mod rerun;
+#[cfg(feature = "lambda")]
+pub mod runtime_api;
 pub mod socket;
 pub mod stage;
+pub mod store;
 pub mod trust;
 
 pub use people::{Group, Node};

@@ -3,6 +3,17 @@
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+use super::store::behind_appsync;
+
+/// The `errorType` of what is wrong with a document or its variables; AppSync gives none.
+pub fn invalid() -> Value {
+    if behind_appsync() {
+        Value::Null
+    } else {
+        json!("ValidationError")
+    }
+}
+
 /// An answer of the HTTP door. Its helpers show the whole body when it is not as said.
 #[derive(Debug)]
 pub struct Reply {
@@ -64,6 +75,15 @@ impl Reply {
             "{}",
             self.text
         );
+    }
+
+    /// The message of the first error of a document or variables that cannot be run.
+    #[track_caller]
+    pub fn cannot_run(&self) -> &str {
+        let error = &self.json["errors"][0];
+        let kind = &error["errorType"];
+        assert_eq!((self.status, kind), (200, &invalid()), "{}", self.text);
+        error["message"].as_str().expect("a message")
     }
 
     /// A whole request that was refused, as AppSync answers it.

@@ -1,7 +1,6 @@
 //! A stage under test: one that the test starts itself, or the one that
 //! `APPSYNC_ENDPOINT` and `APPSYNC_API_KEY` name.
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,17 +15,20 @@ use mesh_v2::realtime::session::SocketLimits;
 use mesh_v2::resolvers::DocumentLimits;
 use mesh_v2::server::{self, HttpLimits, Listeners, ServerSettings};
 use mesh_v2::store::Store;
-use mesh_v2::store::embedded::{Durability, Embedded};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
+use super::differences;
 use super::documents;
 use super::people::Host;
 use super::reply::Reply;
 use super::socket::Socket;
+#[cfg(feature = "lambda")]
+use super::store::on_a_table;
+use super::store::{appsync_is_asked_for, behind_appsync, store};
 use super::trust;
 
 /// The key of every stage that a test starts; no word of it may ever be logged.
@@ -35,6 +37,9 @@ pub const KEY: &str = "da2-spec-kitchen-key";
 pub const SECRET: &[u8] = b"a secret of the suite";
 /// How long anything may take to be heard.
 pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a test says that cannot be asked of the stage outside.
+pub const STARTS_ITS_OWN: &str = "needs a server of its own and starts one";
 
 /// How a test's own stage is set up.
 pub struct Setup {
@@ -80,58 +85,39 @@ struct Own {
     tasks: TaskTracker,
     _stops_when_dropped: DropGuard,
     _folder: Option<TempDir>,
+    #[cfg(feature = "lambda")]
+    _behind: Option<super::appsync::Stage>,
 }
 
-/// The store that stages of this suite stand on, chosen by `MESH_SPEC_STORE`.
-#[cfg_attr(
-    not(feature = "dynamodb"),
-    expect(
-        clippy::unused_async,
-        reason = "only a table is reached over a network"
-    )
-)]
-async fn store(rules: Rules, limits: Limits) -> (Arc<dyn Store>, Option<TempDir>) {
-    let chosen = std::env::var("MESH_SPEC_STORE").unwrap_or_else(|_| "embedded".into());
-    match chosen.as_str() {
-        "memory" => (Arc::new(Embedded::in_memory(rules, limits)), None),
-        "embedded" => {
-            let folder = tempfile::tempdir().expect("a folder for the store");
-            let store = Embedded::open(folder.path(), Durability::Power, rules, limits)
-                .expect("the store opens");
-            (Arc::new(store), Some(folder))
-        }
-        #[cfg(feature = "dynamodb")]
-        "dynamodb" => (Arc::new(on_a_table(rules, limits).await), None),
-        other => panic!("MESH_SPEC_STORE is memory, embedded or dynamodb, not {other}"),
+/// A stage's mesh over a new store of the chosen kind.
+async fn mesh(setup: &Setup, clock: Clock) -> (Mesh, Option<TempDir>) {
+    let rules = Rules::new(setup.timings).expect("timings that can work");
+    let (store, folder) = Box::pin(store(rules, setup.limits)).await;
+    (mesh_over(store, setup, clock), folder)
+}
+
+fn mesh_over(store: Arc<dyn Store>, setup: &Setup, clock: Clock) -> Mesh {
+    Mesh {
+        store,
+        hub: Hub::new(),
+        rules: Rules::new(setup.timings).expect("timings that can work"),
+        clock,
+        limits: setup.limits,
+        domains: DomainKey::new(SECRET),
+        next_since: setup.next_since,
     }
 }
 
-/// A store on a new table of the DynamoDB that tests run on.
-#[cfg(feature = "dynamodb")]
-async fn on_a_table(rules: Rules, limits: Limits) -> mesh_v2::store::dynamodb::DynamoDb {
-    use mesh_v2::store::dynamodb::{DynamoDb, client, table};
-    let settings = client::Settings {
-        endpoint: Some(super::engine::engine().endpoint.clone()),
-        // A table may count polls some seconds longer than the minute; a sentence counts exactly.
-        note_polls_every: Duration::ZERO,
-        // The machine may be busy with other tests.
-        attempt_timeout: Duration::from_secs(20),
-        request_timeout: Duration::from_secs(40),
-        ..client::Settings::new(format!("MeshV2Table-spec-{}", unique()))
-    };
-    let client = client::client(&settings).await;
-    let made = table::create(&client, &settings.table, "spec", "Spec").await;
-    made.expect("a new table");
-    DynamoDb::with_client(client, settings, rules, limits)
-}
-
-fn unique() -> String {
+pub fn unique() -> String {
     uuid::Uuid::new_v4().simple().to_string()[..12].to_owned()
 }
 
 impl TestMesh {
     /// The stage outside, if one is named, else one of the test's own.
     pub async fn start() -> Self {
+        if appsync_is_asked_for() && !behind_appsync() {
+            return Self::launch(Setup::default()).await;
+        }
         match (
             std::env::var("APPSYNC_ENDPOINT"),
             std::env::var("APPSYNC_API_KEY"),
@@ -147,13 +133,7 @@ impl TestMesh {
     /// A stage of the test's own, set up as the test needs it.
     pub async fn own(set_up: impl FnOnce(&mut Setup)) -> Self {
         if std::env::var_os("APPSYNC_ENDPOINT").is_some() {
-            let thread = std::thread::current();
-            let name = thread.name().unwrap_or("a test");
-            // Past the test harness, which keeps what a passing test prints to itself.
-            let _ = writeln!(
-                std::io::stderr(),
-                "{name} needs a server of its own and starts one"
-            );
+            differences::says(STARTS_ITS_OWN);
         }
         let mut setup = Setup::default();
         set_up(&mut setup);
@@ -172,19 +152,21 @@ impl TestMesh {
         }
     }
 
+    /// Starts a stage: the server, or AppSync in front of a Lambda.
     async fn launch(setup: Setup) -> Self {
-        let rules = Rules::new(setup.timings).expect("timings that can work");
-        let (store, folder) = Box::pin(store(rules, setup.limits)).await;
+        if appsync_is_asked_for() {
+            match differences::here() {
+                #[cfg(feature = "lambda")]
+                None => return Self::on_appsync(setup).await,
+                #[cfg(not(feature = "lambda"))]
+                None => panic!("MESH_SPEC_STORE=appsync needs the feature lambda"),
+                Some(why) => differences::says(&format!(
+                    "differs on AppSync and is asked of the standalone server: {why}"
+                )),
+            }
+        }
         let clock = Clock::system();
-        let mesh = Mesh {
-            store,
-            hub: Hub::new(),
-            rules,
-            clock: clock.clone(),
-            limits: setup.limits,
-            domains: DomainKey::new(SECRET),
-            next_since: setup.next_since,
-        };
+        let (mesh, folder) = mesh(&setup, clock.clone()).await;
         let settings = ServerSettings {
             keys: ApiKeys::new([KEY]),
             development_key: setup.development_key,
@@ -199,20 +181,44 @@ impl TestMesh {
         let listeners = Listeners { plain, tls: None };
         tasks.spawn(server::run(mesh, settings, listeners, stop.clone()));
         tasks.close();
-        let endpoint = format!("http://{address}/graphql");
+        let own = Own {
+            clock,
+            stop: stop.clone(),
+            tasks,
+            _stops_when_dropped: stop.drop_guard(),
+            _folder: folder,
+            #[cfg(feature = "lambda")]
+            _behind: None,
+        };
         Self {
-            http: trust::client(&endpoint),
-            endpoint,
-            key: KEY.into(),
-            domain: format!("class-{}", unique()),
-            tag: String::new(),
-            own: Some(Own {
-                clock,
-                stop: stop.clone(),
-                tasks,
-                _stops_when_dropped: stop.drop_guard(),
-                _folder: folder,
-            }),
+            own: Some(own),
+            ..Self::at(&format!("http://{address}/graphql"), KEY)
+        }
+    }
+
+    /// A stage of the AppSync stand-in, with a Lambda in this process over a new table.
+    #[cfg(feature = "lambda")]
+    pub async fn on_appsync(setup: Setup) -> Self {
+        let clock = Clock::system();
+        let rules = Rules::new(setup.timings).expect("timings that can work");
+        let store = Arc::new(on_a_table(rules, setup.limits).await);
+        let mesh = mesh_over(store, &setup, clock.clone());
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+        let invoke = super::appsync::lambda_here(mesh, &tasks, &stop).await;
+        tasks.close();
+        let stage = super::appsync::Stage::open(KEY, &invoke).await;
+        let endpoint = stage.endpoint.clone();
+        let own = Own {
+            clock,
+            stop: stop.clone(),
+            tasks,
+            _stops_when_dropped: stop.drop_guard(),
+            _folder: None,
+            _behind: Some(stage),
+        };
+        Self {
+            own: Some(own),
+            ..Self::at(&endpoint, KEY)
         }
     }
 

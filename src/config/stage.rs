@@ -113,17 +113,21 @@ pub struct StageSettings {
 impl StageSettings {
     /// Checks the settings as a whole.
     pub fn new(args: &ServeArgs) -> Result<Self, Unusable> {
-        let keys = ApiKeys::new(args.access.api_keys.iter().map(String::as_str));
+        let keys = keys(args);
         let own_keys = !keys.is_empty() && keys.check(Some(DEVELOPMENT_KEY)).is_err();
+        if args.stage == Stage::Prod && !own_keys {
+            return Err(Unusable::NoKeys);
+        }
+        Self::behind_appsync(args)
+    }
+
+    /// The same where AppSync checks the API keys, so that none is needed.
+    pub fn behind_appsync(args: &ServeArgs) -> Result<Self, Unusable> {
+        let keys = keys(args);
         let secret = args.access.secret_key.as_deref().unwrap_or_default();
         let own_secret = secret.len() >= SECRET_BYTES && !WELL_KNOWN_SECRETS.contains(&secret);
-        if args.stage == Stage::Prod {
-            if !own_keys {
-                return Err(Unusable::NoKeys);
-            }
-            if !own_secret {
-                return Err(Unusable::NoSecret);
-            }
+        if args.stage == Stage::Prod && !own_secret {
+            return Err(Unusable::NoSecret);
         }
         let certificate = args.tls.tls_cert.is_some() || args.tls.tls_self_signed.is_some();
         if args.tls.tls_listen.is_some() && !certificate {
@@ -227,6 +231,10 @@ impl StageSettings {
     }
 }
 
+fn keys(args: &ServeArgs) -> ApiKeys {
+    ApiKeys::new(args.access.api_keys.iter().map(String::as_str))
+}
+
 fn timings(args: &ServeArgs) -> Timings {
     let (given, of_stage) = (&args.times, args.stage.timings());
     Timings {
@@ -324,6 +332,14 @@ mod tests {
             assert_eq!(refused(&["--stage=prod", KEY, secret]), Unusable::NoSecret);
         }
         assert!(StageSettings::new(&args(&["--stage=prod", KEY, SECRET])).is_ok());
+    }
+
+    #[test]
+    fn behind_appsync_production_needs_the_secret_alone() {
+        let behind = |flags: &[&str]| StageSettings::behind_appsync(&args(flags));
+        assert!(behind(&["--stage=prod", SECRET]).is_ok());
+        assert_eq!(behind(&["--stage=prod"]).unwrap_err(), Unusable::NoSecret);
+        assert!(behind(&[]).is_ok());
     }
 
     #[test]

@@ -1,0 +1,180 @@
+//! A stage behind AppSync: the stand-in of `spec/appsync` on Node, and a Lambda behind it.
+
+use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::SystemTime;
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::post;
+use mesh_v2::lambda::{Door, Malformed};
+use mesh_v2::mesh::Mesh;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::runtime_api::{FunctionError, Outcome};
+
+const NEEDS: &str = "sentences behind AppSync need Node 20.6 or newer with npm in the PATH";
+
+/// The stand-in's process: one for all stages of this process. It ends with this process,
+/// whose end closes its standard input.
+struct StandIn {
+    asks: Mutex<ChildStdin>,
+    opening: Arc<Mutex<HashMap<String, oneshot::Sender<String>>>>,
+}
+
+/// A stage of the stand-in, closed when dropped.
+pub struct Stage {
+    number: String,
+    pub endpoint: String,
+}
+
+impl Stage {
+    /// Opens a stage that answers to `key` and has its Lambda function at `invoke`.
+    pub async fn open(key: &str, invoke: &str) -> Self {
+        let (stand_in, number) = (stand_in(), uuid::Uuid::new_v4().to_string());
+        let (opened, endpoint) = oneshot::channel();
+        stand_in
+            .opening
+            .lock()
+            .expect("who waits")
+            .insert(number.clone(), opened);
+        stand_in.says(&json!({"open": number, "key": key, "invoke": invoke}));
+        let endpoint = endpoint.await.expect("the stand-in opens a stage");
+        Self { number, endpoint }
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        stand_in().says(&json!({"close": self.number}));
+    }
+}
+
+impl StandIn {
+    fn start() -> Self {
+        let mut process = Command::new("node")
+            .arg("main.mjs")
+            .current_dir(installed())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect(NEEDS);
+        let asks = Mutex::new(process.stdin.take().expect("its input"));
+        let lines = BufReader::new(process.stdout.take().expect("its output")).lines();
+        let opening = Arc::<Mutex<HashMap<String, oneshot::Sender<String>>>>::default();
+        let waiting = opening.clone();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let said: Value = serde_json::from_str(&line).expect("a line of JSON");
+                let text = |name: &str| said[name].as_str().unwrap_or_default().to_owned();
+                let opened = waiting.lock().expect("who waits").remove(&text("opened"));
+                // A test that was given up waits no longer.
+                let _ = opened.expect("one that waits").send(text("endpoint"));
+            }
+            // Whoever waits still is told by the end of what it waits for.
+            waiting.lock().expect("who waits").clear();
+            let _ = process.wait();
+        });
+        Self { asks, opening }
+    }
+
+    fn says(&self, line: &Value) {
+        let line = format!("{line}\n");
+        let mut asks = self.asks.lock().expect("the stand-in's input");
+        asks.write_all(line.as_bytes())
+            .expect("the stand-in listens");
+    }
+}
+
+fn stand_in() -> &'static StandIn {
+    static STAND_IN: OnceLock<StandIn> = OnceLock::new();
+    STAND_IN.get_or_init(StandIn::start)
+}
+
+/// The stand-in's folder, with the packages of its lock file in it.
+pub fn installed() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("spec/appsync");
+        let wanted = changed(&folder.join("package-lock.json"));
+        // npm writes this file when it is done.
+        if changed(&folder.join("node_modules/.package-lock.json")) < wanted {
+            let install = Command::new("npm")
+                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+                .current_dir(&folder)
+                .output()
+                .expect(NEEDS);
+            let said = String::from_utf8_lossy(&install.stderr).into_owned();
+            assert!(install.status.success(), "npm ci in spec/appsync: {said}");
+        }
+        folder
+    })
+}
+
+fn changed(file: &Path) -> Option<SystemTime> {
+    std::fs::metadata(file)
+        .and_then(|file| file.modified())
+        .ok()
+}
+
+/// Puts a Lambda over `mesh` into this process; answers where it is invoked. Time that the
+/// test moves is the Lambda's time.
+pub async fn lambda_here(mesh: Mesh, tasks: &TaskTracker, stop: &CancellationToken) -> String {
+    let door = Arc::new(Door::new(mesh));
+    let answer = move |event| {
+        let door = Arc::clone(&door);
+        async move {
+            let answer = door.answer(event).await;
+            answer.map_err(|malformed| FunctionError {
+                kind: Malformed::KIND.into(),
+                message: malformed.to_string(),
+            })
+        }
+    };
+    serve(answer, tasks, stop).await
+}
+
+/// Takes Lambda's Invoke requests for a function; answers where.
+pub async fn serve<F, A>(function: F, tasks: &TaskTracker, stop: &CancellationToken) -> String
+where
+    F: Fn(Value) -> A + Clone + Send + Sync + 'static,
+    A: Future<Output = Outcome> + Send + 'static,
+{
+    let invoke = post(move |Json(event): Json<Value>| async move {
+        is_of_a_direct_resolver(&event);
+        invoked(function(event).await)
+    });
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("an address");
+    let serving = axum::serve(listener, axum::Router::new().route("/", invoke))
+        .with_graceful_shutdown(stop.clone().cancelled_owned());
+    tasks.spawn(async move { serving.await.expect("the Lambda is served") });
+    format!("http://{address}/")
+}
+
+/// The deployed handlers send just what AppSync sends without them (protocol section 3).
+fn is_of_a_direct_resolver(event: &Value) {
+    let keys: Vec<_> = event.as_object().expect("an event").keys().collect();
+    let expected = "arguments identity source request prev info stash";
+    assert!(keys.into_iter().eq(expected.split(' ')), "{event}");
+}
+
+/// What Lambda answers to Invoke.
+fn invoked(outcome: Outcome) -> Response {
+    match outcome {
+        Ok(value) => Json(value).into_response(),
+        Err(FunctionError { kind, message }) => {
+            let head = [("x-amz-function-error", "Unhandled")];
+            let body = json!({"errorMessage": message, "errorType": kind});
+            (StatusCode::OK, head, Json(body)).into_response()
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `mesh-v2-lambda`: one function behind AppSync's resolvers.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
+use mesh_v2::lambda::Malformed;
+use mesh_v2::stage;
+use serde_json::Value;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("mesh-v2-lambda: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> anyhow::Result<()> {
+    anyhow::ensure!(
+        std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some(),
+        "AWS Lambda runs this program, behind AppSync; to serve without AWS, run mesh-v2"
+    );
+    // One event at a time: more threads would only cost start-up time.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?;
+    runtime.block_on(async {
+        let door = stage::lambda::door().await?;
+        let answer = async |event: LambdaEvent<Value>| {
+            let answered = door.answer(event.payload).await;
+            answered.map_err(|malformed| told(&malformed))
+        };
+        let served = lambda_runtime::run(service_fn(answer)).await;
+        served.map_err(|error| anyhow::anyhow!(error))
+    })
+}
+
+/// A failed call, which the runtime logs.
+fn told(malformed: &Malformed) -> Diagnostic {
+    Diagnostic {
+        error_type: Malformed::KIND.into(),
+        error_message: malformed.to_string(),
+    }
+}
