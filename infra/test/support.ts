@@ -45,7 +45,7 @@ export function only(template: Template, type: string): Json {
 /** An environment without credentials, settings or anything else of this machine's. */
 export function bare(more: Record<string, string> = {}): Record<string, string> {
   const { PATH = '', HOME = '' } = process.env;
-  return { PATH, HOME, CI: 'true', ...more };
+  return { PATH, HOME, CI: 'true', CDK_DISABLE_CLI_TELEMETRY: 'true', ...more };
 }
 
 /** A folder that is gone after `use`. */
