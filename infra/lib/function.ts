@@ -61,6 +61,8 @@ export class MeshFunction extends Construct {
       role: this.role(table),
       logGroup: this.log,
       loggingFormat: lambda.LoggingFormat.JSON,
+      // The program filters its lines itself, by MESH_LOG.
+      applicationLogLevelV2: lambda.ApplicationLogLevel.TRACE,
       // In prod Lambda writes no lines of its own for each call, which cost more than the call.
       systemLogLevelV2: prod ? lambda.SystemLogLevel.WARN : lambda.SystemLogLevel.INFO,
       // X-Ray is off in prod for its cost (contract 6.6).

@@ -38,6 +38,18 @@ test('the Japanese guide has the same parts, commands and tables', () => {
   assert.ok([guide, japanese].every((one) => one.includes('<!-- figures -->')), 'a place for the figures');
 });
 
+test('links in the guides lead somewhere', () => {
+  for (const markdown of [guide, japanese]) {
+    const slugs = [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading!.toLowerCase().replaceAll(' ', '-'));
+    const links = [...markdown.matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link!);
+    assert.ok(links.length > 5, String(links));
+    for (const link of links) {
+      const leads = link.startsWith('#') ? slugs.includes(link.slice(1)) : existsSync(join(root, 'docs', link));
+      assert.ok(leads, link);
+    }
+  }
+});
+
 test('the four tests to paste do what the guide says', async () => {
   const contract = readFileSync(join(root, 'schema/schema.graphql'), 'utf8');
   const schema = buildSchema(`directive @aws_subscribe(mutations: [String]) on FIELD_DEFINITION\n${contract}`);

@@ -90,6 +90,7 @@ for (const stage of STAGES) {
       const { TracingConfig, LoggingConfig } = of('AWS::Lambda::Function');
       assert.equal(TracingConfig?.Mode, prod ? undefined : 'Active');
       assert.equal(LoggingConfig.LogFormat, 'JSON');
+      assert.equal(LoggingConfig.ApplicationLogLevel, 'TRACE');
       assert.equal(LoggingConfig.SystemLogLevel, prod ? 'WARN' : 'INFO');
       const logs = Object.values(template.findResources('AWS::Logs::LogGroup')) as Json[];
       assert.deepEqual(logs.map((log) => log.Properties.RetentionInDays), prod ? [30, 30] : [7, 7]);
