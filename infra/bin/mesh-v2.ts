@@ -1,0 +1,24 @@
+/** The CDK app: one stage, chosen by `.env` (docs/deployment.md). */
+
+import { join } from 'node:path';
+
+import { App } from 'aws-cdk-lib';
+
+import { program } from '../lib/program';
+import { settings } from '../lib/settings';
+import { BadSetting } from '../lib/sources';
+import { addStage } from '../lib/stack';
+
+const root = join(__dirname, '../..');
+
+try {
+  const app = new App();
+  const told = settings(process.env, root, app.node.tryGetContext('stage'));
+  for (const note of told.notes) console.error(`mesh-v2: ${note}`);
+  addStage(app, { settings: told, program: program(root, told.programFolder), root });
+  app.synth();
+} catch (error) {
+  if (!(error instanceof BadSetting)) throw error;
+  console.error(`mesh-v2: ${error.message}`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,138 @@
+/** AppSync: the contract's schema, its resolvers, its keys and its log. */
+
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { Duration, Expiration, RemovalPolicy, Tags } from 'aws-cdk-lib';
+import * as acm from 'aws-cdk-lib/aws-certificatemanager';
+import * as appsync from 'aws-cdk-lib/aws-appsync';
+import { UserPool } from 'aws-cdk-lib/aws-cognito';
+import * as iam from 'aws-cdk-lib/aws-iam';
+import type * as lambda from 'aws-cdk-lib/aws-lambda';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import { Construct } from 'constructs';
+
+import { logRetention } from './function';
+import { fields, forAppSync, openedTo } from './schema';
+import type { Settings } from './settings';
+import { named } from './stage';
+
+/** How long the API key is good for, from the day of the deploy; AppSync takes no more. */
+const KEY_DAYS = 365;
+/**
+ * Resolvers that one request may run. Each is a call of the function; the server takes as
+ * many aliases (MESH_MAX_ALIASES).
+ */
+const MOST_RESOLVERS = 50;
+
+interface Mode {
+  mode: appsync.AuthorizationMode;
+  directive: string;
+}
+
+export class MeshApi extends Construct {
+  readonly made: appsync.GraphqlApi;
+
+  constructor(
+    scope: Construct,
+    settings: Settings,
+    root: string,
+    answers: lambda.Function,
+    certificate: acm.ICertificate | undefined,
+  ) {
+    super(scope, 'Api');
+    const schemaFile = join(root, 'schema/schema.graphql');
+    const schema = readFileSync(schemaFile, 'utf8');
+    const [usual, ...others] = modes(this, settings);
+    const prod = settings.stage === 'prod';
+    this.made = new appsync.GraphqlApi(this, 'Resource', {
+      name: named('MeshV2Api', settings.stage),
+      definition: schemaOf(schemaFile, schema, [usual, ...others]),
+      authorizationConfig: {
+        defaultAuthorization: usual.mode,
+        additionalAuthorizationModes: others.map(({ mode }) => mode),
+      },
+      xrayEnabled: !prod,
+      resolverCountLimit: MOST_RESOLVERS,
+      domainName: certificate && { certificate, domainName: settings.domain!.name },
+    });
+    this.keepLog(settings);
+    this.resolve(schema, root, answers);
+    Tags.of(this).add('ResourceType', 'GraphQLAPI');
+  }
+
+  /**
+   * AppSync may write this one log, which is kept as long as the function's. GraphqlApi's
+   * own logConfig would add a function with rights over every log, only to say how long.
+   */
+  private keepLog({ stage }: Settings): void {
+    const prod = stage === 'prod';
+    const role = new iam.Role(this, 'LogRole', {
+      assumedBy: new iam.ServicePrincipal('appsync.amazonaws.com'),
+    });
+    (this.made.node.defaultChild as appsync.CfnGraphQLApi).logConfig = {
+      cloudWatchLogsRoleArn: role.roleArn,
+      fieldLogLevel: prod ? 'ERROR' : 'ALL',
+      excludeVerboseContent: prod,
+    };
+    const log = new logs.LogGroup(this, 'Log', {
+      logGroupName: `/aws/appsync/apis/${this.made.apiId}`,
+      retention: logRetention(stage),
+      removalPolicy: RemovalPolicy.DESTROY,
+    });
+    log.grantWrite(role);
+  }
+
+  /** One resolver for each field of Query and Mutation in the schema's file. */
+  private resolve(schema: string, root: string, answers: lambda.Function): void {
+    const source = this.made.addLambdaDataSource('Lambda', answers);
+    const handlers = readFileSync(join(root, 'infra/resolvers/lambda.js'), 'utf8');
+    for (const { typeName, fieldName } of fields(schema)) {
+      source.createResolver(`${typeName}-${fieldName}`, {
+        typeName,
+        fieldName,
+        code: appsync.Code.fromInline(handlers),
+        runtime: appsync.FunctionRuntime.JS_1_0_0,
+      });
+    }
+  }
+}
+
+function schemaOf(path: string, schema: string, modes: Mode[]): appsync.Definition {
+  let text = forAppSync(schema);
+  if (modes.length > 1) {
+    text = openedTo(modes.map(({ directive }) => directive), text);
+  }
+  const file = appsync.SchemaFile.fromAsset(path);
+  file.definition = text;
+  return appsync.Definition.fromSchema(file);
+}
+
+/** Who is let in: the API key's holder first, then the additional ones. */
+function modes(scope: Construct, { stage, iam: withIam, userPoolId }: Settings): [Mode, ...Mode[]] {
+  const { AuthorizationType } = appsync;
+  const others: Mode[] = [];
+  if (withIam) {
+    others.push({ mode: { authorizationType: AuthorizationType.IAM }, directive: '@aws_iam' });
+  }
+  if (userPoolId) {
+    const userPool = UserPool.fromUserPoolId(scope, 'UserPool', userPoolId);
+    others.push({
+      mode: { authorizationType: AuthorizationType.USER_POOL, userPoolConfig: { userPool } },
+      directive: '@aws_cognito_user_pools',
+    });
+  }
+  const key = {
+    name: named('MeshV2Api', stage),
+    description: 'The key of the Mesh v2 clients',
+    expires: Expiration.atTimestamp(keyEnd()),
+  };
+  const mode = { authorizationType: AuthorizationType.API_KEY, apiKeyConfig: key };
+  return [{ mode, directive: '@aws_api_key' }, ...others];
+}
+
+/** To the day, so that a second deploy on one day finds nothing to change. */
+function keyEnd(): number {
+  const day = Duration.days(1).toMilliseconds();
+  return Math.floor(Date.now() / day) * day + KEY_DAYS * day;
+}

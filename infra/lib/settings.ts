@@ -1,0 +1,178 @@
+/** Everything the stack is told, checked. */
+
+import { BadSetting, Sources } from './sources';
+import { STAGES, type Stage, envFileOf, stageOf } from './stage';
+
+/** Settings of the program that the function is given, if they are set. */
+export const PROGRAM_SETTINGS = [
+  'MESH_HOST_HEARTBEAT_INTERVAL_SECONDS',
+  'MESH_HOST_HEARTBEAT_TTL_SECONDS',
+  'MESH_MEMBER_HEARTBEAT_INTERVAL_SECONDS',
+  'MESH_MEMBER_HEARTBEAT_TTL_SECONDS',
+  'MESH_MAX_CONNECTION_TIME_SECONDS',
+  'MESH_EVENT_TTL_SECONDS',
+  'MESH_POLLING_INTERVAL_SECONDS',
+  'MESH_NEXT_SINCE',
+  'MESH_LOG',
+  'MESH_MAX_GROUPS',
+  'MESH_MAX_GROUPS_PER_DOMAIN',
+  'MESH_MAX_NODES_PER_GROUP',
+  'MESH_MAX_KEYS_PER_NODE',
+  'MESH_MAX_STATUS_BYTES',
+  'MESH_MAX_EVENTS_PER_CALL',
+  'MESH_MAX_CALLS_PER_GROUP',
+  'MESH_MAX_EVENT_BYTES_PER_GROUP',
+  'MESH_DYNAMODB_ATTEMPTS',
+  'MESH_DYNAMODB_CONNECT_MS',
+  'MESH_DYNAMODB_ATTEMPT_MS',
+  'MESH_DYNAMODB_REQUEST_MS',
+  'MESH_DYNAMODB_CONNECTIONS',
+  'MESH_DYNAMODB_RACES',
+  'MESH_DYNAMODB_REMEMBER_MS',
+] as const;
+
+/** Those that are no whole number. */
+const WORDS: string[] = ['MESH_NEXT_SINCE', 'MESH_LOG'];
+
+/** A name of one's own for the API, and what it needs. */
+export interface CustomDomain {
+  name: string;
+  zoneName: string;
+  /** Without it the zone is looked up, which needs credentials. */
+  zoneId?: string;
+  /** A certificate in us-east-1; without it one is made. */
+  certificateArn?: string;
+}
+
+export interface Settings {
+  stage: Stage;
+  region: string;
+  account?: string;
+  /** What the program is told. */
+  program: Record<string, string>;
+  domain?: CustomDomain;
+  /** Whether callers with AWS credentials are let in as well. */
+  iam: boolean;
+  /** The Cognito user pool whose users are let in as well. */
+  userPoolId?: string;
+  /** Who is told of alarms. */
+  alarmEmail?: string;
+  /** A secret in Secrets Manager that is there already; without it one is made. */
+  secretName?: string;
+  /** The folder with the built program. */
+  programFolder?: string;
+  /** What the one who runs this should hear. */
+  notes: string[];
+}
+
+/** Checks what was set. `askedStage` is the command line's `-c stage=`. */
+export function settings(
+  environment: Record<string, string | undefined>,
+  root: string,
+  askedStage?: string,
+): Settings {
+  const from = new Sources(environment, root);
+  const stage = stageSetting(from, environment.STAGE, askedStage);
+  const found: Settings = {
+    stage,
+    region: from.get('AWS_REGION') ?? 'ap-northeast-1',
+    account: from.get('AWS_ACCOUNT_ID') ?? environment.CDK_DEFAULT_ACCOUNT,
+    program: programSettings(from),
+    domain: domainSetting(from, stage),
+    iam: from.is('APPSYNC_IAM'),
+    userPoolId: from.get('APPSYNC_USER_POOL_ID'),
+    alarmEmail: from.get('ALARM_EMAIL'),
+    secretName: from.get('MESH_SECRET_NAME'),
+    programFolder: from.get('MESH_LAMBDA_FOLDER'),
+    notes: from.notes,
+  };
+  checkForms(found);
+  return found;
+}
+
+function stageSetting(from: Sources, inEnvironment?: string, asked?: string): Stage {
+  const filed = from.inFile('STAGE');
+  const [said, by] = filed
+    ? [filed, from.fileName]
+    : asked
+      ? [asked, '-c stage=']
+      : [inEnvironment || 'stg', 'STAGE'];
+  const stage = stageOf(said);
+  if (!stage) {
+    throw new BadSetting(`the stages are ${STAGES.join(', ')}: ${by} says "${said}"`);
+  }
+  const others = [
+    [asked, `-c stage=${asked}`],
+    [inEnvironment, `STAGE=${inEnvironment} in the environment`],
+  ] as const;
+  for (const [other, shown] of others) {
+    if (filed && other && stageOf(other) !== stage) {
+      const link = `ln -sf ${envFileOf(stageOf(other) ?? stage)} .env`;
+      from.overruled('STAGE', filed, shown, `switch the link in the project's folder (${link})`);
+    }
+  }
+  return stage;
+}
+
+function programSettings(from: Sources): Record<string, string> {
+  const program: Record<string, string> = {};
+  for (const name of PROGRAM_SETTINGS) {
+    const value = from.get(name);
+    if (value === undefined) continue;
+    if (!WORDS.includes(name) && !/^\d{1,9}$/.test(value)) {
+      throw new BadSetting(`${name} must be a whole number, not "${value}"`);
+    }
+    program[name] = value;
+  }
+  const ours: string[] = [...PROGRAM_SETTINGS, 'MESH_SECRET_NAME', 'MESH_LAMBDA_FOLDER'];
+  for (const name of from.namesInFile()) {
+    if (name.startsWith('MESH_') && !ours.includes(name)) {
+      from.notes.push(`${from.fileName} sets ${name}, which the stack does not use.`);
+    }
+  }
+  return program;
+}
+
+function domainSetting(from: Sources, stage: Stage): CustomDomain | undefined {
+  const asked = from.get('APPSYNC_CUSTOM_DOMAIN');
+  if (asked === 'false') return undefined;
+  const usual = 'graphql.api.smalruby.app';
+  return {
+    name: asked ?? (stage === 'prod' ? usual : `${stage}.${usual}`),
+    zoneName: from.get('ROUTE53_PARENT_ZONE_NAME') ?? 'api.smalruby.app',
+    zoneId: from.get('ROUTE53_PARENT_ZONE_ID'),
+    certificateArn: from.get('APPSYNC_CERTIFICATE_ARN'),
+  };
+}
+
+function checkForms({ domain, userPoolId, alarmEmail, account, region }: Settings): void {
+  const must = (holds: boolean, sentence: string) => {
+    if (!holds) throw new BadSetting(sentence);
+  };
+  must(/^[a-z]{2}(-[a-z]+)+-\d$/.test(region), `AWS_REGION is no region: "${region}"`);
+  must(!account || /^\d{12}$/.test(account), `an AWS account has twelve digits: "${account}"`);
+  must(
+    !userPoolId || /^[a-z]{2}(-[a-z]+)+-\d_[A-Za-z0-9]+$/.test(userPoolId),
+    `APPSYNC_USER_POOL_ID looks like ap-northeast-1_AbCdEfGhI, not like "${userPoolId}"`,
+  );
+  must(
+    !alarmEmail || /^[^@\s]+@[^@\s]+$/.test(alarmEmail),
+    `ALARM_EMAIL is no mail address: "${alarmEmail}"`,
+  );
+  if (!domain) return;
+  must(
+    domain.name.endsWith(`.${domain.zoneName}`),
+    `the custom domain ${domain.name} is not in the zone ${domain.zoneName}: set ` +
+      'ROUTE53_PARENT_ZONE_NAME, or APPSYNC_CUSTOM_DOMAIN=false to do without',
+  );
+  must(
+    !domain.certificateArn || domain.certificateArn.startsWith('arn:aws:acm:us-east-1:'),
+    'APPSYNC_CERTIFICATE_ARN must be of a certificate in us-east-1: AppSync takes no other',
+  );
+  must(
+    !!domain.zoneId || !!account,
+    `the custom domain ${domain.name} needs AWS credentials, to look up the zone ` +
+      `${domain.zoneName}, or its id in ROUTE53_PARENT_ZONE_ID; ` +
+      'APPSYNC_CUSTOM_DOMAIN=false does without a custom domain',
+  );
+}

@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+
+import { fields } from '../lib/schema';
+import { envFileOf } from '../lib/stage';
+import { type Json, STAGES, infra, only, root, settingsOf, templateOf } from './support';
+
+const NAMES = {
+  stg: ['MeshV2Table-stg', 'MeshV2Api-stg', 'MeshV2-GraphQL-stg'],
+  stg2: ['MeshV2Table-stg2', 'MeshV2Api-stg2', 'MeshV2-GraphQL-stg2'],
+  prod: ['MeshV2Table', 'MeshV2Api', 'MeshV2-GraphQL'],
+};
+const OUTPUTS = ['GraphQLApiEndpoint', 'GraphQLApiId', 'GraphQLApiKey', 'TableArn', 'TableName'];
+/** Kinds that CloudFormation cannot tag. */
+const UNTAGGED = /^AWS::(IAM::Policy|AppSync::(GraphQLSchema|ApiKey|DataSource|Resolver)|Logs::MetricFilter)$/;
+
+for (const stage of STAGES) {
+  describe(`stage ${stage}`, () => {
+    const template = templateOf(stage);
+    const resources = template.toJSON().Resources as Record<string, Json>;
+    const of = (type: string) => only(template, type).Properties as Json;
+    const prod = stage === 'prod';
+
+    test('has its names', () => {
+      const table = of('AWS::DynamoDB::Table').TableName;
+      const api = of('AWS::AppSync::GraphQLApi').Name;
+      assert.deepEqual([table, api, of('AWS::Lambda::Function').FunctionName], NAMES[stage]);
+    });
+
+    test('tags everything that can be tagged', () => {
+      const kinds: Json = {
+        'AWS::DynamoDB::Table': 'DynamoDB',
+        'AWS::AppSync::GraphQLApi': 'GraphQLAPI',
+        'AWS::Lambda::Function': 'Lambda',
+      };
+      for (const [name, { Type, Properties }] of Object.entries(resources)) {
+        if (UNTAGGED.test(Type)) continue;
+        const tags = Object.fromEntries((Properties.Tags ?? []).map(({ Key, Value }: Json) => [Key, Value]));
+        const { ResourceType, ...rest } = tags;
+        const all = { Project: 'MeshV2', Stage: stage, Service: 'AppSync', ManagedBy: 'CDK' };
+        assert.deepEqual(rest, all, name);
+        if (kinds[Type]) assert.equal(ResourceType, kinds[Type], name);
+      }
+    });
+
+    test('says what came of it', () => {
+      assert.deepEqual(Object.keys(template.toJSON().Outputs).sort(), OUTPUTS);
+    });
+
+    test('has one table with both indexes, TTL and billing by use', () => {
+      const keys = (pk: string, sk: string) => [
+        { AttributeName: pk, KeyType: 'HASH' },
+        { AttributeName: sk, KeyType: 'RANGE' },
+      ];
+      const table = of('AWS::DynamoDB::Table');
+      assert.deepEqual(table.KeySchema, keys('pk', 'sk'));
+      assert.deepEqual(table.GlobalSecondaryIndexes, [
+        { IndexName: 'GroupIdIndex', KeySchema: keys('gsi_pk', 'gsi_sk'), Projection: { ProjectionType: 'ALL' } },
+        { IndexName: 'GroupNameIndex', KeySchema: keys('gsi2_pk', 'gsi2_sk'), Projection: { ProjectionType: 'KEYS_ONLY' } },
+      ]);
+      assert.deepEqual(table.TimeToLiveSpecification, { AttributeName: 'ttl', Enabled: true });
+      assert.equal(table.BillingMode, 'PAY_PER_REQUEST');
+    });
+
+    test(`${prod ? 'keeps' : 'drops'} table and secret when it is deleted`, () => {
+      for (const type of ['AWS::DynamoDB::Table', 'AWS::SecretsManager::Secret']) {
+        const { DeletionPolicy, UpdateReplacePolicy } = only(template, type);
+        const policy = prod ? 'Retain' : 'Delete';
+        assert.deepEqual([DeletionPolicy, UpdateReplacePolicy], [policy, policy], type);
+      }
+      const recovery = of('AWS::DynamoDB::Table').PointInTimeRecoverySpecification;
+      assert.deepEqual(recovery, { PointInTimeRecoveryEnabled: prod });
+    });
+
+    test('lets in who brings the API key, for a year', () => {
+      const api = of('AWS::AppSync::GraphQLApi');
+      assert.equal(api.AuthenticationType, 'API_KEY');
+      assert.equal(api.AdditionalAuthenticationProviders, undefined);
+      const days = (of('AWS::AppSync::ApiKey').Expires - Date.now() / 1000) / 86400;
+      assert.ok(days > 364 && days <= 365, `${days} days`);
+    });
+
+    test('logs and traces as much as its stage should', () => {
+      const api = of('AWS::AppSync::GraphQLApi');
+      assert.equal(api.LogConfig.FieldLogLevel, prod ? 'ERROR' : 'ALL');
+      assert.equal(api.LogConfig.ExcludeVerboseContent, prod);
+      assert.equal(api.XrayEnabled, !prod);
+      const { TracingConfig, LoggingConfig } = of('AWS::Lambda::Function');
+      assert.equal(TracingConfig?.Mode, prod ? undefined : 'Active');
+      assert.equal(LoggingConfig.LogFormat, 'JSON');
+      assert.equal(LoggingConfig.ApplicationLogLevel, 'TRACE');
+      assert.equal(LoggingConfig.SystemLogLevel, prod ? 'WARN' : 'INFO');
+      const logs = Object.values(template.findResources('AWS::Logs::LogGroup')) as Json[];
+      assert.deepEqual(logs.map((log) => log.Properties.RetentionInDays), prod ? [30, 30] : [7, 7]);
+    });
+
+    test("gives the function the stage's settings and a reference to its secret", () => {
+      const { Variables } = of('AWS::Lambda::Function').Environment;
+      const { MESH_SECRET_KEY: secret, TABLE_NAME: table, STAGE, ...rest } = Variables;
+      assert.equal(STAGE, stage);
+      assert.match(table.Ref, /^Table/);
+      assert.deepEqual(rest, settingsOf(stage).program);
+      assert.equal(Object.keys(rest).length, 8, `all times of ${envFileOf(stage)} and the log's level`);
+      assert.match(JSON.stringify(secret), /\{\{resolve:secretsmanager:",\{"Ref":"FunctionSecret\w+"\},":SecretString:::\}\}/);
+      assert.deepEqual(of('AWS::SecretsManager::Secret').GenerateSecretString, { PasswordLength: 64, ExcludePunctuation: true });
+    });
+
+    test('runs the program on Graviton', () => {
+      const { Runtime, Architectures, Handler, Timeout } = of('AWS::Lambda::Function');
+      assert.deepEqual([Runtime, Architectures, Handler, Timeout], ['provided.al2023', ['arm64'], 'bootstrap', 30]);
+    });
+
+    test('resolves every field of Query and Mutation by the one function', () => {
+      const contract = fields(readFileSync(join(root, 'schema/schema.graphql'), 'utf8'));
+      assert.equal(contract.length, 17);
+      const handlers = readFileSync(join(infra, 'resolvers/lambda.js'), 'utf8');
+      const resolvers = Object.values(template.findResources('AWS::AppSync::Resolver')).map((one) => (one as Json).Properties);
+      const asked = resolvers.map(({ TypeName, FieldName }) => ({ typeName: TypeName, fieldName: FieldName }));
+      assert.deepEqual(asked, contract);
+      for (const resolver of resolvers) {
+        assert.equal(resolver.Code, handlers);
+        assert.deepEqual(resolver.Runtime, { Name: 'APPSYNC_JS', RuntimeVersion: '1.0.0' });
+        assert.equal(resolver.Kind, 'UNIT');
+        assert.equal(resolver.DataSourceName, 'Lambda');
+      }
+      assert.equal(of('AWS::AppSync::DataSource').Type, 'AWS_LAMBDA');
+      assert.equal(of('AWS::AppSync::GraphQLApi').ResolverCountLimit, 50);
+    });
+
+    test('watches for failures, throttling and slowness, and tells nobody unless asked', () => {
+      const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')).map((one) => (one as Json).Properties);
+      const tail = prod ? '' : `-${stage}`;
+      const names = ['ApiErrors', 'ApiLatency', 'Failures', 'LambdaErrors', 'LambdaThrottles', 'TableThrottles'];
+      assert.deepEqual(alarms.map((alarm) => alarm.AlarmName).sort(), names.map((name) => `MeshV2-${name}${tail}`));
+      assert.ok(alarms.every((alarm) => !alarm.AlarmActions && alarm.TreatMissingData === 'notBreaching'));
+      template.resourceCountIs('AWS::SNS::Topic', 0);
+      const filter = of('AWS::Logs::MetricFilter');
+      assert.equal(filter.FilterPattern, '{ $.level = "ERROR" }');
+      assert.ok(alarms.some(({ MetricName }) => MetricName === filter.MetricTransformations[0].MetricName));
+    });
+
+    test('makes nothing else', () => {
+      const kinds = [...new Set(Object.values(resources).map(({ Type }) => Type))].sort();
+      assert.deepEqual(kinds, [
+        'AWS::AppSync::ApiKey', 'AWS::AppSync::DataSource', 'AWS::AppSync::GraphQLApi',
+        'AWS::AppSync::GraphQLSchema', 'AWS::AppSync::Resolver', 'AWS::CloudWatch::Alarm',
+        'AWS::DynamoDB::Table', 'AWS::IAM::Policy', 'AWS::IAM::Role', 'AWS::Lambda::Function',
+        'AWS::Logs::LogGroup', 'AWS::Logs::MetricFilter', 'AWS::SecretsManager::Secret',
+      ]);
+    });
+  });
+}
+
+test('IAM and a user pool are let in beside the key', () => {
+  const pool = { APPSYNC_IAM: 'true', APPSYNC_USER_POOL_ID: 'ap-northeast-1_AbCdEf123' };
+  const api = only(templateOf('prod', pool), 'AWS::AppSync::GraphQLApi').Properties;
+  assert.equal(api.AuthenticationType, 'API_KEY');
+  assert.deepEqual(api.AdditionalAuthenticationProviders, [
+    { AuthenticationType: 'AWS_IAM' },
+    {
+      AuthenticationType: 'AMAZON_COGNITO_USER_POOLS',
+      UserPoolConfig: { AwsRegion: 'ap-northeast-1', UserPoolId: 'ap-northeast-1_AbCdEf123' },
+    },
+  ]);
+});
+
+test('alarms are mailed to who asks for it', () => {
+  const template = templateOf('stg', { ALARM_EMAIL: 'ops@example.org' });
+  template.hasResourceProperties('AWS::SNS::Subscription', { Protocol: 'email', Endpoint: 'ops@example.org' });
+  const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')) as Json[];
+  for (const { Properties } of alarms) assert.equal(Properties.AlarmActions.length, 1);
+});
+
+test('a secret that is there already is used as it is', () => {
+  const template = templateOf('prod', { MESH_SECRET_NAME: 'school/mesh' });
+  template.resourceCountIs('AWS::SecretsManager::Secret', 0);
+  const { Variables } = only(template, 'AWS::Lambda::Function').Properties.Environment;
+  assert.equal(Variables.MESH_SECRET_KEY, '{{resolve:secretsmanager:school/mesh:SecretString:::}}');
+});
+
+test('a custom domain has a name, a certificate, an address and an output', () => {
+  const template = templateOf('stg', {
+    APPSYNC_CUSTOM_DOMAIN: '',
+    ROUTE53_PARENT_ZONE_ID: 'Z0123456789',
+    APPSYNC_CERTIFICATE_ARN: 'arn:aws:acm:us-east-1:123456789012:certificate/abc',
+  });
+  const name = 'stg.graphql.api.smalruby.app';
+  template.hasResourceProperties('AWS::AppSync::DomainName', {
+    DomainName: name,
+    CertificateArn: 'arn:aws:acm:us-east-1:123456789012:certificate/abc',
+  });
+  template.resourceCountIs('AWS::AppSync::DomainNameApiAssociation', 1);
+  template.hasResourceProperties('AWS::Route53::RecordSet', { Name: `${name}.`, Type: 'A', HostedZoneId: 'Z0123456789' });
+  assert.equal(template.toJSON().Outputs.CustomDomainUrl.Value, `https://${name}/graphql`);
+});
