@@ -1,6 +1,8 @@
 //! Every knob of the program, typed, with its line in `--help`. Flags win over the
 //! environment, the environment over the `.env` file. Only the mains see this.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 mod stage;
@@ -55,6 +57,9 @@ pub enum Command {
     #[cfg(feature = "dynamodb")]
     #[command(subcommand)]
     Group(dynamodb::GroupCommand),
+    /// Measure a stage: groups of subscribers and publishers, and what they hear.
+    #[cfg(feature = "bench")]
+    Bench(Box<bench::BenchArgs>),
 }
 
 /// How the server keeps what it is told.

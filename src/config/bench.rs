@@ -1,0 +1,256 @@
+//! The knobs of `mesh-v2 bench`: whom it asks, how big the lesson is, and what it writes.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, ValueEnum};
+
+/// What messages are: the parts of each kind in a publisher's stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mix {
+    /// Calls of reportDataByNode.
+    pub reports: u32,
+    /// Calls of fireEventsByNode, one event each.
+    pub fires: u32,
+    /// Calls of recordEventsByNode, one event each.
+    pub records: u32,
+}
+
+impl Mix {
+    /// The largest part.
+    const MAX_PART: u32 = 1000;
+
+    /// All parts together.
+    pub fn parts(self) -> u32 {
+        self.reports + self.fires + self.records
+    }
+
+    /// Whether pollers hear anything of it: they hear events.
+    pub fn has_events(self) -> bool {
+        self.fires + self.records > 0
+    }
+}
+
+impl FromStr for Mix {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut mix = Self {
+            reports: 0,
+            fires: 0,
+            records: 0,
+        };
+        for part in text.split(',') {
+            let (kind, parts) = part.split_once('=').unwrap_or((part, "1"));
+            let parts = parts
+                .parse()
+                .ok()
+                .filter(|parts| *parts <= Self::MAX_PART)
+                .ok_or_else(|| format!("{kind} takes 0 to {} parts", Self::MAX_PART))?;
+            match kind {
+                "reports" => mix.reports = parts,
+                "fires" => mix.fires = parts,
+                "records" => mix.records = parts,
+                _ => return Err("kinds are reports, fires and records".into()),
+            }
+        }
+        if mix.parts() == 0 {
+            return Err("at least one kind needs a part".into());
+        }
+        Ok(mix)
+    }
+}
+
+impl std::fmt::Display for Mix {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let kinds = [
+            ("reports", self.reports),
+            ("fires", self.fires),
+            ("records", self.records),
+        ];
+        let named = kinds.iter().filter(|(_, parts)| *parts > 0);
+        let named: Vec<_> = named
+            .map(|(kind, parts)| format!("{kind}={parts}"))
+            .collect();
+        f.write_str(&named.join(","))
+    }
+}
+
+/// How subscribers listen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Protocol {
+    /// AppSync realtime, as the editor's client speaks it
+    #[value(name = "appsync")]
+    AppSync,
+    /// The newer protocol of plain GraphQL clients
+    GraphqlTransportWs,
+}
+
+/// The store of a server that the tool starts itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ServedStore {
+    /// In memory
+    Memory,
+    /// In a folder, surviving kill -9
+    Embedded,
+}
+
+/// Measure a stage: groups of subscribers, publishers and pollers, and what they hear.
+///
+/// Every message carries its sender, its number and its time, so that loss, duplicates,
+/// reordering and messages of other groups are counted, and the time to each listener is
+/// known. Exits with code 1 when anything of that happened, or when nothing was heard.
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// The stage to measure
+    #[arg(
+        long,
+        default_value = "http://127.0.0.1:4000/graphql",
+        value_name = "URL",
+        help_heading = "Whom"
+    )]
+    pub endpoint: String,
+    /// Start a server for the run, this very program, with this store, on a free port
+    #[arg(long, value_enum, conflicts_with_all = ["endpoint", "pid", "api_key"], value_name = "STORE", help_heading = "Whom")]
+    pub serve: Option<ServedStore>,
+    /// Where the server of --serve embedded keeps its store; a folder in it is made and
+    /// removed [default: the system's temporary folder]
+    #[arg(
+        long,
+        requires = "serve",
+        value_name = "DIR",
+        help_heading = "Whom",
+        verbatim_doc_comment
+    )]
+    pub data: Option<PathBuf>,
+    /// The stage's API key
+    #[arg(
+        long,
+        env = "APPSYNC_API_KEY",
+        default_value = super::stage::DEVELOPMENT_KEY,
+        hide_env_values = true,
+        value_name = "KEY",
+        help_heading = "Whom"
+    )]
+    pub api_key: String,
+    /// The server's process, for its CPU time and memory [default: found by its port when
+    /// it runs on this machine]
+    #[arg(long, value_name = "PID", help_heading = "Whom", verbatim_doc_comment)]
+    pub pid: Option<u32>,
+    /// How subscribers listen
+    #[arg(
+        long,
+        value_enum,
+        default_value = "appsync",
+        value_name = "PROTOCOL",
+        help_heading = "Whom"
+    )]
+    pub protocol: Protocol,
+
+    /// Groups
+    #[arg(long, default_value = "10", value_name = "N", help_heading = "Who",
+        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub groups: u32,
+    /// Subscribers of each group, one WebSocket each
+    #[arg(long, default_value = "40", value_name = "N", help_heading = "Who",
+        value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    pub subscribers: u32,
+    /// Publishers of each group, one HTTP connection each
+    #[arg(long, default_value = "1", value_name = "N", help_heading = "Who",
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub publishers: u32,
+    /// Members of each group that poll, one HTTP connection each; they hear events only
+    #[arg(long, default_value = "0", value_name = "N", help_heading = "Who",
+        value_parser = clap::value_parser!(u32).range(0..=1000))]
+    pub pollers: u32,
+    /// Seconds between two polls of one member
+    #[arg(long, default_value = "2", value_name = "S", help_heading = "Who", value_parser = seconds)]
+    pub poll_every: f64,
+
+    /// Messages per second in each group, by all its publishers together; 0 is the idle
+    /// mode: connections only, and their memory
+    #[arg(long, default_value = "17", value_name = "N", help_heading = "What",
+        value_parser = rate, allow_negative_numbers = true, verbatim_doc_comment)]
+    pub rate: f64,
+    /// Publish as fast as it goes instead of at a rate
+    #[arg(long, conflicts_with = "rate", help_heading = "What")]
+    pub as_fast: bool,
+    /// With --as-fast: messages of a group that not everybody has heard yet
+    #[arg(long, default_value = "16", value_name = "N", help_heading = "What",
+        value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub in_flight: u32,
+    /// Which messages, in parts: reports, fires, records
+    #[arg(
+        long,
+        default_value = "reports=15,fires=2",
+        value_name = "MIX",
+        help_heading = "What"
+    )]
+    pub mix: Mix,
+    /// Variables of a report
+    #[arg(long, default_value = "1", value_name = "N", help_heading = "What",
+        value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub variables: u32,
+    /// Bytes of a variable's value or an event's payload; 40 make messages of about 450 bytes
+    #[arg(long, default_value = "40", value_name = "N", help_heading = "What",
+        value_parser = clap::value_parser!(u32).range(40..=50_000))]
+    pub payload: u32,
+
+    /// Seconds of measuring
+    #[arg(long, default_value = "10", value_name = "S", help_heading = "How long",
+        value_parser = clap::value_parser!(u32).range(1..=86_400))]
+    pub seconds: u32,
+    /// Seconds of publishing before it; checked, but not measured
+    #[arg(long, default_value = "2", value_name = "S", help_heading = "How long",
+        value_parser = clap::value_parser!(u32).range(0..=600))]
+    pub warm_up: u32,
+    /// Seconds without anything new after which what is missing counts as lost
+    #[arg(long, default_value = "5", value_name = "S", help_heading = "How long",
+        value_parser = clap::value_parser!(u32).range(1..=60))]
+    pub patience: u32,
+    /// Connections being opened at once
+    #[arg(long, default_value = "64", value_name = "N", help_heading = "How long",
+        value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub opening: u32,
+    /// Threads of this tool [default: the cores it may use]
+    #[arg(long, value_name = "N", help_heading = "How long",
+        value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub threads: Option<u32>,
+
+    /// Write the report as JSON
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub json: Option<PathBuf>,
+    /// Write the report as a page with charts
+    #[arg(long, value_name = "FILE", help_heading = "Report")]
+    pub html: Option<PathBuf>,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok();
+    rate.filter(|rate| (0.0..=100_000.0).contains(rate))
+        .ok_or_else(|| "a rate is a number from 0 to 100000".into())
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok();
+    seconds
+        .filter(|seconds| (0.05..=60.0).contains(seconds))
+        .ok_or_else(|| "a number from 0.05 to 60".into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mix_names_parts_of_kinds() {
+        let mix: Mix = "reports=15,fires=2".parse().expect("a mix");
+        assert_eq!((mix.parts(), mix.has_events()), (17, true));
+        assert_eq!(mix.to_string(), "reports=15,fires=2");
+        let alone: Mix = "records".parse().expect("a mix");
+        assert_eq!(alone.to_string(), "records=1");
+        for bad in ["", "reports=0", "songs=1", "fires=x", "fires=1001"] {
+            assert!(bad.parse::<Mix>().is_err(), "{bad}");
+        }
+    }
+}
