@@ -23,7 +23,12 @@ fn server() -> (TempDir, Server) {
 /// Runs the tool for a second, with more arguments.
 fn bench(folder: &Path, endpoint: &str, more: &str) -> Output {
     let always = format!("bench --endpoint {endpoint} --seconds 1 --json r.json --html r.html");
-    let all = format!("{always} {more}");
+    let warm_up = if more.contains("--warm-up") {
+        ""
+    } else {
+        " --warm-up 0"
+    };
+    let all = format!("{always} {more}{warm_up}");
     runs(folder, &all.split(' ').collect::<Vec<_>>())
 }
 
@@ -164,7 +169,7 @@ fn pollers_read_every_event() {
     let expected = report["checked"]["polls_expected"]
         .as_u64()
         .expect("a count");
-    assert!(expected > 300, "{report}");
+    assert!(expected > 150, "{report}");
     assert_eq!(report["checked"]["polls_heard"], expected, "{report}");
     assert!(
         report["polled"]["latency_us"]["p50"].is_number(),
@@ -186,7 +191,7 @@ fn the_newer_protocol_is_measured_as_well() {
 #[test]
 fn as_fast_as_it_goes_has_a_bound_on_what_is_under_way() {
     let (folder, server) = server();
-    let lesson = "--groups 2 --subscribers 4 --publishers 3 --as-fast --in-flight 2 --warm-up 0";
+    let lesson = "--groups 2 --subscribers 4 --publishers 3 --as-fast --in-flight 2";
     succeeds(&bench(folder.path(), &server.endpoint, lesson));
     let report = report(folder.path());
     assert!(
@@ -199,7 +204,7 @@ fn as_fast_as_it_goes_has_a_bound_on_what_is_under_way() {
 #[test]
 fn without_subscribers_the_answers_are_measured() {
     let (folder, server) = server();
-    let lesson = "--groups 1 --subscribers 0 --publishers 4 --as-fast --warm-up 0";
+    let lesson = "--groups 1 --subscribers 0 --publishers 4 --as-fast";
     succeeds(&bench(folder.path(), &server.endpoint, lesson));
     let report = report(folder.path());
     assert!(

@@ -5,6 +5,8 @@
 pub mod bench;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+#[cfg(feature = "bench")]
+pub mod mix;
 mod stage;
 
 use std::net::SocketAddr;

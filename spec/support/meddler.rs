@@ -47,7 +47,7 @@ fn pass(mut from: TcpStream, mut to: TcpStream) {
 }
 
 /// Frame by frame after an upgrade; ends when either side does.
-fn meddle(mut from: TcpStream, mut to: TcpStream, fault: Fault, nth: u32, heard: &AtomicU32) {
+fn meddle(mut from: TcpStream, mut to: TcpStream, fault: Fault, nth: u32, reports: &AtomicU32) {
     let mut head = [0; 12];
     let read = from
         .read_exact(&mut head)
@@ -65,7 +65,7 @@ fn meddle(mut from: TcpStream, mut to: TcpStream, fault: Fault, nth: u32, heard:
     let mut delayed = Vec::new();
     while let Ok(mut frame) = frame(&mut from) {
         let at = frame.windows(4).position(|word| word == b"@m:r");
-        let hit = at.filter(|_| heard.fetch_add(1, Relaxed) + 1 == nth);
+        let hit = at.filter(|_| reports.fetch_add(1, Relaxed) + 1 == nth);
         let told = match (hit, fault) {
             (None, _) => Ok(()),
             (Some(_), Fault::Loses) => continue,

@@ -18,7 +18,7 @@ use crate::bench::tally::{Tally, times};
 /// Between two looks for stragglers.
 const LOOK: Duration = Duration::from_millis(20);
 /// Stragglers are waited for no longer than this, however slowly they come.
-const STRAGGLING: Duration = Duration::from_secs(60);
+const STRAGGLING: Duration = Duration::from_mins(1);
 /// After the last one: something heard twice may come now.
 const AFTERWARDS: Duration = Duration::from_millis(200);
 
@@ -68,7 +68,7 @@ impl Moment {
 
 /// One second of the run.
 #[derive(Clone, Debug, Serialize)]
-pub struct Second {
+pub struct Point {
     /// Its end, in seconds since measuring began.
     pub second: f64,
     /// Messages published per second.
@@ -92,7 +92,7 @@ pub struct Measured {
     /// Its end.
     pub end: Moment,
     /// Second by second.
-    pub series: Vec<Second>,
+    pub series: Vec<Point>,
     /// Whether somebody ended it early.
     pub ended_early: bool,
 }
@@ -155,12 +155,12 @@ impl Measuring<'_> {
         }
     }
 
-    fn second(&self, begin: &Moment, last: &Moment, now: &Moment) -> Second {
+    fn second(&self, begin: &Moment, last: &Moment, now: &Moment) -> Point {
         let took = now.seconds_since(last);
         let heard = std::mem::replace(&mut self.tally.latencies().second, times());
         let quantile = |q| (!heard.is_empty()).then(|| micros(heard.value_at_quantile(q)));
         let per_second = |count| ratio(count, 1) / took;
-        Second {
+        Point {
             second: now.seconds_since(begin),
             published_per_second: per_second(now.published - last.published),
             delivered_per_second: per_second(now.heard - last.heard),

@@ -6,6 +6,7 @@
 
 mod caller;
 mod door;
+mod ear;
 mod frames;
 mod group;
 mod machine;

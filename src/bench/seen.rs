@@ -68,7 +68,9 @@ mod tests {
 
     fn heard(numbers: &[u32]) -> Seen {
         let mut seen = Seen::default();
-        numbers.iter().for_each(|number| seen.hear(*number));
+        for number in numbers {
+            seen.hear(*number);
+        }
         seen
     }
 

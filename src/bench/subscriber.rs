@@ -1,12 +1,10 @@
-//! One subscriber: a WebSocket that listens to its group and checks what it hears.
+//! One subscriber: a WebSocket that listens to its group.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 use anyhow::{Context as _, bail};
 use data_encoding::BASE64;
-use memchr::memmem::Finder;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Error;
@@ -15,20 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::bench::caller::shown;
 use crate::bench::door::{Door, OPENING};
+use crate::bench::ear::Ear;
 use crate::bench::frames::Frames;
 use crate::bench::group::Group;
 use crate::bench::seen::Seen;
-use crate::bench::stamp::{Kind, Stamp};
 use crate::bench::tally::Tally;
 use crate::bench::words;
 use crate::config::bench::Protocol;
-
-/// What a message without a stamp is.
-#[derive(Deserialize)]
-struct Aside<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-}
 
 /// An open subscription.
 pub struct Subscriber {
@@ -141,93 +132,6 @@ impl Subscriber {
             tally.trouble(|| format!("a subscription ended: {why}"));
         }
         (group, seen)
-    }
-}
-
-/// What one subscriber has heard.
-struct Ear<'a> {
-    group: &'a Group,
-    tally: &'a Tally,
-    own_id: Finder<'a>,
-    seen: Vec<Seen>,
-    ready: bool,
-    pinged: bool,
-    ended: Option<String>,
-    // Of the current read:
-    arrived: Option<u64>,
-    messages: u64,
-    bytes: u64,
-    measured: Vec<u64>,
-}
-
-impl<'a> Ear<'a> {
-    fn new(id: &'a str, group: &'a Group, tally: &'a Tally) -> Self {
-        Self {
-            group,
-            tally,
-            own_id: Finder::new(id.as_bytes()),
-            seen: Vec::new(),
-            ready: false,
-            pinged: false,
-            ended: None,
-            arrived: None,
-            messages: 0,
-            bytes: 0,
-            measured: Vec::new(),
-        }
-    }
-
-    fn take(&mut self, message: &[u8]) {
-        let Some(stamp) = Stamp::find(message) else {
-            return self.take_aside(message);
-        };
-        if stamp.group != self.group.index || self.own_id.find(message).is_none() {
-            self.tally.misrouted.fetch_add(1, Relaxed);
-            return;
-        }
-        if stamp.kind == Kind::Probe {
-            if !std::mem::replace(&mut self.ready, true) {
-                self.tally.ready.fetch_add(1, Relaxed);
-            }
-            return;
-        }
-        // One look at the clock for all of a read: they arrived together.
-        let arrived = *self.arrived.get_or_insert_with(|| self.tally.now());
-        let publisher = stamp.publisher as usize;
-        if publisher >= self.seen.len() {
-            self.seen.resize_with(publisher + 1, Seen::default);
-        }
-        self.seen[publisher].hear(stamp.sequence);
-        self.messages += 1;
-        self.bytes += message.len() as u64;
-        if self.tally.measures(stamp.nanos) {
-            self.measured.push(arrived.saturating_sub(stamp.nanos));
-        }
-    }
-
-    fn take_aside(&mut self, message: &[u8]) {
-        let kind = serde_json::from_slice(message).map_or("", |aside: Aside<'_>| aside.kind);
-        match kind {
-            "ka" | "pong" => {}
-            "ping" => self.pinged = true,
-            "complete" | "error" | "connection_error" => self.ended = Some(shown(message)),
-            _ => {
-                self.tally.strange.fetch_add(1, Relaxed);
-                self.tally
-                    .trouble(|| format!("a message of nobody was heard: {}", shown(message)));
-            }
-        }
-    }
-
-    /// Adds the read to what the whole run heard.
-    fn count(&mut self) {
-        self.arrived = None;
-        if self.messages > 0 {
-            self.group.hear(self.messages);
-            self.tally.hear(self.messages, self.bytes, &self.measured);
-            self.measured.clear();
-            (self.messages, self.bytes) = (0, 0);
-        }
     }
 }
 

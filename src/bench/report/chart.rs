@@ -8,6 +8,8 @@ const LEFT: f64 = 76.0;
 const RIGHT: f64 = 14.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 30.0;
+/// Points of a line that are drawn as such.
+const CROWD: usize = 60;
 /// Steps of a scale at most.
 const STEPS: f64 = 5.0;
 
@@ -57,13 +59,19 @@ pub fn lines(label: &str, lines: &[Line], write: impl Fn(f64) -> String) -> Stri
             &mut svg,
             format_args!("<polyline class=\"line c{number}\" points=\"{path}\"/>"),
         );
+        // Many points would hide their line; they still say what they are.
+        let seen = if line.points.len() > CROWD {
+            " many"
+        } else {
+            ""
+        };
         for (second, value) in &line.points {
             let (at, up, said) = (x(*second), y(*value), write(*value));
             let name = line.name;
             put(
                 &mut svg,
                 format_args!(
-                    "<circle class=\"dot c{number}\" cx=\"{at:.1}\" cy=\"{up:.1}\" r=\"3\"><title>{name}, {second:.0} s: {said}</title></circle>"
+                    "<circle class=\"dot c{number}{seen}\" cx=\"{at:.1}\" cy=\"{up:.1}\" r=\"3\"><title>{name}, {second:.0} s: {said}</title></circle>"
                 ),
             );
         }

@@ -1,8 +1,10 @@
 //! The report as one page that needs nothing else: no script, no font, no other host.
 
+use crate::bench::measure::Point;
 use crate::bench::report::chart::{Column, Line, columns, lines};
+use crate::bench::report::figures::Latency;
 use crate::bench::report::table::{bytes, duration, grouped, round};
-use crate::bench::report::{Latency, Report, Second, ratio};
+use crate::bench::report::{Report, ratio};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -60,7 +62,7 @@ fn tiles(report: &Report) -> String {
 }
 
 fn charts(report: &Report) -> String {
-    let line = |name, value: &dyn Fn(&Second) -> Option<f64>| Line {
+    let line = |name, value: &dyn Fn(&Point) -> Option<f64>| Line {
         name,
         points: report
             .series
@@ -68,14 +70,14 @@ fn charts(report: &Report) -> String {
             .filter_map(|second| Some((second.second, value(second)?)))
             .collect(),
     };
-    let mut charts = String::new();
+    let mut charts = Vec::new();
     let mut figure = |title: &str, names: &[&str], svg: String| {
         let keys = names.iter().enumerate();
         let keys = keys.map(|(n, name)| format!("<i class=\"key c{n}\"></i>{name}"));
         let keys: String = keys.collect();
-        charts += &format!(
+        charts.push(format!(
             "<figure><h2>{title} <span class=\"legend\">{keys}</span></h2>{svg}</figure>\n"
-        );
+        ));
     };
     if !report.settings.is_idle() {
         let delivered = line("delivered", &|second| Some(second.delivered_per_second));
@@ -110,7 +112,7 @@ fn charts(report: &Report) -> String {
         let title = "Server memory";
         figure(title, &[], lines(title, &[rss], bytes));
     }
-    charts
+    charts.concat()
 }
 
 fn distribution(report: &Report) -> Vec<Column> {
@@ -170,22 +172,24 @@ fn tables(report: &Report) -> String {
 }
 
 fn table(heads: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
-    let heads: String = heads
-        .iter()
-        .map(|head| format!("<th>{head}</th>"))
+    let row = |cells: Vec<String>| format!("<tr>{}</tr>\n", cells.concat());
+    let rows: Vec<_> = rows
+        .map(|cells| {
+            row(cells
+                .iter()
+                .map(|cell| format!("<td>{cell}</td>"))
+                .collect())
+        })
         .collect();
-    let rows = rows.map(|cells| {
-        let cells: String = cells
-            .iter()
-            .map(|cell| format!("<td>{cell}</td>"))
-            .collect();
-        format!("<tr>{cells}</tr>\n")
-    });
-    let rows: String = rows.collect();
     if rows.is_empty() {
         return String::new();
     }
-    format!("<div class=\"table\"><table>\n<tr>{heads}</tr>\n{rows}</table></div>\n")
+    let heads = row(heads
+        .iter()
+        .map(|head| format!("<th>{head}</th>"))
+        .collect());
+    let rows = rows.concat();
+    format!("<div class=\"table\"><table>\n{heads}{rows}</table></div>\n")
 }
 
 fn per_second(rate: f64) -> String {

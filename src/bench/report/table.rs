@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::bench::report::{Latency, Report, Server};
+use crate::bench::report::figures::{Latency, Server};
+use crate::bench::report::{Report, ratio};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -176,7 +177,7 @@ impl Server {
         };
         let each = self.rss_per_connection_bytes;
         let each = each.map(|each| format!(", {} per idle connection", bytes(each)));
-        let end = bytes(crate::bench::report::ratio(end, 1));
+        let end = bytes(ratio(end, 1));
         writeln!(f, "  {:12} {end} of memory{}", "", each.unwrap_or_default())
     }
 }
