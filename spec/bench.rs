@@ -189,6 +189,33 @@ fn the_newer_protocol_is_measured_as_well() {
 }
 
 #[test]
+fn a_stage_over_tls_is_measured_as_well() {
+    let folder = folder();
+    let mut command = program(folder.path());
+    let plain =
+        "--listen 127.0.0.1:0 --tls-listen 127.0.0.1:0 --store memory --tls-self-signed tls";
+    command.args(plain.split(' '));
+    let server = Server::run(folder.path(), command);
+    let mut words = server.greeting.split_whitespace();
+    let secure = words
+        .find(|word| word.starts_with("https://"))
+        .expect("an endpoint over TLS");
+    let run = |trusted: &str| {
+        let mut command = program(folder.path());
+        command.env("SSL_CERT_FILE", folder.path().join(trusted));
+        let lesson =
+            format!("bench --endpoint {secure} --groups 1 --subscribers 2 --seconds 1 --warm-up 0");
+        command
+            .args(lesson.split(' '))
+            .output()
+            .expect("the program runs")
+    };
+    succeeds(&run("tls/ca.pem"));
+    fs::write(folder.path().join("none.pem"), "").expect("a file");
+    fails(&run("none.pem"), "name a file in SSL_CERT_FILE");
+}
+
+#[test]
 fn as_fast_as_it_goes_has_a_bound_on_what_is_under_way() {
     let (folder, server) = server();
     let lesson = "--groups 2 --subscribers 4 --publishers 3 --as-fast --in-flight 2";
