@@ -59,7 +59,11 @@ pub enum Command {
     #[cfg(feature = "dynamodb")]
     #[command(subcommand)]
     Group(dynamodb::GroupCommand),
-    /// Measure a stage: groups of subscribers and publishers, and what they hear.
+    /// Measure a stage: groups of subscribers, publishers and pollers, and what they hear.
+    ///
+    /// Every message carries its sender, its number and its time, so that loss, duplicates,
+    /// reordering and messages of other groups are counted, and the time to each listener is
+    /// known. Exits with code 1 when anything of that happened, or when nothing was heard.
     #[cfg(feature = "bench")]
     Bench(Box<bench::BenchArgs>),
 }

@@ -25,11 +25,7 @@ pub enum ServedStore {
     Embedded,
 }
 
-/// Measure a stage: groups of subscribers, publishers and pollers, and what they hear.
-///
-/// Every message carries its sender, its number and its time, so that loss, duplicates,
-/// reordering and messages of other groups are counted, and the time to each listener is
-/// known. Exits with code 1 when anything of that happened, or when nothing was heard.
+/// What a run of `mesh-v2 bench` is.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
     /// The stage to measure
@@ -41,7 +37,7 @@ pub struct BenchArgs {
     )]
     pub endpoint: String,
     /// Start a server for the run, this very program, with this store, on a free port
-    #[arg(long, value_enum, conflicts_with_all = ["endpoint", "pid", "api_key"], value_name = "STORE", help_heading = "Whom")]
+    #[arg(long, value_enum, conflicts_with_all = ["endpoint", "pid"], value_name = "STORE", help_heading = "Whom")]
     pub serve: Option<ServedStore>,
     /// Where the server of --serve embedded keeps its store; a folder in it is made and
     /// removed [default: the system's temporary folder]
@@ -53,7 +49,7 @@ pub struct BenchArgs {
         verbatim_doc_comment
     )]
     pub data: Option<PathBuf>,
-    /// The stage's API key
+    /// The stage's API key; a server of --serve has its own
     #[arg(
         long,
         env = "APPSYNC_API_KEY",
@@ -77,39 +73,40 @@ pub struct BenchArgs {
     )]
     pub protocol: Protocol,
 
-    /// Groups
+    /// Groups, 1 to 100,000
     #[arg(long, default_value = "10", value_name = "N", help_heading = "Who",
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub groups: u32,
-    /// Subscribers of each group, one WebSocket each
+    /// Subscribers of each group, one WebSocket each; 0 to 100,000
     #[arg(long, default_value = "40", value_name = "N", help_heading = "Who",
         value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub subscribers: u32,
-    /// Publishers of each group, one HTTP connection each
+    /// Publishers of each group, one HTTP connection each; 1 to 1,000
     #[arg(long, default_value = "1", value_name = "N", help_heading = "Who",
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub publishers: u32,
-    /// Members of each group that poll, one HTTP connection each; they hear events only
+    /// Members of each group that poll, one HTTP connection each, 0 to 1,000; they hear
+    /// events only
     #[arg(long, default_value = "0", value_name = "N", help_heading = "Who",
-        value_parser = clap::value_parser!(u32).range(0..=1000))]
+        value_parser = clap::value_parser!(u32).range(0..=1000), verbatim_doc_comment)]
     pub pollers: u32,
-    /// Seconds between two polls of one member
+    /// Seconds between two polls of one member, 0.05 to 60
     #[arg(long, default_value = "2", value_name = "S", help_heading = "Who", value_parser = seconds)]
     pub poll_every: f64,
 
-    /// Messages per second in each group, by all its publishers together; 0 is the idle
-    /// mode: connections only, and their memory
+    /// Messages per second in each group, by all its publishers together, up to 100,000; 0 is
+    /// the idle mode: connections only, and their memory
     #[arg(long, default_value = "17", value_name = "N", help_heading = "What",
         value_parser = rate, allow_negative_numbers = true, verbatim_doc_comment)]
     pub rate: f64,
     /// Publish as fast as it goes instead of at a rate
     #[arg(long, conflicts_with = "rate", help_heading = "What")]
     pub as_fast: bool,
-    /// With --as-fast: messages of a group that not everybody has heard yet
+    /// With --as-fast: messages of a group that not everybody has heard yet, 1 to 10,000
     #[arg(long, default_value = "16", value_name = "N", help_heading = "What",
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub in_flight: u32,
-    /// Which messages, in parts: reports, fires, records
+    /// Which messages, in parts of 0 to 1,000: reports, fires, records
     #[arg(
         long,
         default_value = "reports=15,fires=2",
@@ -117,32 +114,33 @@ pub struct BenchArgs {
         help_heading = "What"
     )]
     pub mix: Mix,
-    /// Variables of a report
+    /// Variables of a report, 1 to 100
     #[arg(long, default_value = "1", value_name = "N", help_heading = "What",
         value_parser = clap::value_parser!(u32).range(1..=100))]
     pub variables: u32,
-    /// Bytes of a variable's value or an event's payload; 40 make messages of about 450 bytes
+    /// Bytes of a variable's value or an event's payload, 40 to 50,000; 40 make messages
+    /// of about 450 bytes
     #[arg(long, default_value = "40", value_name = "N", help_heading = "What",
-        value_parser = clap::value_parser!(u32).range(40..=50_000))]
+        value_parser = clap::value_parser!(u32).range(40..=50_000), verbatim_doc_comment)]
     pub payload: u32,
 
-    /// Seconds of measuring
+    /// Seconds of measuring, 1 to 86,400
     #[arg(long, default_value = "10", value_name = "S", help_heading = "How long",
         value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub seconds: u32,
-    /// Seconds of publishing before it; checked, but not measured
+    /// Seconds of publishing before it; checked, but not measured; 0 to 600
     #[arg(long, default_value = "2", value_name = "S", help_heading = "How long",
         value_parser = clap::value_parser!(u32).range(0..=600))]
     pub warm_up: u32,
-    /// Seconds without anything new after which what is missing counts as lost
+    /// Seconds without anything new after which what is missing counts as lost, 1 to 60
     #[arg(long, default_value = "5", value_name = "S", help_heading = "How long",
         value_parser = clap::value_parser!(u32).range(1..=60))]
     pub patience: u32,
-    /// Connections being opened at once
+    /// Connections being opened at once, 1 to 1,000
     #[arg(long, default_value = "64", value_name = "N", help_heading = "How long",
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub opening: u32,
-    /// Threads of this tool [default: the cores it may use]
+    /// Threads of this tool, 1 to 256 [default: the cores it may use]
     #[arg(long, value_name = "N", help_heading = "How long",
         value_parser = clap::value_parser!(u32).range(1..=256))]
     pub threads: Option<u32>,
