@@ -138,3 +138,37 @@ fn trusting_the_system() -> anyhow::Result<TlsConnector> {
         .with_no_client_auth();
     Ok(Arc::new(config).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn many_connections_come_from_several_addresses() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("a free port");
+        let endpoint = format!(
+            "http://{}/graphql",
+            listener.local_addr().expect("an address")
+        );
+        let door = Door::at(&endpoint, "key").await.expect("a door");
+        for (number, source) in [
+            (0, "127.0.0.1"),
+            (19_999, "127.0.0.1"),
+            (45_000, "127.0.0.3"),
+        ] {
+            let opened = door.open(&door.http, number).await;
+            let (_, peer) = listener.accept().await.expect("a connection");
+            assert!(opened.is_ok());
+            assert_eq!(peer.ip().to_string(), source);
+        }
+    }
+
+    #[tokio::test]
+    async fn the_realtime_path_stands_beside_the_other() {
+        let door = Door::at("http://127.0.0.1:4000/graphql", "key").await;
+        let door = door.expect("a door");
+        assert_eq!(door.http.path, "/graphql");
+        assert_eq!(door.realtime.path, "/graphql/realtime");
+    }
+}
