@@ -9,6 +9,8 @@
 
 mod bad_frames;
 mod bad_input;
+#[cfg(feature = "bench")]
+mod bench;
 mod browsers;
 mod command_line;
 mod dissolving;

@@ -1,8 +1,12 @@
 //! Every knob of the program, typed, with its line in `--help`. Flags win over the
 //! environment, the environment over the `.env` file. Only the mains see this.
 
+#[cfg(feature = "bench")]
+pub mod bench;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+#[cfg(feature = "bench")]
+pub mod mix;
 mod stage;
 
 use std::net::SocketAddr;
@@ -57,6 +61,13 @@ pub enum Command {
     #[cfg(feature = "dynamodb")]
     #[command(subcommand)]
     Group(dynamodb::GroupCommand),
+    /// Measure a stage: groups of subscribers, publishers and pollers, and what they hear.
+    ///
+    /// Every message carries its sender, its number and its time, so that loss, duplicates,
+    /// reordering and messages of other groups are counted, and the time to each listener is
+    /// known. Exits with code 1 when anything of that happened, or when nothing was heard.
+    #[cfg(feature = "bench")]
+    Bench(Box<bench::BenchArgs>),
 }
 
 /// How the server keeps what it is told.

@@ -4,6 +4,7 @@
 //! The rooms, from the doors down:
 //!
 //! - [`config`]: every knob of the program, and what is wrong with a set of them
+//! - `bench`: the load tool, a client like others
 //! - [`stage`]: puts a stage together from its settings and runs it
 //! - [`server`]: HTTP, WebSocket upgrades, TLS, health, the GraphiQL page
 //! - `lambda`: an AppSync event to the same schema, and its answer back
@@ -23,6 +24,8 @@
 //! settings. No lock is held over an await.
 
 pub mod auth;
+#[cfg(feature = "bench")]
+pub mod bench;
 pub mod config;
 pub mod domains;
 pub mod heartbeat;

@@ -26,6 +26,8 @@ fn run() -> anyhow::Result<()> {
         Some(Command::Table(command)) => stage::dynamodb::table(&command)?,
         #[cfg(feature = "dynamodb")]
         Some(Command::Group(command)) => stage::dynamodb::group(&command)?,
+        #[cfg(feature = "bench")]
+        Some(Command::Bench(args)) => mesh_v2::bench::run(*args)?,
         Some(Command::Serve(args)) => stage::serve(&args, env_file.as_deref())?,
         None => stage::serve(&cli.serve, env_file.as_deref())?,
     }

@@ -8,6 +8,8 @@ pub mod documents;
 #[cfg(feature = "dynamodb")]
 #[path = "../../src/store/dynamodb/tests/engine.rs"]
 mod engine;
+#[cfg(feature = "bench")]
+pub mod meddler;
 pub mod people;
 pub mod program;
 pub mod raw;

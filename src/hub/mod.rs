@@ -88,6 +88,11 @@ impl Hub {
         }
     }
 
+    /// Tells everything that waits, now: what the speakers do in passing.
+    pub fn pass(&self) {
+        self.speakers.iter().for_each(Speaker::pass);
+    }
+
     /// Registers a listener. Everything published after this returns reaches it (decision
     /// D17), and nothing that was published before.
     pub fn listen(

@@ -84,7 +84,6 @@ impl Speaker {
     }
 
     /// One pass, now.
-    #[cfg(test)]
     pub fn pass(&self) {
         let mut pass = Vec::new();
         self.take(&mut pass);

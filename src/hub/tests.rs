@@ -37,13 +37,6 @@ impl Ear {
     }
 }
 
-impl Hub {
-    /// Everything that waits is told.
-    fn pass(&self) {
-        self.speakers.iter().for_each(Speaker::pass);
-    }
-}
-
 fn group(id: &str) -> GroupKey {
     GroupKey::parse(id, "d").unwrap()
 }

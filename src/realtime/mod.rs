@@ -1,6 +1,6 @@
 //! The WebSocket protocols: what is said (`frame`), who may say what when (`session`),
 //! the pump between a socket, a session and the hub (`socket`), what waits to be written
-//! (`outbox`).
+//! (`outbox`), and a subscription as the hub knows it (`subscriber`).
 //!
 //! `frame`, `credentials` and `session` know no socket and do not wait.
 
@@ -9,4 +9,4 @@ pub mod frame;
 pub mod outbox;
 pub mod session;
 pub mod socket;
-mod subscriber;
+pub mod subscriber;

@@ -201,6 +201,8 @@ impl Disk {
             let Some(first) = calls.blocking_recv() else {
                 return;
             };
+            // Whoever is about to call shares this commit, where cores are few.
+            std::thread::yield_now();
             let (changes, waiting) = gather(first, &mut calls);
             let result = if changes.is_empty() {
                 Ok(())

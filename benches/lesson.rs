@@ -1,0 +1,117 @@
+//! What the benchmarks are about: one group, one node, one report, one fired event.
+
+use std::sync::Arc;
+
+use mesh_v2::domains::DomainKey;
+use mesh_v2::heartbeat::clock::Clock;
+use mesh_v2::heartbeat::rules::{Rules, Timings};
+use mesh_v2::hub::Hub;
+use mesh_v2::mesh::{Mesh, NextSince};
+use mesh_v2::model::event::{Channel, EventCall, EventInput};
+use mesh_v2::model::group::{Delivery, GroupKey};
+use mesh_v2::model::ids::{Domain, GroupName, NodeId};
+use mesh_v2::model::limits::Limits;
+use mesh_v2::model::message::Message;
+use mesh_v2::model::status::{NodeStatus, SensorData};
+use mesh_v2::model::time::Timestamp;
+use mesh_v2::store::embedded::Embedded;
+use mesh_v2::store::{GroupWish, Store};
+use tokio::runtime::Runtime;
+
+/// The editor's report, as a document.
+pub const REPORT: &str = "mutation ReportDataByNode($groupId: ID!, $domain: String!, $nodeId: ID!, $data: [SensorDataInput!]!) { reportDataByNode(groupId: $groupId, domain: $domain, nodeId: $nodeId, data: $data) { groupId domain nodeStatus { nodeId groupId domain data { key value } timestamp } } }";
+/// What the editor listens to.
+pub const LISTEN: &str = "subscription OnMessageInGroup($groupId: ID!, $domain: String!) { onMessageInGroup(groupId: $groupId, domain: $domain) { groupId domain nodeStatus { nodeId groupId domain data { key value } timestamp } batchEvent { events { name firedByNodeId groupId domain payload timestamp orderKey } firedByNodeId groupId domain timestamp } groupDissolve { groupId domain message } } }";
+
+/// A time in the life of every group here.
+pub const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
+/// Seconds that no benchmark reaches.
+const FOR_EVER: u32 = 1_000_000_000;
+
+/// Times in which nothing ends but events.
+pub fn rules() -> Rules {
+    let timings = Timings {
+        host_ttl: FOR_EVER,
+        member_ttl: FOR_EVER,
+        max_connection: FOR_EVER,
+        ..Timings::STG
+    };
+    Rules::new(timings).expect("times that work")
+}
+
+/// A store in memory.
+pub fn in_memory() -> Embedded {
+    Embedded::in_memory(rules(), Limits::default())
+}
+
+/// A stage in memory.
+pub fn mesh() -> Arc<Mesh> {
+    Arc::new(Mesh {
+        store: Arc::new(in_memory()),
+        hub: Hub::new(),
+        rules: rules(),
+        clock: Clock::system(),
+        limits: Limits::default(),
+        domains: DomainKey::new(b"a secret of the benchmarks"),
+        next_since: NextSince::Cursor,
+    })
+}
+
+/// A runtime of one thread.
+pub fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime")
+}
+
+/// A new group on a store.
+pub fn group(runtime: &Runtime, store: &dyn Store, now: Timestamp) -> GroupKey {
+    let wish = GroupWish {
+        domain: Domain::parse("domain", "0123456789abcdef").expect("a domain"),
+        host: node("teacher"),
+        name: GroupName::parse("name", "class").expect("a name"),
+        delivery: Delivery::WebSocket,
+        lifetime: FOR_EVER,
+    };
+    let hosted = runtime.block_on(store.host_group(wish, now));
+    hosted.expect("a group").group.key
+}
+
+/// A node.
+pub fn node(name: &str) -> NodeId {
+    NodeId::parse("nodeId", name).expect("a node")
+}
+
+/// One variable with its value.
+pub fn data() -> Vec<SensorData> {
+    vec![SensorData {
+        key: "temperature".into(),
+        value: "a value of about forty bytes, as it comes".into(),
+    }]
+}
+
+/// A report as listeners hear it.
+pub fn report(group: &GroupKey) -> Message {
+    Message::Status(NodeStatus {
+        node: node("kitten"),
+        group: group.clone(),
+        data: data(),
+        timestamp: NOW,
+    })
+}
+
+/// A call that fires or records one event.
+pub fn event(group: &GroupKey, channel: Channel, number: u64) -> EventCall {
+    EventCall {
+        group: group.clone(),
+        node: node("kitten"),
+        channel,
+        events: vec![EventInput {
+            name: "go".into(),
+            payload: Some(String::new()),
+            fired_at: "2026-02-07T01:02:03.456Z".into(),
+            order_key: Some(format!("20260207010203-{number:07}")),
+        }],
+    }
+}

@@ -1,0 +1,438 @@
+//! The load tool against real servers: its counts, its files, and what it says.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::meddler::{Fault, meddler};
+use crate::support::program::{Server, folder, program, runs, said};
+
+const KEY: &str = "da2-mesh-development";
+
+/// A server in memory and a folder to write to.
+fn server() -> (TempDir, Server) {
+    let folder = folder();
+    let server = Server::start(folder.path(), &[("MESH_STORE", "memory")]);
+    (folder, server)
+}
+
+/// Runs the tool for a second, with more arguments.
+fn bench(folder: &Path, endpoint: &str, more: &str) -> Output {
+    let always = format!("bench --endpoint {endpoint} --seconds 1 --json r.json --html r.html");
+    let warm_up = if more.contains("--warm-up") {
+        ""
+    } else {
+        " --warm-up 0"
+    };
+    let all = format!("{always} {more}{warm_up}");
+    runs(folder, &all.split(' ').collect::<Vec<_>>())
+}
+
+fn report(folder: &Path) -> Value {
+    let text = fs::read_to_string(folder.join("r.json")).expect("a report");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+#[track_caller]
+fn succeeds(output: &Output) {
+    let (told, why) = (said(&output.stdout), said(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{told}{why}");
+}
+
+#[track_caller]
+fn fails(output: &Output, because: &str) {
+    let (told, why) = (said(&output.stdout), said(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{told}{why}");
+    assert!(why.contains(because), "{because} in {why}");
+}
+
+#[tokio::test]
+async fn what_every_subscriber_heard_is_counted() {
+    let (folder, server) = server();
+    let lesson = "--groups 2 --subscribers 3 --publishers 2 --rate 40 --warm-up 1";
+    let output = bench(folder.path(), &server.endpoint, lesson);
+    succeeds(&output);
+    let report = report(folder.path());
+    let checked = &report["checked"];
+    let published = checked["published"].as_u64().expect("a count");
+    // Two groups at 40 a second, for a second of warm-up and one of measuring.
+    assert!((100..=200).contains(&published), "{report}");
+    assert_eq!(checked["deliveries_expected"], published * 3, "{report}");
+    assert_eq!(checked["deliveries_heard"], published * 3, "{report}");
+    for fault in [
+        "lost",
+        "duplicated",
+        "reordered",
+        "misrouted",
+        "strange",
+        "refused",
+        "cut",
+    ] {
+        assert_eq!(checked[fault], 0, "{fault}: {report}");
+    }
+    assert_eq!(report["problems"], json!([]));
+    // Its groups are gone.
+    let search = json!({"namePrefix": "bench "});
+    let left = server
+        .mesh(KEY)
+        .calls("searchGroupsByNamePrefix", search)
+        .await;
+    assert_eq!(left.value(), json!([]));
+}
+
+#[test]
+fn the_report_says_what_was_measured_how_and_where() {
+    let (folder, server) = server();
+    succeeds(&bench(
+        folder.path(),
+        &server.endpoint,
+        "--groups 1 --subscribers 2",
+    ));
+    let report = report(folder.path());
+    let numbers = [
+        "/machine/cores",
+        "/machine/memory_bytes",
+        "/settings/rate_per_group",
+        "/settings/payload_bytes",
+        "/measured_seconds",
+        "/published/per_second",
+        "/published/answer_us/p99",
+        "/delivered/per_second",
+        "/delivered/bytes_per_message",
+        "/delivered/latency_us/p50",
+        "/delivered/latency_us/p99",
+        "/delivered/latency_us/p99_9",
+        "/delivered/distribution/0/up_to_us",
+        "/server/cpu_us_per_delivered",
+        "/server/rss_end_bytes",
+        "/client_cpu_percent",
+        "/series/0/delivered_per_second",
+        "/series/0/p99_us",
+        "/series/0/server_rss_bytes",
+    ];
+    for number in numbers {
+        let value = report.pointer(number).and_then(Value::as_f64);
+        assert!(
+            value.is_some_and(|value| value >= 0.0),
+            "{number} in {report}"
+        );
+    }
+    assert_eq!(report["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(report["settings"]["mix"], "reports=15,fires=2");
+    assert_eq!(
+        report["server"]["pid"],
+        server.pid(),
+        "the server is found by its port"
+    );
+    // The default messages are about as long as the editor's.
+    let bytes = report["delivered"]["bytes_per_message"]
+        .as_f64()
+        .expect("bytes");
+    assert!((400.0..500.0).contains(&bytes), "{bytes}");
+}
+
+#[test]
+fn the_page_needs_nothing_else() {
+    let (folder, server) = server();
+    succeeds(&bench(
+        folder.path(),
+        &server.endpoint,
+        "--groups 1 --subscribers 2",
+    ));
+    let page = fs::read_to_string(folder.path().join("r.html")).expect("a page");
+    assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
+    for chart in [
+        "Delivered per second",
+        "From sending to hearing",
+        "How many took how long",
+    ] {
+        assert!(page.contains(&format!("aria-label=\"{chart}\"")), "{chart}");
+    }
+    assert!(page.contains("prefers-color-scheme: dark"));
+    for foreign in [
+        "<script", "<link", "src=", "href=", "url(", "@import", "NaN", "inf",
+    ] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+}
+
+#[test]
+fn pollers_read_every_event() {
+    let (folder, server) = server();
+    let lesson = "--groups 2 --subscribers 1 --pollers 3 --poll-every 0.1 --mix reports,fires=2,records=3 --rate 60";
+    succeeds(&bench(folder.path(), &server.endpoint, lesson));
+    let report = report(folder.path());
+    let expected = report["checked"]["polls_expected"]
+        .as_u64()
+        .expect("a count");
+    assert!(expected > 150, "{report}");
+    assert_eq!(report["checked"]["polls_heard"], expected, "{report}");
+    assert!(
+        report["polled"]["latency_us"]["p50"].is_number(),
+        "{report}"
+    );
+}
+
+#[test]
+fn the_newer_protocol_is_measured_as_well() {
+    let (folder, server) = server();
+    let lesson = "--groups 2 --subscribers 2 --protocol graphql-transport-ws";
+    succeeds(&bench(folder.path(), &server.endpoint, lesson));
+    assert_eq!(
+        report(folder.path())["settings"]["protocol"],
+        "graphql-transport-ws"
+    );
+}
+
+#[test]
+fn a_stage_over_tls_is_measured_as_well() {
+    let folder = folder();
+    let mut command = program(folder.path());
+    let plain =
+        "--listen 127.0.0.1:0 --tls-listen 127.0.0.1:0 --store memory --tls-self-signed tls";
+    command.args(plain.split(' '));
+    let server = Server::run(folder.path(), command);
+    let mut words = server.greeting.split_whitespace();
+    let secure = words
+        .find(|word| word.starts_with("https://"))
+        .expect("an endpoint over TLS");
+    let run = |trusted: &str| {
+        let mut command = program(folder.path());
+        command.env("SSL_CERT_FILE", folder.path().join(trusted));
+        let lesson =
+            format!("bench --endpoint {secure} --groups 1 --subscribers 2 --seconds 1 --warm-up 0");
+        command
+            .args(lesson.split(' '))
+            .output()
+            .expect("the program runs")
+    };
+    succeeds(&run("tls/ca.pem"));
+    fs::write(folder.path().join("none.pem"), "").expect("a file");
+    fails(&run("none.pem"), "name a file in SSL_CERT_FILE");
+}
+
+#[test]
+fn as_fast_as_it_goes_has_a_bound_on_what_is_under_way() {
+    let (folder, server) = server();
+    let lesson = "--groups 2 --subscribers 4 --publishers 3 --as-fast --in-flight 2";
+    succeeds(&bench(folder.path(), &server.endpoint, lesson));
+    let report = report(folder.path());
+    assert!(
+        report["checked"]["published"].as_u64() > Some(100),
+        "{report}"
+    );
+    assert_eq!(report["settings"]["rate_per_group"], Value::Null);
+}
+
+#[test]
+fn without_subscribers_the_answers_are_measured() {
+    let (folder, server) = server();
+    let lesson = "--groups 1 --subscribers 0 --publishers 4 --as-fast";
+    succeeds(&bench(folder.path(), &server.endpoint, lesson));
+    let report = report(folder.path());
+    assert!(
+        report["published"]["per_second"].as_f64() > Some(100.0),
+        "{report}"
+    );
+    assert_eq!(report["delivered"]["latency_us"], Value::Null);
+}
+
+#[test]
+fn idle_subscribers_are_weighed_and_still_listen() {
+    let (folder, server) = server();
+    succeeds(&bench(
+        folder.path(),
+        &server.endpoint,
+        "--rate 0 --groups 3 --subscribers 50",
+    ));
+    let report = report(folder.path());
+    assert_eq!(report["connections"]["subscribers"], 150);
+    let each = report["server"]["rss_per_connection_bytes"].as_f64();
+    assert!(
+        each.is_some_and(|each| (0.0..200_000.0).contains(&each)),
+        "{report}"
+    );
+    assert_eq!(
+        report["published"]["messages"], 0,
+        "idle means idle: {report}"
+    );
+}
+
+#[test]
+fn it_starts_a_server_for_one_run_and_leaves_nothing_behind() {
+    let (work, store) = (folder(), folder());
+    let mut command = program(work.path());
+    command
+        .args(["bench", "--serve", "embedded", "--data"])
+        .arg(store.path());
+    command.args(["--groups", "1", "--subscribers", "2", "--seconds", "1"]);
+    let output = command.output().expect("the program runs");
+    succeeds(&output);
+    let told = said(&output.stdout);
+    assert!(told.contains("embedded store, for this run"), "{told}");
+    for folder in [work, store] {
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
+    }
+}
+
+#[test]
+fn whatever_happens_to_one_message_is_found() {
+    let (folder, server) = server();
+    let faults = [
+        (Fault::Loses, "lost"),
+        (Fault::Repeats, "duplicated"),
+        (Fault::Delays, "reordered"),
+        (Fault::Misroutes, "misrouted"),
+    ];
+    for (fault, count) in faults {
+        let endpoint = meddler(&server.endpoint, fault, 21);
+        let lesson = "--groups 1 --subscribers 2 --rate 50 --mix reports --patience 1";
+        let output = bench(folder.path(), &endpoint, lesson);
+        fails(&output, &format!("1 messages were {count}"));
+        let report = report(folder.path());
+        assert_eq!(report["checked"][count], 1, "{report}");
+        let page = fs::read_to_string(folder.path().join("r.html")).expect("a page");
+        assert!(
+            page.contains(&format!("1 messages were {count}")),
+            "{fault:?}"
+        );
+    }
+}
+
+/// Starts the tool for a long run and waits until it measures.
+fn long_run(folder: &Path, server: &Server) -> std::process::Child {
+    let mut command = program(folder);
+    command.args(["bench", "--endpoint", &server.endpoint, "--seconds", "200"]);
+    command.args([
+        "--groups",
+        "1",
+        "--subscribers",
+        "3",
+        "--warm-up",
+        "0",
+        "--patience",
+        "1",
+    ]);
+    let started = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = started.expect("the program starts");
+    let mut lines = BufReader::new(child.stderr.as_mut().expect("its words")).lines();
+    while !lines
+        .next()
+        .expect("a line")
+        .expect("text")
+        .starts_with("measuring")
+    {}
+    child
+}
+
+#[test]
+fn a_server_that_dies_ends_the_run() {
+    let (folder, server) = server();
+    let run = long_run(folder.path(), &server);
+    server.dies();
+    let output = run.wait_with_output().expect("its end");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output.stdout).contains("ended early"));
+    assert!(said(&output.stderr).contains("3 subscriptions were cut"));
+}
+
+#[test]
+fn an_interrupted_run_still_reports() {
+    let (folder, server) = server();
+    let run = long_run(folder.path(), &server);
+    // Something is to be told of.
+    std::thread::sleep(std::time::Duration::from_millis(1200));
+    let told = std::process::Command::new("kill")
+        .args(["-INT", &run.id().to_string()])
+        .status();
+    assert!(told.expect("kill runs").success());
+    let output = run.wait_with_output().expect("its end");
+    succeeds(&output);
+    assert!(
+        said(&output.stdout).contains("ended early"),
+        "{}",
+        said(&output.stdout)
+    );
+}
+
+#[test]
+fn what_cannot_be_measured_is_said_before_it_is_tried() {
+    let (folder, server) = server();
+    let endpoint = &server.endpoint;
+    let cases = [
+        (
+            "http://127.0.0.1:9/graphql",
+            "",
+            "is a server running there?",
+        ),
+        (
+            "ftp://127.0.0.1/graphql",
+            "",
+            "begins with http:// or https://",
+        ),
+        ("nonsense", "", "begins with http:// or https://"),
+        (endpoint, "--api-key da2-wrong", "refuses the API key"),
+        (endpoint, "--pid 4194999", "no such process"),
+        (
+            endpoint,
+            "--rate 0 --subscribers 0",
+            "--subscribers must be at least 1",
+        ),
+        (endpoint, "--rate 0 --pollers 1", "it takes no --pollers"),
+        (
+            endpoint,
+            "--pollers 1 --mix reports",
+            "add fires or records",
+        ),
+        (
+            endpoint,
+            "--groups 90000 --subscribers 90000",
+            "than the 200000 that one run may open",
+        ),
+        (
+            endpoint,
+            "--warm-up 400",
+            "raise the stage's MESH_MAX_CONNECTION_TIME_SECONDS",
+        ),
+        (
+            endpoint,
+            "--json /nowhere/r.json",
+            "cannot write /nowhere/r.json",
+        ),
+    ];
+    for (endpoint, more, because) in cases {
+        let command = format!("bench --endpoint {endpoint} {more}");
+        let arguments: Vec<_> = command.split_whitespace().collect();
+        fails(&runs(folder.path(), &arguments), because);
+    }
+}
+
+#[test]
+fn silly_numbers_are_refused_with_their_bounds() {
+    let folder = folder();
+    let cases = [
+        ("--rate -1", "a rate is a number from 0 to 100000"),
+        ("--rate NaN", "a rate is a number from 0 to 100000"),
+        ("--groups 0", "is not in 1..=100000"),
+        ("--seconds 0", "is not in 1..=86400"),
+        ("--payload 1", "is not in 40..=50000"),
+        ("--poll-every 0", "a number from 0.05 to 60"),
+        ("--mix songs", "kinds are reports, fires and records"),
+        ("--as-fast --rate 5", "cannot be used with"),
+        ("--serve memory --pid 5", "cannot be used with"),
+    ];
+    for (silly, because) in cases {
+        let arguments: Vec<_> = std::iter::once("bench").chain(silly.split(' ')).collect();
+        let output = runs(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(2), "{silly}");
+        let why = said(&output.stderr);
+        assert!(why.contains(because), "{because} in {why}");
+    }
+}

@@ -1,0 +1,123 @@
+//! A server for one run: this very program, started as a user starts it, in a folder of
+//! its own, with limits that fit the run.
+
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use anyhow::{Context as _, bail};
+
+use crate::config::bench::{BenchArgs, ServedStore};
+
+/// Connections beside those of the run.
+const OTHERS: u32 = 100;
+
+/// A running server; it ends with this value, and its folder with it.
+pub struct OwnServer {
+    child: Child,
+    /// Kept open: the server may still say something.
+    _output: BufReader<ChildStdout>,
+    folder: PathBuf,
+    /// Where it is.
+    pub endpoint: String,
+    /// Its key.
+    pub key: String,
+}
+
+impl OwnServer {
+    /// Starts a server and waits until it serves.
+    pub fn start(store: ServedStore, args: &BenchArgs, connections: u32) -> anyhow::Result<Self> {
+        let name = format!("mesh-v2-bench-{}", uuid::Uuid::new_v4().simple());
+        let folder = args
+            .data
+            .clone()
+            .unwrap_or_else(std::env::temp_dir)
+            .join(name);
+        std::fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make the folder {}", folder.display()))?;
+        let key = format!("da2-{}", uuid::Uuid::new_v4().simple());
+        let started = launch(&folder, store, args, connections, &key);
+        let Ok((child, output, endpoint)) = started else {
+            let _ = std::fs::remove_dir_all(&folder);
+            return Err(started.expect_err("just seen"));
+        };
+        Ok(Self {
+            child,
+            _output: output,
+            folder,
+            endpoint,
+            key,
+        })
+    }
+
+    /// The server's process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+fn launch(
+    folder: &Path,
+    store: ServedStore,
+    args: &BenchArgs,
+    connections: u32,
+    key: &str,
+) -> anyhow::Result<(Child, BufReader<ChildStdout>, String)> {
+    let program = std::env::current_exe().context("cannot find this program")?;
+    let nodes = args.publishers + args.pollers + OTHERS;
+    let numbers = [
+        ("MESH_MAX_CONNECTIONS", connections + OTHERS),
+        ("MESH_MAX_GROUPS", args.groups + OTHERS),
+        ("MESH_MAX_NODES_PER_GROUP", nodes.max(1000)),
+        ("MESH_MAX_CALLS_PER_GROUP", 1_000_000),
+        ("MESH_MAX_EVENT_BYTES_PER_GROUP", 1 << 30),
+        ("MESH_MAX_STATUS_BYTES", 1 << 24),
+        // Nothing ends before the run does, and heartbeats disturb no measurement.
+        ("MESH_HOST_HEARTBEAT_INTERVAL_SECONDS", 3_600),
+        ("MESH_HOST_HEARTBEAT_TTL_SECONDS", 200_000),
+        ("MESH_MEMBER_HEARTBEAT_INTERVAL_SECONDS", 3_600),
+        ("MESH_MEMBER_HEARTBEAT_TTL_SECONDS", 200_000),
+        ("MESH_MAX_CONNECTION_TIME_SECONDS", 200_000),
+        ("MESH_IDLE_SECONDS", 3_600),
+    ];
+    let store = match store {
+        ServedStore::Memory => "memory",
+        ServedStore::Embedded => "embedded",
+    };
+    let mut child = Command::new(program)
+        .args(["serve", "--listen", "127.0.0.1:0", "--store", store])
+        // No .env file is near, and nothing of this environment counts.
+        .current_dir(folder)
+        .env_clear()
+        .env("MESH_API_KEYS", key)
+        .env("MESH_LOG", "error")
+        .envs(numbers.map(|(name, number)| (name, number.to_string())))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        // Ctrl-C is for the tool, which still has to ask the server something.
+        .process_group(0)
+        .spawn()
+        .context("cannot start a server")?;
+    let mut output = BufReader::new(child.stdout.take().context("no output")?);
+    let mut line = String::new();
+    while output.read_line(&mut line).unwrap_or_default() > 0 {
+        if let Some(endpoint) = line.trim().strip_prefix("endpoint") {
+            let endpoint = endpoint.trim().to_owned();
+            return Ok((child, output, endpoint));
+        }
+        line.clear();
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    bail!("the server that --serve started has ended: see above")
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        // What it stored is of no use to anybody: no need to ask it kindly.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}

@@ -1,0 +1,194 @@
+//! What a run found, as it is written to JSON. `benches/README.md` says what each figure
+//! means; names end in their unit.
+
+pub mod chart;
+pub mod figures;
+pub mod page;
+mod table;
+
+use serde::Serialize;
+
+use crate::bench::machine::Machine;
+use crate::bench::measure::{AllSent, Measured, Point};
+use crate::bench::report::figures::{
+    Bar, Checked, Connections, Delivered, Latency, Polled, Published, Server,
+};
+use crate::bench::tally::Tally;
+use crate::config::bench::{BenchArgs, Protocol, ServedStore};
+use crate::model::time::Timestamp;
+
+/// A run's report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// This program's version.
+    pub version: &'static str,
+    /// When the run began.
+    pub started_at: String,
+    /// Where it ran.
+    pub machine: Machine,
+    /// What was asked for.
+    pub settings: Settings,
+    /// Seconds that were measured; warm-up and stragglers aside.
+    pub measured_seconds: f64,
+    /// Whether a signal, or the stage, ended it before its time.
+    pub ended_early: bool,
+    /// What was published in the measured seconds.
+    pub published: Published,
+    /// What subscribers heard in them.
+    pub delivered: Delivered,
+    /// What pollers read in them.
+    pub polled: Option<Polled>,
+    /// The whole run's messages, warm-up included, counted one by one.
+    pub checked: Checked,
+    /// The WebSockets.
+    pub connections: Connections,
+    /// The server, when it runs on this machine.
+    pub server: Option<Server>,
+    /// This tool: above 90 % of its threads it measures itself.
+    pub client_cpu_percent: f64,
+    /// Its threads.
+    pub client_threads: usize,
+    /// Point by second.
+    pub series: Vec<Point>,
+    /// Why the exit code is 1; empty when all is well.
+    pub problems: Vec<String>,
+}
+
+/// What was asked for.
+#[derive(Clone, Debug, Serialize)]
+pub struct Settings {
+    pub endpoint: String,
+    pub serve: Option<&'static str>,
+    pub protocol: &'static str,
+    pub groups: u32,
+    pub subscribers_per_group: u32,
+    pub publishers_per_group: u32,
+    pub pollers_per_group: u32,
+    pub poll_every_seconds: f64,
+    pub rate_per_group: Option<f64>,
+    pub in_flight_per_group: Option<u32>,
+    pub mix: String,
+    pub variables: u32,
+    pub payload_bytes: u32,
+    pub seconds: u32,
+    pub warm_up_seconds: u32,
+    pub patience_seconds: u32,
+}
+
+impl Report {
+    /// A report that still lacks what the run found.
+    pub fn new(args: &BenchArgs, endpoint: &str, started_at: Timestamp, pid: Option<u32>) -> Self {
+        let machine = Machine::this();
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            started_at: started_at.to_string(),
+            client_threads: args.threads.map_or(machine.cores_allowed, |n| n as usize),
+            machine,
+            settings: Settings::new(args, endpoint),
+            measured_seconds: 0.0,
+            ended_early: false,
+            published: Published::default(),
+            delivered: Delivered::default(),
+            polled: None,
+            checked: Checked::default(),
+            connections: Connections::default(),
+            server: pid.map(Server::unseen),
+            client_cpu_percent: 0.0,
+            series: Vec::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    /// Puts in what the run found.
+    pub fn fill(
+        &mut self,
+        measured: &Measured,
+        tally: &Tally,
+        sent: &AllSent,
+        checked: Checked,
+        connections: Connections,
+    ) {
+        let (begin, end) = (&measured.begin, &measured.end);
+        let seconds = end.seconds_since(begin);
+        let (published, heard) = (end.published - begin.published, end.heard - begin.heard);
+        let (polled, bytes) = (end.polled - begin.polled, end.bytes - begin.bytes);
+        let per_second = |count| ratio(count, 1) / seconds;
+        let latencies = tally.latencies();
+        self.measured_seconds = seconds;
+        self.ended_early = measured.ended_early;
+        self.published = Published {
+            messages: published,
+            per_second: per_second(published),
+            answer_us: Latency::of(&latencies.answered),
+        };
+        self.delivered = Delivered {
+            messages: heard,
+            per_second: per_second(heard),
+            bytes_per_message: ratio(bytes, heard.max(1)),
+            megabytes_per_second: per_second(bytes) / 1e6,
+            latency_us: Latency::of(&latencies.heard),
+            distribution: Bar::all(&latencies.heard),
+        };
+        self.polled = (self.settings.pollers_per_group > 0).then(|| Polled {
+            events: polled,
+            per_second: per_second(polled),
+            latency_us: Latency::of(&latencies.polled),
+        });
+        self.client_cpu_percent = (end.own.cpu - begin.own.cpu) / seconds * 100.0;
+        if let Some(server) = &mut self.server {
+            server.fill(begin, end, &connections);
+        }
+        self.series.clone_from(&measured.series);
+        self.problems = checked.problems(sent.is_empty(), tally);
+        self.checked = checked;
+        self.connections = connections;
+    }
+}
+
+impl Settings {
+    fn new(args: &BenchArgs, endpoint: &str) -> Self {
+        Self {
+            endpoint: endpoint.to_owned(),
+            serve: args.serve.map(|store| match store {
+                ServedStore::Memory => "memory",
+                ServedStore::Embedded => "embedded",
+            }),
+            protocol: match args.protocol {
+                Protocol::AppSync => "appsync",
+                Protocol::GraphqlTransportWs => "graphql-transport-ws",
+            },
+            groups: args.groups,
+            subscribers_per_group: args.subscribers,
+            publishers_per_group: args.publishers,
+            pollers_per_group: args.pollers,
+            poll_every_seconds: args.poll_every,
+            rate_per_group: (!args.as_fast).then_some(args.rate),
+            in_flight_per_group: args.as_fast.then_some(args.in_flight),
+            mix: args.mix.to_string(),
+            variables: args.variables,
+            payload_bytes: args.payload,
+            seconds: args.seconds,
+            warm_up_seconds: args.warm_up,
+            patience_seconds: args.patience,
+        }
+    }
+
+    /// Whether only connections were measured.
+    pub fn is_idle(&self) -> bool {
+        self.rate_per_group == Some(0.0)
+    }
+}
+
+/// Nanoseconds as microseconds.
+pub fn micros(nanos: u64) -> f64 {
+    ratio(nanos, 1_000)
+}
+
+/// One count by another.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "counts of a run stay far below 2^52"
+)]
+pub fn ratio(count: u64, by: u64) -> f64 {
+    count as f64 / by as f64
+}

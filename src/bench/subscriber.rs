@@ -1,0 +1,161 @@
+//! One subscriber: a WebSocket that listens to its group.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+use anyhow::{Context as _, bail};
+use data_encoding::BASE64;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Error;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::bench::caller::shown;
+use crate::bench::door::{Door, OPENING};
+use crate::bench::ear::Ear;
+use crate::bench::frames::Frames;
+use crate::bench::group::Group;
+use crate::bench::seen::Seen;
+use crate::bench::tally::Tally;
+use crate::bench::words;
+use crate::config::bench::Protocol;
+
+/// An open subscription.
+pub struct Subscriber {
+    frames: Frames,
+    id: String,
+    group: Arc<Group>,
+}
+
+impl Subscriber {
+    /// Connects, the `number`th of the run, and subscribes to the group.
+    pub async fn open(
+        door: &Door,
+        number: u32,
+        group: Arc<Group>,
+        protocol: Protocol,
+    ) -> anyhow::Result<Self> {
+        let opening = timeout(OPENING, Self::subscribe(door, number, group, protocol));
+        opening
+            .await
+            .unwrap_or_else(|_| bail!("no acknowledgement within {} s", OPENING.as_secs()))
+    }
+
+    async fn subscribe(
+        door: &Door,
+        number: u32,
+        group: Arc<Group>,
+        protocol: Protocol,
+    ) -> anyhow::Result<Self> {
+        let id = uuid::Uuid::new_v4().to_string();
+        let request = json!({"query": words::LISTEN, "variables": group.and(json!({}))});
+        let appsync = protocol == Protocol::AppSync;
+        let site = if appsync { &door.realtime } else { &door.http };
+        let shown = json!({"host": site.authority, "x-api-key": door.key});
+        let (path, name, init, start) = if appsync {
+            let header = BASE64.encode(shown.to_string().as_bytes());
+            let payload =
+                json!({"data": request.to_string(), "extensions": {"authorization": shown}});
+            (
+                format!("{}?header={header}&payload=e30=", site.path),
+                "graphql-ws",
+                json!({"type": "connection_init"}),
+                json!({"id": id, "type": "start", "payload": payload}),
+            )
+        } else {
+            (
+                site.path.clone(),
+                "graphql-transport-ws",
+                json!({"type": "connection_init", "payload": {"x-api-key": door.key}}),
+                json!({"id": id, "type": "subscribe", "payload": request}),
+            )
+        };
+        let stream = door.open(site, number).await?;
+        let mut upgrade = format!("ws://{}{path}", site.authority).into_client_request()?;
+        upgrade
+            .headers_mut()
+            .insert("sec-websocket-protocol", name.parse()?);
+        let (socket, _) = match tokio_tungstenite::client_async(upgrade, stream).await {
+            Err(Error::Http(answer)) => {
+                bail!("the stage answers the upgrade with {}", answer.status())
+            }
+            other => other?,
+        };
+        // Nothing is said before connection_init, so nothing was read ahead.
+        let mut frames = Frames::new(socket.into_inner());
+        frames.say(init.to_string()).await?;
+        hear(&mut frames, "connection_ack").await?;
+        frames.say(start.to_string()).await?;
+        if appsync {
+            hear(&mut frames, "start_ack").await?;
+        }
+        Ok(Self { frames, id, group })
+    }
+
+    /// Listens until told to stop, or until the stage ends it; answers what was heard of
+    /// each publisher.
+    pub async fn listen(
+        self,
+        tally: Arc<Tally>,
+        stop: CancellationToken,
+    ) -> (Arc<Group>, Vec<Seen>) {
+        let Self {
+            mut frames,
+            id,
+            group,
+        } = self;
+        let mut ear = Ear::new(&id, &group, &tally);
+        let listening = stop.run_until_cancelled(async {
+            loop {
+                let more = frames.read(|message| ear.take(message)).await;
+                ear.count();
+                if std::mem::take(&mut ear.pinged)
+                    && frames
+                        .say(json!({"type": "pong"}).to_string())
+                        .await
+                        .is_err()
+                {
+                    break "the connection broke".into();
+                }
+                match more {
+                    Ok(true) if ear.ended.is_none() => {}
+                    Ok(_) => break ear.ended.take().unwrap_or_else(|| end(frames.closed)),
+                    Err(error) => break error.to_string(),
+                }
+            }
+        });
+        let ended = listening.await;
+        let seen = ear.seen;
+        if let Some(why) = ended {
+            tally.cut.fetch_add(1, Relaxed);
+            tally.trouble(|| format!("a subscription ended: {why}"));
+        }
+        (group, seen)
+    }
+}
+
+fn end(code: Option<u16>) -> String {
+    code.map_or("the connection broke".into(), |code| {
+        format!("the stage closed the socket with code {code}")
+    })
+}
+
+/// Waits for a message of this type.
+async fn hear(frames: &mut Frames, wanted: &str) -> anyhow::Result<()> {
+    loop {
+        let mut told = Vec::new();
+        let more = frames.read(|message| told.push(message.to_vec())).await?;
+        for message in told {
+            let said: Value = serde_json::from_slice(&message).context("no JSON on the socket")?;
+            match said["type"].as_str() {
+                Some(kind) if kind == wanted => return Ok(()),
+                Some("ka" | "ping") => {}
+                _ => bail!("the stage says {} instead of {wanted}", shown(&message)),
+            }
+        }
+        if !more {
+            bail!("before {wanted}: {}", end(frames.closed));
+        }
+    }
+}
