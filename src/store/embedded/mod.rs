@@ -5,7 +5,8 @@
 //! Changes reach the disk in the order in which they happened, and a caller is answered
 //! after its changes are there. Reads are answered from memory.
 
-mod file;
+mod files;
+mod journal;
 mod log;
 mod records;
 mod room;
@@ -17,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
-pub use self::file::Durability;
+pub use self::journal::Durability;
 use crate::heartbeat::rules::Rules;
 use crate::model::event::{Event, EventCall};
 use crate::model::group::{Group, GroupKey, Member};

@@ -21,7 +21,7 @@ pub enum Table {
 }
 
 /// A record to write, or to remove when there is no value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Where it stands.
     pub table: Table,

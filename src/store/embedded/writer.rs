@@ -1,7 +1,7 @@
-//! One thread that brings changes to disk: whoever waits while a commit runs shares
-//! the next one (group commit), and of a key written twice only the last value is.
+//! One thread that brings changes to disk: whoever waits while a batch is written shares
+//! the next one (group commit). A batch goes to the journal; the database takes over
+//! what gathered there, of a key written twice only the last value.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,35 +9,22 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use redb::{
-    Database, DatabaseError, ReadableDatabase, ReadableTable as _, StorageError, TableDefinition,
-};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::store::Failure;
-use crate::store::embedded::file::{self, Durability};
-use crate::store::embedded::records::{self, Change, Record, Table};
+use crate::store::embedded::files::Files;
+use crate::store::embedded::journal::{Durability, Journal};
+use crate::store::embedded::records::Change;
 use crate::store::embedded::state::State;
 
 /// Calls that may wait for the disk at once; more wait before they change anything.
 const QUEUE: usize = 4096;
-/// Calls that one commit takes.
-const CALLS_PER_COMMIT: usize = 1024;
+/// Calls that one batch takes.
+const CALLS_PER_BATCH: usize = 1024;
+/// Bytes of values after which a batch takes no more calls.
+const BYTES_PER_BATCH: usize = 4 * 1024 * 1024;
 /// Time before each attempt to open the file again.
 const RECOVERY: Duration = Duration::from_millis(500);
-/// The file in the data folder.
-const FILE: &str = "mesh.redb";
-
-type Rows = TableDefinition<'static, &'static str, &'static [u8]>;
-
-fn rows(table: Table) -> Rows {
-    TableDefinition::new(match table {
-        Table::Groups => "groups",
-        Table::Nodes => "nodes",
-        Table::Calls => "calls",
-    })
-}
-
 type Done = oneshot::Sender<Result<(), Failure>>;
 
 /// The way to the disk.
@@ -86,15 +73,15 @@ impl Writer {
     ) -> anyhow::Result<Self> {
         make_folder(folder)
             .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
-        let file = folder.join(FILE);
-        let (database, records) = open(&file, durability)?;
+        let (files, records) = Files::open(folder, durability)?;
         lock(state).restore_all(records);
         let (queue, calls) = mpsc::channel(QUEUE);
         let failing = Arc::new(AtomicBool::new(false));
         let disk = Disk {
-            file,
+            folder: folder.to_owned(),
             durability,
-            database: Some(database),
+            files: Some(files),
+            spoiled: None,
             state: Arc::clone(state),
             failing: Arc::clone(&failing),
         };
@@ -134,43 +121,6 @@ fn make_folder(folder: &Path) -> std::io::Result<()> {
     builder.recursive(true).create(folder)
 }
 
-fn open(file: &Path, durability: Durability) -> anyhow::Result<(Database, Vec<Record>)> {
-    let database = file::open(file, durability).map_err(|error| {
-        let held = matches!(error, DatabaseError::DatabaseAlreadyOpen);
-        let damaged = matches!(error, DatabaseError::Storage(StorageError::Corrupted(_)));
-        let error = anyhow::Error::new(error);
-        let file = file.display();
-        if held {
-            error.context("another mesh-v2 uses this data folder; stop it or pass another --data")
-        } else if damaged {
-            error.context(format!(
-                "{file} is damaged; move it away to begin with an empty stage"
-            ))
-        } else {
-            error.context(format!("cannot open {file}"))
-        }
-    })?;
-    let records = read_all(&database).with_context(|| format!("cannot read {}", file.display()))?;
-    Ok((database, records))
-}
-
-fn read_all(database: &Database) -> anyhow::Result<Vec<Record>> {
-    let write = database.begin_write()?;
-    for table in [Table::Groups, Table::Nodes, Table::Calls] {
-        write.open_table(rows(table))?;
-    }
-    write.commit()?;
-    let read = database.begin_read()?;
-    let mut records = Vec::new();
-    for table in [Table::Groups, Table::Nodes, Table::Calls] {
-        for row in read.open_table(rows(table))?.iter()? {
-            let (key, value) = row?;
-            records.push(records::read(table, key.value(), value.value())?);
-        }
-    }
-    Ok(records)
-}
-
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -179,19 +129,21 @@ type Calls = mpsc::Receiver<(Vec<Change>, Done)>;
 
 /// The thread's side.
 struct Disk {
-    file: PathBuf,
+    folder: PathBuf,
     durability: Durability,
     /// None while the disk does not take changes.
-    database: Option<Database>,
+    files: Option<Files>,
+    /// The journal of a batch that failed, until the batch is taken back.
+    spoiled: Option<Journal>,
     state: Arc<Mutex<State>>,
     failing: Arc<AtomicBool>,
 }
 
 impl Disk {
-    /// Commits until the store is dropped.
+    /// Writes until the store is dropped.
     fn write_all(mut self, mut calls: Calls) {
         loop {
-            let Some(database) = &self.database else {
+            let Some(files) = &mut self.files else {
                 if calls.is_closed() && calls.is_empty() {
                     return;
                 }
@@ -199,30 +151,41 @@ impl Disk {
                 continue;
             };
             let Some(first) = calls.blocking_recv() else {
+                // What cannot be taken over now is taken over when it is opened again.
+                let _ = files.take_over();
                 return;
             };
-            // Whoever is about to call shares this commit, where cores are few.
+            // Whoever is about to call shares this batch, where cores are few.
             std::thread::yield_now();
             let (changes, waiting) = gather(first, &mut calls);
-            let result = if changes.is_empty() {
+            let written = if changes.is_empty() {
                 Ok(())
             } else {
-                commit(database, &changes)
+                files.write(changes)
             };
-            let result = result.map_err(|error| Failure::new("write to disk", error));
-            if let Err(failure) = &result {
-                tracing::error!(
-                    error = failure.whole(),
-                    "the data folder takes no changes; trying again"
-                );
-                self.failing.store(true, Ordering::SeqCst);
-                self.database = None;
-            }
+            let written = written.map_err(|error| Failure::new("write to disk", error));
             for done in waiting {
                 // A caller that went away needs no answer.
-                let _ = done.send(result.clone());
+                let _ = done.send(written.clone());
+            }
+            let taken_over = written.and_then(|()| {
+                let taken_over = files.take_over_if_due();
+                taken_over.map_err(|error| Failure::new("take over the journal", error))
+            });
+            if let Err(failure) = taken_over {
+                self.fail(&failure);
             }
         }
+    }
+
+    /// From here on nothing is changed any more, until the files open again.
+    fn fail(&mut self, failure: &Failure) {
+        tracing::error!(
+            error = failure.whole(),
+            "the data folder takes no changes; trying again"
+        );
+        self.failing.store(true, Ordering::SeqCst);
+        self.spoiled = self.files.take().map(Files::into_journal);
     }
 
     /// Opens the file anew and takes the stage back to what is in it: whatever was not
@@ -230,62 +193,47 @@ impl Disk {
     fn recover(&mut self, calls: &mut Calls) {
         refuse_all(calls);
         std::thread::sleep(RECOVERY);
-        let Ok((database, records)) = open(&self.file, self.durability) else {
+        if let Some(journal) = &self.spoiled {
+            if journal.take_back().is_err() {
+                return;
+            }
+            self.spoiled = None;
+        }
+        let Ok((files, records)) = Files::open(&self.folder, self.durability) else {
             return;
         };
         let mut state = lock(&self.state);
         // Under the lock nobody adds to the queue; what is in it changed the old state.
         refuse_all(calls);
         state.restore_all(records);
-        self.database = Some(database);
+        self.files = Some(files);
         self.failing.store(false, Ordering::SeqCst);
         tracing::warn!("the data folder takes changes again");
     }
 }
 
-/// What waits, for one commit: of a key written twice, the last value.
-fn gather(first: (Vec<Change>, Done), calls: &mut Calls) -> (Rowset, Vec<Done>) {
-    let (mut changes, mut waiting) = (Rowset::new(), Vec::new());
-    let mut next = Some(first);
-    while let Some((more, done)) = next {
-        changes.extend(more.into_iter().map(|c| ((c.table, c.key), c.value)));
+/// What waits, for one batch.
+fn gather(first: (Vec<Change>, Done), calls: &mut Calls) -> (Vec<Change>, Vec<Done>) {
+    let (mut changes, first) = first;
+    let (mut waiting, mut bytes) = (vec![first], size(&changes));
+    while waiting.len() < CALLS_PER_BATCH
+        && bytes < BYTES_PER_BATCH
+        && let Ok((more, done)) = calls.try_recv()
+    {
+        bytes += size(&more);
+        changes.extend(more);
         waiting.push(done);
-        next = (waiting.len() < CALLS_PER_COMMIT)
-            .then(|| calls.try_recv().ok())
-            .flatten();
     }
     (changes, waiting)
+}
+
+fn size(changes: &[Change]) -> usize {
+    let values = changes.iter().filter_map(|change| change.value.as_ref());
+    values.map(Vec::len).sum()
 }
 
 fn refuse_all(calls: &mut Calls) {
     while let Ok((_, done)) = calls.try_recv() {
         let _ = done.send(Err(Failure::new("write to disk", "the last commit failed")));
     }
-}
-
-/// Changes by key; no value removes.
-type Rowset = BTreeMap<(Table, String), Option<Vec<u8>>>;
-
-fn commit(database: &Database, changes: &Rowset) -> Result<(), redb::Error> {
-    // Durable at once, which is the default: see `Durability` for what that means here.
-    let write = database.begin_write()?;
-    for table in [Table::Groups, Table::Nodes, Table::Calls] {
-        let of_table = (table, String::new())..;
-        let mut changes = changes
-            .range(of_table)
-            .take_while(|((t, _), _)| *t == table)
-            .peekable();
-        if changes.peek().is_none() {
-            continue;
-        }
-        let mut rows = write.open_table(rows(table))?;
-        for ((_, key), value) in changes {
-            match value {
-                Some(value) => rows.insert(key.as_str(), value.as_slice())?,
-                None => rows.remove(key.as_str())?,
-            };
-        }
-    }
-    write.commit()?;
-    Ok(())
 }

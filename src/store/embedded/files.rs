@@ -1,0 +1,246 @@
+//! The files of a data folder: the database, and the journal in front of it.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use anyhow::Context as _;
+use redb::{
+    Database, DatabaseError, ReadableDatabase, ReadableTable as _, StorageError, TableDefinition,
+};
+
+use crate::store::embedded::journal::{Durability, Found, Journal};
+use crate::store::embedded::records::{self, Change, Record, Table};
+
+/// The database in the data folder.
+const DATABASE: &str = "mesh.redb";
+/// The journal in the data folder.
+const JOURNAL: &str = "mesh.journal";
+/// The database's page cache; the working set is in memory anyway.
+const CACHE_BYTES: usize = 16 * 1024 * 1024;
+/// Bytes in the journal that the database takes over.
+const TAKEN_OVER_BYTES: u64 = 4 * 1024 * 1024;
+
+type Rows = TableDefinition<'static, &'static str, &'static [u8]>;
+
+/// The round of the journal that was taken over last.
+const TAKEN_OVER: TableDefinition<'static, (), u64> = TableDefinition::new("taken over");
+
+const TABLES: [Table; 3] = [Table::Groups, Table::Nodes, Table::Calls];
+
+fn rows(table: Table) -> Rows {
+    TableDefinition::new(match table {
+        Table::Groups => "groups",
+        Table::Nodes => "nodes",
+        Table::Calls => "calls",
+    })
+}
+
+/// Changes by key; no value removes.
+type Rowset = BTreeMap<(Table, String), Option<Vec<u8>>>;
+
+/// A data folder's files, open for one writer.
+#[derive(Debug)]
+pub struct Files {
+    database: Database,
+    journal: Journal,
+    /// What the journal holds and the database does not.
+    pending: Rowset,
+}
+
+impl Files {
+    /// Opens the files or makes them, and reads all that they hold.
+    pub fn open(folder: &Path, durability: Durability) -> anyhow::Result<(Self, Vec<Record>)> {
+        let database = open(&folder.join(DATABASE))?;
+        let file = folder.join(JOURNAL);
+        let opened = Journal::open(&file, durability);
+        let (journal, found) = opened.with_context(|| format!("cannot open {}", file.display()))?;
+        let cannot_read = || format!("cannot read {}", folder.display());
+        let records = take_up(&database, found).with_context(cannot_read)?;
+        let files = Self {
+            database,
+            journal,
+            pending: Rowset::new(),
+        };
+        Ok((files, records))
+    }
+
+    /// Writes a batch of changes: when it returns, they are durable.
+    pub fn write(&mut self, changes: Vec<Change>) -> io::Result<()> {
+        self.journal.write(&changes)?;
+        self.pending.extend(by_key(changes));
+        Ok(())
+    }
+
+    /// Has the database take over what is in the journal, when it is much.
+    pub fn take_over_if_due(&mut self) -> Result<(), redb::Error> {
+        if self.journal.len() < TAKEN_OVER_BYTES {
+            return Ok(());
+        }
+        self.take_over()
+    }
+
+    /// Has the database take over what is in the journal.
+    pub fn take_over(&mut self) -> Result<(), redb::Error> {
+        if self.journal.len() > 0 {
+            commit(&self.database, &self.pending, self.journal.round())?;
+            self.pending.clear();
+            self.journal.begin_anew();
+        }
+        Ok(())
+    }
+
+    /// The journal alone; the database is closed.
+    pub fn into_journal(self) -> Journal {
+        self.journal
+    }
+}
+
+fn open(file: &Path) -> anyhow::Result<Database> {
+    let opened = Database::builder().set_cache_size(CACHE_BYTES).create(file);
+    opened.map_err(|error| {
+        let held = matches!(error, DatabaseError::DatabaseAlreadyOpen);
+        let damaged = matches!(error, DatabaseError::Storage(StorageError::Corrupted(_)));
+        let error = anyhow::Error::new(error);
+        let file = file.display();
+        if held {
+            error.context("another mesh-v2 uses this data folder; stop it or pass another --data")
+        } else if damaged {
+            error.context(format!(
+                "{file} is damaged; move it away to begin with an empty stage"
+            ))
+        } else {
+            error.context(format!("cannot open {file}"))
+        }
+    })
+}
+
+/// Takes over what the journal holds, and reads all records.
+fn take_up(database: &Database, found: Found) -> anyhow::Result<Vec<Record>> {
+    let write = database.begin_write()?;
+    for table in TABLES {
+        write.open_table(rows(table))?;
+    }
+    let known = write
+        .open_table(TAKEN_OVER)?
+        .get(())?
+        .map(|round| round.value());
+    write.commit()?;
+    if let Some(round) = found.round.filter(|round| Some(*round) != known) {
+        commit(database, &by_key(found.changes).collect(), round)?;
+    }
+    let read = database.begin_read()?;
+    let mut records = Vec::new();
+    for table in TABLES {
+        for row in read.open_table(rows(table))?.iter()? {
+            let (key, value) = row?;
+            records.push(records::read(table, key.value(), value.value())?);
+        }
+    }
+    Ok(records)
+}
+
+fn by_key(changes: Vec<Change>) -> impl Iterator<Item = ((Table, String), Option<Vec<u8>>)> {
+    changes.into_iter().map(|c| ((c.table, c.key), c.value))
+}
+
+fn commit(database: &Database, changes: &Rowset, round: u64) -> Result<(), redb::Error> {
+    let write = database.begin_write()?;
+    for table in TABLES {
+        let of_table = (table, String::new())..;
+        let mut changes = changes
+            .range(of_table)
+            .take_while(|((t, _), _)| *t == table)
+            .peekable();
+        if changes.peek().is_none() {
+            continue;
+        }
+        let mut rows = write.open_table(rows(table))?;
+        for ((_, key), value) in changes {
+            match value {
+                Some(value) => rows.insert(key.as_str(), value.as_slice())?,
+                None => rows.remove(key.as_str())?,
+            };
+        }
+    }
+    write.open_table(TAKEN_OVER)?.insert((), round)?;
+    write.commit()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn change(key: &str, value: Option<&str>) -> Change {
+        Change {
+            table: Table::Groups,
+            key: key.into(),
+            value: value.map(|value| value.as_bytes().to_vec()),
+        }
+    }
+
+    fn stored(files: &Files) -> Vec<String> {
+        let read = files.database.begin_read().unwrap();
+        let rows = read.open_table(rows(Table::Groups)).unwrap();
+        let rows = rows.iter().unwrap().map(|row| {
+            let (key, value) = row.unwrap();
+            format!("{}={}", key.value(), String::from_utf8_lossy(value.value()))
+        });
+        rows.collect()
+    }
+
+    fn take_up_again(folder: &Path) -> Files {
+        let database = open(&folder.join(DATABASE)).unwrap();
+        let (journal, found) = Journal::open(&folder.join(JOURNAL), Durability::Process).unwrap();
+        // The values here are no records.
+        let _ = take_up(&database, found);
+        Files {
+            database,
+            journal,
+            pending: Rowset::new(),
+        }
+    }
+
+    #[test]
+    fn the_database_takes_over_the_last_value_of_each_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = take_up_again(folder.path());
+        files
+            .write(vec![change("a", Some("1")), change("b", Some("1"))])
+            .unwrap();
+        files
+            .write(vec![change("a", Some("2")), change("b", None)])
+            .unwrap();
+        files.take_over().unwrap();
+        assert_eq!(stored(&files), ["a=2"]);
+        assert_eq!(files.journal.len(), 0);
+    }
+
+    #[test]
+    fn what_only_the_journal_holds_is_taken_over_when_it_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = take_up_again(folder.path());
+        files.write(vec![change("a", Some("1"))]).unwrap();
+        drop(files);
+        let files = take_up_again(folder.path());
+        assert_eq!(stored(&files), ["a=1"]);
+    }
+
+    #[test]
+    fn the_beginning_of_a_round_that_was_taken_over_is_not_taken_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = take_up_again(folder.path());
+        files.write(vec![change("a", Some("1"))]).unwrap();
+        let first = std::fs::read(folder.path().join(JOURNAL)).unwrap();
+        files
+            .write(vec![change("a", None), change("b", Some("1"))])
+            .unwrap();
+        files.take_over().unwrap();
+        drop(files);
+        // As a power cut may leave it: the next round had begun, but not all of it arrived.
+        std::fs::write(folder.path().join(JOURNAL), first).unwrap();
+        let files = take_up_again(folder.path());
+        assert_eq!(stored(&files), ["b=1"]);
+    }
+}

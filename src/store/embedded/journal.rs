@@ -1,0 +1,269 @@
+//! The journal: each batch of changes in one write, so that callers wait for little. The
+//! database takes over what is in it from time to time, and then it begins anew.
+//!
+//! It is written over from the beginning of its file. A round's records carry the round's
+//! number, which is random, and a sum: what an earlier round left, and what was not
+//! written to its end, is never read. The database knows the last round that it took over:
+//! a power cut may leave the beginning of that one in the file.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+
+use crate::store::embedded::records::{Change, Table};
+
+/// What an acknowledged call survives. A server that ends, by `kill -9` too, loses nothing
+/// either way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// A power cut: each batch waits for the disk.
+    #[default]
+    Power,
+    /// The end of the process: the system has the bytes and brings them to the disk within
+    /// its own time, often half a minute. A power cut may cost what came in that time.
+    Process,
+}
+
+/// Bytes before a record's changes: the sum of the rest (4), their length (4), the round (8).
+const HEAD: usize = 16;
+/// The length that stands for a removal.
+const REMOVED: u32 = u32::MAX;
+
+/// What a file held when it was opened.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The round's number; none when nothing can be read.
+    pub round: Option<u64>,
+    /// Its changes, in order.
+    pub changes: Vec<Change>,
+}
+
+/// The file, open for one writer.
+#[derive(Debug)]
+pub struct Journal {
+    file: File,
+    durability: Durability,
+    round: u64,
+    end: u64,
+    record: Vec<u8>,
+}
+
+impl Journal {
+    /// Opens the file or makes it, and reads what it holds.
+    pub fn open(path: &Path, durability: Durability) -> io::Result<(Self, Found)> {
+        let mut options = File::options();
+        let options = options.read(true).write(true).create(true).truncate(false);
+        let file = options.open(path)?;
+        let found = read(&std::fs::read(path)?);
+        let journal = Self {
+            file,
+            durability,
+            round: random(),
+            end: 0,
+            record: Vec::new(),
+        };
+        Ok((journal, found))
+    }
+
+    /// Writes a batch behind those before it.
+    pub fn write(&mut self, changes: &[Change]) -> io::Result<()> {
+        self.record.clear();
+        self.record.resize(HEAD, 0);
+        for change in changes {
+            encode(change, &mut self.record)?;
+        }
+        let length = u32::try_from(self.record.len() - HEAD).map_err(io::Error::other)?;
+        self.record[4..8].copy_from_slice(&length.to_le_bytes());
+        self.record[8..16].copy_from_slice(&self.round.to_le_bytes());
+        let sum = crc32fast::hash(&self.record[4..]);
+        self.record[..4].copy_from_slice(&sum.to_le_bytes());
+        self.file.write_all_at(&self.record, self.end)?;
+        if self.durability == Durability::Power {
+            self.file.sync_data()?;
+        }
+        self.end += self.record.len() as u64;
+        Ok(())
+    }
+
+    /// Bytes written in this round.
+    pub fn len(&self) -> u64 {
+        self.end
+    }
+
+    /// The number of this round.
+    pub fn round(&self) -> u64 {
+        self.round
+    }
+
+    /// Begins a round: the database has taken over what was written.
+    pub fn begin_anew(&mut self) {
+        self.round = random();
+        self.end = 0;
+        self.record.shrink_to(64 * 1024);
+    }
+
+    /// Takes back a batch whose writing failed: whatever of it arrived is not read again.
+    pub fn take_back(&self) -> io::Result<()> {
+        self.file.write_all_at(&[0; HEAD], self.end)?;
+        self.file.sync_data()
+    }
+}
+
+fn random() -> u64 {
+    uuid::Uuid::new_v4().as_u64_pair().1
+}
+
+fn encode(change: &Change, out: &mut Vec<u8>) -> io::Result<()> {
+    let length = |bytes: usize| u32::try_from(bytes).map_err(io::Error::other);
+    out.push(match change.table {
+        Table::Groups => 0,
+        Table::Nodes => 1,
+        Table::Calls => 2,
+    });
+    out.extend_from_slice(&length(change.key.len())?.to_le_bytes());
+    let value = match &change.value {
+        Some(value) => length(value.len())?,
+        None => REMOVED,
+    };
+    out.extend_from_slice(&value.to_le_bytes());
+    out.extend_from_slice(change.key.as_bytes());
+    out.extend_from_slice(change.value.as_deref().unwrap_or_default());
+    Ok(())
+}
+
+/// The round that begins the file, up to the first record that is not whole.
+fn read(mut bytes: &[u8]) -> Found {
+    let mut found = Found::default();
+    while let Some((record, rest)) = whole(bytes) {
+        let (round, mut body) = record;
+        if *found.round.get_or_insert(round) != round {
+            break;
+        }
+        while let Some(change) = decode(&mut body) {
+            found.changes.push(change);
+        }
+        bytes = rest;
+    }
+    found
+}
+
+/// The first record's round and changes, if its sum is right, and what follows.
+fn whole(bytes: &[u8]) -> Option<((u64, &[u8]), &[u8])> {
+    let (head, rest) = bytes.split_first_chunk::<HEAD>()?;
+    let [s0, s1, s2, s3, l0, l1, l2, l3, round @ ..] = *head;
+    let length = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])).ok()?;
+    let (body, rest) = rest.split_at_checked(length)?;
+    let sum = crc32fast::hash(&bytes[4..HEAD + length]);
+    let right = sum == u32::from_le_bytes([s0, s1, s2, s3]);
+    right.then_some(((u64::from_le_bytes(round), body), rest))
+}
+
+fn decode(bytes: &mut &[u8]) -> Option<Change> {
+    let (&[table, k0, k1, k2, k3, v0, v1, v2, v3], rest) = bytes.split_first_chunk::<9>()?;
+    let key = usize::try_from(u32::from_le_bytes([k0, k1, k2, k3])).ok()?;
+    let (key, rest) = rest.split_at_checked(key)?;
+    let value = u32::from_le_bytes([v0, v1, v2, v3]);
+    let kept = if value == REMOVED { 0 } else { value };
+    let (kept, rest) = rest.split_at_checked(usize::try_from(kept).ok()?)?;
+    *bytes = rest;
+    Some(Change {
+        table: match table {
+            0 => Table::Groups,
+            1 => Table::Nodes,
+            _ => Table::Calls,
+        },
+        key: std::str::from_utf8(key).ok()?.to_owned(),
+        value: (value != REMOVED).then(|| kept.to_vec()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn change() -> impl Strategy<Value = Change> {
+        let table = prop_oneof![Just(Table::Groups), Just(Table::Nodes), Just(Table::Calls)];
+        let value = prop::option::of(prop::collection::vec(any::<u8>(), 0..60));
+        (table, "[a-zあ-ん#]{0,12}", value).prop_map(|(table, key, value)| Change {
+            table,
+            key,
+            value,
+        })
+    }
+
+    fn batches() -> impl Strategy<Value = Vec<Vec<Change>>> {
+        prop::collection::vec(prop::collection::vec(change(), 1..5), 0..8)
+    }
+
+    /// The journal's bytes after each batch.
+    fn written(journal: &mut Journal, path: &Path, batches: &[Vec<Change>]) -> Vec<usize> {
+        let ends = batches.iter().map(|batch| {
+            journal.write(batch).unwrap();
+            usize::try_from(journal.len()).unwrap()
+        });
+        let ends = ends.collect();
+        assert!(std::fs::metadata(path).unwrap().len() >= journal.len());
+        ends
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn what_was_written_is_read_however_much_an_earlier_round_left(
+            earlier in batches(), later in batches(),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("journal");
+            let (mut journal, none) = Journal::open(&path, Durability::Process).unwrap();
+            prop_assert_eq!(none, Found::default());
+            written(&mut journal, &path, &earlier);
+            journal.begin_anew();
+            written(&mut journal, &path, &later);
+            let (_, found) = Journal::open(&path, Durability::Process).unwrap();
+            // A round in which nothing was written yet leaves the one before readable.
+            let last = if later.is_empty() { earlier } else { later };
+            prop_assert_eq!(found.changes, last.concat());
+        }
+
+        #[test]
+        fn a_file_that_ends_anywhere_or_is_spoiled_gives_whole_batches_only(
+            batches in batches(), cut in 0.0..1.0, spoil in any::<bool>(),
+        ) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("journal");
+            let (mut journal, _) = Journal::open(&path, Durability::Process).unwrap();
+            let ends = written(&mut journal, &path, &batches);
+            let mut bytes = std::fs::read(&path).unwrap();
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a short file")]
+            let at = (bytes.len() as f64 * cut) as usize;
+            if spoil && at < bytes.len() { bytes[at] ^= 0x41 } else { bytes.truncate(at) }
+            std::fs::write(&path, &bytes).unwrap();
+            let whole = ends.iter().filter(|end| **end <= at).count();
+            let (_, found) = Journal::open(&path, Durability::Process).unwrap();
+            prop_assert_eq!(found.changes, batches[..whole].concat());
+        }
+    }
+
+    #[test]
+    fn a_batch_that_is_taken_back_is_not_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        let (mut journal, _) = Journal::open(&path, Durability::Power).unwrap();
+        let change = |key: &str| Change {
+            table: Table::Nodes,
+            key: key.into(),
+            value: Some(b"1".into()),
+        };
+        journal.write(&[change("stays")]).unwrap();
+        let end = journal.end;
+        journal.write(&[change("goes")]).unwrap();
+        journal.end = end;
+        journal.take_back().unwrap();
+        let (_, found) = Journal::open(&path, Durability::Power).unwrap();
+        assert_eq!(found.changes, [change("stays")]);
+    }
+}
