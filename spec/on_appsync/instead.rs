@@ -82,6 +82,24 @@ async fn d15_a_repeated_batch_is_stored_once_and_told_as_often_as_it_is_fired() 
     }
 }
 
+#[tokio::test]
+async fn d20_a_message_that_is_too_large_is_lost_in_silence() {
+    let mesh = appsync().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let mut ear = group.listen().await;
+    let kitten = group.node("kitten");
+    let many = vec![event("many", json!({"payload": "x".repeat(200)})); 1000];
+    let fired = kitten.calls("fireEventsByNode", json!({"events": many}));
+    let fired = fired.await.value();
+    assert!(
+        fired.to_string().len() > 240 * 1024,
+        "its sender is answered"
+    );
+    // As many as the editor sends at most come through.
+    kitten.fires(["go"; 100]).await;
+    assert_eq!(ear.events().await, ["go"; 100]);
+}
+
 /// Reports with a selection of the caller's own.
 async fn reports_selecting(group: &Group<'_>, selection: &str) {
     let document = format!(
