@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{Group, TestMesh, documents};
+use crate::support::{Group, Reply, TestMesh};
 use crate::time::{GUARDED, call};
 
 async fn a_group(mesh: &TestMesh) -> Group<'_> {
@@ -232,29 +232,59 @@ async fn one_failed_field_leaves_its_siblings() {
     assert_eq!(reply.json["errors"][0]["path"], json!(["bad"]));
 }
 
+/// Words and digits of which a client's editor concludes that it is cut off.
+const DISCONNECTING: [&str; 4] = ["not found", "expired", "unauthorized", "503"];
+
+#[track_caller]
+fn does_not_disconnect(reply: &Reply) {
+    let errors = reply.json["errors"].as_array().expect("errors");
+    for error in errors {
+        let message = error["message"].as_str().expect("a message").to_lowercase();
+        for word in DISCONNECTING {
+            assert!(!message.contains(word), "{}", reply.text);
+        }
+    }
+}
+
 #[tokio::test]
 async fn only_errors_that_disconnect_use_the_words_that_do() {
     let mesh = TestMesh::start().await;
-    let group = a_group(&mesh).await;
     let documents = [
-        documents::of("joinGroup"),
-        "{ nothing }".into(),
-        "{".into(),
-        "query ($x: Int!) { listGroupsByDomain(domain: $x) { id } }".into(),
-        "query { listGroupsByDomain(domain: 503) { id } }".into(),
-        "subscription { onMessageInGroup(groupId: 1, domain: 2) { id } }".into(),
-        "query A { __typename } query B { __typename }".into(),
+        "{ nothing }",
+        "{",
+        "query ($x: Int!) { listGroupsByDomain(domain: $x) { id } }",
+        "query { listGroupsByDomain(domain: 503) { id } }",
+        "subscription { onMessageInGroup(groupId: 1, domain: 2) { id } }",
+        "query A { __typename } query B { __typename }",
     ];
     for document in documents {
-        let reply = mesh
-            .asks_with(&document, group.and(json!({"nodeId": "#"})))
-            .await;
-        let errors = reply.json["errors"].as_array().expect("errors");
-        for error in errors {
-            let message = error["message"].as_str().expect("a message").to_lowercase();
-            for word in ["not found", "expired", "unauthorized", "503"] {
-                assert!(!message.contains(word), "{document}: {}", reply.text);
-            }
+        does_not_disconnect(&mesh.asks(document).await);
+    }
+}
+
+#[tokio::test]
+async fn an_id_that_cannot_be_is_refused_without_the_words_that_disconnect() {
+    let mesh = TestMesh::start().await;
+    let group = a_group(&mesh).await;
+    // Nor does a refusal repeat what a caller wrote.
+    for word in DISCONNECTING {
+        let id = format!("{word}#");
+        for (field, name) in [
+            ("joinGroup", "nodeId"),
+            ("joinGroup", "groupId"),
+            ("renewHeartbeat", "hostId"),
+            ("reportDataByNode", "domain"),
+        ] {
+            let mut arguments = group.and(json!({"nodeId": "n", "hostId": "h", "data": []}));
+            arguments[name] = id.clone().into();
+            let reply = mesh.calls(field, arguments).await;
+            assert_eq!(
+                reply.refusal().0,
+                "ValidationError",
+                "{field}: {}",
+                reply.text
+            );
+            does_not_disconnect(&reply);
         }
     }
 }

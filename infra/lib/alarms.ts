@@ -13,6 +13,7 @@ import { Construct } from 'constructs';
 
 import type { Settings } from './settings';
 import { named } from './stage';
+import { INDEX_NAMES } from './table';
 
 const period = Duration.minutes(5);
 /** Milliseconds within which 95 of 100 requests should be answered (contract 6). */
@@ -74,11 +75,25 @@ export class MeshAlarms extends Construct {
   }
 }
 
+/** Of the table and of each of its indexes, which are counted apart. */
 function throttled(table: dynamodb.Table): cloudwatch.IMetric {
-  const sum = (name: string) => table.metric(name, { period, statistic: 'Sum' });
+  const places = [{}, ...INDEX_NAMES.map((name) => ({ GlobalSecondaryIndexName: name }))];
+  const sums = places.flatMap((place, at) =>
+    ['Read', 'Write'].map((kind): [string, cloudwatch.Metric] => [
+      `${kind.toLowerCase()}s${at}`,
+      new cloudwatch.Metric({
+        namespace: 'AWS/DynamoDB',
+        metricName: `${kind}ThrottleEvents`,
+        dimensionsMap: { TableName: table.tableName, ...place },
+        statistic: 'Sum',
+        period,
+      }),
+    ]),
+  );
   return new cloudwatch.MathExpression({
-    expression: 'reads + writes',
-    usingMetrics: { reads: sum('ReadThrottleEvents'), writes: sum('WriteThrottleEvents') },
+    // DynamoDB counts only what happens, and a sum with a gap in it may be a gap.
+    expression: sums.map(([id]) => `FILL(${id}, 0)`).join(' + '),
+    usingMetrics: Object.fromEntries(sums),
     label: 'Throttled reads and writes',
     period,
   });

@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Duration, Expiration, RemovalPolicy, Tags } from 'aws-cdk-lib';
+import { Duration, Expiration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
 import * as acm from 'aws-cdk-lib/aws-certificatemanager';
 import * as appsync from 'aws-cdk-lib/aws-appsync';
 import { UserPool } from 'aws-cdk-lib/aws-cognito';
@@ -116,7 +116,10 @@ function modes(scope: Construct, { stage, iam: withIam, userPoolId }: Settings):
     others.push({ mode: { authorizationType: AuthorizationType.IAM }, directive: '@aws_iam' });
   }
   if (userPoolId) {
-    const userPool = UserPool.fromUserPoolId(scope, 'UserPool', userPoolId);
+    // AppSync looks for the pool in its own region, which may be another than the stack's.
+    const arn = { service: 'cognito-idp', resource: 'userpool', resourceName: userPoolId };
+    const region = userPoolId.slice(0, userPoolId.indexOf('_'));
+    const userPool = UserPool.fromUserPoolArn(scope, 'UserPool', Stack.of(scope).formatArn({ ...arn, region }));
     others.push({
       mode: { authorizationType: AuthorizationType.USER_POOL, userPoolConfig: { userPool } },
       directive: '@aws_cognito_user_pools',

@@ -12,6 +12,8 @@ const INDEXES = [
   { name: 'GroupNameIndex', keys: 'gsi2', projection: dynamodb.ProjectionType.KEYS_ONLY },
 ];
 
+export const INDEX_NAMES = INDEXES.map(({ name }) => name);
+
 const text = (name: string) => ({ name, type: dynamodb.AttributeType.STRING });
 
 export function table(scope: Construct, stage: Stage): dynamodb.Table {
@@ -39,5 +41,5 @@ export function table(scope: Construct, stage: Stage): dynamodb.Table {
 
 /** The ARNs of its indexes, each by name. */
 export function indexArns(made: dynamodb.Table): string[] {
-  return INDEXES.map(({ name }) => `${made.tableArn}/index/${name}`);
+  return INDEX_NAMES.map((name) => `${made.tableArn}/index/${name}`);
 }

@@ -4,8 +4,8 @@ import { util } from '@aws-appsync/utils';
 
 /** Sends the field's context as a direct resolver would. */
 export function request(ctx) {
-  const { arguments: args, identity, source, request: headers, prev, info, stash } = ctx;
-  const payload = { arguments: args, identity, source, request: headers, prev, info, stash };
+  const { identity, source, prev, info, stash } = ctx;
+  const payload = { arguments: ctx.arguments, identity, source, request: ctx.request, prev, info, stash };
   return { operation: 'Invoke', payload };
 }
 

@@ -166,6 +166,25 @@ test('IAM and a user pool are let in beside the key', () => {
   ]);
 });
 
+test('a user pool is looked for in the region where it is', () => {
+  const api = only(templateOf('stg', { APPSYNC_USER_POOL_ID: 'us-east-1_AbCdEf123' }), 'AWS::AppSync::GraphQLApi').Properties;
+  const [{ UserPoolConfig: pool }] = api.AdditionalAuthenticationProviders;
+  assert.deepEqual(pool, { AwsRegion: 'us-east-1', UserPoolId: 'us-east-1_AbCdEf123' });
+});
+
+test('a throttled read or write is noticed alone, of the table and of each index', () => {
+  const alarms = Object.values(templateOf('prod').findResources('AWS::CloudWatch::Alarm')).map((one) => (one as Json).Properties);
+  const [sum, ...parts] = alarms.find(({ AlarmName }) => AlarmName === 'MeshV2-TableThrottles')!.Metrics as Json[];
+  // A part that has nothing to tell counts as 0 and does not silence the others.
+  assert.equal(sum!.Expression, parts.map(({ Id }) => `FILL(${Id}, 0)`).join(' + '));
+  const watched = parts.map(({ MetricStat: { Metric } }) => {
+    const index = Metric.Dimensions.find(({ Name }: Json) => Name === 'GlobalSecondaryIndexName');
+    return [index?.Value, Metric.MetricName];
+  });
+  const both = (index?: string) => [[index, 'ReadThrottleEvents'], [index, 'WriteThrottleEvents']];
+  assert.deepEqual(watched, [...both(), ...both('GroupIdIndex'), ...both('GroupNameIndex')]);
+});
+
 test('alarms are mailed to who asks for it', () => {
   const template = templateOf('stg', { ALARM_EMAIL: 'ops@example.org' });
   template.hasResourceProperties('AWS::SNS::Subscription', { Protocol: 'email', Endpoint: 'ops@example.org' });

@@ -6,6 +6,8 @@ import { unauthorized } from "./http.mjs";
 const PROTOCOL = "graphql-ws";
 const KEEP_ALIVE_MS = 60_000;
 const SUBSCRIPTIONS = 100;
+/** A larger payload is not delivered, and nobody is told (protocol section 1.6). */
+const PAYLOAD_BYTES = 240 * 1024;
 
 /** Serves upgrades at both paths of an endpoint; answers how to hang up on everybody. */
 export function acceptRealtime(stage, server) {
@@ -78,7 +80,9 @@ class Session {
     if (operation !== "subscription") {
       return refuse("UnsupportedOperation", `${operation} not supported through the realtime channel`);
     }
-    const tell = (told) => this.#says({ id, type: "data", payload: told });
+    const tell = (told) => {
+      if (Buffer.byteLength(JSON.stringify(told)) <= PAYLOAD_BYTES) this.#says({ id, type: "data", payload: told });
+    };
     this.#subscriptions.set(id, this.#stage.listeners.add(prepared, tell));
     this.#says({ id, type: "start_ack" });
   }
