@@ -86,10 +86,10 @@ pub enum StoreKind {
 /// What an acknowledged call survives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum DurabilityKind {
-    /// A power cut: each commit waits for the disk.
+    /// A power cut: each answer waits for the disk.
     Power,
     /// The end of the server, by `kill -9` too, and answers sooner. A power cut may cost
-    /// the file: the server then says so and does not start until it is moved away.
+    /// what came in the last half minute or so.
     Process,
 }
 
