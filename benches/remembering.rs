@@ -101,14 +101,14 @@ fn event_in_memory(bencher: Bencher<'_, '_>) {
 
 /// One at a time: each waits for its commit.
 #[divan::bench(args = [Durability::Power, Durability::Process])]
-fn report_on_disk(bencher: Bencher<'_, '_>, durability: &Durability) {
-    let mut stage = Stage::on_disk(*durability);
+fn report_on_disk(bencher: Bencher<'_, '_>, durability: Durability) {
+    let mut stage = Stage::on_disk(durability);
     bencher.bench_local(|| stage.report());
 }
 
 #[divan::bench(args = [Durability::Power, Durability::Process])]
-fn event_on_disk(bencher: Bencher<'_, '_>, durability: &Durability) {
-    let mut stage = Stage::on_disk(*durability);
+fn event_on_disk(bencher: Bencher<'_, '_>, durability: Durability) {
+    let mut stage = Stage::on_disk(durability);
     bencher.bench_local(|| stage.append());
 }
 

@@ -135,28 +135,38 @@ fn encode(change: &Change, out: &mut Vec<u8>) -> io::Result<()> {
 /// The round that begins the file, up to the first record that is not whole.
 fn read(mut bytes: &[u8]) -> Found {
     let mut found = Found::default();
-    while let Some((record, rest)) = whole(bytes) {
-        let (round, mut body) = record;
-        if *found.round.get_or_insert(round) != round {
+    while let Some(mut record) = whole(bytes) {
+        if *found.round.get_or_insert(record.round) != record.round {
             break;
         }
-        while let Some(change) = decode(&mut body) {
+        while let Some(change) = decode(&mut record.body) {
             found.changes.push(change);
         }
-        bytes = rest;
+        bytes = record.rest;
     }
     found
 }
 
-/// The first record's round and changes, if its sum is right, and what follows.
-fn whole(bytes: &[u8]) -> Option<((u64, &[u8]), &[u8])> {
+/// A record that was written to its end, and what follows it.
+struct Whole<'a> {
+    round: u64,
+    body: &'a [u8],
+    rest: &'a [u8],
+}
+
+/// The first record, if its sum is right.
+fn whole(bytes: &[u8]) -> Option<Whole<'_>> {
     let (head, rest) = bytes.split_first_chunk::<HEAD>()?;
     let [s0, s1, s2, s3, l0, l1, l2, l3, round @ ..] = *head;
     let length = usize::try_from(u32::from_le_bytes([l0, l1, l2, l3])).ok()?;
     let (body, rest) = rest.split_at_checked(length)?;
     let sum = crc32fast::hash(&bytes[4..HEAD + length]);
     let right = sum == u32::from_le_bytes([s0, s1, s2, s3]);
-    right.then_some(((u64::from_le_bytes(round), body), rest))
+    right.then_some(Whole {
+        round: u64::from_le_bytes(round),
+        body,
+        rest,
+    })
 }
 
 fn decode(bytes: &mut &[u8]) -> Option<Change> {
