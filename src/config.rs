@@ -333,7 +333,8 @@ bounds! {
     max_subscriptions: u32 = "100", "MESH_MAX_SUBSCRIPTIONS", 1..;
     /// Bytes of one WebSocket message from a client
     max_message_bytes: u32 = "262144", "MESH_MAX_MESSAGE_BYTES", 1024..;
-    /// Bytes that may wait for a slow WebSocket before it is closed (code 1013)
+    /// Bytes that may wait for a slow WebSocket before it is closed (code 1013); what came
+    /// at once, up to some 300 KB, fits into an empty queue
     max_outbox_bytes: u32 = "1048576", "MESH_MAX_OUTBOX_BYTES", 4096..;
     /// Seconds for a WebSocket to send `connection_init` (else code 4408)
     init_timeout: u32 = "15", "MESH_INIT_TIMEOUT_SECONDS", 1..;

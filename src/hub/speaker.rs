@@ -17,8 +17,8 @@ const KEPT_BYTES: usize = 256 * 1024;
 /// A list of messages that grew past this is given back.
 const KEPT_MESSAGES: usize = 1024;
 
-/// A task that speaks. An audience stands in its list at most once, so the list is as
-/// bounded as the connections are.
+/// A task that speaks. An audience stands in its list once, or once more when somebody
+/// else spoke to it meanwhile, so the list is as bounded as the connections are.
 #[derive(Clone, Default)]
 pub struct Speaker(Arc<Shared>);
 

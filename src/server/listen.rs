@@ -153,8 +153,9 @@ where
             }
             () = look.as_mut() => {
                 let idle = asked.is_idle_since(&mut seen);
-                if idle && leaving {
-                    // A peer that does not read what it asked for is not waited for.
+                if idle && (leaving || seen == 0) {
+                    // A peer that never asked, or does not read what it asked for, is not
+                    // waited for.
                     return;
                 }
                 if idle {

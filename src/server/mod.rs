@@ -54,8 +54,8 @@ pub struct HttpLimits {
     /// a TLS handshake to be made.
     pub patience: Duration,
     /// How often a connection is looked at: when nothing was asked on it since the last
-    /// look, it is closed. Longer than clients pause between two calls: a connection
-    /// closed under a call is an error.
+    /// look, it is closed, and dropped when that takes longer than `patience`. Longer than
+    /// clients pause between two calls: a connection closed under a call is an error.
     pub idle: Duration,
     /// Over how long sockets are told goodbye when the server stops.
     pub drain: Duration,

@@ -1,6 +1,7 @@
 //! The files of a data folder: the database, and the journal in front of it.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -9,7 +10,7 @@ use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable as _, StorageError, TableDefinition,
 };
 
-use crate::store::embedded::journal::{Durability, Found, Journal};
+use crate::store::embedded::journal::{Durability, Journal, new_round};
 use crate::store::embedded::records::{self, Change, Record, Table};
 
 /// The database in the data folder.
@@ -23,8 +24,8 @@ const TAKEN_OVER_BYTES: u64 = 4 * 1024 * 1024;
 
 type Rows = TableDefinition<'static, &'static str, &'static [u8]>;
 
-/// The round of the journal that was taken over last.
-const TAKEN_OVER: TableDefinition<'static, (), u64> = TableDefinition::new("taken over");
+/// The round of the journal that is yet to be taken over.
+const ROUND: TableDefinition<'static, (), u64> = TableDefinition::new("journal");
 
 const TABLES: [Table; 3] = [Table::Groups, Table::Nodes, Table::Calls];
 
@@ -51,17 +52,23 @@ pub struct Files {
 impl Files {
     /// Opens the files or makes them, and reads all that they hold.
     pub fn open(folder: &Path, durability: Durability) -> anyhow::Result<(Self, Vec<Record>)> {
-        let database = open(&folder.join(DATABASE))?;
+        let file = folder.join(DATABASE);
+        let database = open(&file)?;
+        let round = round(&database).with_context(|| format!("cannot read {}", file.display()))?;
         let file = folder.join(JOURNAL);
-        let opened = Journal::open(&file, durability);
-        let (journal, found) = opened.with_context(|| format!("cannot open {}", file.display()))?;
-        let cannot_read = || format!("cannot read {}", folder.display());
-        let records = take_up(&database, found).with_context(cannot_read)?;
-        let files = Self {
+        let opened = Journal::open(&file, durability, round);
+        let (journal, changes) =
+            opened.with_context(|| format!("cannot open {}", file.display()))?;
+        // A power cut right after the files were made must not take their names away.
+        File::open(folder).and_then(|folder| folder.sync_all())?;
+        let mut files = Self {
             database,
             journal,
-            pending: Rowset::new(),
+            pending: by_key(changes).collect(),
         };
+        let taken_up = files.take_over().map_err(anyhow::Error::from);
+        let records = taken_up.and_then(|()| records(&files.database));
+        let records = records.with_context(|| format!("cannot read {}", folder.display()))?;
         Ok((files, records))
     }
 
@@ -80,13 +87,12 @@ impl Files {
         self.take_over()
     }
 
-    /// Has the database take over what is in the journal.
+    /// Has the database take over what is in the journal, and begins a new round.
     pub fn take_over(&mut self) -> Result<(), redb::Error> {
-        if self.journal.len() > 0 {
-            commit(&self.database, &self.pending, self.journal.round())?;
-            self.pending.clear();
-            self.journal.begin_anew();
-        }
+        let next = new_round();
+        commit(&self.database, &self.pending, next)?;
+        self.pending.clear();
+        self.journal.begin(next);
         Ok(())
     }
 
@@ -107,7 +113,7 @@ fn open(file: &Path) -> anyhow::Result<Database> {
             error.context("another mesh-v2 uses this data folder; stop it or pass another --data")
         } else if damaged {
             error.context(format!(
-                "{file} is damaged; move it away to begin with an empty stage"
+                "{file} is damaged; move its folder away to begin with an empty stage"
             ))
         } else {
             error.context(format!("cannot open {file}"))
@@ -115,20 +121,18 @@ fn open(file: &Path) -> anyhow::Result<Database> {
     })
 }
 
-/// Takes over what the journal holds, and reads all records.
-fn take_up(database: &Database, found: Found) -> anyhow::Result<Vec<Record>> {
+/// The round that the journal is in, if it ever began one. Makes the tables.
+fn round(database: &Database) -> Result<Option<u64>, redb::Error> {
     let write = database.begin_write()?;
     for table in TABLES {
         write.open_table(rows(table))?;
     }
-    let known = write
-        .open_table(TAKEN_OVER)?
-        .get(())?
-        .map(|round| round.value());
+    let round = write.open_table(ROUND)?.get(())?.map(|round| round.value());
     write.commit()?;
-    if let Some(round) = found.round.filter(|round| Some(*round) != known) {
-        commit(database, &by_key(found.changes).collect(), round)?;
-    }
+    Ok(round)
+}
+
+fn records(database: &Database) -> anyhow::Result<Vec<Record>> {
     let read = database.begin_read()?;
     let mut records = Vec::new();
     for table in TABLES {
@@ -144,7 +148,7 @@ fn by_key(changes: Vec<Change>) -> impl Iterator<Item = ((Table, String), Option
     changes.into_iter().map(|c| ((c.table, c.key), c.value))
 }
 
-fn commit(database: &Database, changes: &Rowset, round: u64) -> Result<(), redb::Error> {
+fn commit(database: &Database, changes: &Rowset, next_round: u64) -> Result<(), redb::Error> {
     let write = database.begin_write()?;
     for table in TABLES {
         let of_table = (table, String::new())..;
@@ -163,7 +167,7 @@ fn commit(database: &Database, changes: &Rowset, round: u64) -> Result<(), redb:
             };
         }
     }
-    write.open_table(TAKEN_OVER)?.insert((), round)?;
+    write.open_table(ROUND)?.insert((), next_round)?;
     write.commit()?;
     Ok(())
 }
@@ -190,22 +194,25 @@ mod tests {
         rows.collect()
     }
 
-    fn take_up_again(folder: &Path) -> Files {
+    fn open_again(folder: &Path) -> Files {
         let database = open(&folder.join(DATABASE)).unwrap();
-        let (journal, found) = Journal::open(&folder.join(JOURNAL), Durability::Process).unwrap();
-        // The values here are no records.
-        let _ = take_up(&database, found);
-        Files {
+        let round = round(&database).unwrap();
+        let journal = Journal::open(&folder.join(JOURNAL), Durability::Process, round);
+        let (journal, changes) = journal.unwrap();
+        // The values here are no records, so they are not read as such.
+        let mut files = Files {
             database,
             journal,
-            pending: Rowset::new(),
-        }
+            pending: by_key(changes).collect(),
+        };
+        files.take_over().unwrap();
+        files
     }
 
     #[test]
     fn the_database_takes_over_the_last_value_of_each_key() {
         let folder = tempfile::tempdir().unwrap();
-        let mut files = take_up_again(folder.path());
+        let mut files = open_again(folder.path());
         files
             .write(vec![change("a", Some("1")), change("b", Some("1"))])
             .unwrap();
@@ -220,27 +227,31 @@ mod tests {
     #[test]
     fn what_only_the_journal_holds_is_taken_over_when_it_is_opened() {
         let folder = tempfile::tempdir().unwrap();
-        let mut files = take_up_again(folder.path());
+        let mut files = open_again(folder.path());
         files.write(vec![change("a", Some("1"))]).unwrap();
         drop(files);
-        let files = take_up_again(folder.path());
+        let files = open_again(folder.path());
         assert_eq!(stored(&files), ["a=1"]);
     }
 
     #[test]
-    fn the_beginning_of_a_round_that_was_taken_over_is_not_taken_again() {
+    fn a_round_that_was_taken_over_is_never_taken_again() {
         let folder = tempfile::tempdir().unwrap();
-        let mut files = take_up_again(folder.path());
+        let mut files = open_again(folder.path());
         files.write(vec![change("a", Some("1"))]).unwrap();
-        let first = std::fs::read(folder.path().join(JOURNAL)).unwrap();
+        let beginning = std::fs::read(folder.path().join(JOURNAL)).unwrap();
         files
             .write(vec![change("a", None), change("b", Some("1"))])
             .unwrap();
+        let whole = std::fs::read(folder.path().join(JOURNAL)).unwrap();
+        files.take_over().unwrap();
+        files.write(vec![change("b", Some("2"))]).unwrap();
         files.take_over().unwrap();
         drop(files);
-        // As a power cut may leave it: the next round had begun, but not all of it arrived.
-        std::fs::write(folder.path().join(JOURNAL), first).unwrap();
-        let files = take_up_again(folder.path());
-        assert_eq!(stored(&files), ["b=1"]);
+        // As power cuts may leave it: what came later had not arrived yet, or not all of it.
+        for left in [beginning, whole] {
+            std::fs::write(folder.path().join(JOURNAL), left).unwrap();
+            assert_eq!(stored(&open_again(folder.path())), ["b=2"]);
+        }
     }
 }

@@ -2,9 +2,9 @@
 //! database takes over what is in it from time to time, and then it begins anew.
 //!
 //! It is written over from the beginning of its file. A round's records carry the round's
-//! number, which is random, and a sum: what an earlier round left, and what was not
-//! written to its end, is never read. The database knows the last round that it took over:
-//! a power cut may leave the beginning of that one in the file.
+//! number, which is random, and a sum. The database knows the number of the one round that
+//! it has yet to take over: what an earlier round left, however long ago, and what was not
+//! written to its end, is never read.
 
 use std::fs::File;
 use std::io;
@@ -30,15 +30,6 @@ const HEAD: usize = 16;
 /// The length that stands for a removal.
 const REMOVED: u32 = u32::MAX;
 
-/// What a file held when it was opened.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Found {
-    /// The round's number; none when nothing can be read.
-    pub round: Option<u64>,
-    /// Its changes, in order.
-    pub changes: Vec<Change>,
-}
-
 /// The file, open for one writer.
 #[derive(Debug)]
 pub struct Journal {
@@ -50,20 +41,28 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the file or makes it, and reads what it holds.
-    pub fn open(path: &Path, durability: Durability) -> io::Result<(Self, Found)> {
+    /// Opens the file or makes it, and reads the changes of `round`, if it holds any. It is
+    /// written to only after a round has begun.
+    pub fn open(
+        path: &Path,
+        durability: Durability,
+        round: Option<u64>,
+    ) -> io::Result<(Self, Vec<Change>)> {
         let mut options = File::options();
         let options = options.read(true).write(true).create(true).truncate(false);
         let file = options.open(path)?;
-        let found = read(&std::fs::read(path)?);
+        let changes = match round {
+            Some(round) => read(&std::fs::read(path)?, round)?,
+            None => Vec::new(),
+        };
         let journal = Self {
             file,
             durability,
-            round: random(),
+            round: 0,
             end: 0,
             record: Vec::new(),
         };
-        Ok((journal, found))
+        Ok((journal, changes))
     }
 
     /// Writes a batch behind those before it.
@@ -91,14 +90,9 @@ impl Journal {
         self.end
     }
 
-    /// The number of this round.
-    pub fn round(&self) -> u64 {
-        self.round
-    }
-
-    /// Begins a round: the database has taken over what was written.
-    pub fn begin_anew(&mut self) {
-        self.round = random();
+    /// Begins a round, of which the database knows.
+    pub fn begin(&mut self, round: u64) {
+        self.round = round;
         self.end = 0;
         self.record.shrink_to(64 * 1024);
     }
@@ -110,7 +104,8 @@ impl Journal {
     }
 }
 
-fn random() -> u64 {
+/// A round's number. It must never have been one before, so it does not count on.
+pub fn new_round() -> u64 {
     uuid::Uuid::new_v4().as_u64_pair().1
 }
 
@@ -132,19 +127,18 @@ fn encode(change: &Change, out: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-/// The round that begins the file, up to the first record that is not whole.
-fn read(mut bytes: &[u8]) -> Found {
-    let mut found = Found::default();
-    while let Some(mut record) = whole(bytes) {
-        if *found.round.get_or_insert(record.round) != record.round {
-            break;
-        }
-        while let Some(change) = decode(&mut record.body) {
-            found.changes.push(change);
+/// The changes of the round, up to the first record that is not whole or is of another.
+fn read(mut bytes: &[u8], round: u64) -> io::Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    while let Some(mut record) = whole(bytes).filter(|record| record.round == round) {
+        while !record.body.is_empty() {
+            // Its sum is right, so it was written so: by another version.
+            let strange = || io::Error::new(io::ErrorKind::InvalidData, "an unknown record");
+            changes.push(decode(&mut record.body).ok_or_else(strange)?);
         }
         bytes = record.rest;
     }
-    found
+    Ok(changes)
 }
 
 /// A record that was written to its end, and what follows it.
@@ -181,7 +175,8 @@ fn decode(bytes: &mut &[u8]) -> Option<Change> {
         table: match table {
             0 => Table::Groups,
             1 => Table::Nodes,
-            _ => Table::Calls,
+            2 => Table::Calls,
+            _ => return None,
         },
         key: std::str::from_utf8(key).ok()?.to_owned(),
         value: (value != REMOVED).then(|| kept.to_vec()),
@@ -219,42 +214,57 @@ mod tests {
         ends
     }
 
+    fn new(path: &Path, round: u64) -> Journal {
+        let (mut journal, none) = Journal::open(path, Durability::Process, None).unwrap();
+        assert_eq!(none, []);
+        journal.begin(round);
+        journal
+    }
+
+    fn found(path: &Path, round: u64) -> Vec<Change> {
+        Journal::open(path, Durability::Power, Some(round))
+            .unwrap()
+            .1
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn what_was_written_is_read_however_much_an_earlier_round_left(
+        fn what_a_round_wrote_is_read_however_much_an_earlier_one_left(
             earlier in batches(), later in batches(),
         ) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("journal");
-            let (mut journal, none) = Journal::open(&path, Durability::Process).unwrap();
-            prop_assert_eq!(none, Found::default());
+            let mut journal = new(&path, 1);
             written(&mut journal, &path, &earlier);
-            journal.begin_anew();
+            journal.begin(2);
             written(&mut journal, &path, &later);
-            let (_, found) = Journal::open(&path, Durability::Process).unwrap();
-            // A round in which nothing was written yet leaves the one before readable.
-            let last = if later.is_empty() { earlier } else { later };
-            prop_assert_eq!(found.changes, last.concat());
+            prop_assert_eq!(found(&path, 2), later.concat());
+            prop_assert_eq!(found(&path, 3), vec![]);
         }
 
         #[test]
         fn a_file_that_ends_anywhere_or_is_spoiled_gives_whole_batches_only(
-            batches in batches(), cut in 0.0..1.0, spoil in any::<bool>(),
+            batches in batches(), place in any::<prop::sample::Index>(), spoil in any::<bool>(),
         ) {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join("journal");
-            let (mut journal, _) = Journal::open(&path, Durability::Process).unwrap();
-            let ends = written(&mut journal, &path, &batches);
+            let ends = written(&mut new(&path, 1), &path, &batches);
             let mut bytes = std::fs::read(&path).unwrap();
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a place in a short file")]
-            let at = (bytes.len() as f64 * cut) as usize;
+            let at = place.index(bytes.len() + 1);
             if spoil && at < bytes.len() { bytes[at] ^= 0x41 } else { bytes.truncate(at) }
             std::fs::write(&path, &bytes).unwrap();
             let whole = ends.iter().filter(|end| **end <= at).count();
-            let (_, found) = Journal::open(&path, Durability::Process).unwrap();
-            prop_assert_eq!(found.changes, batches[..whole].concat());
+            prop_assert_eq!(found(&path, 1), batches[..whole].concat());
+        }
+    }
+
+    fn node(key: &str) -> Change {
+        Change {
+            table: Table::Nodes,
+            key: key.into(),
+            value: Some(b"1".into()),
         }
     }
 
@@ -262,18 +272,25 @@ mod tests {
     fn a_batch_that_is_taken_back_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
-        let (mut journal, _) = Journal::open(&path, Durability::Power).unwrap();
-        let change = |key: &str| Change {
-            table: Table::Nodes,
-            key: key.into(),
-            value: Some(b"1".into()),
-        };
-        journal.write(&[change("stays")]).unwrap();
+        let mut journal = new(&path, 1);
+        journal.write(&[node("stays")]).unwrap();
         let end = journal.end;
-        journal.write(&[change("goes")]).unwrap();
+        journal.write(&[node("goes")]).unwrap();
         journal.end = end;
         journal.take_back().unwrap();
-        let (_, found) = Journal::open(&path, Durability::Power).unwrap();
-        assert_eq!(found.changes, [change("stays")]);
+        assert_eq!(found(&path, 1), [node("stays")]);
+    }
+
+    #[test]
+    fn a_record_of_another_version_is_an_error_and_not_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("journal");
+        new(&path, 1).write(&[node("a")]).unwrap();
+        let mut bytes = std::fs::read(&path).unwrap();
+        bytes[HEAD] = 9;
+        let sum = crc32fast::hash(&bytes[4..]);
+        bytes[..4].copy_from_slice(&sum.to_le_bytes());
+        std::fs::write(&path, bytes).unwrap();
+        Journal::open(&path, Durability::Power, Some(1)).unwrap_err();
     }
 }

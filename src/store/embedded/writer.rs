@@ -145,6 +145,7 @@ impl Disk {
         loop {
             let Some(files) = &mut self.files else {
                 if calls.is_closed() && calls.is_empty() {
+                    self.take_back();
                     return;
                 }
                 self.recover(&mut calls);
@@ -164,16 +165,18 @@ impl Disk {
                 files.write(changes)
             };
             let written = written.map_err(|error| Failure::new("write to disk", error));
+            if let Err(failure) = &written {
+                // First, so that whoever is told so is told the truth.
+                self.fail(failure);
+            }
             for done in waiting {
                 // A caller that went away needs no answer.
                 let _ = done.send(written.clone());
             }
-            let taken_over = written.and_then(|()| {
-                let taken_over = files.take_over_if_due();
-                taken_over.map_err(|error| Failure::new("take over the journal", error))
-            });
-            if let Err(failure) = taken_over {
-                self.fail(&failure);
+            if let Some(files) = &mut self.files
+                && let Err(error) = files.take_over_if_due()
+            {
+                self.fail(&Failure::new("take over the journal", error));
             }
         }
     }
@@ -186,6 +189,13 @@ impl Disk {
         );
         self.failing.store(true, Ordering::SeqCst);
         self.spoiled = self.files.take().map(Files::into_journal);
+        self.take_back();
+    }
+
+    /// Takes the batch that failed out of the journal; says whether none is left in it.
+    fn take_back(&mut self) -> bool {
+        self.spoiled.take_if(|journal| journal.take_back().is_ok());
+        self.spoiled.is_none()
     }
 
     /// Opens the file anew and takes the stage back to what is in it: whatever was not
@@ -193,11 +203,8 @@ impl Disk {
     fn recover(&mut self, calls: &mut Calls) {
         refuse_all(calls);
         std::thread::sleep(RECOVERY);
-        if let Some(journal) = &self.spoiled {
-            if journal.take_back().is_err() {
-                return;
-            }
-            self.spoiled = None;
+        if !self.take_back() {
+            return;
         }
         let Ok((files, records)) = Files::open(&self.folder, self.durability) else {
             return;
