@@ -6,6 +6,7 @@ use mesh_v2::domains::DomainKey;
 use mesh_v2::heartbeat::clock::Clock;
 use mesh_v2::heartbeat::rules::{Rules, Timings};
 use mesh_v2::hub::Hub;
+use mesh_v2::memory::Memory;
 use mesh_v2::mesh::{Mesh, NextSince};
 use mesh_v2::model::event::{Channel, EventCall, EventInput};
 use mesh_v2::model::group::{Delivery, GroupKey};
@@ -52,6 +53,7 @@ pub fn mesh() -> Arc<Mesh> {
         rules: rules(),
         clock: Clock::system(),
         limits: Limits::default(),
+        memory: Memory::unlimited(),
         domains: DomainKey::new(b"a secret of the benchmarks"),
         next_since: NextSince::Cursor,
     })

@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::support::raw::Wire;
+use crate::support::stage::PATIENCE;
 use crate::support::{Reply, Setup, TestMesh};
 
 const MALFORMED: &str = "MalformedHttpRequestException";
@@ -229,6 +230,28 @@ async fn a_request_that_never_ends_is_hung_up_on() {
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(answer.contains("took too long to arrive"), "{answer}");
     mesh.still_serves().await;
+}
+
+#[tokio::test]
+async fn whoever_asks_no_more_or_never_reads_its_answers_loses_its_place() {
+    let second = Duration::from_secs(1);
+    let one_place = |setup: &mut Setup| {
+        (setup.http.patience, setup.http.idle) = (second, second);
+        setup.http.connections = 1;
+    };
+    let mesh = TestMesh::own(one_place).await;
+    let mut quiet = Wire::to(&mesh).await;
+    quiet
+        .writes(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await;
+    let answer = String::from_utf8(quiet.reads_to_the_end().await).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // More than any buffer on the way holds.
+    let page = b"GET /graphql/assets/graphiql.js HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut deaf = Wire::to(&mesh).await;
+    deaf.writes(&page.repeat(50)).await;
+    let served = tokio::time::timeout(PATIENCE, mesh.still_serves()).await;
+    served.expect("the only place is free again");
 }
 
 #[tokio::test]

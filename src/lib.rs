@@ -11,6 +11,7 @@
 //! - [`realtime`]: the WebSocket protocols: frames, the session core, the pump
 //! - [`resolvers`]: the schema, one file per noun; documents compiled to selections
 //! - [`mesh`]: all that a resolver may reach for
+//! - [`memory`]: the bytes that the whole process may hold
 //! - [`heartbeat`]: who is alive: rules, clock, reaper
 //! - [`hub`]: who listens: each message rendered once per selection
 //! - [`store`]: what is remembered: the contract, and the stores that keep it
@@ -32,6 +33,7 @@ pub mod heartbeat;
 pub mod hub;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+pub mod memory;
 pub mod mesh;
 pub mod model;
 pub mod realtime;

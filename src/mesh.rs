@@ -6,6 +6,7 @@ use crate::domains::DomainKey;
 use crate::heartbeat::clock::Clock;
 use crate::heartbeat::rules::Rules;
 use crate::hub::Hub;
+use crate::memory::Memory;
 use crate::model::limits::Limits;
 use crate::store::Store;
 
@@ -22,6 +23,8 @@ pub struct Mesh {
     pub clock: Clock,
     /// How much of anything a call may bring.
     pub limits: Limits,
+    /// The bytes that the whole process may hold.
+    pub memory: Memory,
     /// Which domain an address stands for.
     pub domains: DomainKey,
     /// What recordEventsByNode answers as `nextSince`.
@@ -56,6 +59,7 @@ impl Mesh {
             rules,
             clock: Clock::system(),
             limits,
+            memory: Memory::unlimited(),
             domains: DomainKey::new(b"k"),
             next_since: NextSince::Cursor,
         })

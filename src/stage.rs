@@ -77,6 +77,7 @@ async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh
         rules,
         clock: Clock::system(),
         limits,
+        memory: settings.memory.clone(),
         domains: settings.domains.clone(),
         next_since: settings.next_since,
     })

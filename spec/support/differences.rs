@@ -134,6 +134,7 @@ pub const DIFFERENCES: [Difference; 11] = [
             "bad_input::json_nested_fifty_thousand_deep_is_unreadable",
             "bad_input::bytes_that_are_no_utf_8_are_unreadable",
             "bad_input::a_request_that_never_ends_is_hung_up_on",
+            "bad_input::whoever_asks_no_more_or_never_reads_its_answers_loses_its_place",
             "bad_input::a_head_that_is_too_large_is_refused",
             "bad_input::bytes_that_are_no_http_are_answered_and_hung_up_on",
             "bad_input::whoever_finds_no_place_waits_for_one",

@@ -9,6 +9,7 @@ use mesh_v2::domains::DomainKey;
 use mesh_v2::heartbeat::clock::Clock;
 use mesh_v2::heartbeat::rules::{Rules, Timings};
 use mesh_v2::hub::Hub;
+use mesh_v2::memory::Memory;
 use mesh_v2::mesh::{Mesh, NextSince};
 use mesh_v2::model::limits::Limits;
 use mesh_v2::realtime::session::SocketLimits;
@@ -103,6 +104,7 @@ fn mesh_over(store: Arc<dyn Store>, setup: &Setup, clock: Clock) -> Mesh {
         rules: Rules::new(setup.timings).expect("timings that can work"),
         clock,
         limits: setup.limits,
+        memory: Memory::unlimited(),
         domains: DomainKey::new(SECRET),
         next_since: setup.next_since,
     }

@@ -9,6 +9,7 @@ use crate::auth::ApiKeys;
 use crate::config::{BoundArgs, DurabilityKind, NextSinceKind, ServeArgs, StoreKind};
 use crate::domains::DomainKey;
 use crate::heartbeat::rules::{BadTimings, Rules, Timings};
+use crate::memory::Memory;
 use crate::mesh::NextSince;
 use crate::model::limits::Limits;
 use crate::realtime::session::SocketLimits;
@@ -102,6 +103,8 @@ pub struct StageSettings {
     pub rules: Rules,
     /// How much is stored.
     pub limits: Limits,
+    /// How much memory the process may hold.
+    pub memory: Memory,
     /// How domains are derived.
     pub domains: DomainKey,
     /// What recordEventsByNode answers as `nextSince`.
@@ -150,6 +153,7 @@ impl StageSettings {
             stage: args.stage,
             rules: Rules::new(timings(args))?,
             limits: limits(&args.bounds),
+            memory: Memory::unlimited(),
             domains: DomainKey::new(
                 if secret.is_empty() {
                     DEVELOPMENT_SECRET

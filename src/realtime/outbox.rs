@@ -262,6 +262,7 @@ mod tests {
     use tokio_tungstenite::tungstenite::protocol::Role;
 
     use super::*;
+    use crate::realtime::socket::Shared;
 
     async fn write_all(outbox: &Outbox, to: &mut tokio::io::DuplexStream) {
         while !outbox.is_empty() {
@@ -338,5 +339,52 @@ mod tests {
         let (mut near, _far) = tokio::io::duplex(1 << 20);
         write_all(&outbox, &mut near).await;
         assert_eq!(outbox.lock().bytes.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_a_slow_peer_does_not_take_at_once_follows_whole_and_in_order() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (near, far) = tokio::join!(listener.accept(), TcpStream::connect(address));
+        let near = Arc::new(near.unwrap().0);
+        let outbox = Outbox::direct(1 << 30, Arc::clone(&near));
+        let (mut scratch, mut said) = (Vec::new(), 0);
+        // On and on, until the peer's buffers are full.
+        while outbox.is_empty() {
+            let numbers = [said, said + 1].map(|n| format!("{n:0>5000}"));
+            let texts = numbers.iter().map(|text| [text.as_bytes(), b"!"]);
+            outbox.deliver(texts, &mut scratch, || false);
+            said += 2;
+        }
+        outbox.say("and this");
+        outbox.deliver([[&b"last"[..]]].into_iter(), &mut scratch, || false);
+        outbox.deliver([[&b"unwanted"[..]]].into_iter(), &mut scratch, || true);
+        outbox.close(Close::NORMAL);
+        let mut writer = Shared(near);
+        let write = async {
+            while !outbox.is_empty() {
+                let written = poll_fn(|cx| outbox.poll_write(cx, Pin::new(&mut writer)));
+                written.await.unwrap();
+            }
+        };
+        let read = async {
+            let far = far.unwrap();
+            let mut client = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
+            let mut heard = Vec::new();
+            while let Some(Ok(Message::Text(text))) = client.next().await {
+                heard.push(text);
+            }
+            heard
+        };
+        let ((), heard) = tokio::join!(write, read);
+        let numbers = (0..said).map(|n| format!("{n:0>5000}!"));
+        let texts: Vec<_> = numbers.chain(["and this".into(), "last".into()]).collect();
+        assert_eq!(heard.len(), texts.len());
+        assert!(
+            heard
+                .iter()
+                .zip(&texts)
+                .all(|(heard, said)| heard.as_str() == said)
+        );
     }
 }

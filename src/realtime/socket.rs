@@ -355,7 +355,7 @@ impl<R: Unpin> AsyncWrite for Line<R> {
 }
 
 /// A TCP socket that its reader, its writer and the speakers share.
-struct Shared(Arc<TcpStream>);
+pub(super) struct Shared(pub(super) Arc<TcpStream>);
 
 impl AsyncRead for Shared {
     fn poll_read(

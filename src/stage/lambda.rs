@@ -30,6 +30,7 @@ pub async fn door() -> anyhow::Result<Door> {
         rules,
         clock: Clock::system(),
         limits,
+        memory: settings.memory,
         domains: settings.domains,
         next_since: settings.next_since,
     }))

@@ -25,6 +25,7 @@ const CALLS_PER_BATCH: usize = 1024;
 const BYTES_PER_BATCH: usize = 4 * 1024 * 1024;
 /// Time before each attempt to open the file again.
 const RECOVERY: Duration = Duration::from_millis(500);
+
 type Done = oneshot::Sender<Result<(), Failure>>;
 
 /// The way to the disk.
@@ -107,7 +108,7 @@ impl Writer {
     /// under the state's lock, this is the last word.
     pub fn ready(&self) -> Result<(), Failure> {
         if self.failing.load(Ordering::SeqCst) {
-            return Err(Failure::new("write to disk", "the last commit failed"));
+            return Err(Failure::new("write to disk", "the last batch failed"));
         }
         Ok(())
     }
@@ -241,6 +242,6 @@ fn size(changes: &[Change]) -> usize {
 
 fn refuse_all(calls: &mut Calls) {
     while let Ok((_, done)) = calls.try_recv() {
-        let _ = done.send(Err(Failure::new("write to disk", "the last commit failed")));
+        let _ = done.send(Err(Failure::new("write to disk", "the last batch failed")));
     }
 }
