@@ -48,19 +48,12 @@ fn pass(mut from: TcpStream, mut to: TcpStream) {
 
 /// Frame by frame after an upgrade; ends when either side does.
 fn meddle(mut from: TcpStream, mut to: TcpStream, fault: Fault, nth: u32, reports: &AtomicU32) {
-    let mut head = [0; 12];
-    let read = from
-        .read_exact(&mut head)
-        .and_then(|()| to.write_all(&head));
-    if read.is_err() || !head.starts_with(b"HTTP/1.1 101") {
-        return pass(from, to);
+    let Ok(head) = head(&mut from) else { return };
+    if to.write_all(&head).is_err() {
+        return;
     }
-    let mut last = [0; 4];
-    while last != *b"\r\n\r\n" {
-        last.rotate_left(1);
-        if from.read_exact(&mut last[3..]).is_err() || to.write_all(&last[3..]).is_err() {
-            return;
-        }
+    if !head.starts_with(b"HTTP/1.1 101") {
+        return pass(from, to);
     }
     let mut delayed = Vec::new();
     while let Ok(mut frame) = frame(&mut from) {
@@ -87,6 +80,18 @@ fn meddle(mut from: TcpStream, mut to: TcpStream, fault: Fault, nth: u32, report
             return;
         }
     }
+}
+
+/// An answer up to its empty line, to be sent on in one piece: a WebSocket client takes
+/// an upgrade that comes byte by byte for an attack.
+fn head(from: &mut impl Read) -> Result<Vec<u8>> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        from.read_exact(&mut byte)?;
+        head.push(byte[0]);
+    }
+    Ok(head)
 }
 
 /// A frame of a server, which is not masked.
