@@ -23,6 +23,7 @@ mod groups;
 mod http;
 #[cfg(feature = "lambda")]
 mod lambda;
+mod memory;
 mod nodes;
 #[cfg(feature = "lambda")]
 mod on_appsync;

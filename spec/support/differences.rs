@@ -22,7 +22,7 @@ pub struct LeftOut {
     pub why: &'static str,
 }
 
-pub const LEFT_OUT: [LeftOut; 9] = [
+pub const LEFT_OUT: [LeftOut; 10] = [
     LeftOut {
         module: "lambda::",
         why: "asks the function itself",
@@ -34,6 +34,10 @@ pub const LEFT_OUT: [LeftOut; 9] = [
     LeftOut {
         module: "durability::",
         why: "starts the program mesh-v2 and kills it",
+    },
+    LeftOut {
+        module: "memory::",
+        why: "starts the program mesh-v2 and reads its memory",
     },
     LeftOut {
         module: "settings::",

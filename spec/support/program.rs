@@ -94,6 +94,25 @@ impl Server {
         self.child.id()
     }
 
+    /// Bytes of memory that the process holds now (Linux: `VmRSS`).
+    pub fn rss(&self) -> u64 {
+        self.status_bytes("VmRSS:")
+    }
+
+    /// Bytes of memory that the process held at its peak (Linux: `VmHWM`).
+    pub fn peak_rss(&self) -> u64 {
+        self.status_bytes("VmHWM:")
+    }
+
+    fn status_bytes(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
+        let status = status.expect("the status of a running process");
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        let kib = line.and_then(|line| line.trim().strip_suffix("kB"));
+        let kib: Option<u64> = kib.and_then(|kib| kib.trim().parse().ok());
+        kib.expect("a number of kilobytes") * 1024
+    }
+
     /// SIGKILL: no goodbye, no flush.
     pub fn dies(mut self) {
         self.child.kill().expect("a process to kill");
