@@ -34,6 +34,7 @@ pub fn rules() -> Rules {
     let timings = Timings {
         host_ttl: FOR_EVER,
         member_ttl: FOR_EVER,
+        default_connection: FOR_EVER,
         max_connection: FOR_EVER,
         ..Timings::STG
     };
@@ -55,7 +56,7 @@ pub fn mesh() -> Arc<Mesh> {
         limits: Limits::default(),
         memory: Memory::unlimited(),
         domains: DomainKey::new(b"a secret of the benchmarks"),
-        next_since: NextSince::Cursor,
+        next_since: NextSince::default(),
     })
 }
 

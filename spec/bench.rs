@@ -399,7 +399,7 @@ fn what_cannot_be_measured_is_said_before_it_is_tried() {
         (
             endpoint,
             "--warm-up 400",
-            "raise the stage's MESH_MAX_CONNECTION_TIME_SECONDS",
+            "raise the stage's MESH_DEFAULT_CONNECTION_TIME_SECONDS",
         ),
         (
             endpoint,

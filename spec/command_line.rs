@@ -43,9 +43,11 @@ fn it_prints_its_settings_without_secrets() {
         "MESH_HOST_HEARTBEAT_TTL_SECONDS=60",
         "MESH_MEMBER_HEARTBEAT_INTERVAL_SECONDS=15",
         "MESH_MEMBER_HEARTBEAT_TTL_SECONDS=60",
+        "MESH_DEFAULT_CONNECTION_TIME_SECONDS=300",
         "MESH_MAX_CONNECTION_TIME_SECONDS=300",
         "MESH_EVENT_TTL_SECONDS=20",
         "MESH_POLLING_INTERVAL_SECONDS=2",
+        "MESH_NEXT_SINCE=empty",
     ] {
         assert!(text.lines().any(|said| said == line), "{line} in {text}");
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use mesh_v2::mesh::NextSince;
 use serde_json::json;
 
 use crate::support::TestMesh;
@@ -49,10 +50,25 @@ async fn d12_within_a_call_order_keys_decide_and_then_the_position() {
         expected,
         "d15: equal keys in one call stay two events"
     );
-    assert_eq!(
-        recorded["nextSince"], read[4]["cursor"],
-        "d16: last in log order, not in the call"
-    );
+    assert_eq!(recorded["nextSince"], "", "d16");
+}
+
+#[tokio::test]
+async fn d16_a_cursor_as_next_since_is_that_of_the_last_event_in_log_order() {
+    let mesh = TestMesh::own(|setup| setup.next_since = NextSince::Cursor).await;
+    let group = mesh.host("teacher").creates_polling("class").await;
+    let keyed = |name: &str, key: &str| event(name, json!({"orderKey": key}));
+    let events = json!([keyed("second", "2"), keyed("first", "1")]);
+    let recorded = group
+        .node("kitten")
+        .calls("recordEventsByNode", json!({"events": events}))
+        .await
+        .value();
+    let read = group.events_since("").await;
+    assert_eq!(all("name", &read), ["first", "second"]);
+    assert_eq!(recorded["nextSince"], read[1]["cursor"]);
+    let after = group.events_since(&text(&recorded["nextSince"])).await;
+    assert!(after.is_empty(), "{after:?}");
 }
 
 #[tokio::test]

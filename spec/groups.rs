@@ -72,6 +72,31 @@ async fn a_group_ends_after_the_time_its_host_asked_for() {
 }
 
 #[tokio::test]
+async fn a_group_whose_host_asks_for_nothing_lives_the_default_and_others_longer() {
+    let lives = |setup: &mut Setup| {
+        setup.timings.default_connection = 120;
+        setup.timings.host_ttl = 600;
+    };
+    let mesh = TestMesh::own(lives).await;
+    let without = mesh.host("a").creates("class").await;
+    let wish = json!({"maxConnectionTimeSeconds": 300});
+    let asked = mesh.host("b").wishes("class", wish).await.value();
+    let longer = millis(&asked["expiresAt"]) - millis(&without.record["expiresAt"]);
+    assert!((180_000..190_000).contains(&longer), "{longer}");
+    let beyond = mesh
+        .host("c")
+        .wishes("class", json!({"maxConnectionTimeSeconds": 301}))
+        .await;
+    beyond.is_refused(
+        "ValidationError",
+        "maxConnectionTimeSeconds cannot exceed 300",
+    );
+    mesh.passes_seconds(122).await;
+    let (kind, said) = without.node("kitten").beats().await.refusal();
+    assert_eq!(kind, "GroupNotFound", "{said}");
+}
+
+#[tokio::test]
 async fn d4_creating_again_gives_the_same_group() {
     let mesh = TestMesh::start().await;
     let host = mesh.host("teacher");

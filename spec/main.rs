@@ -16,6 +16,7 @@ mod command_line;
 mod dissolving;
 mod domains;
 mod durability;
+mod editor_polls;
 mod errors;
 mod event_log;
 mod events;

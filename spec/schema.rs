@@ -228,7 +228,7 @@ fn the_subscription_names_the_three_mutations_that_it_tells() {
         limits: mesh_v2::model::limits::Limits::default(),
         memory: mesh_v2::memory::Memory::unlimited(),
         domains: mesh_v2::domains::DomainKey::new(SECRET),
-        next_since: mesh_v2::mesh::NextSince::Cursor,
+        next_since: mesh_v2::mesh::NextSince::default(),
     };
     let sdl =
         mesh_v2::resolvers::schema(mesh.into(), mesh_v2::resolvers::DocumentLimits::default())

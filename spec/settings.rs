@@ -14,8 +14,8 @@ fn a_stage_brings_its_own_times() {
         "0123456789abcdef0123",
     ];
     for (stage, expected) in [
-        ("stg2", ["15", "60", "15", "60", "300"]),
-        ("prod", ["60", "150", "120", "600", "1500"]),
+        ("stg2", ["15", "60", "15", "60", "300", "300"]),
+        ("prod", ["60", "150", "120", "600", "2100", "6000"]),
     ] {
         let output = runs(
             folder.path(),
@@ -27,6 +27,7 @@ fn a_stage_brings_its_own_times() {
             "HOST_HEARTBEAT_TTL",
             "MEMBER_HEARTBEAT_INTERVAL",
             "MEMBER_HEARTBEAT_TTL",
+            "DEFAULT_CONNECTION_TIME",
             "MAX_CONNECTION_TIME",
         ]
         .iter()
@@ -86,6 +87,10 @@ fn settings_that_cannot_work_are_refused_with_what_to_change() {
         (
             &["--member-heartbeat-interval=60"],
             "MESH_MEMBER_HEARTBEAT_INTERVAL_SECONDS",
+        ),
+        (
+            &["--default-connection-time=301"],
+            "raise MESH_MAX_CONNECTION_TIME_SECONDS or lower MESH_DEFAULT_CONNECTION_TIME_SECONDS",
         ),
         (&["--event-ttl=2"], "MESH_EVENT_TTL_SECONDS"),
         (&["--polling-interval=0"], "MESH_POLLING_INTERVAL_SECONDS"),

@@ -16,6 +16,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
+use crate::mesh::NextSince;
 use crate::store::embedded::Durability;
 
 pub use stage::{Stage, StageSettings, Unusable};
@@ -105,10 +106,20 @@ impl From<DurabilityKind> for Durability {
 /// What recordEventsByNode answers as nextSince.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum NextSinceKind {
-    /// The cursor of the call's last event.
-    Cursor,
     /// An empty string: Smalruby's client keeps its own cursor and misses nothing.
     Empty,
+    /// The cursor of the call's last event: Smalruby's client takes it for its own and loses
+    /// what others recorded since its last poll.
+    Cursor,
+}
+
+impl From<NextSinceKind> for NextSince {
+    fn from(kind: NextSinceKind) -> Self {
+        match kind {
+            NextSinceKind::Empty => Self::Empty,
+            NextSinceKind::Cursor => Self::Cursor,
+        }
+    }
 }
 
 /// Settings of a server.
@@ -161,7 +172,7 @@ pub struct ServeArgs {
         long,
         env = "MESH_NEXT_SINCE",
         value_enum,
-        default_value = "cursor",
+        default_value = "empty",
         value_name = "FORM"
     )]
     pub next_since: NextSinceKind,
@@ -276,7 +287,12 @@ pub struct TimeArgs {
     /// How long a member and its variables live without it [60 / 600]
     #[arg(long, env = "MESH_MEMBER_HEARTBEAT_TTL_SECONDS", value_name = "S")]
     pub member_heartbeat_ttl: Option<u32>,
-    /// The longest life of a group [300 / 1500]
+    /// The life of a group whose host asks for none, as no editor does: longer than a lesson
+    /// [300 / 2100]
+    #[arg(long, env = "MESH_DEFAULT_CONNECTION_TIME_SECONDS", value_name = "S")]
+    pub default_connection_time: Option<u32>,
+    /// The longest life that a host may ask for [300 / 6000; behind AppSync the same as the
+    /// other]
     #[arg(long, env = "MESH_MAX_CONNECTION_TIME_SECONDS", value_name = "S")]
     pub max_connection_time: Option<u32>,
     /// How long an event can be polled [10 / 10]

@@ -34,12 +34,12 @@ pub struct Mesh {
 /// What recordEventsByNode answers as `nextSince` (decision D16).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NextSince {
-    /// The cursor of the call's last event, as documented.
-    #[default]
-    Cursor,
     /// An empty string: Smalruby's client then keeps its own cursor and does not skip
     /// what others recorded in between.
+    #[default]
     Empty,
+    /// The cursor of the call's last event, as upstream answers.
+    Cursor,
 }
 
 #[cfg(test)]
@@ -61,7 +61,7 @@ impl Mesh {
             limits,
             memory: Memory::unlimited(),
             domains: DomainKey::new(b"k"),
-            next_since: NextSince::Cursor,
+            next_since: NextSince::default(),
         })
     }
 }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
 import { PROGRAM_SETTINGS, settings } from '../lib/settings';
 import { BadSetting } from '../lib/sources';
-import { inScratch, infra, meshV2, settingsOf } from './support';
+import { envFileOf } from '../lib/stage';
+import { STAGES, bare, inScratch, infra, meshV2, root, settingsOf } from './support';
 
 const without = { APPSYNC_CUSTOM_DOMAIN: 'false' };
 
@@ -79,6 +80,63 @@ test('every setting for the program is one that the program knows', () => {
   const help = spawnSync(meshV2(), ['serve', '--help'], { encoding: 'utf8' }).stdout;
   for (const name of PROGRAM_SETTINGS) {
     assert.match(help, new RegExp(`\\[env: ${name}=`), name);
+  }
+});
+
+/** What the program would run with, by its own `check`. */
+function checked(...args: string[]): Map<string, string> {
+  const own = ['--api-keys=da2-of-our-own', '--secret-key=0123456789abcdef0123'];
+  const ran = spawnSync(meshV2(), ['check', ...own, ...args], { encoding: 'utf8', cwd: infra, env: bare() });
+  assert.equal(ran.status, 0, ran.stderr);
+  return pairs(ran.stdout);
+}
+
+function pairs(text: string): Map<string, string> {
+  return new Map([...text.matchAll(/^(\w+)=(.*)$/gm)].map(([, name, value]) => [name!, value!]));
+}
+
+test('the .env files say what their stages do without them, and nothing is left out', () => {
+  for (const stage of STAGES) {
+    const file = join(root, envFileOf(stage));
+    const said = pairs(readFileSync(file, 'utf8'));
+    const built = checked(`--stage=${stage}`);
+    const filed = checked(`--env-file=${file}`);
+    for (const [name, value] of said) {
+      assert.equal(filed.get(name), value, `${file}: ${name}`);
+      // A stage may say less than another in its log.
+      if (name !== 'MESH_LOG') assert.equal(built.get(name), value, `${file}: ${name}`);
+    }
+    const missing = [...built.keys()].filter((name) => /_SECONDS$|NEXT_SINCE/.test(name) && PROGRAM_SETTINGS.includes(name as never) && !said.has(name));
+    // On a server it is longer than behind AppSync.
+    assert.deepEqual(missing, stage === 'prod' ? ['MESH_MAX_CONNECTION_TIME_SECONDS'] : [], file);
+  }
+});
+
+/** Variables of scripts, tests and the stack that stand in the guides beside the program's. */
+const OTHERS = new Set([
+  ...['MESH_SECRET_NAME', 'MESH_LAMBDA_FOLDER', 'MESH_SPEC_STORE'],
+  ...['APPSYNC_CUSTOM_DOMAIN', 'APPSYNC_CERTIFICATE_ARN', 'APPSYNC_IAM', 'APPSYNC_USER_POOL_ID'],
+  ...['APPSYNC_ENDPOINT', 'APPSYNC_API_KEY', 'DYNAMODB_TABLE_NAME', 'DYNAMODB_ONE_AT_A_TIME'],
+]);
+
+test('every setting and flag of the guides exists', () => {
+  const help = ['serve', 'check', 'bench', 'table create', 'table delete']
+    .map((command) => spawnSync(meshV2(), [...command.split(' '), '--help'], { encoding: 'utf8' }).stdout)
+    .join();
+  const guides = ['README.md', 'CHANGELOG.md', 'benches/README.md', 'docs/deployment.md', 'docs/deployment.ja.md', 'docs/performance.md'];
+  for (const guide of guides) {
+    const text = readFileSync(join(root, guide), 'utf8');
+    const names = new Set(text.match(/\b(MESH|DYNAMODB|APPSYNC)_[A-Z_]*[A-Z]\b/g));
+    for (const name of names) {
+      const known = OTHERS.has(name) || new RegExp(`\\[env: ${name}[=\\]]`).test(help);
+      assert.ok(known, `${guide} names ${name}, which does not exist`);
+    }
+    // Flags beside backticks are the program's; commands of others stand in fences.
+    const flags = new Set([...text.matchAll(/`(--[a-z][a-z0-9-]+)/g)].map(([, flag]) => flag!));
+    flags.delete('--arm64'); // cargo lambda's
+    for (const flag of flags) {
+      assert.match(help, new RegExp(`${flag}\\b`), `${guide} names ${flag}, which does not exist`);
+    }
   }
 });
 

@@ -170,7 +170,7 @@ impl Run {
             ensure!(
                 left >= needed,
                 "groups of this stage end within {left} s and the run needs {needed} s: choose fewer --seconds, \
-                 raise the stage's MESH_MAX_CONNECTION_TIME_SECONDS, or use --serve"
+                 raise the stage's MESH_DEFAULT_CONNECTION_TIME_SECONDS, or use --serve"
             );
         }
         Ok(())

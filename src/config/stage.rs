@@ -6,7 +6,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::auth::ApiKeys;
-use crate::config::{BoundArgs, DurabilityKind, NextSinceKind, ServeArgs, StoreKind};
+use crate::config::{BoundArgs, DurabilityKind, ServeArgs, StoreKind};
 use crate::domains::DomainKey;
 use crate::heartbeat::rules::{BadTimings, Rules, Timings};
 use crate::memory::Memory;
@@ -121,11 +121,15 @@ impl StageSettings {
         if args.stage == Stage::Prod && !own_keys {
             return Err(Unusable::NoKeys);
         }
-        Self::behind_appsync(args)
+        Self::with(args, Lives::on_a_server(args))
     }
 
     /// The same where AppSync checks the API keys, so that none is needed.
     pub fn behind_appsync(args: &ServeArgs) -> Result<Self, Unusable> {
+        Self::with(args, Lives::behind_appsync(args))
+    }
+
+    fn with(args: &ServeArgs, lives: Lives) -> Result<Self, Unusable> {
         let keys = keys(args);
         let secret = args.access.secret_key.as_deref().unwrap_or_default();
         let own_secret = secret.len() >= SECRET_BYTES && !WELL_KNOWN_SECRETS.contains(&secret);
@@ -151,7 +155,7 @@ impl StageSettings {
         };
         Ok(Self {
             stage: args.stage,
-            rules: Rules::new(timings(args))?,
+            rules: Rules::new(timings(args, lives))?,
             limits: limits(&args.bounds),
             memory: Memory::unlimited(),
             domains: DomainKey::new(
@@ -162,10 +166,7 @@ impl StageSettings {
                 }
                 .as_bytes(),
             ),
-            next_since: match args.next_since {
-                NextSinceKind::Cursor => NextSince::Cursor,
-                NextSinceKind::Empty => NextSince::Empty,
-            },
+            next_since: args.next_since.into(),
             server,
         })
     }
@@ -222,12 +223,21 @@ impl StageSettings {
                 times.member_interval,
             ),
             ("MESH_MEMBER_HEARTBEAT_TTL_SECONDS", times.member_ttl),
+            (
+                "MESH_DEFAULT_CONNECTION_TIME_SECONDS",
+                times.default_connection,
+            ),
             ("MESH_MAX_CONNECTION_TIME_SECONDS", times.max_connection),
             ("MESH_EVENT_TTL_SECONDS", times.event_ttl),
             ("MESH_POLLING_INTERVAL_SECONDS", times.polling_interval),
         ] {
             let _ = writeln!(text, "{name}={value}");
         }
+        let next_since = match self.next_since {
+            NextSince::Empty => "empty",
+            NextSince::Cursor => "cursor",
+        };
+        let _ = writeln!(text, "MESH_NEXT_SINCE={next_since}");
         for (name, value) in args.bounds.list() {
             let _ = writeln!(text, "{name}={value}");
         }
@@ -239,7 +249,37 @@ fn keys(args: &ServeArgs) -> ApiKeys {
     ApiKeys::new(args.access.api_keys.iter().map(String::as_str))
 }
 
-fn timings(args: &ServeArgs) -> Timings {
+/// How long groups live, in seconds.
+#[derive(Clone, Copy, Debug)]
+struct Lives {
+    default: u32,
+    max: u32,
+}
+
+impl Lives {
+    /// A maximum that is set alone lowers the default with it, and never raises it.
+    fn on_a_server(args: &ServeArgs) -> Self {
+        let (given, of_stage) = (&args.times, args.stage.timings());
+        let max = given.max_connection_time.unwrap_or(of_stage.max_connection);
+        let default = given
+            .default_connection_time
+            .unwrap_or_else(|| of_stage.default_connection.min(max));
+        Self { default, max }
+    }
+
+    /// Whatever is set alone is both, as it always was there.
+    fn behind_appsync(args: &ServeArgs) -> Self {
+        let given = &args.times;
+        let default = given
+            .default_connection_time
+            .or(given.max_connection_time)
+            .unwrap_or(args.stage.timings().default_connection);
+        let max = given.max_connection_time.unwrap_or(default);
+        Self { default, max }
+    }
+}
+
+fn timings(args: &ServeArgs, lives: Lives) -> Timings {
     let (given, of_stage) = (&args.times, args.stage.timings());
     Timings {
         host_interval: given
@@ -250,7 +290,8 @@ fn timings(args: &ServeArgs) -> Timings {
             .member_heartbeat_interval
             .unwrap_or(of_stage.member_interval),
         member_ttl: given.member_heartbeat_ttl.unwrap_or(of_stage.member_ttl),
-        max_connection: given.max_connection_time.unwrap_or(of_stage.max_connection),
+        default_connection: lives.default,
+        max_connection: lives.max,
         event_ttl: given.event_ttl.unwrap_or(of_stage.event_ttl),
         polling_interval: given.polling_interval.unwrap_or(of_stage.polling_interval),
     }
@@ -358,6 +399,35 @@ mod tests {
                 ..Timings::STG
             }
         );
+    }
+
+    #[test]
+    fn a_life_and_the_longest_life_are_two_settings_and_on_appsync_one_may_stand_for_both() {
+        let lives = |settings: Result<StageSettings, Unusable>| {
+            let times = *settings.unwrap().rules.timings();
+            (times.default_connection, times.max_connection)
+        };
+        let cases = [
+            (&[][..], (2100, 6000), (2100, 2100)),
+            (
+                &["--default-connection-time=3300"],
+                (3300, 6000),
+                (3300, 3300),
+            ),
+            (&["--max-connection-time=1500"], (1500, 1500), (1500, 1500)),
+            (&["--max-connection-time=9000"], (2100, 9000), (9000, 9000)),
+            (
+                &["--default-connection-time=60", "--max-connection-time=9000"],
+                (60, 9000),
+                (60, 9000),
+            ),
+        ];
+        for (flags, on_a_server, behind_appsync) in cases {
+            let args = args(&[&["--stage=prod", KEY, SECRET][..], flags].concat());
+            assert_eq!(lives(StageSettings::new(&args)), on_a_server, "{flags:?}");
+            let told = lives(StageSettings::behind_appsync(&args));
+            assert_eq!(told, behind_appsync, "{flags:?}");
+        }
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub struct Timings {
     pub member_interval: u32,
     /// How long a membership and a status live after the node's last sign of life.
     pub member_ttl: u32,
-    /// The longest, and the default, life of a group.
+    /// The life of a group whose host asks for none, as no editor does.
+    pub default_connection: u32,
+    /// The longest life that a host may ask for.
     pub max_connection: u32,
     /// How long an event can be polled.
     pub event_ttl: u32,
@@ -39,6 +41,7 @@ impl Timings {
         host_ttl: 60,
         member_interval: 15,
         member_ttl: 60,
+        default_connection: 300,
         max_connection: 300,
         event_ttl: 10,
         polling_interval: 2,
@@ -50,7 +53,8 @@ impl Timings {
         host_ttl: 150,
         member_interval: 120,
         member_ttl: 600,
-        max_connection: 1500,
+        default_connection: 2100,
+        max_connection: 6000,
         event_ttl: 10,
         polling_interval: 2,
     };
@@ -77,6 +81,18 @@ pub enum BadTimings {
     /// A time must be at least a second.
     #[error("{0} must be at least 1 second")]
     Zero(&'static str),
+    /// Whoever asks for nothing would get more than anybody may ask for.
+    #[error(
+        "a group's life ({default} s) cannot be longer than the longest that may be asked for \
+         ({max} s): raise MESH_MAX_CONNECTION_TIME_SECONDS or lower \
+         MESH_DEFAULT_CONNECTION_TIME_SECONDS"
+    )]
+    DefaultBeyondMax {
+        /// The life of a group whose host asks for none.
+        default: u32,
+        /// The longest life.
+        max: u32,
+    },
     /// Pollers would miss events.
     #[error(
         "the event TTL ({ttl} s) must be longer than the polling interval ({interval} s): raise \
@@ -135,6 +151,7 @@ impl Rules {
             host_ttl,
             member_interval,
             member_ttl,
+            default_connection,
             max_connection,
             event_ttl,
             polling_interval,
@@ -142,6 +159,7 @@ impl Rules {
         for (name, value) in [
             ("MESH_HOST_HEARTBEAT_INTERVAL_SECONDS", host_interval),
             ("MESH_MEMBER_HEARTBEAT_INTERVAL_SECONDS", member_interval),
+            ("MESH_DEFAULT_CONNECTION_TIME_SECONDS", default_connection),
             ("MESH_MAX_CONNECTION_TIME_SECONDS", max_connection),
             ("MESH_POLLING_INTERVAL_SECONDS", polling_interval),
         ] {
@@ -161,6 +179,12 @@ impl Rules {
                     interval,
                 });
             }
+        }
+        if default_connection > max_connection {
+            return Err(BadTimings::DefaultBeyondMax {
+                default: default_connection,
+                max: max_connection,
+            });
         }
         if event_ttl <= polling_interval {
             return Err(BadTimings::EventsGoneBeforePolled {
@@ -209,13 +233,15 @@ impl Rules {
 
     /// The life of a new group, in seconds.
     pub fn lifetime(&self, asked: Option<i32>) -> Result<u32, Refusal> {
-        let most = self.timings.max_connection;
-        let Some(asked) = asked else { return Ok(most) };
+        let max = self.timings.max_connection;
+        let Some(asked) = asked else {
+            return Ok(self.timings.default_connection);
+        };
         let seconds = u32::try_from(asked).unwrap_or(0);
         if seconds < 1 {
             Err(Refusal::LifeTooShort)
-        } else if seconds > most {
-            Err(Refusal::LifeTooLong(most))
+        } else if seconds > max {
+            Err(Refusal::LifeTooLong(max))
         } else {
             Ok(seconds)
         }
@@ -384,6 +410,32 @@ mod tests {
             (301, "maxConnectionTimeSeconds cannot exceed 300"),
         ] {
             assert_eq!(rules().lifetime(Some(asked)).unwrap_err().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_life_that_is_not_asked_for_is_the_default_and_may_be_shorter_than_the_longest() {
+        let rules = Rules::new(Timings::PROD).unwrap();
+        assert_eq!(rules.lifetime(None), Ok(2100));
+        assert_eq!(rules.lifetime(Some(6000)), Ok(6000));
+        assert_eq!(
+            rules.lifetime(Some(6001)).unwrap_err().to_string(),
+            "maxConnectionTimeSeconds cannot exceed 6000"
+        );
+    }
+
+    #[test]
+    fn a_default_life_beyond_the_longest_is_refused_with_both_settings() {
+        let refused = Rules::new(Timings {
+            default_connection: 301,
+            ..Timings::STG
+        });
+        let refused = refused.unwrap_err().to_string();
+        for setting in [
+            "MESH_DEFAULT_CONNECTION_TIME_SECONDS",
+            "MESH_MAX_CONNECTION_TIME_SECONDS",
+        ] {
+            assert!(refused.contains(setting), "{refused}");
         }
     }
 

@@ -41,6 +41,7 @@ const TIMES: Timings = Timings {
     host_ttl: 20,
     member_interval: 2,
     member_ttl: 6,
+    default_connection: 300,
     max_connection: 300,
     event_ttl: 5,
     polling_interval: 2,
