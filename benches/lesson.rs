@@ -99,7 +99,7 @@ pub fn report(group: &GroupKey) -> Message {
     Message::Status(NodeStatus {
         node: node("kitten"),
         group: group.clone(),
-        data: data(),
+        data: data().into(),
         timestamp: NOW,
     })
 }
@@ -115,6 +115,7 @@ pub fn event(group: &GroupKey, channel: Channel, number: u64) -> EventCall {
             payload: Some(String::new()),
             fired_at: "2026-02-07T01:02:03.456Z".into(),
             order_key: Some(format!("20260207010203-{number:07}")),
-        }],
+        }]
+        .into(),
     }
 }

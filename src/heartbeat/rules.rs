@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::model::event::CURSOR_PREFIX;
+use crate::model::event::{CURSOR_PREFIX, Since};
 use crate::model::group::{Delivery, End, Group};
 use crate::model::ids::NodeId;
 use crate::model::refusal::Refusal;
@@ -278,21 +278,45 @@ impl Rules {
         polled_at >= now.minus(Duration::from_mins(1))
     }
 
-    /// Where a reader continues: `since` with its prefix, or two polling intervals
-    /// before now when it lies past both the clock and `newest`, the group's last
-    /// cursor (decision D14).
-    pub fn since(&self, since: &str, newest: Option<&str>, now: Timestamp) -> String {
-        let since = match since {
-            s if s.starts_with(CURSOR_PREFIX) => s.to_owned(),
-            s => format!("{CURSOR_PREFIX}{s}"),
-        };
-        let clock = format!("{CURSOR_PREFIX}{}", now.next());
-        if since.as_str() < clock.as_str() || newest.is_some_and(|newest| since.as_str() <= newest)
-        {
-            return since;
+    /// Whether a reader's place lies past the clock.
+    pub fn is_ahead(since: Since<'_>, now: Timestamp) -> bool {
+        cursor(since) >= format!("{CURSOR_PREFIX}{}", now.next())
+    }
+
+    /// Where a reader of a group made at `created_at` continues, as a cursor's text
+    /// (decision D14). What lies past both the clock and `newest`, the group's last
+    /// cursor, counts as two polling intervals before now; a poll's plain time as one
+    /// interval earlier, but never before the group.
+    pub fn since(
+        &self,
+        since: Since<'_>,
+        created_at: Timestamp,
+        newest: Option<&str>,
+        now: Timestamp,
+    ) -> String {
+        let cursor = cursor(since);
+        let interval = Duration::from_secs(u64::from(self.timings.polling_interval));
+        if Self::is_ahead(since, now) && newest.is_none_or(|newest| cursor.as_str() > newest) {
+            return format!("{CURSOR_PREFIX}{}", now.minus(interval * 2));
         }
-        let back = Duration::from_secs(u64::from(self.timings.polling_interval) * 2);
-        format!("{CURSOR_PREFIX}{}", now.minus(back))
+        let Since::Polled(text) = since else {
+            return cursor;
+        };
+        match Timestamp::parse(text) {
+            Some(time) => {
+                let earlier = time.minus(interval).max(created_at).min(time);
+                format!("{CURSOR_PREFIX}{earlier}")
+            }
+            None => cursor,
+        }
+    }
+}
+
+/// A reader's place with its prefix.
+fn cursor(since: Since<'_>) -> String {
+    match since.text() {
+        text if text.starts_with(CURSOR_PREFIX) => text.to_owned(),
+        text => format!("{CURSOR_PREFIX}{text}"),
     }
 }
 
@@ -448,7 +472,8 @@ mod tests {
             "EVENT#2999-01-01T00:00:00.000Z#000000#000000",
             "zzz",
         ] {
-            assert_eq!(rules().since(future, None, now), back);
+            assert_eq!(exactly(future, None, now), back);
+            assert_eq!(polled(future, None, now), back);
         }
     }
 
@@ -461,9 +486,52 @@ mod tests {
             &now.to_string(),
             &format!("{now}#000009#000000"),
         ] {
-            assert_eq!(rules().since(past, None, now), format!("EVENT#{past}"));
+            assert_eq!(exactly(past, None, now), format!("EVENT#{past}"));
         }
         let ahead = format!("EVENT#{}#000000#000001", now.plus_seconds(5));
-        assert_eq!(rules().since(&ahead, Some(&ahead), now), ahead);
+        assert_eq!(exactly(&ahead, Some(&ahead), now), ahead);
+        assert_eq!(polled(&ahead, Some(&ahead), now), ahead);
+    }
+
+    fn exactly(since: &str, newest: Option<&str>, now: Timestamp) -> String {
+        rules().since(Since::Exactly(since), group().created_at, newest, now)
+    }
+
+    fn polled(since: &str, newest: Option<&str>, now: Timestamp) -> String {
+        rules().since(Since::Polled(since), group().created_at, newest, now)
+    }
+
+    #[test]
+    fn a_polls_plain_time_counts_from_an_interval_earlier_and_cursors_stay() {
+        let now = Timestamp::from_seconds(1_800_000_000);
+        for (sent, counts) in [
+            (now, now.minus(Duration::from_secs(2))),
+            (millis(1_000_500), millis(1_000_000)),
+            (millis(1_002_500), millis(1_000_500)),
+            (millis(900_000), millis(900_000)),
+        ] {
+            assert_eq!(
+                polled(&sent.to_string(), None, now),
+                format!("EVENT#{counts}")
+            );
+            assert_eq!(
+                exactly(&sent.to_string(), None, now),
+                format!("EVENT#{sent}")
+            );
+        }
+        let written_otherwise = "2026-11-21T13:40:37+09:00";
+        assert_eq!(
+            polled(written_otherwise, None, now),
+            "EVENT#2026-11-21T04:40:35.000Z"
+        );
+        for stays in [
+            "",
+            "2026",
+            "EVENT#2026-11-21T04:40:35.740Z",
+            "EVENT#2026-11-21T04:40:35.740Z#000000#000001",
+            "2026-11-21T04:40:35.740Z#000000#000001",
+        ] {
+            assert_eq!(polled(stays, None, now), exactly(stays, None, now));
+        }
     }
 }

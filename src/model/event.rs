@@ -1,6 +1,7 @@
 //! Events: what is sent in, what is heard, and where each stands in its group's log.
 
 use std::fmt;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -22,6 +23,13 @@ pub struct EventInput {
     pub order_key: Option<String>,
 }
 
+impl EventInput {
+    /// Where it stands among the recorded events of its call.
+    fn order(&self) -> &str {
+        self.order_key.as_deref().unwrap_or_default()
+    }
+}
+
 /// Whether a call came over the channel that is heard or the one that is polled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Channel {
@@ -41,7 +49,7 @@ pub struct EventCall {
     /// Which of the two.
     pub channel: Channel,
     /// The events in the sender's order.
-    pub events: Vec<EventInput>,
+    pub events: Arc<Vec<EventInput>>,
 }
 
 impl EventCall {
@@ -50,7 +58,7 @@ impl EventCall {
     pub fn in_log_order(&self) -> Vec<&EventInput> {
         let mut events: Vec<_> = self.events.iter().collect();
         if self.channel == Channel::Recorded {
-            events.sort_by_key(|e| e.order_key.as_deref().unwrap_or_default());
+            events.sort_by_key(|e| e.order());
         }
         events
     }
@@ -72,7 +80,7 @@ impl EventCall {
             Channel::Recorded => "recorded",
         });
         add(self.node.as_str());
-        for event in &self.events {
+        for event in self.events.iter() {
             add(&event.name);
             add(if event.payload.is_some() {
                 "payload"
@@ -102,6 +110,14 @@ impl EventCall {
             fired_by: self.node.clone(),
             timestamp,
             events: self.in_log_order().into_iter().map(heard).collect(),
+        }
+    }
+
+    /// Puts the events in the order of the group's log; a fingerprint is of the order in
+    /// which they were sent.
+    pub fn sort(&mut self) {
+        if self.channel == Channel::Recorded {
+            Arc::make_mut(&mut self.events).sort_by(|a, b| a.order().cmp(b.order()));
         }
     }
 
@@ -159,6 +175,26 @@ pub struct EventBatch {
 
 /// What every cursor begins with.
 pub const CURSOR_PREFIX: &str = "EVENT#";
+
+/// Where a reader of a group's log continues: after a cursor or a time, or at the
+/// beginning when the text is empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Since<'a> {
+    /// Just there (getEventsSince).
+    Exactly(&'a str),
+    /// The same, but a plain time counts from one polling interval earlier: an editor's
+    /// first poll sends its own clock, two seconds after it joined (decision D14).
+    Polled(&'a str),
+}
+
+impl<'a> Since<'a> {
+    /// The text as it was sent.
+    pub fn text(self) -> &'a str {
+        match self {
+            Self::Exactly(text) | Self::Polled(text) => text,
+        }
+    }
+}
 
 /// The server's stamp of a call: it only grows within a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -230,7 +266,7 @@ mod tests {
             },
             node: NodeId::parse("nodeId", "n").unwrap(),
             channel,
-            events: events.iter().map(event).collect(),
+            events: Arc::new(events.iter().map(event).collect()),
         }
     }
 

@@ -8,5 +8,6 @@ pub mod ids;
 pub mod limits;
 pub mod message;
 pub mod refusal;
+pub mod rendered;
 pub mod status;
 pub mod time;

@@ -22,6 +22,12 @@ impl Timestamp {
         Self(seconds * 1000)
     }
 
+    /// Reads an ISO 8601 time that names its offset.
+    pub fn parse(text: &str) -> Option<Self> {
+        let at: jiff::Timestamp = text.parse().ok()?;
+        Some(Self(at.as_millisecond()))
+    }
+
     /// Milliseconds since the epoch.
     pub const fn millis(self) -> i64 {
         self.0

@@ -1,10 +1,12 @@
 //! Events: firing, recording and polling them.
 
+use std::sync::Arc;
+
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use serde::Deserialize;
 
 use crate::mesh::{Mesh, NextSince};
-use crate::model::event::{self, Channel, EventCall};
+use crate::model::event::{self, Channel, EventCall, Since};
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::message::Message;
@@ -104,7 +106,7 @@ impl EventQuery {
     ) -> Result<Vec<Event>> {
         let group =
             GroupKey::parse(&group_id, &domain).map_err(crate::resolvers::Unanswered::from)?;
-        Ok(events_since(ctx.mesh(), &group, &since).await?)
+        Ok(events_since(ctx.mesh(), &group, Since::Exactly(&since)).await?)
     }
 
     async fn poll_group_data(
@@ -118,10 +120,10 @@ impl EventQuery {
     }
 }
 
-async fn events_since(mesh: &Mesh, group: &GroupKey, since: &str) -> Answer<Vec<Event>> {
+async fn events_since(mesh: &Mesh, group: &GroupKey, since: Since<'_>) -> Answer<Vec<Event>> {
     let events = mesh
         .store
-        .events_since(group, since, mesh.clock.now())
+        .events_since(group, since, usize::MAX, mesh.clock.now())
         .await?;
     Ok(events
         .into_iter()
@@ -133,7 +135,7 @@ async fn poll(mesh: &Mesh, group_id: &str, domain: &str, since: &str) -> Answer<
     let group = polled_group(group_id, domain)?;
     // Events first: whoever hears "go" also sees the variable that was set before it
     // (contract section 7, point 9).
-    let events = events_since(mesh, &group, since).await?;
+    let events = events_since(mesh, &group, Since::Polled(since)).await?;
     let node_statuses = statuses(mesh, &group).await?;
     Ok(PollGroupData {
         events,
@@ -252,6 +254,6 @@ fn call(
         group,
         node,
         channel,
-        events: taken.collect(),
+        events: Arc::new(taken.collect()),
     })
 }

@@ -37,9 +37,9 @@ pub struct NodeStatus {
 
 impl From<status::NodeStatus> for NodeStatus {
     fn from(status: status::NodeStatus) -> Self {
-        let data = status.data.into_iter().map(|data| SensorData {
-            key: data.key,
-            value: data.value,
+        let data = status.data.iter().map(|data| SensorData {
+            key: data.key.clone(),
+            value: data.value.clone(),
         });
         Self {
             node_id: status.node.as_str().into(),

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use thiserror::Error;
 
-use crate::model::event::{Event, EventBatch, EventCall};
+use crate::model::event::{Event, EventBatch, EventCall, Since};
 use crate::model::group::{Delivery, End, Group, GroupKey, Member};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::refusal::Refusal;
@@ -179,11 +179,14 @@ pub trait Store: Send + Sync + 'static {
     async fn append(&self, call: EventCall, now: Timestamp) -> Answer<Appended>;
 
     /// Up to [`EVENTS_PER_READ`] events after `since`, in log order; remembers that
-    /// somebody polls. Empty for a group that is not alive.
+    /// somebody polls. Empty for a group that is not alive. Of events that take more than
+    /// `max_bytes` in an answer (`model::rendered`) only the first are told: as many as
+    /// fit, and at least one, so that a reader always gets on (decision D24).
     async fn events_since(
         &self,
         group: &GroupKey,
-        since: &str,
+        since: Since<'_>,
+        max_bytes: usize,
         now: Timestamp,
     ) -> Answer<Vec<Event>>;
 

@@ -163,7 +163,7 @@ fn messages() -> Vec<Message> {
     let status = NodeStatus {
         node: node.clone(),
         group: group.clone(),
-        data: vec![data("a\n\"\\", "\u{1}\u{7f}"), data("", "🎈")],
+        data: vec![data("a\n\"\\", "\u{1}\u{7f}"), data("", "🎈")].into(),
         timestamp: at,
     };
     let event = |name: &str, payload: Option<&str>, key: Option<&str>| EventInput {
@@ -181,7 +181,7 @@ fn messages() -> Vec<Message> {
         group: group.clone(),
         node,
         channel: Channel::Fired,
-        events,
+        events: events.into(),
     };
     let mut batch = call.batch(at);
     batch.events[1].cursor = Some(Cursor {

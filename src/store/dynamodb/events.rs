@@ -2,9 +2,11 @@
 //! log head, which names the call before it: calls take their places one after another,
 //! whoever takes them, and a reader sees when one is not yet visible.
 
-use crate::model::event::{Channel, Cursor, Event, EventCall, EventInput, Stamp};
+use crate::heartbeat::rules::Rules;
+use crate::model::event::{Channel, Cursor, Event, EventCall, EventInput, Since, Stamp};
 use crate::model::group::{Group, GroupKey};
 use crate::model::refusal::Refusal;
+use crate::model::rendered;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::items::attributes::{number, text};
 use crate::store::dynamodb::items::events::Stretch;
@@ -179,31 +181,35 @@ impl DynamoDb {
     pub(super) async fn poll(
         &self,
         key: &GroupKey,
-        since: &str,
+        since: Since<'_>,
+        max_bytes: usize,
         now: Timestamp,
     ) -> Answer<Vec<Event>> {
         let Some(group) = self.living(key, now).await? else {
             return Ok(Vec::new());
         };
         self.note_poll(&group, now).await?;
-        until_settled!(self, self.try_poll(key, since, now))
+        let events: Vec<Event> = until_settled!(self, self.try_poll(&group, since, now))?;
+        Ok(rendered::page(key, events.into_iter(), max_bytes))
     }
 
     async fn try_poll(
         &self,
-        key: &GroupKey,
-        since: &str,
+        group: &Group,
+        since: Since<'_>,
         now: Timestamp,
     ) -> Result<Vec<Event>, Setback> {
         const DOING: &str = "read events";
-        let mut from = self.rules.since(since, None, now);
-        if !since.is_empty() && !from.ends_with(since) {
-            // It lies past the clock: perhaps the log does as well.
+        let Group { key, .. } = group;
+        let mut newest = None;
+        if Rules::is_ahead(since, now) {
+            // Perhaps the log goes on as far.
             let room = self.table.read(DOING, &[Key::room(key)]).await?.remove(0);
             let room = room.as_ref().map(Room::read).transpose()?;
-            let newest = room.and_then(|room| room.last).map(|last| last.to_string());
-            from = self.rules.since(since, newest.as_deref(), now);
+            newest = room.and_then(|room| room.last).map(|last| last.to_string());
         }
+        let newest = newest.as_deref();
+        let from = self.rules.since(since, group.created_at, newest, now);
         let (low, high) = keys::events_from(self.not_before_living(&from, now).as_str());
         let search = Search {
             keys: "#pk = :inside AND #sk BETWEEN :low AND :high",
@@ -412,6 +418,8 @@ fn cursor_time(cursor: &str) -> Option<Timestamp> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::model::ids::NodeId;
 
@@ -476,7 +484,7 @@ mod tests {
             group: GroupKey::parse("g", "d").unwrap(),
             node: NodeId::parse("nodeId", "n").unwrap(),
             channel: Channel::Recorded,
-            events: (0..7).rev().map(event).collect(),
+            events: Arc::new((0..7).rev().map(event).collect()),
         };
         let records = records(&call, place(3));
         let sizes: Vec<_> = records.iter().map(|record| record.events.len()).collect();

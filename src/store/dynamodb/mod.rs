@@ -23,11 +23,13 @@ pub mod table;
 mod tests;
 mod turns;
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 
 use crate::heartbeat::rules::Rules;
-use crate::model::event::{Channel, Event, EventCall};
+use crate::model::event::{Channel, Event, EventCall, Since};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
 use crate::model::limits::Limits;
@@ -229,6 +231,7 @@ impl Store for DynamoDb {
         data: Vec<SensorData>,
         now: Timestamp,
     ) -> Answer<NodeStatus> {
+        let data = Arc::new(data);
         let mut first = true;
         until_settled!(self, {
             let fresh = !std::mem::take(&mut first);
@@ -264,10 +267,11 @@ impl Store for DynamoDb {
     async fn events_since(
         &self,
         group: &GroupKey,
-        since: &str,
+        since: Since<'_>,
+        max_bytes: usize,
         now: Timestamp,
     ) -> Answer<Vec<Event>> {
-        self.poll(group, since, now).await
+        self.poll(group, since, max_bytes, now).await
     }
 
     async fn reap(&self, now: Timestamp) -> Answer<Vec<Ended>> {

@@ -1,12 +1,14 @@
 //! What nodes report. A report is one read (the node's record, and the group's unless
 //! it is remembered) and one write.
 
+use std::sync::Arc;
+
 use crate::heartbeat::rules::Rules;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::limits::Limits;
 use crate::model::refusal::Refusal;
-use crate::model::status::{NodeStatus, Readings, SensorData};
+use crate::model::status::{NodeStatus, Readings, SensorData, SharedData};
 use crate::model::time::Timestamp;
 use crate::store::Answer;
 use crate::store::dynamodb::items::keys::Key;
@@ -22,7 +24,7 @@ impl DynamoDb {
         &self,
         key: &GroupKey,
         node: &NodeId,
-        data: &[SensorData],
+        data: &SharedData,
         again: bool,
         now: Timestamp,
     ) -> Result<NodeStatus, Setback> {
@@ -44,7 +46,7 @@ impl DynamoDb {
         if let Some(layer) = after.readings.layers().last() {
             timestamp = timestamp.max(layer.timestamp);
         }
-        fits(&after.readings, data, &self.limits)?;
+        fits(&after.readings, data, timestamp, &self.limits)?;
         after.readings.write(data, timestamp);
         let steps = self
             .seat(key, seen.node.as_ref(), &after, seen.room.as_ref(), now)
@@ -54,7 +56,7 @@ impl DynamoDb {
         Ok(NodeStatus {
             node: node.clone(),
             group: key.clone(),
-            data: data.to_vec(),
+            data: Arc::clone(data),
             timestamp,
         })
     }
@@ -74,7 +76,7 @@ impl DynamoDb {
             node.readings.layers().iter().map(|layer| NodeStatus {
                 node: node.id.clone(),
                 group: key.clone(),
-                data: layer.data.clone(),
+                data: Arc::clone(&layer.data),
                 timestamp: layer.timestamp,
             })
         });
@@ -117,15 +119,20 @@ impl DynamoDb {
 }
 
 /// Whether a node's variables keep within the stage's bounds after a report.
-fn fits(readings: &Readings, data: &[SensorData], limits: &Limits) -> Result<(), Refusal> {
-    let (keys, bytes) = readings.size_with(data);
-    if keys > limits.keys_per_node {
+fn fits(
+    readings: &Readings,
+    data: &[SensorData],
+    timestamp: Timestamp,
+    limits: &Limits,
+) -> Result<(), Refusal> {
+    let size = readings.size_with(data, timestamp);
+    if size.keys > limits.keys_per_node {
         return Err(Refusal::TooMany {
             argument: "data",
             items: limits.keys_per_node,
         });
     }
-    if bytes > limits.status_bytes {
+    if size.bytes > limits.status_bytes {
         return Err(Refusal::TooLarge {
             argument: "data",
             bytes: limits.status_bytes,

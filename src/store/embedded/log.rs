@@ -1,14 +1,16 @@
 //! A group's events in order, and the calls that brought them (decisions D12 to D15).
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::heartbeat::rules::Rules;
-use crate::model::event::{Cursor, Event, EventCall, EventInput, Fingerprint, Stamp};
-use crate::model::group::GroupKey;
+use crate::model::event::{Cursor, Event, EventCall, EventInput, Fingerprint, Since, Stamp};
+use crate::model::group::{Group, GroupKey};
 use crate::model::ids::NodeId;
 use crate::model::refusal::Refusal;
+use crate::model::rendered;
 use crate::model::time::Timestamp;
 use crate::store::EVENTS_PER_READ;
 use crate::store::embedded::records::Changes;
@@ -26,12 +28,69 @@ pub struct LoggedCall {
     /// How many events it had.
     pub count: u32,
     /// The events, when they are kept for pollers.
-    pub events: Vec<EventInput>,
+    pub events: Arc<Vec<EventInput>>,
     /// The bytes of the kept events.
     pub bytes: usize,
 }
 
+/// A call on its way into the log: whatever takes long was done before the lock.
+#[derive(Debug)]
+pub struct NewCall {
+    /// The call, its events in log order.
+    pub call: EventCall,
+    fingerprint: Option<Fingerprint>,
+    bytes: usize,
+}
+
+impl From<EventCall> for NewCall {
+    fn from(mut call: EventCall) -> Self {
+        let fingerprint = call.fingerprint();
+        call.sort();
+        Self {
+            fingerprint,
+            bytes: call.bytes(),
+            call,
+        }
+    }
+}
+
+/// Events that were found for a reader, still shared with the log.
+#[derive(Debug, Default)]
+pub struct Found {
+    group: Option<GroupKey>,
+    events: Vec<(Arc<LoggedCall>, u32)>,
+}
+
+impl Found {
+    /// The events as they are polled: as many as take up to `max_bytes` in an answer, and
+    /// at least one.
+    pub fn told(self, max_bytes: usize) -> Vec<Event> {
+        let Some(group) = self.group else {
+            return Vec::new();
+        };
+        let events = self
+            .events
+            .into_iter()
+            .map(|(call, index)| call.polled(index));
+        rendered::page(&group, events, max_bytes)
+    }
+}
+
 impl LoggedCall {
+    /// An event as it is polled.
+    fn polled(&self, index: u32) -> Event {
+        let event = &self.events[index as usize];
+        let stamp = self.stamp;
+        Event {
+            name: event.name.clone(),
+            fired_by: self.node.clone(),
+            payload: event.payload.clone(),
+            timestamp: stamp.at.to_string(),
+            cursor: Some(Cursor { stamp, index }),
+            order_key: event.order_key.clone().filter(|key| !key.is_empty()),
+        }
+    }
+
     fn last(&self) -> Cursor {
         Cursor {
             stamp: self.stamp,
@@ -43,7 +102,7 @@ impl LoggedCall {
 /// The calls within the event TTL, oldest first.
 #[derive(Debug, Default)]
 pub struct Log {
-    calls: VecDeque<LoggedCall>,
+    calls: VecDeque<Arc<LoggedCall>>,
     taken: HashMap<Fingerprint, Stamp>,
     last: Option<Stamp>,
     bytes: usize,
@@ -53,12 +112,15 @@ impl Log {
     /// Takes a call, or answers a repeated one as before.
     pub fn append(
         &mut self,
-        call: &EventCall,
+        new: &NewCall,
         keep: bool,
         act: &mut Act<'_>,
     ) -> Result<Taken, Refusal> {
+        let NewCall {
+            call, fingerprint, ..
+        } = new;
+        let fingerprint = *fingerprint;
         self.forget_expired(&call.group, act);
-        let fingerprint = call.fingerprint();
         if let Some(before) = fingerprint.and_then(|f| self.taken_before(&f)) {
             return Ok(Taken {
                 stamp: before.stamp,
@@ -67,7 +129,7 @@ impl Log {
             });
         }
         let keep = keep && !call.events.is_empty();
-        let bytes = if keep { call.bytes() } else { 0 };
+        let bytes = if keep { new.bytes } else { 0 };
         if self.calls.len() >= act.limits.calls_per_group
             || self.bytes + bytes > act.limits.event_bytes_per_group
         {
@@ -82,10 +144,10 @@ impl Log {
             });
         }
         let stamp = Stamp::after(self.last, act.now);
-        let events: Vec<_> = if keep {
-            call.in_log_order().into_iter().cloned().collect()
+        let events = if keep {
+            Arc::clone(&call.events)
         } else {
-            Vec::new()
+            Arc::default()
         };
         let count = u32::try_from(call.events.len()).unwrap_or(u32::MAX);
         let logged = LoggedCall {
@@ -110,9 +172,9 @@ impl Log {
     }
 
     /// Up to [`EVENTS_PER_READ`] living events after `since`.
-    pub fn since(&self, since: &str, rules: &Rules, now: Timestamp) -> Vec<Event> {
+    pub fn since(&self, group: &Group, since: Since<'_>, rules: &Rules, now: Timestamp) -> Found {
         let newest = self.calls.back().map(|call| call.last().to_string());
-        let since = rules.since(since, newest.as_deref(), now);
+        let since = rules.since(since, group.created_at, newest.as_deref(), now);
         let first = self
             .calls
             .partition_point(|call| call.last().to_string() <= since);
@@ -121,29 +183,21 @@ impl Log {
             .range(first..)
             .filter(|call| rules.event_alive(call.stamp.at, now));
         let events = after.flat_map(|call| {
-            call.events.iter().zip(0..).map(move |(event, index)| {
-                (
-                    call,
-                    event,
-                    Cursor {
-                        stamp: call.stamp,
-                        index,
-                    },
-                )
-            })
+            let indexes = (0..).take(call.events.len());
+            indexes.map(move |index| (call, index))
         });
-        events
-            .filter(|(.., cursor)| cursor.to_string() > since)
-            .take(EVENTS_PER_READ)
-            .map(|(call, event, cursor)| Event {
-                name: event.name.clone(),
-                fired_by: call.node.clone(),
-                payload: event.payload.clone(),
-                timestamp: cursor.stamp.at.to_string(),
-                cursor: Some(cursor),
-                order_key: event.order_key.clone().filter(|key| !key.is_empty()),
-            })
-            .collect()
+        let later = |(call, index): &(&Arc<LoggedCall>, u32)| {
+            let stamp = call.stamp;
+            let index = *index;
+            Cursor { stamp, index }.to_string() > since
+        };
+        let events = events.filter(later).take(EVENTS_PER_READ);
+        Found {
+            group: Some(group.key.clone()),
+            events: events
+                .map(|(call, index)| (Arc::clone(call), index))
+                .collect(),
+        }
     }
 
     /// Forgets the calls past the event TTL.
@@ -178,7 +232,7 @@ impl Log {
         if let Some(fingerprint) = call.fingerprint {
             self.taken.insert(fingerprint, call.stamp);
         }
-        self.calls.push_back(call);
+        self.calls.push_back(Arc::new(call));
     }
 
     fn taken_before(&self, fingerprint: &Fingerprint) -> Option<&LoggedCall> {
@@ -187,6 +241,6 @@ impl Log {
             .calls
             .binary_search_by_key(stamp, |call| call.stamp)
             .ok()?;
-        self.calls.get(at)
+        self.calls.get(at).map(AsRef::as_ref)
     }
 }

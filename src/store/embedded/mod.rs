@@ -20,14 +20,16 @@ use async_trait::async_trait;
 
 pub use self::journal::Durability;
 use crate::heartbeat::rules::Rules;
-use crate::model::event::{Event, EventCall};
+use crate::model::event::{Event, EventCall, Since};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
 use crate::model::limits::Limits;
 use crate::model::refusal::Refusal;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
+use crate::store::embedded::log::NewCall;
 use crate::store::embedded::records::Changes;
+use crate::store::embedded::room::OwnStatus;
 use crate::store::embedded::state::State;
 use crate::store::embedded::writer::Writer;
 use crate::store::{Answer, Appended, Ended, Failure, GroupWish, Hosted, Store};
@@ -139,6 +141,7 @@ impl Store for Embedded {
         data: Vec<SensorData>,
         now: Timestamp,
     ) -> Answer<NodeStatus> {
+        let data = Arc::new(data);
         self.write(|state| state.report(group, node, data, now))
             .await
     }
@@ -148,7 +151,8 @@ impl Store for Embedded {
     }
 
     async fn status_of(&self, node: &NodeId, now: Timestamp) -> Answer<Option<NodeStatus>> {
-        Ok(self.read(|state| state.status_of(node, now)))
+        let own = self.read(|state| state.status_of(node, now));
+        Ok(own.and_then(OwnStatus::told))
     }
 
     async fn members(&self, group: &GroupKey, now: Timestamp) -> Answer<Vec<Member>> {
@@ -156,16 +160,24 @@ impl Store for Embedded {
     }
 
     async fn append(&self, call: EventCall, now: Timestamp) -> Answer<Appended> {
-        self.write(|state| state.append(&call, now)).await
+        let new = NewCall::from(call);
+        let taken = self.write(|state| state.append(&new, now)).await?;
+        Ok(Appended {
+            batch: new.call.batch(taken.stamp.at),
+            next_since: taken.last.to_string(),
+            repeated: taken.repeated,
+        })
     }
 
     async fn events_since(
         &self,
         group: &GroupKey,
-        since: &str,
+        since: Since<'_>,
+        max_bytes: usize,
         now: Timestamp,
     ) -> Answer<Vec<Event>> {
-        Ok(self.read(|state| state.events_since(group, since, now)))
+        let found = self.read(|state| state.events_since(group, since, now));
+        Ok(found.told(max_bytes))
     }
 
     async fn reap(&self, now: Timestamp) -> Answer<Vec<Ended>> {

@@ -189,7 +189,7 @@ mod tests {
             let group = GroupKey::parse(&id, &domain).unwrap();
             let node = NodeId::parse("nodeId", &node).unwrap();
             let mut readings = Readings::default();
-            readings.write(&[SensorData { key: "k".into(), value }], Timestamp::from_millis(7));
+            readings.write(&vec![SensorData { key: "k".into(), value }].into(), Timestamp::from_millis(7));
             let record = NodeRecord { membership: None, alive_until: Timestamp::from_millis(9), readings };
             let mut changes = Changes::collected();
             changes.node(&group, &node, &record);

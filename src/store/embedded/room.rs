@@ -1,18 +1,19 @@
 //! One group with its nodes and its log.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::heartbeat::rules::Rules;
-use crate::model::event::{Channel, Cursor, Event, EventCall, Stamp};
+use crate::model::event::{Channel, Cursor, Since, Stamp};
 use crate::model::group::{Delivery, Group, GroupKey, Member};
 use crate::model::ids::NodeId;
 use crate::model::limits::Limits;
 use crate::model::refusal::Refusal;
-use crate::model::status::{NodeStatus, Readings, SensorData};
+use crate::model::status::{self, Layer, NodeStatus, Readings, SensorData, SharedData};
 use crate::model::time::Timestamp;
-use crate::store::embedded::log::Log;
+use crate::store::embedded::log::{Found, Log, NewCall};
 use crate::store::embedded::records::Changes;
 
 /// What is known of a node in a group.
@@ -60,6 +61,27 @@ pub struct Act<'a> {
     pub changes: &'a mut Changes,
     /// The group that each member is in; a node that loses its seat loses its entry.
     pub by_node: &'a mut HashMap<NodeId, GroupKey>,
+}
+
+/// A member's variables as they stand, to be put together after the lock.
+#[derive(Debug)]
+pub struct OwnStatus {
+    node: NodeId,
+    group: GroupKey,
+    layers: Vec<Layer>,
+}
+
+impl OwnStatus {
+    /// All variables under the newest time.
+    pub fn told(self) -> Option<NodeStatus> {
+        let all = status::merged(&self.layers)?;
+        Some(NodeStatus {
+            node: self.node,
+            group: self.group,
+            data: all.data,
+            timestamp: all.timestamp,
+        })
+    }
 }
 
 /// A group and all that is in it.
@@ -114,19 +136,19 @@ impl Room {
     pub fn report(
         &mut self,
         node: &NodeId,
-        data: &[SensorData],
+        data: &SharedData,
         act: &mut Act<'_>,
     ) -> Result<Timestamp, Refusal> {
         // A report never carries an earlier time than one before it, even if the clock steps back.
         let timestamp = act.now.max(self.newest_report);
         // Looked at before a seat is taken: a refusal must not cost anybody theirs.
-        check_size(&Readings::default(), data, act.limits)?;
+        check_size(&Readings::default(), data, timestamp, act.limits)?;
         let record = seat(&mut self.nodes, &self.group.key, node, act)?;
         // Readings of a node past its time are no longer told, so they must not come back.
         if !Rules::node_alive(record.alive_until, act.now) {
             record.readings = Readings::default();
         }
-        check_size(&record.readings, data, act.limits)?;
+        check_size(&record.readings, data, timestamp, act.limits)?;
         record.readings.write(data, timestamp);
         record.alive_until = act.rules.member_until(act.now);
         act.changes.node(&self.group.key, node, record);
@@ -194,25 +216,23 @@ impl Room {
                 record.readings.layers().iter().map(|layer| NodeStatus {
                     node: node.clone(),
                     group: self.group.key.clone(),
-                    data: layer.data.clone(),
+                    data: Arc::clone(&layer.data),
                     timestamp: layer.timestamp,
                 })
             })
             .collect()
     }
 
-    /// All variables of a living member.
-    pub fn status_of(&self, node: &NodeId, now: Timestamp) -> Option<NodeStatus> {
+    /// All variables of a living member, still shared with the store.
+    pub fn status_of(&self, node: &NodeId, now: Timestamp) -> Option<OwnStatus> {
         let record = self.nodes.get(node)?;
         record
             .membership
             .filter(|_| Rules::node_alive(record.alive_until, now))?;
-        let all = record.readings.merged()?;
-        Some(NodeStatus {
+        Some(OwnStatus {
             node: node.clone(),
             group: self.group.key.clone(),
-            data: all.data,
-            timestamp: all.timestamp,
+            layers: record.readings.layers().to_vec(),
         })
     }
 
@@ -230,16 +250,16 @@ impl Room {
     }
 
     /// Takes a call's events; keeps them if somebody may poll for them.
-    pub fn append(&mut self, call: &EventCall, act: &mut Act<'_>) -> Result<Taken, Refusal> {
-        self.touch_member(&call.node, act);
-        let keep = call.channel == Channel::Recorded || self.has_pollers(act.now);
-        self.log.append(call, keep, act)
+    pub fn append(&mut self, new: &NewCall, act: &mut Act<'_>) -> Result<Taken, Refusal> {
+        self.touch_member(&new.call.node, act);
+        let keep = new.call.channel == Channel::Recorded || self.has_pollers(act.now);
+        self.log.append(new, keep, act)
     }
 
     /// The events after `since`.
-    pub fn events_since(&mut self, since: &str, rules: &Rules, now: Timestamp) -> Vec<Event> {
+    pub fn events_since(&mut self, since: Since<'_>, rules: &Rules, now: Timestamp) -> Found {
         self.polled_at = Some(now);
-        self.log.since(since, rules, now)
+        self.log.since(&self.group, since, rules, now)
     }
 
     /// Whether fired events must be kept (decision D13).
@@ -256,14 +276,19 @@ impl Room {
 }
 
 /// Refuses what would make the readings too many or too large.
-fn check_size(readings: &Readings, data: &[SensorData], limits: &Limits) -> Result<(), Refusal> {
-    let (keys, bytes) = readings.size_with(data);
-    if keys > limits.keys_per_node {
+fn check_size(
+    readings: &Readings,
+    data: &[SensorData],
+    timestamp: Timestamp,
+    limits: &Limits,
+) -> Result<(), Refusal> {
+    let size = readings.size_with(data, timestamp);
+    if size.keys > limits.keys_per_node {
         Err(Refusal::TooMany {
             argument: "data",
             items: limits.keys_per_node,
         })
-    } else if bytes > limits.status_bytes {
+    } else if size.bytes > limits.status_bytes {
         Err(Refusal::TooLarge {
             argument: "data",
             bytes: limits.status_bytes,

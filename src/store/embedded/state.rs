@@ -5,16 +5,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
 use crate::heartbeat::rules::Rules;
-use crate::model::event::{Event, EventCall};
+use crate::model::event::Since;
 use crate::model::group::{End, Group, GroupKey, Member};
 use crate::model::ids::{Domain, GroupId, GroupName, NodeId};
 use crate::model::limits::Limits;
 use crate::model::refusal::Refusal;
-use crate::model::status::{NodeStatus, SensorData};
+use crate::model::status::{NodeStatus, SharedData};
 use crate::model::time::Timestamp;
+use crate::store::embedded::log::{Found, NewCall};
 use crate::store::embedded::records::{Change, Changes, Record};
-use crate::store::embedded::room::{Act, Room, Taken};
-use crate::store::{Appended, Ended, GroupWish, Hosted};
+use crate::store::embedded::room::{Act, OwnStatus, Room, Taken};
+use crate::store::{Ended, GroupWish, Hosted};
 
 /// The circumstances of a call; a macro, so that only these fields are borrowed.
 macro_rules! act {
@@ -277,7 +278,7 @@ impl State {
         &mut self,
         group: &GroupKey,
         node: &NodeId,
-        data: Vec<SensorData>,
+        data: SharedData,
         now: Timestamp,
     ) -> Result<NodeStatus, Refusal> {
         let room = admitted(&mut self.rooms, &self.rules, group, now)?;
@@ -298,7 +299,7 @@ impl State {
     }
 
     /// See [`Store::status_of`](crate::store::Store::status_of).
-    pub fn status_of(&self, node: &NodeId, now: Timestamp) -> Option<NodeStatus> {
+    pub fn status_of(&self, node: &NodeId, now: Timestamp) -> Option<OwnStatus> {
         self.living(self.by_node.get(node)?, now)?
             .status_of(node, now)
     }
@@ -311,25 +312,16 @@ impl State {
     }
 
     /// See [`Store::append`](crate::store::Store::append).
-    pub fn append(&mut self, call: &EventCall, now: Timestamp) -> Result<Appended, Refusal> {
-        let room = admitted(&mut self.rooms, &self.rules, &call.group, now)?;
-        let Taken {
-            stamp,
-            last,
-            repeated,
-        } = room.append(call, &mut act!(self, now))?;
-        Ok(Appended {
-            batch: call.batch(stamp.at),
-            next_since: last.to_string(),
-            repeated,
-        })
+    pub fn append(&mut self, new: &NewCall, now: Timestamp) -> Result<Taken, Refusal> {
+        let room = admitted(&mut self.rooms, &self.rules, &new.call.group, now)?;
+        room.append(new, &mut act!(self, now))
     }
 
     /// See [`Store::events_since`](crate::store::Store::events_since).
-    pub fn events_since(&mut self, group: &GroupKey, since: &str, now: Timestamp) -> Vec<Event> {
+    pub fn events_since(&mut self, group: &GroupKey, since: Since<'_>, now: Timestamp) -> Found {
         match admitted(&mut self.rooms, &self.rules, group, now) {
             Ok(room) => room.events_since(since, &self.rules, now),
-            Err(_) => Vec::new(),
+            Err(_) => Found::default(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! A class in a domain of its own, and what its people do, as short as it can be said.
 
-use crate::model::event::{Channel, Event, EventCall, EventInput};
+use crate::model::event::{Channel, Event, EventCall, EventInput, Since};
 use crate::model::group::{Delivery, Group, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::refusal::Refusal;
@@ -123,7 +123,7 @@ impl<'a, S: Store> Class<'a, S> {
             group: group.clone(),
             node: self.node(node),
             channel,
-            events,
+            events: events.into(),
         }
     }
 
@@ -151,7 +151,20 @@ impl<'a, S: Store> Class<'a, S> {
 
     /// Up to a page of events.
     pub async fn polls(&self, group: &GroupKey, since: &str, now: Timestamp) -> Vec<Event> {
-        self.store.events_since(group, since, now).await.unwrap()
+        self.asks(group, Since::Exactly(since), usize::MAX, now)
+            .await
+    }
+
+    /// Up to a page of events that take so many bytes.
+    pub async fn asks(
+        &self,
+        group: &GroupKey,
+        since: Since<'_>,
+        max_bytes: usize,
+        now: Timestamp,
+    ) -> Vec<Event> {
+        let page = self.store.events_since(group, since, max_bytes, now).await;
+        page.unwrap()
     }
 
     /// All events, page by page.

@@ -2,7 +2,8 @@
 
 use futures_util::future::join_all;
 
-use crate::model::event::{Event, EventInput};
+use crate::model::event::{Event, EventInput, Since};
+use crate::model::rendered;
 use crate::store::suite::class::{Class, cursor, event, events, keyed, names};
 use crate::store::suite::{START, TIMES, at, second, sentences};
 use crate::store::{EVENTS_PER_READ, Store};
@@ -20,12 +21,15 @@ sentences! {
     a_reader_between_calls_misses_nothing,
     since_is_strict_and_its_prefix_may_be_missing,
     since_compares_with_a_clients_clock,
+    a_first_poll_reaches_back_to_the_join_and_nothing_comes_twice,
+    a_polls_plain_time_reaches_back_and_its_cursors_do_not,
     a_since_from_the_future_is_forgiven,
     a_since_up_to_the_newest_event_is_no_future,
     an_event_past_its_ttl_is_not_told,
     next_since_is_the_last_event_of_the_call,
     an_empty_call_is_answered_and_stores_nothing,
     a_page_of_large_events_is_whole,
+    a_page_is_cut_to_the_bytes_that_may_be_told,
     groups_have_logs_of_their_own,
 }
 
@@ -270,6 +274,60 @@ async fn since_compares_with_a_clients_clock<S: Store>(class: Class<'_, S>) {
     }
 }
 
+/// As the editor does it: it clears its cursor when it joins, polls two seconds later with
+/// its own clock, and then goes on from the last event that it got (decision D14).
+async fn a_first_poll_reaches_back_to_the_join_and_nothing_comes_twice<S: Store>(
+    class: Class<'_, S>,
+) {
+    let group = class.polling_group("h").await.key;
+    class
+        .records(&group, "k", events(&["before"]), at(900))
+        .await;
+    class.joins(&group, "late", at(1_000)).await;
+    let sent: Vec<_> = (0..52_i64).map(|n| format!("e{n}")).collect();
+    let (mut since, mut told) = (None, Vec::new());
+    for (name, n) in sent.iter().zip(0..) {
+        let now = 1_000 + n * 150;
+        class.records(&group, "k", events(&[name]), at(now)).await;
+        for poll in [3_000, 5_000, 7_000, 9_000] {
+            if now <= poll && poll < now + 150 {
+                let from = since.clone().unwrap_or_else(|| at(poll).to_string());
+                let page = class.asks(&group, Since::Polled(&from), usize::MAX, at(poll));
+                let page = page.await;
+                since = page.last().map(cursor).or(since);
+                told.extend(page.into_iter().map(|event| event.name));
+            }
+        }
+    }
+    assert_eq!(told, sent);
+}
+
+async fn a_polls_plain_time_reaches_back_and_its_cursors_do_not<S: Store>(class: Class<'_, S>) {
+    let group = class.polling_group("h").await.key;
+    for (name, millis) in [("a", 0), ("b", 1_000), ("c", 2_500)] {
+        class
+            .records(&group, "k", events(&[name]), at(millis))
+            .await;
+    }
+    let all = class.polls(&group, "", at(3_000)).await;
+    for (since, exactly, polled) in [
+        (String::new(), "abc", "abc"),
+        (at(3_000).to_string(), "", "bc"),
+        (at(1_500).to_string(), "c", "abc"),
+        (format!("EVENT#{}", at(3_000)), "", ""),
+        (cursor(&all[0]), "bc", "bc"),
+        (cursor(&all[2]), "", ""),
+    ] {
+        for (asked, told) in [
+            (Since::Exactly(&since), exactly),
+            (Since::Polled(&since), polled),
+        ] {
+            let page = class.asks(&group, asked, usize::MAX, at(3_000)).await;
+            assert_eq!(names(&page).concat(), told, "{asked:?}");
+        }
+    }
+}
+
 async fn a_since_from_the_future_is_forgiven<S: Store>(class: Class<'_, S>) {
     let group = class.polling_group("h").await.key;
     let back = TIMES.polling_interval * 2;
@@ -369,6 +427,34 @@ async fn a_page_of_large_events_is_whole<S: Store>(class: Class<'_, S>) {
     let all = class.reads_all(&group, START).await;
     let sent: Vec<_> = (0..120).map(|n| n.to_string()).collect();
     assert_eq!(names(&all), sent);
+}
+
+async fn a_page_is_cut_to_the_bytes_that_may_be_told<S: Store>(class: Class<'_, S>) {
+    let group = class.polling_group("h").await.key;
+    let sized = |n: usize| EventInput {
+        payload: Some("\n".repeat(n * 100)),
+        ..event(&n.to_string())
+    };
+    class
+        .records(&group, "a", (0..9).map(sized).collect(), START)
+        .await;
+    let all = class.polls(&group, "", START).await;
+    let bytes: Vec<_> = all.iter().map(|e| rendered::event(&group, e)).collect();
+    for fit in 1..=9 {
+        let most = bytes[..fit].iter().sum::<usize>();
+        for (most, told) in [(most, fit), (most - 1, (fit - 1).max(1))] {
+            let page = class.asks(&group, Since::Exactly(""), most, START).await;
+            assert_eq!(page, all[..told], "{most} bytes");
+        }
+    }
+    let (mut read, mut since) = (Vec::new(), String::new());
+    while read.len() < all.len() {
+        let page = class.asks(&group, Since::Polled(&since), 0, START).await;
+        assert_eq!(page.len(), 1, "whoever reads always gets on");
+        since = cursor(&page[0]);
+        read.extend(page);
+    }
+    assert_eq!(read, all);
 }
 
 async fn groups_have_logs_of_their_own<S: Store>(class: Class<'_, S>) {

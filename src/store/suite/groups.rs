@@ -98,7 +98,7 @@ async fn texts_of_any_script_come_back_as_they_were<S: Store>(class: Class<'_, S
             .try_report(key, text, sent.clone(), START)
             .await
             .unwrap();
-        assert_eq!((&status.node, &status.data), (&class.node(text), &sent));
+        assert_eq!((&status.node, &*status.data), (&class.node(text), &sent));
         assert_eq!(
             class.store.statuses(key, START).await.unwrap(),
             from_ref(&status)

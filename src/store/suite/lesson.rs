@@ -1,6 +1,6 @@
 //! A lesson with a bit of everything, for stores that are closed and opened again.
 
-use crate::model::event::{Event, EventInput};
+use crate::model::event::{Event, EventInput, Since};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
 use crate::model::status::NodeStatus;
@@ -115,7 +115,10 @@ async fn tell<S: Store>(store: &S, asked: Asked) -> Told {
         rooms.push(Room {
             members: store.members(group, now).await.unwrap(),
             statuses: store.statuses(group, now).await.unwrap(),
-            events: store.events_since(group, "", now).await.unwrap(),
+            events: store
+                .events_since(group, Since::Exactly(""), usize::MAX, now)
+                .await
+                .unwrap(),
         });
     }
     let mut own = Vec::new();

@@ -96,8 +96,7 @@ impl<'a> Reader<'a> {
 
     /// An ISO 8601 time.
     pub fn iso(self, name: &'static str) -> Result<Timestamp, Unreadable> {
-        let at: jiff::Timestamp = self.text(name)?.parse().map_err(|_| Unreadable(name))?;
-        Ok(Timestamp::from_millis(at.as_millisecond()))
+        Timestamp::parse(self.text(name)?).ok_or(Unreadable(name))
     }
 
     /// Epoch seconds, which may have milliseconds.

@@ -1,5 +1,7 @@
 //! A node's record.
 
+use std::sync::Arc;
+
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue as Value;
 
@@ -124,7 +126,7 @@ impl Node {
         let layers = item
             .items("status")?
             .map(read_layer)
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
         Ok(Self {
             id: NodeId::parse("nodeId", item.text("nodeId")?).map_err(|_| Unreadable("nodeId"))?,
             version: item.text("version")?.into(),
@@ -132,7 +134,7 @@ impl Node {
             alive_until: item
                 .maybe_number("aliveUntil")?
                 .map(Timestamp::from_seconds),
-            readings: Readings::from_layers(layers),
+            readings: Readings::from(layers),
             calls: item
                 .items("calls")?
                 .map(read_remembered)
@@ -162,7 +164,7 @@ fn read_layer(item: Reader<'_>) -> Result<Layer, Unreadable> {
     });
     Ok(Layer {
         timestamp: item.iso("timestamp")?,
-        data: data.collect::<Result<_, _>>()?,
+        data: Arc::new(data.collect::<Result<_, _>>()?),
     })
 }
 

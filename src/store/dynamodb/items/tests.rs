@@ -72,7 +72,7 @@ proptest! {
         let mut times: Vec<_> = texts.iter().map(|(.., at)| *at).collect();
         times.sort();
         for ((key, value, _), at) in texts.into_iter().zip(times) {
-            readings.write(&[SensorData { key, value }], at);
+            readings.write(&vec![SensorData { key, value }].into(), at);
         }
         let node = Node {
             version: "v".into(),

@@ -3,13 +3,14 @@
 
 use std::cell::RefCell;
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use super::new_table;
 use crate::heartbeat::rules::{Rules, Timings};
-use crate::model::event::{Channel, EventCall, EventInput};
+use crate::model::event::{self, Channel, EventCall, EventInput};
 use crate::model::group::{Delivery, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::limits::Limits;
@@ -64,7 +65,7 @@ enum Act {
     Members(u8),
     Append(u8, u8, bool, Vec<(u8, Option<u8>)>),
     Repeat(u8),
-    Poll(u8, Since),
+    Poll(u8, Since, bool, usize),
     Reap,
 }
 
@@ -103,7 +104,8 @@ fn act() -> impl Strategy<Value = Act> {
         6 => (in_group(), any::<bool>(), prop::collection::vec((0u8..40, any::<Option<u8>>()), 0..4))
             .prop_map(|((g, n), fired, events)| Act::Append(g, n, fired, events)),
         2 => any::<u8>().prop_map(Act::Repeat),
-        4 => (group, since).prop_map(|(g, since)| Act::Poll(g, since)),
+        4 => (group, since, any::<bool>(), prop_oneof![Just(usize::MAX), 0usize..2_000])
+            .prop_map(|(g, since, polls, bytes)| Act::Poll(g, since, polls, bytes)),
         1 => Just(Act::Reap),
     ]
 }
@@ -303,7 +305,7 @@ impl<'a> Lesson<'a> {
                     } else {
                         Channel::Recorded
                     },
-                    events: events.iter().map(event).collect(),
+                    events: Arc::new(events.iter().map(event).collect()),
                 };
                 self.calls.push(call.clone());
                 self.append(call, now).await
@@ -315,11 +317,16 @@ impl<'a> Lesson<'a> {
                     None => String::new(),
                 }
             }
-            Act::Poll(group, since) => {
+            Act::Poll(group, since, polls, max_bytes) => {
                 let since = self.since(since, now);
+                let since = if *polls {
+                    event::Since::Polled(&since)
+                } else {
+                    event::Since::Exactly(&since)
+                };
                 let polled = self
                     .store
-                    .events_since(&self.group(*group), &since, now)
+                    .events_since(&self.group(*group), since, *max_bytes, now)
                     .await;
                 if let Ok(events) = &polled {
                     let cursors = events.iter().filter_map(|event| event.cursor);

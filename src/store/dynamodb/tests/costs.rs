@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::engine::engine;
 use super::proxy::{Measured, Proxy};
 use super::{new_table, rules, server};
-use crate::model::event::{Channel, EventCall, EventInput};
+use crate::model::event::{Channel, EventCall, EventInput, Since};
 use crate::model::group::{Delivery, Group, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::limits::Limits;
@@ -126,7 +126,7 @@ fn call(group: &GroupKey, from: usize, channel: Channel, key: &str) -> EventCall
         group: group.clone(),
         node: node(from),
         channel,
-        events: vec![event],
+        events: vec![event].into(),
     }
 }
 
@@ -251,20 +251,23 @@ async fn in_the_groups(class: &mut Class, heard: &GroupKey, polled: &GroupKey) {
             "pollGroupData",
             "with a note that somebody polls",
             async |s| {
-                s.events_since(polled, "", at(5)).await?;
+                s.events_since(polled, Since::Polled(""), usize::MAX, at(5))
+                    .await?;
                 s.statuses(polled, at(5)).await
             },
         )
         .await;
     class
         .costs("pollGroupData", "40 nodes", async |s| {
-            s.events_since(polled, "", at(6)).await?;
+            s.events_since(polled, Since::Polled(""), usize::MAX, at(6))
+                .await?;
             s.statuses(polled, at(6)).await
         })
         .await;
     class
         .costs("getEventsSince", "", async |s| {
-            s.events_since(polled, "", at(7)).await
+            s.events_since(polled, Since::Polled(""), usize::MAX, at(7))
+                .await
         })
         .await;
     class

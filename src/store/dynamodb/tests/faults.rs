@@ -9,7 +9,7 @@ use futures_util::future::join_all;
 use super::engine::engine;
 use super::proxy::{Fault, Plan, Proxy};
 use super::{new_table, records, rules, server};
-use crate::model::event::{Channel, EventCall, EventInput};
+use crate::model::event::{Channel, EventCall, EventInput, Since};
 use crate::model::group::{Delivery, Group};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::limits::Limits;
@@ -131,7 +131,7 @@ impl<'a> Scene<'a> {
             group: group.key.clone(),
             node: self.kitten(),
             channel,
-            events: vec![event],
+            events: vec![event].into(),
         }
     }
 
@@ -196,13 +196,16 @@ impl<'a> Scene<'a> {
         let members = store.members(key, now).await.unwrap();
         let members: Vec<_> = members.iter().map(|member| member.node.as_str()).collect();
         let told = store.statuses(key, now).await.unwrap();
-        let events = store.events_since(key, "", now).await.unwrap();
+        let events = store
+            .events_since(key, Since::Exactly(""), usize::MAX, now)
+            .await
+            .unwrap();
         let heard: Vec<_> = events.iter().map(|event| &*event.name).collect();
         match verb {
             Verb::Create => {}
             Verb::Join => assert!(members.contains(&self.late().as_str())),
             Verb::Leave => assert_eq!((members.len(), told.len()), (0, 0)),
-            Verb::Report => assert_eq!(told[0].data, data("now")),
+            Verb::Report => assert_eq!(*told[0].data, data("now")),
             Verb::Record => assert_eq!(heard, ["before", "now"]),
             Verb::Renew => assert_eq!(listed[0].heartbeat_at, now),
             _ => assert_eq!(heard, ["before"]),

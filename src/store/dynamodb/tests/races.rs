@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures_util::future::join_all;
 
 use super::{new_table, records, server};
-use crate::model::event::{Channel, Event, EventCall, EventInput};
+use crate::model::event::{Channel, Event, EventCall, EventInput, Since};
 use crate::model::group::{Delivery, Group, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::limits::Limits;
@@ -49,7 +49,7 @@ fn recorded(group: &GroupKey, from: &str, name: &str) -> EventCall {
         group: group.clone(),
         node: node(from),
         channel: Channel::Recorded,
-        events: vec![event],
+        events: vec![event].into(),
     }
 }
 
@@ -242,7 +242,12 @@ async fn a_reader_pages_through_what_two_servers_take_and_misses_nothing() {
     let read = async {
         let (mut all, mut since): (Vec<Event>, String) = (Vec::new(), String::new());
         while all.len() < 120 {
-            let page = pair.servers[1].events_since(group, &since, NOW.plus_seconds(1));
+            let page = pair.servers[1].events_since(
+                group,
+                Since::Exactly(&since),
+                usize::MAX,
+                NOW.plus_seconds(1),
+            );
             all.extend(page.await.unwrap());
             if let Some(last) = all.last().and_then(|event| event.cursor) {
                 since = last.to_string();
