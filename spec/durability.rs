@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::people::{all, event};
+use crate::support::people::{all, event, text};
 use crate::support::program::{self, Server, folder, size_of};
 use crate::support::{Group, Node, Reply, Socket, TestMesh};
+use crate::time::{GUARDED, call};
 
 const KEY: &str = "da2-of-this-test";
 
@@ -130,6 +131,56 @@ async fn survives_kill_9(durability: &'static str) {
         json!([]),
         "d6: a dissolved group does not come back"
     );
+}
+
+/// In real time, with the reaper at work: told apart after it and after a restart.
+#[tokio::test]
+async fn d30_ended_groups_are_remembered_through_kill_9() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    let mut settings = settings(&data);
+    settings.push(("MESH_HOST_HEARTBEAT_INTERVAL_SECONDS", "1"));
+    settings.push(("MESH_HOST_HEARTBEAT_TTL_SECONDS", "2"));
+    let server = Server::start(folder.path(), &settings);
+    let mesh = server.mesh(KEY);
+    let short = mesh.host("short");
+    let wish = json!({"maxConnectionTimeSeconds": 1});
+    let short = short.group(&short.wishes("class", wish).await);
+    let silent = mesh.host("silent").creates("class").await;
+    let mut ears = [short.listen().await, silent.listen().await];
+    for ear in &mut ears {
+        // The reaper removes a group before it tells its end.
+        ear.dissolution().await;
+    }
+    let refused = async |mesh: &TestMesh| {
+        for (group, text) in [
+            (
+                &short,
+                format!(
+                    "Group expired: {}@{} (expiresAt: {})",
+                    short.id,
+                    short.domain,
+                    text(&short.record["expiresAt"])
+                ),
+            ),
+            (
+                &silent,
+                format!(
+                    "Group not found: {}@{} (heartbeat expired)",
+                    silent.id, silent.domain
+                ),
+            ),
+        ] {
+            for field in GUARDED {
+                let reply = call(&again(group, mesh), field).await;
+                reply.is_refused("GroupNotFound", &text);
+            }
+        }
+    };
+    refused(&mesh).await;
+    server.dies();
+    let server = Server::start(folder.path(), &settings);
+    refused(&server.mesh(KEY)).await;
 }
 
 #[tokio::test]
@@ -278,7 +329,8 @@ async fn d21_a_failing_disk_is_no_missing_group() {
         .env_clear();
     command
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .envs(settings(&data));
+        .envs(settings(&data))
+        .env("MESH_MAX_STATUS_BYTES_PER_GROUP", "100000000");
     let server = Server::run(folder.path(), command);
     let mesh = server.mesh(KEY);
     let group = mesh.host("teacher").creates("class").await;

@@ -190,3 +190,39 @@ async fn any_text_is_a_since() {
         assert_eq!(list(&read).len(), 1, "{since}: {read}");
     }
 }
+
+/// The editor clears its cursor when it joins and polls two seconds later, with its own
+/// clock, which here is the server's (decision D14, contract 5).
+#[tokio::test]
+async fn d14_a_first_poll_tells_what_came_since_the_join_and_the_next_nothing_twice() {
+    let mesh = TestMesh::own(|setup| setup.timings.event_ttl = 600).await;
+    let group = mesh.host("teacher").creates_polling("class").await;
+    let teacher = group.hosting_node();
+    teacher.records(["before the join"]).await;
+    mesh.passes_seconds(3).await;
+    let kitten = group.join_polling("kitten").await;
+    let sent: Vec<_> = (0..52).map(|n| format!("event {n}")).collect();
+    for name in &sent {
+        teacher.records([&**name]).await;
+    }
+    let log = group.events_since("").await;
+    let joined: jiff::Timestamp = text(&log[1]["timestamp"]).parse().expect("a time");
+    let clock = joined + jiff::SignedDuration::from_secs(2);
+    mesh.passes_seconds(3).await;
+    let (mut since, mut told) = (format!("{clock:.3}"), Vec::new());
+    for _ in 0..3 {
+        let polled = polls(&group, &since).await;
+        let events = list(&polled["events"]);
+        told.extend(all("name", events));
+        since = events.last().map_or(since, |last| text(&last["cursor"]));
+    }
+    assert_eq!(told, sent, "none is lost and none comes twice");
+    let exactly = group.events_since(&format!("{clock:.3}")).await;
+    assert!(
+        exactly
+            .iter()
+            .all(|event| text(&event["timestamp"]) >= format!("{clock:.3}")),
+        "getEventsSince keeps its meaning"
+    );
+    kitten.leaves().await.value();
+}

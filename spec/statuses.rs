@@ -1,5 +1,9 @@
 //! What nodes report of their variables.
 
+use mesh_v2::model::group::GroupKey;
+use mesh_v2::model::ids::NodeId;
+use mesh_v2::model::rendered;
+use mesh_v2::model::status::SensorData;
 use serde_json::json;
 
 use crate::groups::has_milliseconds;
@@ -212,4 +216,80 @@ async fn a_refused_report_leaves_no_trace_of_a_stranger() {
     let refused = group.node("stranger").calls("reportDataByNode", data).await;
     refused.is_refused("ValidationError", "data must be 20 bytes or less");
     group.join("kitten").await;
+}
+
+#[tokio::test]
+async fn d31_a_sleeping_tab_comes_back_with_its_variables() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let kitten = group.join("kitten").await;
+    kitten.reports([("temp", "21"), ("name", "ミケ")]).await;
+    for _ in 0..4 {
+        mesh.passes_seconds(50).await;
+        group.renews().await.value();
+    }
+    assert!(group.statuses().await.is_empty(), "asleep it is not told");
+    assert_eq!(kitten.status().await, None);
+    kitten.beats().await.value();
+    let told = (&*kitten.id, [("temp", "21"), ("name", "ミケ")]);
+    assert_eq!(group.statuses().await, [told]);
+    assert_eq!(kitten.status().await.expect("a status"), told);
+}
+
+/// No answer is refused that has no aliases, however full the group is and whatever its
+/// variables hold.
+#[tokio::test]
+async fn d24_a_groups_variables_are_bounded_in_bytes_and_always_told_whole() {
+    let mesh = TestMesh::own(|_| {}).await;
+    let group = mesh.host("teacher").creates_polling("class").await;
+    group.hosting_node().records(["go"]).await;
+    // Escaped it takes twice the bytes.
+    let large = "\"".repeat(60_000);
+    let data = json!({"data": [{"key": "a", "value": large}]});
+    let mut told = 0;
+    let refused = loop {
+        let node = group.node(&format!("node {told:03}"));
+        let reply = node.calls("reportDataByNode", data.clone()).await;
+        if reply.json.get("errors").is_some() {
+            break reply;
+        }
+        told += 1;
+        assert!(told < 100, "it is full at some time");
+    };
+    let full = "the group's variables are full: at most 4194304 bytes";
+    refused.is_refused("LimitExceeded", full);
+    assert!(told > 20, "only {told} nodes fit");
+    assert_eq!(group.statuses().await.len(), told);
+    let polled = group.calls("pollGroupData", json!({"since": ""})).await;
+    let polled = polled.value();
+    assert_eq!(polled["nodeStatuses"].as_array().map(Vec::len), Some(told));
+    assert_eq!(polled["events"].as_array().map(Vec::len), Some(1));
+    // Whoever is in may still change what it has.
+    group.node("node 000").reports([("a", "small")]).await;
+    group.node("late").reports([("a", "small")]).await;
+}
+
+#[tokio::test]
+async fn d24_variables_are_counted_as_they_are_told() {
+    let mesh = TestMesh::start().await;
+    let group = mesh.host("先生").creates("class").await;
+    let pairs = [("temp", "21"), ("\"\\\n\t", "\u{1}\u{7f}🎈"), ("", "")];
+    let mut counted = 0;
+    for name in ["ねこ", "a\"b", "plain"] {
+        let node = group.node(name);
+        node.reports(pairs).await;
+        mesh.passes_seconds(1).await;
+        node.reports([("temp", "22")]).await;
+        let key = GroupKey::parse(&group.id, &group.domain).expect("ids");
+        let row = rendered::row(&key, &NodeId::parse("nodeId", &node.id).expect("an id"));
+        let datum = |(key, value): (&str, &str)| {
+            let (key, value) = (key.into(), value.into());
+            rendered::datum(&SensorData { key, value })
+        };
+        counted += 2 * row + pairs.into_iter().map(datum).sum::<usize>();
+    }
+    let told = group.calls("listGroupStatuses", json!({})).await;
+    let around = r#"{"data":{"listGroupStatuses":[]}}"#.len();
+    // Each list has a comma less than it has items: those of the six rows, and theirs.
+    assert_eq!(told.text.trim_end().len(), counted + around - 1 - 6);
 }

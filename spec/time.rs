@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::people::{event, list, text};
 use crate::support::{Group, Reply, TestMesh};
@@ -33,55 +33,82 @@ pub async fn call(group: &Group<'_>, field: &str) -> Reply {
     group.calls(field, more).await
 }
 
-/// What the check says about a group that ended in this very moment. The reaper, which
-/// looks every half second, may have tidied the group between the two: then another is made.
-async fn refused_at_the_end(
-    field: &str,
-    seconds: Value,
-    wait: u64,
-    expected: impl Fn(&Group<'_>) -> String,
-) {
-    let mesh = TestMesh::own(|_| {}).await;
-    let mut last = (String::new(), String::new());
-    for attempt in 0..5 {
-        let host = mesh.host(&format!("teacher {attempt}"));
-        let wish = json!({"maxConnectionTimeSeconds": seconds});
-        let group = host.group(&host.wishes("class", wish).await);
-        group.join("kitten").await;
-        mesh.passes_seconds(wait).await;
-        last = call(&group, field).await.refusal();
-        if last == ("GroupNotFound".into(), expected(&group)) {
-            return;
+/// That the check says so from the group's end on, for as long as a host may be silent,
+/// whether the reaper has tidied the group away or not (decision D30).
+async fn is_refused_from_its_end_on(group: &Group<'_>, text: &str) {
+    for later in [0, 20, 20] {
+        group.mesh.passes_seconds(later).await;
+        for field in GUARDED {
+            call(group, field).await.is_refused("GroupNotFound", text);
         }
+        let plain = format!("Group not found: {}@{}", group.id, group.domain);
+        let dissolved = call(group, "dissolveGroup").await;
+        dissolved.is_refused("GroupNotFound", &plain);
+        let recorded = call(group, "recordEventsByNode").await;
+        recorded.is_refused("GroupNotFound", "Group not found");
     }
-    panic!("{field}: {last:?}");
+}
+
+fn expired(group: &Group<'_>) -> String {
+    let ends = text(&group.record["expiresAt"]);
+    let (id, domain) = (&group.id, &group.domain);
+    format!("Group expired: {id}@{domain} (expiresAt: {ends})")
+}
+
+fn silent(group: &Group<'_>) -> String {
+    let (id, domain) = (&group.id, &group.domain);
+    format!("Group not found: {id}@{domain} (heartbeat expired)")
+}
+
+async fn short_lived(mesh: &TestMesh, seconds: u32) -> Group<'_> {
+    let host = mesh.host("teacher");
+    let wish = json!({"maxConnectionTimeSeconds": seconds});
+    let group = host.group(&host.wishes("class", wish).await);
+    group.join("kitten").await;
+    group
 }
 
 #[tokio::test]
 async fn a_group_past_its_end_is_refused_with_its_end() {
-    for field in GUARDED {
-        refused_at_the_end(field, json!(30), 32, |group| {
-            let ends = text(&group.record["expiresAt"]);
-            format!(
-                "Group expired: {}@{} (expiresAt: {ends})",
-                group.id, group.domain
-            )
-        })
-        .await;
-    }
+    let mesh = TestMesh::start().await;
+    let group = short_lived(&mesh, 30).await;
+    mesh.passes_seconds(32).await;
+    is_refused_from_its_end_on(&group, &expired(&group)).await;
 }
 
 #[tokio::test]
 async fn a_group_without_its_hosts_heartbeat_is_refused_as_such() {
-    for field in GUARDED {
-        refused_at_the_end(field, json!(300), 62, |group| {
-            format!(
-                "Group not found: {}@{} (heartbeat expired)",
-                group.id, group.domain
-            )
-        })
-        .await;
+    let mesh = TestMesh::start().await;
+    let group = short_lived(&mesh, 300).await;
+    mesh.passes_seconds(62).await;
+    is_refused_from_its_end_on(&group, &silent(&group)).await;
+}
+
+#[tokio::test]
+async fn d30_a_group_is_remembered_after_its_members_were_told_its_end() {
+    for (seconds, wait) in [(30, 31), (300, 61)] {
+        let mesh = TestMesh::own(|_| {}).await;
+        let group = short_lived(&mesh, seconds).await;
+        let mut ear = group.listen().await;
+        mesh.passes_seconds(wait).await;
+        // The reaper removes the group before it tells the end.
+        ear.dissolution().await;
+        let text = if seconds == 30 {
+            expired(&group)
+        } else {
+            silent(&group)
+        };
+        is_refused_from_its_end_on(&group, &text).await;
     }
+}
+
+#[tokio::test]
+async fn d30_a_dissolved_group_is_refused_like_one_that_never_was() {
+    let mesh = TestMesh::start().await;
+    let group = short_lived(&mesh, 30).await;
+    group.dissolves().await.value();
+    let plain = format!("Group not found: {}@{}", group.id, group.domain);
+    is_refused_from_its_end_on(&group, &plain).await;
 }
 
 #[tokio::test]

@@ -284,7 +284,7 @@ pub struct TimeArgs {
     /// How often a member sends its heartbeat [15 / 120]
     #[arg(long, env = "MESH_MEMBER_HEARTBEAT_INTERVAL_SECONDS", value_name = "S")]
     pub member_heartbeat_interval: Option<u32>,
-    /// How long a member and its variables live without it [60 / 600]
+    /// How long a member and its variables are told without it [60 / 600]
     #[arg(long, env = "MESH_MEMBER_HEARTBEAT_TTL_SECONDS", value_name = "S")]
     pub member_heartbeat_ttl: Option<u32>,
     /// The life of a group whose host asks for none, as no editor does: longer than a lesson
@@ -366,12 +366,17 @@ bounds! {
     max_keys_per_node: u32 = "1000", "MESH_MAX_KEYS_PER_NODE", 1..;
     /// Bytes of one node's variables
     max_status_bytes: u32 = "65536", "MESH_MAX_STATUS_BYTES", 1..;
+    /// Bytes that the variables of a group's nodes take in an answer, names included; keep it
+    /// well below what an answer may take
+    max_status_bytes_per_group: u32 = "4194304", "MESH_MAX_STATUS_BYTES_PER_GROUP", 1024..;
     /// Events in one call
     max_events_per_call: u32 = "1000", "MESH_MAX_EVENTS_PER_CALL", 1..=100_000;
     /// Event calls that a group remembers within the event TTL
     max_calls_per_group: u32 = "20000", "MESH_MAX_CALLS_PER_GROUP", 1..;
     /// Bytes of events that a group holds within the event TTL
     max_event_bytes_per_group: u32 = "8388608", "MESH_MAX_EVENT_BYTES_PER_GROUP", 1024..;
+    /// Ended groups that are remembered for a while, so that their members are told why
+    max_ended_groups: u32 = "20000", "MESH_MAX_ENDED_GROUPS", 0..;
 }
 
 impl BoundArgs {

@@ -81,6 +81,7 @@ pub const DIFFERENCES: [Difference; 11] = [
             "time::d7_the_end_of_a_group_whose_host_fell_silent_is_told_once_within_two_seconds",
             "time::d7_the_end_of_a_group_whose_time_is_up_is_told_once_within_two_seconds",
             "time::d7_a_group_that_its_host_replaces_is_told_too",
+            "time::d30_a_group_is_remembered_after_its_members_were_told_its_end",
         ],
     },
     Difference {

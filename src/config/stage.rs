@@ -335,9 +335,11 @@ fn limits(bounds: &BoundArgs) -> Limits {
         nodes_per_group: bounds.max_nodes_per_group as usize,
         keys_per_node: bounds.max_keys_per_node as usize,
         status_bytes: bounds.max_status_bytes as usize,
+        status_bytes_per_group: bounds.max_status_bytes_per_group as usize,
         events_per_call: bounds.max_events_per_call as usize,
         calls_per_group: bounds.max_calls_per_group as usize,
         event_bytes_per_group: bounds.max_event_bytes_per_group as usize,
+        ended_groups: bounds.max_ended_groups as usize,
     }
 }
 

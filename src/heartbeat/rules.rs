@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::model::event::{CURSOR_PREFIX, Since};
-use crate::model::group::{Delivery, End, Group};
+use crate::model::group::{Delivery, End, Group, GroupKey, Tombstone};
 use crate::model::ids::NodeId;
 use crate::model::refusal::Refusal;
 use crate::model::time::Timestamp;
@@ -22,7 +22,7 @@ pub struct Timings {
     pub host_ttl: u32,
     /// How often a member is told to send its heartbeat.
     pub member_interval: u32,
-    /// How long a membership and a status live after the node's last sign of life.
+    /// How long a membership and a status are told after the node's last sign of life.
     pub member_ttl: u32,
     /// The life of a group whose host asks for none, as no editor does.
     pub default_connection: u32,
@@ -224,6 +224,40 @@ impl Rules {
         }
     }
 
+    /// What is remembered of a group that ended by itself, from `now` on (decision D30):
+    /// for as long as its host and its members may be silent, so that whoever sends a
+    /// heartbeat in time learns why.
+    pub fn tombstone(&self, group: &Group, end: End, now: Timestamp) -> Tombstone {
+        let Timings {
+            host_ttl,
+            member_ttl,
+            ..
+        } = self.timings;
+        Tombstone {
+            end,
+            expires_at: group.expires_at,
+            until: now.plus_seconds(host_ttl.max(member_ttl)),
+        }
+    }
+
+    /// What a request to a group that ended by itself is refused with: the same as before
+    /// its record was removed, whenever that was.
+    pub fn refuse_ended(group: &GroupKey, tombstone: &Tombstone, now: Timestamp) -> Refusal {
+        let Tombstone {
+            end,
+            expires_at,
+            until,
+        } = *tombstone;
+        if until < now {
+            Refusal::GroupNotFound(group.clone())
+        } else if end == End::TimeUp || now.seconds() > expires_at.seconds() {
+            let group = group.clone();
+            Refusal::GroupExpired { group, expires_at }
+        } else {
+            Refusal::HostSilent(group.clone())
+        }
+    }
+
     /// Whether listing, searching and createGroup still count the group: a little
     /// stricter than [`Rules::admit`] at the very end (contract 1.3).
     pub fn lists(&self, group: &Group, now: Timestamp) -> bool {
@@ -323,7 +357,6 @@ fn cursor(since: Since<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::group::GroupKey;
     use crate::model::ids::GroupName;
 
     fn group() -> Group {
@@ -368,6 +401,28 @@ mod tests {
             refusal.to_string(),
             "Group expired: g@d (expiresAt: 1970-01-01T00:21:40.000Z)"
         );
+    }
+
+    #[test]
+    fn an_ended_group_is_refused_like_before_it_was_removed_until_it_is_forgotten() {
+        let silent = rules().tombstone(&group(), End::HostSilent, millis(1_061_000));
+        assert!(silent.until >= millis(1_061_000).plus_seconds(Timings::STG.host_ttl));
+        for now in [1_061_000, 1_121_000] {
+            let before = rules().admit(&group(), millis(now)).unwrap_err();
+            let after = Rules::refuse_ended(&group().key, &silent, millis(now));
+            assert_eq!(after, before);
+        }
+        let forgotten = Rules::refuse_ended(&group().key, &silent, silent.until.next());
+        assert_eq!(forgotten.to_string(), "Group not found: g@d");
+        let short = Group {
+            expires_at: Timestamp::from_seconds(1070),
+            ..group()
+        };
+        for end in [End::HostSilent, End::TimeUp, End::Replaced] {
+            let tombstone = rules().tombstone(&short, end, millis(1_071_000));
+            let after = Rules::refuse_ended(&short.key, &tombstone, millis(1_071_000));
+            assert_eq!(after, rules().admit(&short, millis(1_071_000)).unwrap_err());
+        }
     }
 
     #[test]

@@ -89,8 +89,21 @@ pub struct Member {
     pub group: GroupKey,
 }
 
+/// What is remembered of a group that ended by itself: no name, no node and no value
+/// (decision D30). A dissolved group needs none: nobody is told more of it than of a group
+/// that never was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tombstone {
+    /// Why it ended.
+    pub end: End,
+    /// Its absolute end, whatever came before.
+    pub expires_at: Timestamp,
+    /// Until when it is remembered.
+    pub until: Timestamp,
+}
+
 /// Why a group ended without being dissolved by its host (decision D7).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// The host sent no heartbeat within its TTL.
     HostSilent,

@@ -88,6 +88,9 @@ pub enum Refusal {
         /// The most it may have.
         bytes: usize,
     },
+    /// A group's variables take as many bytes of an answer as they may.
+    #[error("the group's variables are full: at most {0} bytes")]
+    VariablesFull(usize),
     /// Something of the stage is full.
     #[error("{what} is full: at most {limit}")]
     Full {
@@ -108,7 +111,7 @@ impl Refusal {
             | Self::HostSilent(_) => "GroupNotFound",
             Self::NotTheHostToRenew | Self::NotTheHostToDissolve { .. } => "Unauthorized",
             Self::NodeNotFound => "NodeNotFound",
-            Self::Full { .. } => "LimitExceeded",
+            Self::Full { .. } | Self::VariablesFull(_) => "LimitExceeded",
             _ => "ValidationError",
         }
     }
@@ -140,6 +143,7 @@ mod tests {
                 argument: "data",
                 bytes: 65_536,
             },
+            Refusal::VariablesFull(4_194_304),
             Refusal::Full {
                 what: "the group",
                 limit: 1000,

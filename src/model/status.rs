@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
+use crate::model::limits::Limits;
+use crate::model::refusal::Refusal;
 use crate::model::rendered;
 use crate::model::time::Timestamp;
 
@@ -91,6 +93,20 @@ pub struct Size {
 }
 
 impl Size {
+    /// Refuses what is too much or too large for one node.
+    pub fn within(&self, limits: &Limits) -> Result<(), Refusal> {
+        let argument = "data";
+        if self.keys > limits.keys_per_node {
+            let items = limits.keys_per_node;
+            Err(Refusal::TooMany { argument, items })
+        } else if self.bytes > limits.status_bytes {
+            let bytes = limits.status_bytes;
+            Err(Refusal::TooLarge { argument, bytes })
+        } else {
+            Ok(())
+        }
+    }
+
     /// Bytes in an answer whose rows without variables take `row` each (decision D24).
     pub fn rendered(&self, row: usize) -> usize {
         self.rows * row + self.data_bytes

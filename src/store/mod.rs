@@ -2,8 +2,9 @@
 //!
 //! [`Store`] is the contract in the product's verbs; `suite` is the same contract as
 //! tests, run on every store. A store decides liveness with `heartbeat::rules` at the
-//! moment of each call, so nothing expired is ever served and no write revives it
-//! (decisions D5, D6). A store knows nothing of listeners.
+//! moment of each call, so nothing expired is ever served and no write revives a group
+//! (decisions D5, D6). Whoever calls a group that ended by itself is refused with the reason
+//! for at least as long as a host may be silent (decision D30). A store knows nothing of listeners.
 
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
@@ -155,7 +156,9 @@ pub trait Store: Send + Sync + 'static {
     async fn beat(&self, group: &GroupKey, node: &NodeId, now: Timestamp) -> Answer<Timestamp>;
 
     /// Writes the node's variables, each under its own time (decision D9), and answers
-    /// just what was sent. The node need not be a member.
+    /// just what was sent. The node need not be a member. Refuses when the group's variables
+    /// would take too many bytes of an answer; those of nodes past their time make way,
+    /// the longest silent first (decision D24).
     async fn report(
         &self,
         group: &GroupKey,
@@ -164,7 +167,8 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Answer<NodeStatus>;
 
-    /// Every living node's variables: by node id, then oldest write first. Empty for a
+    /// Every living node's variables: by node id, then oldest write first. Those of a node
+    /// past its time are hidden until its next sign of life (decision D31). Empty for a
     /// group that is not alive.
     async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Answer<Vec<NodeStatus>>;
 

@@ -13,11 +13,13 @@ use crate::store::dynamodb::groups::mark;
 use crate::store::dynamodb::items::attributes::{Reader, number, text};
 use crate::store::dynamodb::items::group::{Standing, Why, due};
 use crate::store::dynamodb::items::keys::{self, Item, Key, WATCHES};
-use crate::store::dynamodb::items::{pointer, points_at, tidy_at};
+use crate::store::dynamodb::items::{pointer, points_at, tidy_at, tombstone};
 use crate::store::dynamodb::requests::{Search, Step};
 use crate::store::dynamodb::setback::{Setback, until_settled};
 use crate::store::{Answer, Ended};
 
+/// That a group's record is the whole one: whoever replaces or removes it tells the end.
+const NOT_REMOVED: &str = "attribute_exists(#hostId)";
 /// Groups that are looked at, and records that are removed, at once.
 const AT_ONCE: usize = 8;
 /// Groups that one look of the reaper takes; the rest is for the next.
@@ -37,8 +39,7 @@ impl DynamoDb {
         const DOING: &str = "dissolve a group";
         self.memory.forget(key);
         let gone = || Setback::from(Refusal::GroupNotFound(key.clone()));
-        let found = self.table.read(DOING, &[Key::group(key)]).await?.remove(0);
-        let standing = Standing::read(&found.ok_or_else(gone)?)?;
+        let standing = self.standing(DOING, key).await?.ok_or_else(gone)?;
         if standing.ended.is_none() {
             let live = self.rules.admit(&standing.group, now).map_err(|_| gone())?;
             live.hosted_by(host)
@@ -64,12 +65,7 @@ impl DynamoDb {
     pub(super) async fn clear(&self, group: &GroupKey) -> Result<bool, Setback> {
         const DOING: &str = "remove a group";
         self.memory.forget(group);
-        let found = self
-            .table
-            .read(DOING, &[Key::group(group)])
-            .await?
-            .remove(0);
-        let Some(standing) = found.as_ref().map(Standing::read).transpose()? else {
+        let Some(standing) = self.standing(DOING, group).await? else {
             return Ok(false);
         };
         let inside = Search {
@@ -89,19 +85,17 @@ impl DynamoDb {
             let keys: Vec<Key> = items.iter().filter_map(Key::of).collect();
             self.table.remove(DOING, &keys).await?;
         }
-        let steps = vec![
-            Step::delete(Key::group(group)).when("attribute_exists(#pk)"),
-            Step::delete(Key::watch(group, standing.watch)),
-        ];
+        let mut steps = vec![Step::delete(Key::watch(group, standing.watch))];
+        if let Some(kept) = self.to_remember(&standing) {
+            steps.push(Step::put(tombstone::item(group, &kept)).when(NOT_REMOVED));
+            steps.push(Step::put(tombstone::due(group, &kept)));
+        } else {
+            steps.push(Step::delete(Key::group(group)).when(NOT_REMOVED));
+        }
         let last = match self.table.write(DOING, steps).await {
             Ok(()) => true,
             Err(Setback::Lost(failure)) => {
-                let left = self
-                    .table
-                    .read(DOING, &[Key::group(group)])
-                    .await?
-                    .remove(0);
-                if left.is_some() {
+                if self.standing(DOING, group).await?.is_some() {
                     return Err(Setback::Lost(failure));
                 }
                 false
@@ -160,6 +154,11 @@ impl DynamoDb {
     /// See [`Store::reap`](crate::store::Store::reap). Looks only at what is due; what
     /// has expired inside living groups is the table's to tidy.
     pub(super) async fn reap_due(&self, now: Timestamp) -> Answer<Vec<Ended>> {
+        if let Err(Setback::Failed(failure)) = self.forget_ended(now).await {
+            // What is remembered too long is only refused in other words.
+            let error: &dyn std::error::Error = &failure;
+            tracing::warn!(error, "could not forget ended groups; trying again later");
+        }
         let due = Search {
             keys: "#pk = :watches AND #sk < :later",
             values: vec![
@@ -198,12 +197,7 @@ impl DynamoDb {
     async fn look_after(&self, watch: Item, now: Timestamp) -> Result<Option<Ended>, Setback> {
         const DOING: &str = "look after a group";
         let group = points_at(&watch)?;
-        let found = self
-            .table
-            .read(DOING, &[Key::group(&group)])
-            .await?
-            .remove(0);
-        let Some(standing) = found.as_ref().map(Standing::read).transpose()? else {
+        let Some(standing) = self.standing(DOING, &group).await? else {
             let watch: Vec<Key> = Key::of(&watch).into_iter().collect();
             self.table.remove(DOING, &watch).await?;
             return Ok(None);

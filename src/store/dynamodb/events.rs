@@ -53,7 +53,7 @@ impl DynamoDb {
             .clone()
             .unwrap_or_else(|| Node::unknown(&call.node, &seen.group));
         let member = node.membership.is_some();
-        let touched = member && node.touch(self.rules.member_until(now), now);
+        let touched = member && node.touch(self.rules.member_until(now));
         node.calls
             .retain(|call| self.rules.event_alive(call.last.stamp.at, now));
         let fingerprint = call.fingerprint();

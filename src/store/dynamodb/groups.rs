@@ -13,6 +13,7 @@ use crate::model::time::Timestamp;
 use crate::store::dynamodb::items::attributes::text;
 use crate::store::dynamodb::items::group::{Room, Standing, Why, due, epoch, polling};
 use crate::store::dynamodb::items::keys::{self, GROUPS, Key, WATCHES};
+use crate::store::dynamodb::items::tombstone::Record;
 use crate::store::dynamodb::items::{pointer, points_at, tidy_at};
 use crate::store::dynamodb::requests::{Search, Step};
 use crate::store::dynamodb::setback::Setback;
@@ -88,10 +89,9 @@ impl DynamoDb {
         let held = self.table.read(DOING, &[lock]).await?.remove(0);
         let former = held.as_ref().map(points_at).transpose()?;
         let standing = match &former {
-            Some(key) => self.table.read(DOING, &[Key::group(key)]).await?.remove(0),
+            Some(key) => self.standing(DOING, key).await?,
             None => None,
         };
-        let standing = standing.as_ref().map(Standing::read).transpose()?;
         match standing {
             Some(standing)
                 if standing.ended.is_none() && self.rules.lists(&standing.group, now) =>
@@ -306,8 +306,11 @@ impl DynamoDb {
             let candidates: Vec<Key> = candidates.iter().filter_map(Key::of).collect();
             if !candidates.is_empty() {
                 for item in self.table.read(DOING, &candidates).await?.iter().flatten() {
-                    let Standing { group, ended, .. } = Standing::read(item)?;
-                    if ended.is_none() && self.rules.lists(&group, now) {
+                    if let Record::Standing(Standing {
+                        group, ended: None, ..
+                    }) = Record::read(item)?
+                        && self.rules.lists(&group, now)
+                    {
                         groups.push(group);
                     }
                 }

@@ -9,6 +9,7 @@
 //! Nothing here names a listener; only this folder knows DynamoDB.
 
 pub mod client;
+mod ended;
 mod ending;
 mod events;
 mod groups;
@@ -16,6 +17,8 @@ mod items;
 mod memory;
 mod nodes;
 mod requests;
+mod reserving;
+mod room_change;
 mod setback;
 mod statuses;
 pub mod table;
@@ -37,10 +40,12 @@ use crate::model::refusal::Refusal;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::client::Settings;
+use crate::store::dynamodb::ended::EndedCount;
 use crate::store::dynamodb::groups::StageCount;
-use crate::store::dynamodb::items::group::{Room, Standing};
+use crate::store::dynamodb::items::group::{Room, Standing, Why};
 use crate::store::dynamodb::items::keys::{Item, Key};
 use crate::store::dynamodb::items::node::Node;
+use crate::store::dynamodb::items::tombstone::Record;
 use crate::store::dynamodb::memory::Memory;
 use crate::store::dynamodb::requests::{Step, Table};
 use crate::store::dynamodb::setback::{Setback, until_settled};
@@ -56,6 +61,7 @@ pub struct DynamoDb {
     limits: Limits,
     memory: Memory,
     stage: StageCount,
+    ended: EndedCount,
     turns: Turns,
 }
 
@@ -97,6 +103,7 @@ impl DynamoDb {
             limits,
             memory: Memory::new(settings.remember_groups_for, settings.remembered_groups),
             stage: StageCount::unknown(),
+            ended: EndedCount::default(),
             turns: Turns::new(settings.request_timeout),
             settings,
         }
@@ -119,10 +126,10 @@ impl DynamoDb {
         ];
         let mut found = self.read_those("look at a group", &keys).await?.into_iter();
         let mut next = || found.next().flatten();
-        let [standing, node, room, reverse] = [next(), next(), next(), next()];
+        let [record, node, room, reverse] = [next(), next(), next(), next()];
         let group = match remembered {
             Some(group) => group,
-            None => self.admitted(key, standing.as_ref(), now)?,
+            None => self.admitted(key, record.as_ref(), now)?,
         };
         Ok(Seen {
             group,
@@ -153,17 +160,23 @@ impl DynamoDb {
     fn admitted(
         &self,
         key: &GroupKey,
-        standing: Option<&Item>,
+        record: Option<&Item>,
         now: Timestamp,
     ) -> Result<Group, Setback> {
-        let standing = standing.map(Standing::read).transpose()?;
-        let living = standing.filter(|standing| standing.ended.is_none());
-        let admitted = living
-            .ok_or_else(|| Refusal::GroupNotFound(key.clone()))
-            .and_then(|standing| {
-                self.rules.admit(&standing.group, now)?;
-                Ok(standing.group)
-            });
+        let record = record.map(Record::read).transpose()?;
+        let ended = |tombstone| Err(Rules::refuse_ended(key, &tombstone, now));
+        let admitted = match record {
+            Some(Record::Standing(Standing {
+                group, ended: None, ..
+            })) => self.rules.admit(&group, now).map(drop).map(|()| group),
+            Some(Record::Standing(Standing {
+                group,
+                ended: Some((Why::By(end), at)),
+                ..
+            })) => ended(self.rules.tombstone(&group, end, at)),
+            Some(Record::Tombstone(tombstone)) => ended(tombstone),
+            Some(Record::Standing(_)) | None => Err(Refusal::GroupNotFound(key.clone())),
+        };
         match &admitted {
             Ok(group) => self.memory.remember(group),
             Err(_) => self.memory.forget(key),

@@ -8,74 +8,15 @@ use crate::model::status::Readings;
 use crate::model::time::Timestamp;
 use crate::store::Answer;
 use crate::store::dynamodb::ending::{POINTS_HERE, here};
-use crate::store::dynamodb::items::attributes::{number, text};
+use crate::store::dynamodb::items::attributes::text;
 use crate::store::dynamodb::items::group::Room;
 use crate::store::dynamodb::items::keys::{self, Key, NODES};
 use crate::store::dynamodb::items::node::Node;
-use crate::store::dynamodb::items::{count, pointer, points_at, tidy_at};
+use crate::store::dynamodb::items::{pointer, points_at, tidy_at};
 use crate::store::dynamodb::requests::{Search, Step};
+use crate::store::dynamodb::room_change::RoomChange;
 use crate::store::dynamodb::setback::{Setback, until_settled};
 use crate::store::dynamodb::{DynamoDb, Wanted};
-
-/// How a node's coming or going changes its group's room.
-#[derive(Clone, Debug, Default)]
-struct RoomChange {
-    nodes: i64,
-    polls: Option<(bool, String)>,
-}
-
-impl RoomChange {
-    /// From the node's record before to the one after.
-    fn between(before: Option<&Node>, after: &Node) -> Self {
-        let known = |node: &Node| i64::from(node.known());
-        let polled = before.is_some_and(Node::polls);
-        Self {
-            nodes: known(after) - before.map_or(0, known),
-            polls: (polled != after.polls())
-                .then(|| (after.polls(), keys::part(after.id.as_str()))),
-        }
-    }
-
-    fn changes(&self) -> bool {
-        self.nodes != 0 || self.polls.is_some()
-    }
-
-    /// The step; it fails when the room is gone, or full for one more.
-    fn step(&self, group: &GroupKey, most: usize) -> Step {
-        let (mut add, mut delete) = (Vec::new(), Vec::new());
-        if self.nodes != 0 {
-            add.push("#nodes :nodes");
-        }
-        match &self.polls {
-            Some((true, _)) => add.push("#pollers :poller"),
-            Some((false, _)) => delete.push("#pollers :poller"),
-            None => {}
-        }
-        let clause = |word: &str, parts: Vec<&str>| {
-            let parts = parts.join(", ");
-            if parts.is_empty() {
-                parts
-            } else {
-                format!("{word} {parts} ")
-            }
-        };
-        let change = clause("ADD", add) + &clause("DELETE", delete);
-        let mut step = Step::update(Key::room(group), change).when("attribute_exists(#pk)");
-        if self.nodes != 0 {
-            step = step.with(":nodes", number(self.nodes));
-        }
-        if self.nodes > 0 {
-            step = step
-                .when("#nodes < :most")
-                .with(":most", number(count(most)));
-        }
-        if let Some((_, node)) = &self.polls {
-            let node = aws_sdk_dynamodb::types::AttributeValue::Ss(vec![node.clone()]);
-            step = step.with(":poller", node);
-        }
-        step
-    }
-}
 
 /// The step that writes a node's record over the one that was read.
 pub(super) fn put_node(group: &GroupKey, before: Option<&Node>, after: &Node) -> Step {
@@ -102,6 +43,7 @@ fn forget_node(group: &GroupKey, node: &Node) -> (Step, RoomChange) {
         membership: None,
         alive_until: None,
         readings: Readings::default(),
+        reserved: 0,
         ..node.clone()
     };
     let change = RoomChange::between(Some(node), &rest);
@@ -124,34 +66,22 @@ impl DynamoDb {
         room: Option<&Room>,
         now: Timestamp,
     ) -> Result<Vec<Step>, Setback> {
-        let most = self.limits.nodes_per_group;
+        let limit = self.limits.nodes_per_group;
         let mut steps = vec![put_node(group, before, after)];
-        let change = RoomChange::between(before, after);
-        let full = change.nodes > 0 && room.is_some_and(|room| room.nodes >= most);
-        if full {
+        let mut change = RoomChange::between(before, after);
+        if change.seats() && room.is_some_and(|room| room.nodes >= limit) {
             let oldest = self.oldest_dead(group, now).await?;
-            let oldest = oldest.ok_or(Refusal::Full {
-                what: "the group",
-                limit: most,
-            })?;
-            let (step, _) = forget_node(group, &oldest);
-            let unlisted = RoomChange {
-                nodes: 0,
-                polls: oldest
-                    .polls()
-                    .then(|| (false, keys::part(oldest.id.as_str()))),
-            };
+            let what = "the group";
+            let oldest = oldest.ok_or(Refusal::Full { what, limit })?;
+            let (step, left) = forget_node(group, &oldest);
             steps.push(step);
-            steps.push(if unlisted.changes() {
-                unlisted.step(group, most)
-            } else {
-                Step::check(Key::room(group)).when("attribute_exists(#pk)")
-            });
+            change = change.and(left);
             if oldest.membership.is_some() {
                 self.remove_reverse(group, &oldest.id).await?;
             }
-        } else if change.changes() {
-            steps.push(change.step(group, most));
+        }
+        if change.changes() {
+            steps.push(change.step(group, &self.limits));
         } else if before.is_none() {
             steps.push(Step::check(Key::room(group)).when("attribute_exists(#pk)"));
         }
@@ -202,7 +132,8 @@ impl DynamoDb {
             .node
             .clone()
             .unwrap_or_else(|| Node::unknown(node, &seen.group));
-        after.touch(self.rules.member_until(now), now);
+        after.touch(self.rules.member_until(now));
+        after.reserved = self.reserved_by_a_member(&after, &room);
         after.membership = Some((now, use_websocket));
         let mut steps = self
             .seat(key, seen.node.as_ref(), &after, Some(&room), now)
@@ -250,7 +181,7 @@ impl DynamoDb {
         let (step, change) = forget_node(group, &record);
         let mut steps = vec![step];
         if change.changes() {
-            steps.push(change.step(group, self.limits.nodes_per_group));
+            steps.push(change.step(group, &self.limits));
         }
         Ok(steps)
     }
@@ -325,7 +256,7 @@ impl DynamoDb {
             return Ok(false);
         };
         let mut after = before.clone();
-        if after.touch(self.rules.member_until(now), now) {
+        if after.touch(self.rules.member_until(now)) {
             let step = put_node(key, Some(&before), &after);
             let written = self.table.write("renew a node", vec![step]).await;
             if written.is_err() {

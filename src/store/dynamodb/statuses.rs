@@ -6,9 +6,7 @@ use std::sync::Arc;
 use crate::heartbeat::rules::Rules;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
-use crate::model::limits::Limits;
-use crate::model::refusal::Refusal;
-use crate::model::status::{NodeStatus, Readings, SensorData, SharedData};
+use crate::model::status::{NodeStatus, SharedData};
 use crate::model::time::Timestamp;
 use crate::store::Answer;
 use crate::store::dynamodb::items::keys::Key;
@@ -41,13 +39,17 @@ impl DynamoDb {
             .node
             .clone()
             .unwrap_or_else(|| Node::unknown(node, &seen.group));
-        after.touch(self.rules.member_until(now), now);
+        after.touch(self.rules.member_until(now));
         let mut timestamp = self.memory.report_time(key, now);
         if let Some(layer) = after.readings.layers().last() {
             timestamp = timestamp.max(layer.timestamp);
         }
-        fits(&after.readings, data, timestamp, &self.limits)?;
+        let size = after.readings.size_with(data, timestamp);
+        size.within(&self.limits)?;
         after.readings.write(data, timestamp);
+        after.reserved = self
+            .reserved_by_a_report(key, &after, seen.room.as_ref(), now)
+            .await?;
         let steps = self
             .seat(key, seen.node.as_ref(), &after, seen.room.as_ref(), now)
             .await?;
@@ -116,27 +118,4 @@ impl DynamoDb {
             timestamp: all.timestamp,
         }))
     }
-}
-
-/// Whether a node's variables keep within the stage's bounds after a report.
-fn fits(
-    readings: &Readings,
-    data: &[SensorData],
-    timestamp: Timestamp,
-    limits: &Limits,
-) -> Result<(), Refusal> {
-    let size = readings.size_with(data, timestamp);
-    if size.keys > limits.keys_per_node {
-        return Err(Refusal::TooMany {
-            argument: "data",
-            items: limits.keys_per_node,
-        });
-    }
-    if size.bytes > limits.status_bytes {
-        return Err(Refusal::TooLarge {
-            argument: "data",
-            bytes: limits.status_bytes,
-        });
-    }
-    Ok(())
 }

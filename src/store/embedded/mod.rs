@@ -5,12 +5,14 @@
 //! Changes reach the disk in the order in which they happened, and a caller is answered
 //! after its changes are there. Reads are answered from memory.
 
+mod ended;
 mod files;
 mod journal;
 mod log;
 mod records;
 mod room;
 mod state;
+mod statuses;
 mod writer;
 
 use std::path::Path;
@@ -29,8 +31,8 @@ use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::store::embedded::log::NewCall;
 use crate::store::embedded::records::Changes;
-use crate::store::embedded::room::OwnStatus;
 use crate::store::embedded::state::State;
+use crate::store::embedded::statuses::OwnStatus;
 use crate::store::embedded::writer::Writer;
 use crate::store::{Answer, Appended, Ended, Failure, GroupWish, Hosted, Store};
 

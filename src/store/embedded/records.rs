@@ -1,10 +1,10 @@
-//! What stands on disk: one record per group, per node in a group, and per call of
-//! kept events, as JSON under keys whose parts no id can contain.
+//! What stands on disk: one record per group, per node in a group, per call of kept
+//! events, and per ended group that is remembered, as JSON under keys whose parts no id can contain.
 
 use serde::Serialize;
 
 use crate::model::event::Stamp;
-use crate::model::group::{Group, GroupKey};
+use crate::model::group::{Group, GroupKey, Tombstone};
 use crate::model::ids::NodeId;
 use crate::store::embedded::log::LoggedCall;
 use crate::store::embedded::room::NodeRecord;
@@ -18,6 +18,8 @@ pub enum Table {
     Nodes,
     /// Calls by `domain#group#stamp`.
     Calls,
+    /// Tombstones by `domain#group`.
+    Ended,
 }
 
 /// A record to write, or to remove when there is no value.
@@ -40,6 +42,8 @@ pub enum Record {
     Node(GroupKey, NodeId, NodeRecord),
     /// A call of a group.
     Call(GroupKey, LoggedCall),
+    /// A group that ended by itself.
+    Ended(GroupKey, Tombstone),
 }
 
 /// Collects the changes of a stage that is persisted, and nothing otherwise.
@@ -79,6 +83,16 @@ impl Changes {
     /// The group is no more.
     pub fn no_group(&mut self, group: &GroupKey) {
         self.remove(Table::Groups, || group_prefix(group));
+    }
+
+    /// The group has ended and is remembered.
+    pub fn ended(&mut self, group: &GroupKey, tombstone: &Tombstone) {
+        self.put(Table::Ended, || group_prefix(group), tombstone);
+    }
+
+    /// The ended group is remembered no longer.
+    pub fn not_ended(&mut self, group: &GroupKey) {
+        self.remove(Table::Ended, || group_prefix(group));
     }
 
     /// The node is as given.
@@ -159,6 +173,7 @@ pub fn read(table: Table, key: &str, value: &[u8]) -> Result<Record, UnreadableR
             serde_json::from_slice(value).map(|record| Record::Node(group, node, record))
         }
         Table::Calls => serde_json::from_slice(value).map(|call| Record::Call(group, call)),
+        Table::Ended => serde_json::from_slice(value).map(|ended| Record::Ended(group, ended)),
     }
     .map_err(|_| unreadable())
 }

@@ -1,7 +1,6 @@
 //! One group with its nodes and its log.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +10,8 @@ use crate::model::group::{Delivery, Group, GroupKey, Member};
 use crate::model::ids::NodeId;
 use crate::model::limits::Limits;
 use crate::model::refusal::Refusal;
-use crate::model::status::{self, Layer, NodeStatus, Readings, SensorData, SharedData};
+use crate::model::rendered;
+use crate::model::status::Readings;
 use crate::model::time::Timestamp;
 use crate::store::embedded::log::{Found, Log, NewCall};
 use crate::store::embedded::records::Changes;
@@ -63,39 +63,21 @@ pub struct Act<'a> {
     pub by_node: &'a mut HashMap<NodeId, GroupKey>,
 }
 
-/// A member's variables as they stand, to be put together after the lock.
-#[derive(Debug)]
-pub struct OwnStatus {
-    node: NodeId,
-    group: GroupKey,
-    layers: Vec<Layer>,
-}
-
-impl OwnStatus {
-    /// All variables under the newest time.
-    pub fn told(self) -> Option<NodeStatus> {
-        let all = status::merged(&self.layers)?;
-        Some(NodeStatus {
-            node: self.node,
-            group: self.group,
-            data: all.data,
-            timestamp: all.timestamp,
-        })
-    }
-}
-
 /// A group and all that is in it.
 #[derive(Debug)]
 pub struct Room {
     /// The group.
     pub group: Group,
-    /// Its nodes. Members past their time stay until the group ends, so that a
-    /// late heartbeat can bring them back (contract 1.3, sendMemberHeartbeat).
+    /// Its nodes. Those past their time stay until the group ends, so that a late sign of
+    /// life brings them back with their variables (decision D31).
     pub nodes: BTreeMap<NodeId, NodeRecord>,
     /// Its events.
     pub log: Log,
     polled_at: Option<Timestamp>,
-    newest_report: Timestamp,
+    /// The time of the last report.
+    pub(super) newest_report: Timestamp,
+    /// Bytes that all variables take in an answer, those of nodes past their time included.
+    pub(super) status_bytes: usize,
 }
 
 impl Room {
@@ -108,6 +90,7 @@ impl Room {
             log: Log::default(),
             polled_at: None,
             newest_report,
+            status_bytes: 0,
         }
     }
 
@@ -118,48 +101,57 @@ impl Room {
         use_websocket: Option<bool>,
         act: &mut Act<'_>,
     ) -> Result<(), Refusal> {
-        let record = seat(&mut self.nodes, &self.group.key, node, act)?;
-        // Readings of a node past its time are no longer told, so they must not come back.
-        if !Rules::node_alive(record.alive_until, act.now) {
-            record.readings = Readings::default();
-        }
+        let group = self.group.key.clone();
+        let record = self.seat(node, act)?;
         record.membership = Some(Membership {
             joined_at: act.now,
             use_websocket,
         });
         record.alive_until = act.rules.member_until(act.now);
-        act.changes.node(&self.group.key, node, record);
+        act.changes.node(&group, node, record);
         Ok(())
     }
 
-    /// Writes the node's variables and answers their time.
-    pub fn report(
+    /// The node's record, made if the group has room for it. A full group first forgets a
+    /// node past its time.
+    pub(super) fn seat(
         &mut self,
         node: &NodeId,
-        data: &SharedData,
         act: &mut Act<'_>,
-    ) -> Result<Timestamp, Refusal> {
-        // A report never carries an earlier time than one before it, even if the clock steps back.
-        let timestamp = act.now.max(self.newest_report);
-        // Looked at before a seat is taken: a refusal must not cost anybody theirs.
-        check_size(&Readings::default(), data, timestamp, act.limits)?;
-        let record = seat(&mut self.nodes, &self.group.key, node, act)?;
-        // Readings of a node past its time are no longer told, so they must not come back.
-        if !Rules::node_alive(record.alive_until, act.now) {
-            record.readings = Readings::default();
+    ) -> Result<&mut NodeRecord, Refusal> {
+        let limit = act.limits.nodes_per_group;
+        if !self.nodes.contains_key(node) && self.nodes.len() >= limit {
+            let dead = self
+                .nodes
+                .iter()
+                .filter(|(_, record)| !Rules::node_alive(record.alive_until, act.now));
+            let oldest = dead
+                .min_by_key(|(_, record)| record.alive_until)
+                .map(|(node, _)| node.clone());
+            let oldest = oldest.ok_or(Refusal::Full {
+                what: "the group",
+                limit,
+            })?;
+            self.forget(&oldest, act.changes);
+            if act.by_node.get(&oldest) == Some(&self.group.key) {
+                act.by_node.remove(&oldest);
+            }
         }
-        check_size(&record.readings, data, timestamp, act.limits)?;
-        record.readings.write(data, timestamp);
-        record.alive_until = act.rules.member_until(act.now);
-        act.changes.node(&self.group.key, node, record);
-        self.newest_report = timestamp;
-        Ok(timestamp)
+        let fresh = || NodeRecord {
+            membership: None,
+            alive_until: act.now,
+            readings: Readings::default(),
+        };
+        Ok(self.nodes.entry(node.clone()).or_insert_with(fresh))
     }
 
     /// Puts back a persisted node.
     pub fn restore(&mut self, node: NodeId, record: NodeRecord) {
         let newest = record.readings.layers().last().map(|layer| layer.timestamp);
         self.newest_report = self.newest_report.max(newest.unwrap_or(self.newest_report));
+        self.status_bytes += record
+            .readings
+            .rendered(rendered::row(&self.group.key, &node));
         self.nodes.insert(node, record);
     }
 
@@ -168,9 +160,6 @@ impl Room {
         if let Some(record) = self.nodes.get_mut(node) {
             let until = act.rules.member_until(act.now);
             if record.alive_until != until {
-                if !Rules::node_alive(record.alive_until, act.now) {
-                    record.readings = Readings::default();
-                }
                 record.alive_until = until;
                 act.changes.node(&self.group.key, node, record);
             }
@@ -191,7 +180,9 @@ impl Room {
 
     /// Forgets the node.
     pub fn forget(&mut self, node: &NodeId, changes: &mut Changes) {
-        if self.nodes.remove(node).is_some() {
+        if let Some(record) = self.nodes.remove(node) {
+            let row = rendered::row(&self.group.key, node);
+            self.status_bytes -= record.readings.rendered(row);
             changes.no_node(&self.group.key, node);
         }
     }
@@ -203,37 +194,6 @@ impl Room {
             changes.no_node(&self.group.key, node);
         }
         self.log.forget_all(&self.group.key, changes);
-    }
-
-    /// Every living node's variables.
-    pub fn statuses(&self, now: Timestamp) -> Vec<NodeStatus> {
-        let living = self
-            .nodes
-            .iter()
-            .filter(|(_, record)| Rules::node_alive(record.alive_until, now));
-        living
-            .flat_map(|(node, record)| {
-                record.readings.layers().iter().map(|layer| NodeStatus {
-                    node: node.clone(),
-                    group: self.group.key.clone(),
-                    data: Arc::clone(&layer.data),
-                    timestamp: layer.timestamp,
-                })
-            })
-            .collect()
-    }
-
-    /// All variables of a living member, still shared with the store.
-    pub fn status_of(&self, node: &NodeId, now: Timestamp) -> Option<OwnStatus> {
-        let record = self.nodes.get(node)?;
-        record
-            .membership
-            .filter(|_| Rules::node_alive(record.alive_until, now))?;
-        Some(OwnStatus {
-            node: node.clone(),
-            group: self.group.key.clone(),
-            layers: record.readings.layers().to_vec(),
-        })
     }
 
     /// The living members.
@@ -273,61 +233,4 @@ impl Room {
                     && Rules::node_alive(record.alive_until, now)
             })
     }
-}
-
-/// Refuses what would make the readings too many or too large.
-fn check_size(
-    readings: &Readings,
-    data: &[SensorData],
-    timestamp: Timestamp,
-    limits: &Limits,
-) -> Result<(), Refusal> {
-    let size = readings.size_with(data, timestamp);
-    if size.keys > limits.keys_per_node {
-        Err(Refusal::TooMany {
-            argument: "data",
-            items: limits.keys_per_node,
-        })
-    } else if size.bytes > limits.status_bytes {
-        Err(Refusal::TooLarge {
-            argument: "data",
-            bytes: limits.status_bytes,
-        })
-    } else {
-        Ok(())
-    }
-}
-
-/// The node's record, made if the group has room for it. A full group first forgets a
-/// node past its time.
-fn seat<'a>(
-    nodes: &'a mut BTreeMap<NodeId, NodeRecord>,
-    group: &GroupKey,
-    node: &NodeId,
-    act: &mut Act<'_>,
-) -> Result<&'a mut NodeRecord, Refusal> {
-    let limit = act.limits.nodes_per_group;
-    if !nodes.contains_key(node) && nodes.len() >= limit {
-        let dead = nodes
-            .iter()
-            .filter(|(_, record)| !Rules::node_alive(record.alive_until, act.now));
-        let oldest = dead
-            .min_by_key(|(_, record)| record.alive_until)
-            .map(|(node, _)| node.clone());
-        let oldest = oldest.ok_or(Refusal::Full {
-            what: "the group",
-            limit,
-        })?;
-        nodes.remove(&oldest);
-        act.changes.no_node(group, &oldest);
-        if act.by_node.get(&oldest) == Some(group) {
-            act.by_node.remove(&oldest);
-        }
-    }
-    let fresh = || NodeRecord {
-        membership: None,
-        alive_until: act.now,
-        readings: Readings::default(),
-    };
-    Ok(nodes.entry(node.clone()).or_insert_with(fresh))
 }

@@ -12,9 +12,11 @@ use crate::model::limits::Limits;
 use crate::model::refusal::Refusal;
 use crate::model::status::{NodeStatus, SharedData};
 use crate::model::time::Timestamp;
+use crate::store::embedded::ended::EndedGroups;
 use crate::store::embedded::log::{Found, NewCall};
 use crate::store::embedded::records::{Change, Changes, Record};
-use crate::store::embedded::room::{Act, OwnStatus, Room, Taken};
+use crate::store::embedded::room::{Act, Room, Taken};
+use crate::store::embedded::statuses::OwnStatus;
 use crate::store::{Ended, GroupWish, Hosted};
 
 /// The circumstances of a call; a macro, so that only these fields are borrowed.
@@ -41,6 +43,7 @@ pub struct State {
     by_name: BTreeMap<GroupName, BTreeSet<GroupKey>>,
     /// The one group that each member is in (decision D11).
     by_node: HashMap<NodeId, GroupKey>,
+    ended: EndedGroups,
     changes: Changes,
 }
 
@@ -55,6 +58,7 @@ impl State {
             by_domain: BTreeMap::new(),
             by_name: BTreeMap::new(),
             by_node: HashMap::new(),
+            ended: EndedGroups::default(),
             changes,
         }
     }
@@ -67,6 +71,7 @@ impl State {
         self.by_domain.clear();
         self.by_name.clear();
         self.by_node.clear();
+        self.ended.clear();
         for record in records {
             self.restore(record);
         }
@@ -88,6 +93,7 @@ impl State {
                     room.log.restore(call);
                 }
             }
+            Record::Ended(key, tombstone) => self.ended.restore(key, tombstone),
         }
     }
 
@@ -124,11 +130,9 @@ impl State {
                 .rooms
                 .get(&group)
                 .and_then(|room| self.rules.end_of(&room.group, now));
-            self.remove(&group);
-            Ended {
-                group,
-                end: end.unwrap_or(End::Replaced),
-            }
+            let end = end.unwrap_or(End::Replaced);
+            self.end(&group, end, now);
+            Ended { group, end }
         });
         let in_domain = self.by_domain.get(&wish.domain).map_or(0, BTreeSet::len);
         for (what, held, limit) in [
@@ -199,7 +203,7 @@ impl State {
         use_websocket: Option<bool>,
         now: Timestamp,
     ) -> Result<Group, Refusal> {
-        let room = admitted(&mut self.rooms, &self.rules, group, now)?;
+        let room = admitted(&mut self.rooms, &self.ended, &self.rules, group, now)?;
         room.join(node, use_websocket, &mut act!(self, now))?;
         let joined = room.group.clone();
         let former = self.by_node.insert(node.clone(), group.clone());
@@ -229,7 +233,7 @@ impl State {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let dead = |_| Refusal::GroupNotFound(group.clone());
-        let room = admitted(&mut self.rooms, &self.rules, group, now).map_err(dead)?;
+        let room = admitted(&mut self.rooms, &self.ended, &self.rules, group, now).map_err(dead)?;
         let live = self.rules.admit(&room.group, now).map_err(dead)?;
         live.hosted_by(host)
             .map_err(|real| Refusal::NotTheHostToDissolve {
@@ -247,7 +251,7 @@ impl State {
         host: &NodeId,
         now: Timestamp,
     ) -> Result<Group, Refusal> {
-        let room = admitted(&mut self.rooms, &self.rules, group, now)?;
+        let room = admitted(&mut self.rooms, &self.ended, &self.rules, group, now)?;
         self.rules
             .admit(&room.group, now)?
             .hosted_by(host)
@@ -265,7 +269,7 @@ impl State {
         node: &NodeId,
         now: Timestamp,
     ) -> Result<Timestamp, Refusal> {
-        let room = admitted(&mut self.rooms, &self.rules, group, now)?;
+        let room = admitted(&mut self.rooms, &self.ended, &self.rules, group, now)?;
         if room.touch_member(node, &mut act!(self, now)) {
             Ok(self.rules.member_until(now))
         } else {
@@ -281,7 +285,7 @@ impl State {
         data: SharedData,
         now: Timestamp,
     ) -> Result<NodeStatus, Refusal> {
-        let room = admitted(&mut self.rooms, &self.rules, group, now)?;
+        let room = admitted(&mut self.rooms, &self.ended, &self.rules, group, now)?;
         let timestamp = room.report(node, &data, &mut act!(self, now))?;
         Ok(NodeStatus {
             node: node.clone(),
@@ -313,13 +317,19 @@ impl State {
 
     /// See [`Store::append`](crate::store::Store::append).
     pub fn append(&mut self, new: &NewCall, now: Timestamp) -> Result<Taken, Refusal> {
-        let room = admitted(&mut self.rooms, &self.rules, &new.call.group, now)?;
+        let room = admitted(
+            &mut self.rooms,
+            &self.ended,
+            &self.rules,
+            &new.call.group,
+            now,
+        )?;
         room.append(new, &mut act!(self, now))
     }
 
     /// See [`Store::events_since`](crate::store::Store::events_since).
     pub fn events_since(&mut self, group: &GroupKey, since: Since<'_>, now: Timestamp) -> Found {
-        match admitted(&mut self.rooms, &self.rules, group, now) {
+        match admitted(&mut self.rooms, &self.ended, &self.rules, group, now) {
             Ok(room) => room.events_since(since, &self.rules, now),
             Err(_) => Found::default(),
         }
@@ -337,9 +347,10 @@ impl State {
                 None => room.log.forget_expired(key, &mut act!(self, now)),
             }
         }
-        for Ended { group, .. } in &ended {
-            self.remove(group);
+        for Ended { group, end } in &ended {
+            self.end(group, *end, now);
         }
+        self.ended.forget_due(now, &mut self.changes);
         ended
     }
 
@@ -362,6 +373,17 @@ impl State {
             .or_default()
             .insert(key.clone());
         self.rooms.insert(key, Room::new(group));
+    }
+
+    /// Removes a group that ended by itself, and remembers that it did (decision D30).
+    fn end(&mut self, key: &GroupKey, end: End, now: Timestamp) {
+        if let Some(room) = self.rooms.get(key) {
+            let tombstone = self.rules.tombstone(&room.group, end, now);
+            let limit = self.limits.ended_groups;
+            let changes = &mut self.changes;
+            self.ended.remember(key.clone(), tombstone, limit, changes);
+            self.remove(key);
+        }
     }
 
     fn remove(&mut self, key: &GroupKey) {
@@ -396,13 +418,17 @@ impl State {
 /// The room of a living group: the check of contract 1.2.
 fn admitted<'a>(
     rooms: &'a mut HashMap<GroupKey, Room>,
+    ended: &EndedGroups,
     rules: &Rules,
     group: &GroupKey,
     now: Timestamp,
 ) -> Result<&'a mut Room, Refusal> {
-    let room = rooms
-        .get_mut(group)
-        .ok_or_else(|| Refusal::GroupNotFound(group.clone()))?;
+    let Some(room) = rooms.get_mut(group) else {
+        return Err(match ended.get(group) {
+            Some(tombstone) => Rules::refuse_ended(group, tombstone, now),
+            None => Refusal::GroupNotFound(group.clone()),
+        });
+    };
     rules.admit(&room.group, now)?;
     Ok(room)
 }

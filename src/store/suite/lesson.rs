@@ -17,6 +17,7 @@ pub struct Told {
     found: Vec<Group>,
     rooms: Vec<Room>,
     own: Vec<Option<NodeStatus>>,
+    refused: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +37,7 @@ struct Room {
     events: Vec<Event>,
 }
 
-/// Two groups live, one is dissolved; nodes join, report, fire, record, move and leave.
+/// Two groups live, one is dissolved, one's time is up; nodes join, report, fire, record, move and leave.
 pub async fn live_through_a_lesson<S: Store>(store: &S) -> Told {
     let class = Class::new(store);
     let wish = GroupWish {
@@ -79,11 +80,19 @@ pub async fn live_through_a_lesson<S: Store>(store: &S) -> Told {
         .dissolve(&over.key, &over.host, at(7))
         .await
         .unwrap();
+    let short = GroupWish {
+        lifetime: 1,
+        ..class.wish("short")
+    };
+    let short = class.made(short, START).await;
+    store.reap(second(2)).await.unwrap();
     class.renews(&heard, second(2)).await;
     let asked = Asked {
         domain: class.domain.clone(),
         prefix: class.own("ねこ🐱%@"),
-        groups: [&polling, &heard, &over].map(|g| g.key.clone()).to_vec(),
+        groups: [&polling, &heard, &over, &short]
+            .map(|g| g.key.clone())
+            .to_vec(),
         nodes: ["先生", "teacher", "a", "b", "c", "d"]
             .map(|n| class.node(n))
             .to_vec(),
@@ -91,6 +100,8 @@ pub async fn live_through_a_lesson<S: Store>(store: &S) -> Told {
     };
     let told = tell(store, asked).await;
     assert_eq!((told.listed.len(), told.found.len()), (2, 1));
+    assert!(told.refused[2].starts_with("Group not found: "));
+    assert!(told.refused[3].starts_with("Group expired: "));
     assert!(!told.rooms[0].events.is_empty() && told.rooms[2].events.is_empty());
     told
 }
@@ -125,6 +136,13 @@ async fn tell<S: Store>(store: &S, asked: Asked) -> Told {
     for node in &asked.nodes {
         own.push(store.status_of(node, now).await.unwrap());
     }
+    let mut refused = Vec::new();
+    for group in &asked.groups {
+        // A stranger may not renew, and is told why there is nothing to renew.
+        let stranger = NodeId::parse("nodeId", "nobody").unwrap();
+        let renewed = store.renew(group, &stranger, now).await;
+        refused.push(renewed.unwrap_err().to_string());
+    }
     let listed = store.groups_in(&asked.domain, now).await.unwrap();
     let found = store.groups_named(&asked.prefix, 10, now).await.unwrap();
     Told {
@@ -133,5 +151,6 @@ async fn tell<S: Store>(store: &S, asked: Asked) -> Told {
         found,
         rooms,
         own,
+        refused,
     }
 }

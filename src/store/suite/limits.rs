@@ -3,9 +3,11 @@
 use futures_util::future::join_all;
 
 use crate::model::event::{Channel, EventInput};
-use crate::model::group::Group;
+use crate::model::group::{Group, GroupKey};
 use crate::model::refusal::Refusal;
-use crate::store::suite::class::{Class, data, domain, event, keyed, refusal};
+use crate::model::rendered;
+use crate::model::time::Timestamp;
+use crate::store::suite::class::{Class, data, domain, event, keyed, kind_and_text, refusal};
 use crate::store::suite::{LIMITS, START, TIMES, at, second, sentences};
 use crate::store::{GroupWish, Store};
 
@@ -15,6 +17,8 @@ sentences! {
     a_full_group_forgets_a_node_past_its_time_first,
     a_node_with_too_many_variables_keeps_the_earlier_ones,
     a_node_with_too_large_variables_keeps_the_earlier_ones,
+    a_group_of_too_many_bytes_of_variables_refuses_and_keeps_the_earlier_ones,
+    variables_of_nodes_past_their_time_make_way_for_those_of_the_living,
     a_log_of_too_many_bytes_refuses_and_keeps_the_earlier_events,
     a_log_of_too_many_calls_refuses_and_keeps_the_earlier_events,
 }
@@ -174,6 +178,90 @@ async fn a_node_with_too_large_variables_keeps_the_earlier_ones<S: Store>(class:
     assert!(
         told.iter().all(|(node, ..)| node == "k"),
         "a refused guest is told"
+    );
+}
+
+/// Bytes that the statuses told of a group take in an answer.
+async fn told_bytes<S: Store>(class: &Class<'_, S>, group: &GroupKey, now: Timestamp) -> usize {
+    let told = class.store.statuses(group, now).await.unwrap();
+    let data = told.iter().flat_map(|status| status.data.iter());
+    let rows = told.iter().map(|status| rendered::row(group, &status.node));
+    rows.sum::<usize>() + data.map(rendered::datum).sum::<usize>()
+}
+
+/// Has nodes of this kind report until the group's variables are full; says how many did.
+async fn fills<S: Store>(
+    class: &Class<'_, S>,
+    group: &GroupKey,
+    kind: &str,
+    now: Timestamp,
+) -> usize {
+    // As JSON it takes twice the bytes.
+    let large = "\n".repeat(LIMITS.status_bytes / 2);
+    for n in 0..LIMITS.nodes_per_group {
+        let pairs = data(&[("k", &large)]);
+        let node = format!("{kind}{n:02}");
+        if let Err(error) = class.try_report(group, &node, pairs, now).await {
+            let full = "the group's variables are full: at most 1550000 bytes".to_owned();
+            let told = kind_and_text(&refusal::<()>(Err(error)));
+            assert_eq!(told, ("LimitExceeded", full));
+            return n;
+        }
+    }
+    panic!("it is never full");
+}
+
+async fn a_group_of_too_many_bytes_of_variables_refuses_and_keeps_the_earlier_ones<S: Store>(
+    class: Class<'_, S>,
+) {
+    let group = class.group("h").await.key;
+    let most = LIMITS.status_bytes_per_group;
+    let fit = fills(&class, &group, "n", START).await;
+    let told = class.statuses(&group, START).await;
+    assert_eq!(told.len(), fit, "a refused node has no status");
+    let bytes = told_bytes(&class, &group, START).await;
+    assert!(bytes <= most && bytes > most / 10 * 8, "{bytes} of {most}");
+    // Whoever is in may change what it has, and say less so that another fits.
+    class.reports(&group, "n00", &[("k", "small")], at(1)).await;
+    class.reports(&group, "n01", &[("k", "small")], at(1)).await;
+    let large = "\n".repeat(LIMITS.status_bytes / 2);
+    class.reports(&group, "late", &[("k", &large)], at(2)).await;
+    class.store.leave(&group, &class.node("n02")).await.unwrap();
+    class
+        .reports(&group, "later", &[("k", &large)], at(3))
+        .await;
+    assert!(told_bytes(&class, &group, at(3)).await <= most);
+}
+
+async fn variables_of_nodes_past_their_time_make_way_for_those_of_the_living<S: Store>(
+    class: Class<'_, S>,
+) {
+    let group = class.group("h").await;
+    let key = &group.key;
+    class.joins(key, "n00", START).await;
+    let fit = fills(&class, key, "n", START).await;
+    // The last one that fits is heard of once more, so that it is the youngest of the dead.
+    let youngest = format!("n{:02}", fit - 1);
+    class.reports(key, &youngest, &[], second(10)).await;
+    class.renews(&group, second(50)).await;
+    let late = second(TIMES.member_ttl + 11);
+    assert_eq!(class.statuses(key, late).await, []);
+    let large = "\n".repeat(LIMITS.status_bytes / 2);
+    class.reports(key, "late", &[("k", &large)], late).await;
+    class.reports(key, &youngest, &[], late).await;
+    let told = class.statuses(key, late).await;
+    let nodes: Vec<_> = told.iter().map(|(node, ..)| node.as_str()).collect();
+    assert_eq!(nodes, ["late", youngest.as_str()], "the others are hidden");
+    assert!(told_bytes(&class, key, late).await > LIMITS.status_bytes * 2);
+    class
+        .store
+        .beat(key, &class.node("n00"), late)
+        .await
+        .unwrap();
+    let oldest = class.status_of("n00", late).await;
+    assert_eq!(
+        oldest, None,
+        "the longest silent made way, and is still a member"
     );
 }
 

@@ -6,6 +6,7 @@
 
 mod class;
 mod delivery;
+mod ended;
 mod ends;
 mod events;
 mod groups;
@@ -37,9 +38,11 @@ pub const LIMITS: Limits = Limits {
     nodes_per_group: 50,
     keys_per_node: 40,
     status_bytes: 32 * 1024,
+    status_bytes_per_group: 1_550_000,
     events_per_call: 1_000,
     calls_per_group: 200,
     event_bytes_per_group: 2 * 1024 * 1024,
+    ended_groups: 400,
 };
 
 /// The times of a store under test.
@@ -70,6 +73,7 @@ where
     groups::say_all(&store, &mut hearing).await;
     search::say_all(&store, &mut hearing).await;
     ends::say_all(&store, &mut hearing).await;
+    ended::say_all(&store, &mut hearing).await;
     nodes::say_all(&store, &mut hearing).await;
     statuses::say_all(&store, &mut hearing).await;
     events::say_all(&store, &mut hearing).await;
@@ -79,6 +83,10 @@ where
     let empty = make().await;
     let alone = limits::a_full_stage_refuses_new_groups_only(Class::new(&empty));
     hearing.say("a_full_stage", Box::pin(alone)).await;
+    let empty = make().await;
+    let alone =
+        ended::no_more_ended_groups_are_remembered_than_the_bound_allows(Class::new(&empty));
+    hearing.say("remembered_ends", Box::pin(alone)).await;
     assert!(
         hearing.broken.is_empty(),
         "{} of {} sentences do not hold: {:#?}",

@@ -20,8 +20,9 @@ sentences! {
     a_beat_answers_until_when_it_counts,
     every_sign_of_life_renews_membership_and_status,
     a_renew_is_a_sign_of_life_of_the_host,
-    a_sign_of_life_after_the_ttl_brings_back_no_readings,
-    a_late_renew_brings_back_no_readings_of_the_host,
+    a_sign_of_life_after_the_ttl_brings_back_the_variables,
+    a_late_renew_brings_back_the_hosts_variables,
+    a_node_that_slept_until_just_before_the_end_wakes_with_its_variables,
     only_members_have_a_beat,
     a_report_makes_no_member,
     an_event_makes_no_member,
@@ -171,36 +172,59 @@ async fn a_renew_is_a_sign_of_life_of_the_host<S: Store>(class: Class<'_, S>) {
     assert_eq!(class.statuses(&group.key, late).await, [told]);
 }
 
-async fn a_sign_of_life_after_the_ttl_brings_back_no_readings<S: Store>(class: Class<'_, S>) {
+async fn a_sign_of_life_after_the_ttl_brings_back_the_variables<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await;
     let key = &group.key;
-    for node in SIGNS {
+    for node in SIGNS.into_iter().chain(["silent"]) {
         class.joins(key, node, START).await;
         class.reports(key, node, &[("old", "1")], START).await;
     }
     class.renews(&group, second(50)).await;
     let late = second(TIMES.member_ttl + 5);
     assert_eq!(class.members(key, late).await, [""; 0]);
+    assert_eq!(class.statuses(key, late).await, []);
     for sign in SIGNS {
+        assert_eq!(class.status_of(sign, late).await, None);
         gives(&class, sign, key, late).await;
     }
     let mut signs = SIGNS.to_vec();
     signs.sort_unstable();
     assert_eq!(class.members(key, late).await, signs);
-    let said = ("report".to_owned(), 65_000, "new=2".to_owned());
-    assert_eq!(class.statuses(key, late).await, from_ref(&said));
-    assert_eq!(class.status_of("report", late).await, Some(said));
-    assert_eq!(class.status_of("join", late).await, None);
+    let old = |node: &str| (node.to_owned(), 0, "old=1".to_owned());
+    let mut told: Vec<_> = signs.iter().map(|node| old(node)).collect();
+    told.push(("report".to_owned(), 65_000, "new=2".to_owned()));
+    assert_eq!(class.statuses(key, late).await, told);
+    assert_eq!(class.status_of("join", late).await, Some(old("join")));
 }
 
-async fn a_late_renew_brings_back_no_readings_of_the_host<S: Store>(class: Class<'_, S>) {
+async fn a_late_renew_brings_back_the_hosts_variables<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await;
     let key = &group.key;
     class.reports(key, "h", &[("old", "1")], START).await;
     let late = second(TIMES.member_ttl);
     assert_eq!(class.statuses(key, late).await, []);
     class.renews(&group, late).await;
-    assert_eq!(class.statuses(key, late).await, []);
+    let told = ("h".to_owned(), 0, "old=1".to_owned());
+    assert_eq!(class.statuses(key, late).await, [told]);
+}
+
+async fn a_node_that_slept_until_just_before_the_end_wakes_with_its_variables<S: Store>(
+    class: Class<'_, S>,
+) {
+    let group = class.group("h").await;
+    let key = &group.key;
+    class.joins(key, "k", START).await;
+    class.reports(key, "k", &[("old", "1")], START).await;
+    for beat in (1..).map(|n| n * 50).take_while(|s| *s < 300) {
+        class.renews(&group, second(beat)).await;
+        class.store.reap(second(beat)).await.unwrap();
+        assert_eq!(class.statuses(key, second(beat + 20)).await, []);
+    }
+    let late = second(TIMES.max_connection);
+    class.store.beat(key, &class.node("k"), late).await.unwrap();
+    let told = ("k".to_owned(), 0, "old=1".to_owned());
+    assert_eq!(class.statuses(key, late).await, from_ref(&told));
+    assert_eq!(class.status_of("k", late).await, Some(told));
 }
 
 async fn has_no_beat<S: Store>(class: &Class<'_, S>, key: &GroupKey, node: &NodeId) {

@@ -42,7 +42,8 @@ impl Why {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, Unreadable> {
+    /// Reads it back.
+    pub fn parse(text: &str) -> Result<Self, Unreadable> {
         [End::HostSilent, End::TimeUp, End::Replaced]
             .map(Self::By)
             .into_iter()
@@ -151,6 +152,8 @@ pub fn polling(delivery: Delivery) -> Value {
 pub struct Room {
     /// How many nodes are known.
     pub nodes: usize,
+    /// Bytes of an answer that are kept for the nodes' variables (decision D24).
+    pub status_bytes: usize,
     /// Whether the group's delivery is polling.
     pub polling: bool,
     /// Until when a poll counts (decision D13).
@@ -188,6 +191,7 @@ impl Room {
         };
         Ok(Self {
             nodes: item.number("nodes")?,
+            status_bytes: item.maybe_number("statusBytes")?.unwrap_or(0),
             polling: item.flag("polling")?,
             polled_until: item
                 .maybe_number("polledUntil")?

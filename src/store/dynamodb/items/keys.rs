@@ -10,6 +10,7 @@
 //! | reverse | `NODE#{node}` | `METADATA` |
 //! | host lock (decision D4) | `HOST#{host}#DOMAIN#{domain}` | `LOCK` |
 //! | watch: when to look for the group's end | `ENDS` | `{second}#{domain}#{group}` |
+//! | when to forget a group that has ended (decision D30) | `ENDED` | the same |
 //!
 //! A domain's partition holds groups only, so listing reads nothing else (decision D8).
 
@@ -32,6 +33,8 @@ const LONGEST_PART: usize = 200;
 
 /// The partition of all watches.
 pub const WATCHES: &str = "ENDS";
+/// The partition that says when ended groups are forgotten.
+pub const ENDED: &str = "ENDED";
 /// What every node's sort key begins with.
 pub const NODES: &str = "NODE#";
 /// What every group's sort key begins with.
@@ -93,6 +96,12 @@ impl Key {
     pub fn watch(group: &GroupKey, second: i64) -> Self {
         let (domain, id) = (part(group.domain.as_str()), part(group.id.as_str()));
         Self::new(WATCHES, format!("{}#{domain}#{id}", watch_time(second)))
+    }
+
+    /// When to forget a group that has ended.
+    pub fn forget(group: &GroupKey, second: i64) -> Self {
+        let Self { sk, .. } = Self::watch(group, second);
+        Self::new(ENDED, sk)
     }
 
     /// A place that never holds anything.
@@ -202,18 +211,20 @@ pub mod tests {
             Key::reverse(&node),
             Key::lock(&node, &key.domain),
             Key::watch(&key, 1_800_000_000),
+            Key::forget(&key, 1_800_000_000),
             Key::nowhere(),
         ]
     }
 
     /// What of the three ids each of [`every_key`] is made of.
-    const PARTS: [[bool; 3]; 8] = [
+    const PARTS: [[bool; 3]; 9] = [
         [true, true, false],
         [true, true, false],
         [true, true, true],
         [true, true, false],
         [false, false, true],
         [true, false, true],
+        [true, true, false],
         [true, true, false],
         [false, false, false],
     ];

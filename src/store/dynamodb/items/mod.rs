@@ -8,6 +8,7 @@ pub mod keys;
 pub mod node;
 #[cfg(test)]
 mod tests;
+pub mod tombstone;
 
 use crate::model::event::{Cursor, Stamp};
 use crate::model::group::{Group, GroupKey};

@@ -13,7 +13,7 @@ use crate::model::status::{Layer, Readings, SensorData};
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::items::attributes::{Reader, Unreadable, list, map, number, text};
 use crate::store::dynamodb::items::keys::{Item, Key};
-use crate::store::dynamodb::items::{cursor, pointer, tidy_at};
+use crate::store::dynamodb::items::{count, cursor, pointer, tidy_at};
 
 /// What is known of a node in a group: one record, so that a report or a sign of life
 /// is one write.
@@ -27,8 +27,10 @@ pub struct Node {
     pub membership: Option<(Timestamp, Option<bool>)>,
     /// Until when it counts; none for one that neither joined nor reported.
     pub alive_until: Option<Timestamp>,
-    /// What it reported.
+    /// What it reported. It waits hidden while the node is past its time (decision D31).
     pub readings: Readings,
+    /// Bytes of an answer that the room keeps for them: at least what they take.
+    pub reserved: usize,
     /// Its calls within the event TTL that can be told from a repetition (decision D15).
     pub calls: Vec<Remembered>,
     /// When the table may tidy it.
@@ -55,6 +57,7 @@ impl Node {
             membership: None,
             alive_until: None,
             readings: Readings::default(),
+            reserved: 0,
             calls: Vec::new(),
             tidy_at: tidy_at(group),
         }
@@ -76,12 +79,8 @@ impl Node {
         matches!(self.membership, Some((_, Some(false))))
     }
 
-    /// Renews its time and says whether that changed anything. Readings of a node past
-    /// its time are no longer told, so they must not come back.
-    pub fn touch(&mut self, until: Timestamp, now: Timestamp) -> bool {
-        if !self.alive(now) {
-            self.readings = Readings::default();
-        }
+    /// Renews its time and says whether that changed anything.
+    pub fn touch(&mut self, until: Timestamp) -> bool {
         self.alive_until.replace(until) != Some(until)
     }
 
@@ -110,6 +109,9 @@ impl Node {
         if !self.readings.layers().is_empty() {
             put("status", list(self.readings.layers().iter().map(layer)));
         }
+        if self.reserved > 0 {
+            put("reserved", number(count(self.reserved)));
+        }
         if !self.calls.is_empty() {
             put("calls", list(self.calls.iter().map(remembered)));
         }
@@ -135,6 +137,7 @@ impl Node {
                 .maybe_number("aliveUntil")?
                 .map(Timestamp::from_seconds),
             readings: Readings::from(layers),
+            reserved: item.maybe_number("reserved")?.unwrap_or(0),
             calls: item
                 .items("calls")?
                 .map(read_remembered)

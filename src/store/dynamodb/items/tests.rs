@@ -6,9 +6,10 @@ use super::events::Stretch;
 use super::group::{Room, Standing, Why};
 use super::keys::tests::id;
 use super::node::{Node, Remembered};
+use super::tombstone::{self, Record};
 use super::*;
 use crate::model::event::EventInput;
-use crate::model::group::{Delivery, End};
+use crate::model::group::{Delivery, End, Tombstone};
 use crate::model::ids::{GroupName, NodeId};
 use crate::model::status::{Readings, SensorData};
 
@@ -60,6 +61,18 @@ proptest! {
     }
 
     #[test]
+    fn a_tombstone_comes_back_and_names_nobody(group in group(), end in 0usize..3, until in moment()) {
+        let end = [End::HostSilent, End::TimeUp, End::Replaced][end];
+        let kept = Tombstone { end, expires_at: group.expires_at, until };
+        let item = tombstone::item(&group.key, &kept);
+        for gone in ["name", "hostId", "gsi_pk", "gsi2_pk"] {
+            prop_assert!(!item.contains_key(gone));
+        }
+        prop_assert_eq!(Record::read(&item), Ok(Record::Tombstone(kept)));
+        prop_assert_eq!(points_at(&tombstone::due(&group.key, &kept)), Ok(group.key));
+    }
+
+    #[test]
     fn a_room_comes_back(group in group(), polling in any::<bool>(), nodes in 0usize..1000) {
         let room = Room { nodes, polling, ..Room::default() };
         prop_assert_eq!(Room::read(&room.item(&group)), Ok(room));
@@ -79,11 +92,15 @@ proptest! {
             membership: joined.map(|asked| (at, asked)),
             alive_until: Some(Timestamp::from_seconds(at.seconds())),
             readings,
+            reserved: usize::try_from(at.seconds()).unwrap(),
             calls: vec![Remembered { fingerprint: vec![0, 7, 255], last, taken_by: "n".into() }],
             ..Node::unknown(&node_id(&node), &group)
         };
         let item = node.item(&group.key);
         prop_assert!(!item.contains_key("gsi_pk"), "only groups stand in the indexes");
+        // The table tidies nothing before the group's end: a sleeping node wakes with its
+        // variables (decision D31).
+        prop_assert!(node.tidy_at > group.expires_at.seconds());
         prop_assert_eq!(Node::read(&item), Ok(node));
         prop_assert_eq!(points_at(&item), Ok(group.key));
     }

@@ -31,9 +31,12 @@ const LIMITS: Limits = Limits {
     nodes_per_group: 3,
     keys_per_node: 4,
     status_bytes: 60,
+    // Stores may call a group full a little sooner or later: no lesson gets there.
+    status_bytes_per_group: 100_000,
     events_per_call: 10,
     calls_per_group: 12,
     event_bytes_per_group: 1_500,
+    ended_groups: 100_000,
 };
 
 /// Times that a short lesson outlives: nodes sooner than their group.

@@ -313,6 +313,13 @@ async fn around(class: &mut Class, heard: &Group) {
         })
         .await;
     class
+        .costs(
+            "(reaper)",
+            "a look for groups to forget as well",
+            async |s| s.reap(at(10)).await,
+        )
+        .await;
+    class
         .costs("(reaper)", "a look, nothing due", async |s| {
             s.reap(at(11)).await
         })
@@ -342,12 +349,19 @@ async fn around(class: &mut Class, heard: &Group) {
         .unwrap();
     class
         .costs("(reaper)", "a group to watch on", async |s| {
-            s.reap(at(167)).await
+            s.reap(at(130)).await
         })
         .await;
+    class.store.reap(at(168)).await.unwrap();
     class
         .costs("(reaper)", "an empty group that ended", async |s| {
-            s.reap(at(400)).await
+            s.reap(at(190)).await
+        })
+        .await;
+    class.store.reap(at(230)).await.unwrap();
+    class
+        .costs("(reaper)", "an ended group to forget", async |s| {
+            s.reap(at(300)).await
         })
         .await;
 }
@@ -440,10 +454,15 @@ fn page(class: &Class) -> String {
             sum * 100.0 * f64::from(PUPILS)
         );
     }
-    let looks = class.cost("(reaper)", "a look, nothing due").dollars() * 2.0 * 86_400.0 * 30.0;
+    let look = |how| class.cost("(reaper)", how).dollars();
+    let (plain, both) = (
+        look("a look, nothing due"),
+        look("a look for groups to forget as well"),
+    );
+    let looks = (plain * 2.0 + (both - plain) / 30.0) * 86_400.0 * 30.0;
     let _ = write!(
         page,
-        "\n## A server that nobody uses\n\nIts reaper looks twice a second: {looks:.2} US dollars a month.\n"
+        "\n## A server that nobody uses\n\nIts reaper looks twice a second for groups that end, and twice a minute for ended ones to forget: {looks:.2} US dollars a month.\n"
     );
     page
 }

@@ -183,6 +183,10 @@ impl<'a> Scene<'a> {
         let listed = store.groups_in(&self.domain, now).await.unwrap();
         if matches!(verb, Verb::Dissolve | Verb::Reap) {
             assert_eq!(listed, []);
+            if verb == Verb::Reap {
+                // By then it is not even remembered.
+                store.reap(now.plus_seconds(1_000)).await.unwrap();
+            }
             let left = records(client, table).await;
             let part = self.domain.as_str();
             let left: Vec<_> = left

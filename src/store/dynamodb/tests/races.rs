@@ -190,6 +190,10 @@ async fn an_end_is_told_by_one_of_the_servers_that_look() {
     let told = join_all(reaps).await;
     let told: Vec<_> = told.into_iter().flat_map(Result::unwrap).collect();
     assert_eq!(told.len(), groups.len());
+    // Each is remembered for a while: in its record's place, and by when to forget it.
+    assert_eq!(pair.left().await, 2 * groups.len());
+    let much_later = later.plus_seconds(1_000);
+    assert_eq!(pair.servers[0].reap(much_later).await.unwrap(), []);
     assert_eq!(pair.left().await, 0);
 }
 
