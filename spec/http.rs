@@ -3,7 +3,7 @@
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
-use crate::support::{Reply, TestMesh};
+use crate::support::{Reply, Socket, TestMesh};
 
 const MALFORMED: &str = "MalformedHttpRequestException";
 const UNREADABLE: &str = "Unable to parse GraphQL query.";
@@ -280,6 +280,36 @@ async fn a_subscription_is_sent_to_the_sockets() {
     let reply = mesh.asks(document).await;
     let message = "Subscriptions are not supported over HTTP; open a WebSocket at /graphql/realtime or /graphql.";
     reply.is_turned_away(400, "BadRequestException", message);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_ends_with_a_slash_is_the_same() {
+    let mesh = TestMesh::start().await;
+    let endpoint = format!("{}/", mesh.endpoint);
+    let posted = mesh.http().post(&endpoint).header("x-api-key", &mesh.key);
+    let posted = Reply::to(posted.json(&json!({"query": "{ __typename }"}))).await;
+    assert_eq!(posted.value(), "Query");
+    let asked = mesh.http().get(format!("{endpoint}?query={{__typename}}"));
+    let asked = Reply::to(asked.header("x-api-key", &mesh.key)).await;
+    assert_eq!(asked.value(), "Query");
+    let page = mesh.http().get(&endpoint).header("accept", "text/html");
+    let page = page.send().await.expect("the server answers");
+    assert_eq!(
+        page.url().as_str(),
+        mesh.endpoint,
+        "where the page finds its parts"
+    );
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let group = mesh.host("teacher").creates("class").await;
+    for path in ["/graphql/", "/graphql//realtime", "/graphql/realtime/"] {
+        let mut socket = Socket::connect(&mesh, path, Some(&mesh.key)).await;
+        socket.is_acknowledged().await;
+        socket.listens("1", &group.id, &group.domain).await;
+        group.node("kitten").fires([path]).await;
+        let heard = socket.hears_news().await;
+        let name = &heard["payload"]["data"]["onMessageInGroup"]["batchEvent"]["events"][0]["name"];
+        assert_eq!(name, path);
+    }
 }
 
 #[tokio::test]

@@ -132,7 +132,7 @@ pub const DIFFERENCES: [Difference; 11] = [
     },
     Difference {
         about: "requests over HTTP",
-        why: "AppSync reads them, with bounds, time limits and words of its own",
+        why: "AppSync reads them, with paths, bounds, time limits and words of its own",
         sentences: &[
             "bad_input::a_body_that_is_too_large_is_named",
             "bad_input::a_body_of_many_megabytes_does_not_reach_memory",
@@ -144,6 +144,7 @@ pub const DIFFERENCES: [Difference; 11] = [
             "bad_input::bytes_that_are_no_http_are_answered_and_hung_up_on",
             "bad_input::whoever_finds_no_place_waits_for_one",
             "http::a_subscription_is_sent_to_the_sockets",
+            "http::an_endpoint_that_ends_with_a_slash_is_the_same",
         ],
     },
     Difference {

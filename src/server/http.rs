@@ -28,11 +28,20 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
 /// Seconds that a browser may remember a preflight's answer.
 const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("86400");
 
+const GRAPHQL: &str = "/graphql";
+/// The same endpoint as some write it.
+const GRAPHQL_AND_SLASH: &str = "/graphql/";
+
 /// Every route of the server but POST /graphql.
 pub fn router() -> Router {
     Router::new()
-        .route("/graphql", get(get_graphql))
+        .route(GRAPHQL, get(get_graphql))
+        .route(GRAPHQL_AND_SLASH, get(get_graphql_and_slash))
         .route("/graphql/realtime", get(upgrade::upgrade))
+        // What AppSync's clients make of an endpoint that ends with a slash, and with one of
+        // theirs after it.
+        .route("/graphql//realtime", get(upgrade::upgrade))
+        .route("/graphql/realtime/", get(upgrade::upgrade))
         .route("/graphql/assets/{file}", get(page::asset))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -43,7 +52,7 @@ pub fn router() -> Router {
 /// router and its boxes would cost as much as the work itself.
 pub async fn respond(connection: Arc<Connection>, mut request: Request<Incoming>) -> Response {
     let mut response = match *request.method() {
-        Method::POST if request.uri().path() == "/graphql" => {
+        Method::POST if [GRAPHQL, GRAPHQL_AND_SLASH].contains(&request.uri().path()) => {
             query::post(&connection, request).await
         }
         Method::OPTIONS => preflight(request.headers()),
@@ -107,6 +116,19 @@ async fn get_graphql(
         return page::page(&connection.doors);
     }
     query::get(&connection, request.into_parts().0).await
+}
+
+/// The same, but that the page is shown where its parts are found, which it names by relative
+/// paths: a proxy may serve it under a prefix.
+async fn get_graphql_and_slash(
+    connection: Extension<Arc<Connection>>,
+    request: Request<Body>,
+) -> Response {
+    if upgrade::is_wanted(request.headers()) || request.uri().query().is_some() {
+        return get_graphql(connection, request).await;
+    }
+    let place = [(header::LOCATION, "../graphql")];
+    (StatusCode::TEMPORARY_REDIRECT, place).into_response()
 }
 
 /// An answer in JSON.
