@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
 # Installs the clients as their lock files say and runs them all against the
-# server of MESH_BIN (or the built one), and its page in Chromium.
+# server of MESH_BIN (or the built one), and its page in Chromium. The lesson, which mostly
+# waits, goes on beside the others.
 #   MESH_BIN         the server (default target/release, else target/debug)
 #   MESH_URL, MESH_API_KEY   a running stage instead
 #   LESSON_SECONDS   how long the lesson goes on (60)
 #   CHROMIUM         the browser (/usr/bin/chromium)
+#   RUBY             a Ruby with faye-websocket (/usr/bin/ruby, with Debian's package)
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,11 +19,13 @@ if [ -n "${MESH_BIN:-}" ]; then MESH_BIN=$(realpath -- "$MESH_BIN") && export ME
 scratch=$(mktemp -d)
 export TMPDIR=$scratch # whatever is ended early leaves nothing behind
 current=
+lesson_job=
 finish() {
-  if [ -n "$current" ]; then
-    kill "$current" 2>/dev/null || true
-    wait "$current" 2>/dev/null || true
-  fi
+  local job
+  for job in $current $lesson_job; do
+    kill "$job" 2>/dev/null || true
+    wait "$job" 2>/dev/null || true
+  done
   rm -rf "$scratch"
 }
 trap finish EXIT
@@ -31,16 +35,20 @@ trap 'exit 143' TERM
 suites=0
 failed=()
 
-# run NAME SECONDS FOLDER COMMAND…: one line when it passes, the log's end when not.
-run() {
-  local name=$1 limit=$2 folder=$3 log=$scratch/log code=0 began=$SECONDS
+# begin LOG SECONDS FOLDER COMMAND…: in the background, as $current.
+begin() {
+  local log=$1 limit=$2 folder=$3
   shift 3
-  suites=$((suites + 1))
   # timeout also ends what the command started.
   (cd "$folder" && exec timeout --kill-after=10 "$limit" "$@") >"$log" 2>&1 </dev/null &
   current=$!
-  wait "$current" || code=$?
-  current=
+}
+
+# result NAME SECONDS LOG BEGAN JOB: one line when it passes, the log's end when not.
+result() {
+  local name=$1 limit=$2 log=$3 began=$4 code=0
+  suites=$((suites + 1))
+  wait "$5" || code=$?
   if [ "$code" -eq 0 ]; then
     echo "ok      $name ($((SECONDS - began)) s)"
     return
@@ -51,19 +59,41 @@ run() {
   return 1
 }
 
-install() { run "install $1" 110 "$2" npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; }
+# run NAME SECONDS FOLDER COMMAND…
+run() {
+  local name=$1 limit=$2 began=$SECONDS code=0
+  shift
+  begin "$scratch/log" "$@"
+  result "$name" "$limit" "$scratch/log" "$began" "$current" || code=1
+  current=
+  return "$code"
+}
+
+npm_ci=(npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
 test=(node --test --test-force-exit --test-reporter=spec)
 
-for client in aws-appsync aws-amplify graphql-ws subscriptions-transport-ws; do
-  install "$client" "$here/$client" || continue
+# One workspace: one install brings all clients of npm.
+run "install the clients of npm" 300 "$here" "${npm_ci[@]}" || true
+
+began_lesson=$SECONDS
+begin "$scratch/lesson" $((lesson + 50)) "$here/aws-appsync" "${test[@]}" lesson.test.mjs
+lesson_job=$current
+current=
+
+export GQL_VENV=${GQL_VENV:-$here/../../target/gql}
+environment() {
+  python3 -m venv "$GQL_VENV" && "$GQL_VENV/bin/pip" install --quiet --disable-pip-version-check --no-deps -r gql/requirements.txt
+}
+export -f environment
+run "install gql for Python" 200 "$here" bash -c environment || true
+
+for client in aws-appsync aws-amplify apollo-link-3 apollo-link-4 graphql-ws subscriptions-transport-ws gql faye-websocket; do
   run "$client" 90 "$here/$client" "${test[@]}" client.test.mjs || true
-  if [ "$client" = aws-appsync ]; then
-    run "lesson of $lesson s" $((lesson + 50)) "$here/$client" "${test[@]}" lesson.test.mjs || true
-  fi
 done
+run "audits of GraphQL over HTTP" 90 "$here/graphql-http" "${test[@]}" client.test.mjs || true
 
 if [ -x "$chromium" ]; then
-  if install graphiql "$page"; then
+  if run "install graphiql" 110 "$page" "${npm_ci[@]}"; then
     run "page in Chromium" 100 "$page" env "CHROMIUM=$chromium" \
       node "$here/common/with-stage.mjs" "${test[@]}" browser.test.mjs || true
   fi
@@ -72,6 +102,9 @@ else
   failed+=("page in Chromium")
   echo "FAILED  page in Chromium: no Chromium at $chromium; install it, or set CHROMIUM"
 fi
+
+result "lesson of $lesson s" $((lesson + 50)) "$scratch/lesson" "$began_lesson" "$lesson_job" || true
+lesson_job=
 
 if [ "${#failed[@]}" -gt 0 ]; then
   summary=$(printf '%s, ' "${failed[@]}")

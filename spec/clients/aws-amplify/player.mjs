@@ -2,10 +2,11 @@
 // (NODE_EXTRA_CA_CERTS) only when it starts. The parent says what to do.
 import { Amplify } from "aws-amplify";
 import { generateClient } from "aws-amplify/api";
+import { createInterface } from "node:readline";
 import WebSocket from "ws";
 
 globalThis.WebSocket = WebSocket; // Node has none of its own
-process.on("disconnect", () => process.exit());
+const tell = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 
 const [endpoint, apiKey] = process.argv.slice(2);
 Amplify.configure({
@@ -14,25 +15,28 @@ Amplify.configure({
 const client = generateClient();
 const subscriptions = new Map();
 
-/** A rejection, as far as it can be sent to the parent. */
+/** A rejection, as far as it can be told. */
 const told = (error) => ({
   name: error?.name,
   message: error?.message,
   errors: error?.errors?.map(({ name, message, errorType }) => ({ name, message, errorType })),
 });
 
-process.on("message", async ({ order, id, query, variables }) => {
+const orders = createInterface({ input: process.stdin });
+orders.on("close", () => process.exit());
+orders.on("line", async (line) => {
+  const { id, order, query, variables } = JSON.parse(line);
   if (order === "send") {
     try {
       const { data } = await client.graphql({ query, variables });
-      process.send({ id, data });
+      tell({ id, data });
     } catch (error) {
-      process.send({ id, error: told(error) });
+      tell({ id, error: told(error) });
     }
   } else if (order === "listen") {
     const subscription = client.graphql({ query, variables }).subscribe({
-      next: ({ data, errors }) => process.send({ id, heard: data?.onMessageInGroup, error: errors && told({ errors }) }),
-      error: (error) => process.send({ id, error: told(error) }),
+      next: ({ data, errors }) => tell({ id, heard: data?.onMessageInGroup, error: errors && told({ errors }) }),
+      error: (error) => tell({ id, error: told(error) }),
     });
     subscriptions.set(id, subscription);
   } else if (order === "end") {
@@ -40,4 +44,4 @@ process.on("message", async ({ order, id, query, variables }) => {
     subscriptions.delete(id);
   }
 });
-process.send({ ready: true });
+tell({ ready: true });

@@ -95,9 +95,7 @@ const waking = [];
 let stage, host, members, pollers, everybody, onSockets, over;
 
 before(async () => {
-  // The editor's client takes a nextSince for its own cursor and would skip
-  // what others recorded meanwhile; the empty one is for such clients.
-  stage = await startStage({ flags: ["--next-since", "empty"] });
+  stage = await startStage();
   host = new Pupil("host", stage);
   members = Array.from({ length: 10 }, (_, index) => new Pupil(`member ${index + 1}`, stage));
   pollers = Array.from({ length: 2 }, (_, index) => new Pupil(`poller ${index + 1}`, stage, true));

@@ -12,12 +12,12 @@ const GOODBYE = 10_000; // for the server to stop: it drains sockets for 5 s at 
 const root = new URL("../../../", import.meta.url);
 
 /**
- * Starts a stage. `secure` asks for one behind TLS; `flags` go to the server.
+ * Starts a stage. `secure` asks for one behind TLS.
  * Resolves to undefined when the running stage is not of the wanted kind.
  *
  * @returns {Promise<{url: string, apiKey: string, ca?: string, stop: () => Promise<void>} | undefined>}
  */
-export async function startStage({ secure = false, flags = [] } = {}) {
+export async function startStage({ secure = false } = {}) {
   const { MESH_URL, MESH_API_KEY } = process.env;
   if (MESH_URL) {
     assert.ok(MESH_API_KEY, "MESH_URL is set: set MESH_API_KEY too");
@@ -34,7 +34,7 @@ export async function startStage({ secure = false, flags = [] } = {}) {
   // In its own folder and without our settings, so that no .env file or
   // variable of the caller changes what is tested.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(MESH_|STAGE$)/.test(name)));
-  const server = spawn(program, [...args, ...flags], { cwd: home, env, stdio: ["ignore", "pipe", "pipe"] });
+  const server = spawn(program, args, { cwd: home, env, stdio: ["ignore", "pipe", "pipe"] });
 
   let said = "";
   let ended = false;

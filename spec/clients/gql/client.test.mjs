@@ -1,0 +1,77 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { text } from "node:stream/consumers";
+import { ON_MESSAGE_IN_GROUP } from "../common/documents.mjs";
+import { Inbox, reported } from "../common/inbox.mjs";
+import { Node } from "../common/node.mjs";
+import { listening, tellStory } from "../common/story.mjs";
+import { openOver, program } from "./client.mjs";
+
+// It waits a second and more before it connects again.
+const story = tellStory(openOver("websockets"), { patience: 30_000 });
+
+for (const transport of ["aiohttp_websockets", "appsync_websockets"]) {
+  story.tell(`over its transport ${transport} it hears reports and events in order, too`, async () => {
+    const client = await openOver(transport)(story.stage, story.stage.url);
+    try {
+      const host = new Node(client);
+      await host.createGroup(`clients-${randomUUID()}`);
+      const inbox = new Inbox();
+      host.listen(inbox);
+      await listening(host, [inbox]);
+      for (let n = 1; n <= 5; n += 1) await host.report({ count: n });
+      await inbox.first((message) => reported(message, host.id, "count") === "5", "the last report");
+      const counts = inbox.messages.map((message) => reported(message, host.id, "count")).filter(Boolean);
+      assert.deepEqual(counts, ["1", "2", "3", "4", "5"]);
+      assert.deepEqual(inbox.failures, []);
+    } finally {
+      await client.close();
+    }
+  });
+}
+
+/** Runs gql-cli with a document on its stdin. */
+function cli(url, key, document) {
+  const child = spawn(program("gql-cli"), [url, "-H", `x-api-key:${key}`], { stdio: ["pipe", "pipe", "inherit"] });
+  child.stdin.end(document);
+  return child;
+}
+
+async function asks(url, key, document) {
+  const child = cli(url, key, document);
+  const [said, [code]] = await Promise.all([text(child.stdout), once(child, "exit")]);
+  assert.equal(code, 0, said);
+  return JSON.parse(said);
+}
+
+story.tell("gql-cli asks over HTTP and over a socket, and hears", async () => {
+  const { url, apiKey } = story.stage;
+  const socket = url.replace(/^http/, "ws");
+  const [host, domain] = ["teacher", `clients-${randomUUID()}`];
+  const create = `mutation { createGroup(name: "class", hostId: "${host}", domain: "${domain}", useWebSocket: true) { id } }`;
+  const { createGroup } = await asks(url, apiKey, create);
+  const list = `{ listGroupsByDomain(domain: "${domain}") { id } }`;
+  assert.deepEqual(await asks(socket, apiKey, list), { listGroupsByDomain: [{ id: createGroup.id }] });
+
+  const document = ON_MESSAGE_IN_GROUP.replace(/\(\$groupId.*?\)/, "")
+    .replace("$groupId", `"${createGroup.id}"`)
+    .replace("$domain", `"${domain}"`);
+  const listener = cli(socket, apiKey, document);
+  const heard = once(listener.stdout, "data");
+  const client = await openOver("websockets")(story.stage, url);
+  const teacher = new Node(client);
+  teacher.id = host;
+  teacher.group = { groupId: createGroup.id, domain };
+  let waiting = true;
+  // It does not say when its subscription stands.
+  while (waiting) {
+    await teacher.report({ temperature: 21 });
+    waiting = await Promise.race([heard.then(() => false), new Promise((later) => setTimeout(later, 100, true))]);
+  }
+  const message = JSON.parse(String((await heard)[0]).split("\n")[0]).onMessageInGroup;
+  assert.equal(reported(message, host, "temperature"), "21");
+  listener.kill("SIGKILL"); // it would tell at length how it was stopped
+  await Promise.all([once(listener, "exit"), client.close()]);
+});
