@@ -240,7 +240,7 @@ async fn d31_a_sleeping_tab_comes_back_with_its_variables() {
 /// variables hold.
 #[tokio::test]
 async fn d24_a_groups_variables_are_bounded_in_bytes_and_always_told_whole() {
-    let mesh = TestMesh::own(|_| {}).await;
+    let mesh = TestMesh::own(|setup| setup.timings.event_ttl = 600).await;
     let group = mesh.host("teacher").creates_polling("class").await;
     group.hosting_node().records(["go"]).await;
     // Escaped it takes twice the bytes.

@@ -245,10 +245,14 @@ impl Store for DynamoDb {
         now: Timestamp,
     ) -> Answer<NodeStatus> {
         let data = Arc::new(data);
-        let mut first = true;
+        let (mut first, mut turn) = (true, None);
         until_settled!(self, {
-            let fresh = !std::mem::take(&mut first);
-            self.try_report(group, node, &data, fresh, now)
+            let again = !std::mem::take(&mut first);
+            // Perhaps it met others at the room: then they go one after the other.
+            if again && turn.is_none() {
+                turn = self.turns.take(group).await;
+            }
+            self.try_report(group, node, &data, again, now)
         })
     }
 

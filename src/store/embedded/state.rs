@@ -14,7 +14,7 @@ use crate::model::status::{NodeStatus, SharedData};
 use crate::model::time::Timestamp;
 use crate::store::embedded::ended::EndedGroups;
 use crate::store::embedded::log::{Found, NewCall};
-use crate::store::embedded::records::{Change, Changes, Record};
+use crate::store::embedded::records::{Change, Changes};
 use crate::store::embedded::room::{Act, Room, Taken};
 use crate::store::embedded::statuses::OwnStatus;
 use crate::store::{Ended, GroupWish, Hosted};
@@ -31,6 +31,10 @@ macro_rules! act {
         }
     };
 }
+
+// After the macro, which they use.
+mod ending;
+mod restore;
 
 /// A stage's memory.
 #[derive(Debug)]
@@ -60,40 +64,6 @@ impl State {
             by_node: HashMap::new(),
             ended: EndedGroups::default(),
             changes,
-        }
-    }
-
-    /// Forgets everything and takes what was persisted; groups come before what is in them.
-    pub fn restore_all(&mut self, records: Vec<Record>) {
-        self.take_changes();
-        self.rooms.clear();
-        self.by_host.clear();
-        self.by_domain.clear();
-        self.by_name.clear();
-        self.by_node.clear();
-        self.ended.clear();
-        for record in records {
-            self.restore(record);
-        }
-    }
-
-    fn restore(&mut self, record: Record) {
-        match record {
-            Record::Group(group) => self.insert(group),
-            Record::Node(key, node, record) => {
-                if let Some(room) = self.rooms.get_mut(&key) {
-                    if record.membership.is_some() {
-                        self.by_node.insert(node.clone(), key);
-                    }
-                    room.restore(node, record);
-                }
-            }
-            Record::Call(key, call) => {
-                if let Some(room) = self.rooms.get_mut(&key) {
-                    room.log.restore(call);
-                }
-            }
-            Record::Ended(key, tombstone) => self.ended.restore(key, tombstone),
         }
     }
 
@@ -335,25 +305,6 @@ impl State {
         }
     }
 
-    /// See [`Store::reap`](crate::store::Store::reap).
-    pub fn reap(&mut self, now: Timestamp) -> Vec<Ended> {
-        let mut ended = Vec::new();
-        for (key, room) in &mut self.rooms {
-            match self.rules.end_of(&room.group, now) {
-                Some(end) => ended.push(Ended {
-                    group: key.clone(),
-                    end,
-                }),
-                None => room.log.forget_expired(key, &mut act!(self, now)),
-            }
-        }
-        for Ended { group, end } in &ended {
-            self.end(group, *end, now);
-        }
-        self.ended.forget_due(now, &mut self.changes);
-        ended
-    }
-
     fn living(&self, group: &GroupKey, now: Timestamp) -> Option<&Room> {
         self.rooms
             .get(group)
@@ -373,17 +324,6 @@ impl State {
             .or_default()
             .insert(key.clone());
         self.rooms.insert(key, Room::new(group));
-    }
-
-    /// Removes a group that ended by itself, and remembers that it did (decision D30).
-    fn end(&mut self, key: &GroupKey, end: End, now: Timestamp) {
-        if let Some(room) = self.rooms.get(key) {
-            let tombstone = self.rules.tombstone(&room.group, end, now);
-            let limit = self.limits.ended_groups;
-            let changes = &mut self.changes;
-            self.ended.remember(key.clone(), tombstone, limit, changes);
-            self.remove(key);
-        }
     }
 
     fn remove(&mut self, key: &GroupKey) {

@@ -9,6 +9,7 @@ use crate::model::event::{Channel, Event, EventCall, EventInput, Since};
 use crate::model::group::{Delivery, Group, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::limits::Limits;
+use crate::model::rendered;
 use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
@@ -230,6 +231,46 @@ async fn simultaneous_reports_of_one_node_at_two_servers_lose_no_variable() {
         told.iter().map(|status| status.data.len()).sum::<usize>(),
         30
     );
+}
+
+/// Each server reserves in the same room, so what they take together keeps within the bound.
+#[tokio::test(flavor = "multi_thread")]
+async fn reports_at_two_servers_never_pass_the_bound_on_a_groups_variables() {
+    let (settings, client) = new_table().await;
+    let limits = Limits {
+        status_bytes_per_group: 20_000,
+        ..Limits::default()
+    };
+    let pair = Pair {
+        servers: [
+            server(&settings, limits).await,
+            server(&settings, limits).await,
+        ],
+        client,
+        table: settings.table,
+    };
+    let group = pair.group("teacher").await.key;
+    let (pair, group) = (&pair, &group);
+    let large = "x".repeat(900);
+    let reports = (0..40_usize).map(|n| {
+        let (kitten, data) = (node(&format!("node{n}")), data(&large));
+        async move {
+            let reported = pair.either(n).report(group, &kitten, data, NOW).await;
+            if let Err(Error::Refused(refusal)) = &reported {
+                assert_eq!(refusal.kind(), "LimitExceeded");
+            }
+            reported.is_ok()
+        }
+    });
+    let taken = join_all(reports).await.into_iter().filter(|taken| *taken);
+    let told = pair.servers[0].statuses(group, NOW).await.unwrap();
+    assert_eq!(told.len(), taken.count());
+    let bytes = told.iter().map(|status| {
+        let data = status.data.iter().map(rendered::datum).sum::<usize>();
+        rendered::row(group, &status.node) + data
+    });
+    let bytes: usize = bytes.sum();
+    assert!((10_000..=20_000).contains(&bytes), "{bytes}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
