@@ -22,6 +22,7 @@ mod event_log;
 mod events;
 mod groups;
 mod http;
+mod idiom;
 #[cfg(feature = "lambda")]
 mod lambda;
 mod memory;

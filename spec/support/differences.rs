@@ -88,6 +88,7 @@ pub const DIFFERENCES: [Difference; 11] = [
         about: "D13",
         why: "AppSync publishes the three mutations of the schema, and recording is none of them",
         sentences: &[
+            "idiom::d18_a_broadcast_never_overtakes_the_variable_where_some_poll",
             "polling::d13_subscribers_hear_what_pollers_record",
             "polling::d13_a_poller_and_a_subscriber_hear_the_same_events_in_the_same_order",
         ],
@@ -175,6 +176,7 @@ pub const NOT_PROMISED: [Difference; 2] = [
         about: "D18",
         why: "AWS promises no order",
         sentences: &[
+            "idiom::d18_a_broadcast_never_overtakes_the_variable_on_websockets",
             "subscription::d18_all_hear_all_messages_in_the_same_order",
             "subscription::two_mutations_of_one_document_are_told_in_their_order",
         ],

@@ -41,6 +41,11 @@ pub fn appsync_is_asked_for() -> bool {
     chosen() == "appsync"
 }
 
+/// Whether the suite's stages stand on a table, where every call is several requests.
+pub fn stands_on_a_table() -> bool {
+    matches!(&*chosen(), "dynamodb" | "appsync")
+}
+
 /// Whether this test's stages stand behind AppSync: that is asked for, and the test's
 /// sentence is none of those that differ there.
 pub fn behind_appsync() -> bool {
