@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::raw::Wire;
 use crate::support::stage::PATIENCE;
@@ -121,23 +122,19 @@ async fn documents_that_are_too_deep_or_too_wide_are_refused() {
 async fn fragments_that_run_in_circles_or_multiply_are_refused() {
     let mesh = TestMesh::start().await;
     let doubling = |i| format!("fragment F{i} on Query {{ ...F{0} ...F{0} }}", i + 1);
-    let bomb = (0..25).map(doubling).collect::<Vec<_>>().join(" ");
+    // Spread out, these would be more than any machine has time or room for.
+    let bomb = (0..60).map(doubling).collect::<Vec<_>>().join(" ");
     for document in [
         "{ ...A } fragment A on Query { ...A }".to_owned(),
         "{ ...A } fragment A on Query { ...B } fragment B on Query { ...A }".to_owned(),
-        format!("{{ ...F0 }} {bomb} fragment F25 on Query {{ __typename }}"),
+        format!("{{ ...F0 }} {bomb} fragment F60 on Query {{ __typename }}"),
         format!(
-            "query A {{ __typename }} query B {{ ...F0 }} {bomb} fragment F25 on Query {{ __typename }}"
+            "query A {{ __typename }} query B {{ ...F0 }} {bomb} fragment F60 on Query {{ __typename }}"
         ),
     ] {
-        let started = std::time::Instant::now();
-        let reply = mesh.asks(&document).await;
+        let reply = tokio::time::timeout(PATIENCE, mesh.asks(&document)).await;
+        let reply = reply.expect("it is refused and not run");
         assert_eq!(reply.refusal().0, "ValidationError", "{document}");
-        assert!(
-            started.elapsed() < Duration::from_secs(2),
-            "cheaply: {:?}",
-            started.elapsed()
-        );
         mesh.still_serves().await;
     }
 }
@@ -206,7 +203,7 @@ async fn values_of_the_wrong_type_are_refused() {
 
 #[tokio::test]
 async fn a_request_that_never_ends_is_hung_up_on() {
-    let hasty = |setup: &mut Setup| setup.http.patience = Duration::from_secs(1);
+    let hasty = |setup: &mut Setup| setup.http.patience = Duration::from_secs(2);
     let mesh = TestMesh::own(hasty).await;
     let mut silent = Wire::to(&mesh).await;
     let mut head = Wire::to(&mesh).await;
@@ -220,12 +217,8 @@ async fn a_request_that_never_ends_is_hung_up_on() {
     );
     body.writes(start.as_bytes()).await;
     mesh.still_serves().await;
-    let patience = Duration::from_secs(5);
-    assert!(
-        silent.ends_within(patience).await,
-        "a connection without a request"
-    );
-    assert!(head.ends_within(patience).await, "half a head");
+    assert!(silent.ends().await, "a connection without a request");
+    assert!(head.ends().await, "half a head");
     let answer = String::from_utf8(body.reads_to_the_end().await).expect("text");
     assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
     assert!(answer.contains("took too long to arrive"), "{answer}");
@@ -234,9 +227,9 @@ async fn a_request_that_never_ends_is_hung_up_on() {
 
 #[tokio::test]
 async fn whoever_asks_no_more_or_never_reads_its_answers_loses_its_place() {
-    let second = Duration::from_secs(1);
+    let soon = Duration::from_secs(1);
     let one_place = |setup: &mut Setup| {
-        (setup.http.patience, setup.http.idle) = (second, second);
+        (setup.http.patience, setup.http.idle) = (soon, soon);
         setup.http.connections = 1;
     };
     let mesh = TestMesh::own(one_place).await;
@@ -283,10 +276,7 @@ async fn bytes_that_are_no_http_are_answered_and_hung_up_on() {
     ] {
         let mut wire = Wire::to(&mesh).await;
         wire.writes(nonsense).await;
-        assert!(
-            wire.ends_within(Duration::from_secs(5)).await,
-            "{nonsense:?}"
-        );
+        assert!(wire.ends().await, "{nonsense:?}");
     }
     mesh.still_serves().await;
 }
@@ -294,11 +284,22 @@ async fn bytes_that_are_no_http_are_answered_and_hung_up_on() {
 #[tokio::test]
 async fn whoever_finds_no_place_waits_for_one() {
     let mesh = TestMesh::own(|setup| setup.http.connections = 2).await;
-    let (first, second) = (mesh.opens().await, mesh.opens().await);
+    let (mut first, second) = (mesh.opens().await, mesh.opens().await);
     let waiting = mesh.asks("{ __typename }");
     let mut waiting = std::pin::pin!(waiting);
-    let early = tokio::time::timeout(Duration::from_millis(200), &mut waiting).await;
-    assert!(early.is_err(), "there is no place yet");
+    // The server answers those that have a place many times over.
+    let others = async {
+        for _ in 0..100 {
+            first.sends(Message::Ping("frame".into())).await;
+            let answer = first.next(PATIENCE).await;
+            assert_eq!(answer, Some(Message::Pong("frame".into())));
+        }
+    };
+    tokio::select! {
+        biased;
+        early = &mut waiting => panic!("there is no place yet: {early:?}"),
+        () = others => {}
+    }
     first.breaks();
     waiting.await.value();
     second.breaks();

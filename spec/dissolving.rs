@@ -33,7 +33,7 @@ async fn nothing_is_left_of(group: &Group<'_>) {
 
 #[tokio::test]
 async fn d6_a_dissolved_group_is_gone_with_all_that_was_in_it() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let prefix = uuid::Uuid::new_v4().simple().to_string()[..6].to_owned();
     let group = mesh.host("teacher").creates_polling(&prefix).await;
     let mut nodes = Vec::new();
@@ -67,7 +67,7 @@ async fn d6_a_dissolved_group_is_gone_with_all_that_was_in_it() {
 
 #[tokio::test]
 async fn a_dissolved_groups_host_may_begin_anew() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
     let former = host.creates("class").await;
     former.join("kitten").await.reports([("a", "1")]).await;
@@ -79,7 +79,7 @@ async fn a_dissolved_groups_host_may_begin_anew() {
 
 #[tokio::test]
 async fn dissolving_twice_says_that_the_group_is_gone() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     group.dissolves().await.value();
     let message = format!("Group not found: {}@{}", group.id, group.domain);
@@ -91,7 +91,7 @@ async fn dissolving_twice_says_that_the_group_is_gone() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d6_whatever_races_with_a_dissolve_leaves_nothing_behind() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     for round in 0..5 {
         let group = mesh
             .host(&format!("teacher {round}"))
@@ -128,7 +128,7 @@ async fn d6_whatever_races_with_a_dissolve_leaves_nothing_behind() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d6_a_group_is_dissolved_once_however_many_ask() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut ear = group.listen().await;
     let replies = join_all((0..10).map(|_| group.dissolves())).await;

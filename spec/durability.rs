@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::people::{all, event, text};
 use crate::support::program::{self, Server, folder, size_of};
+use crate::support::stage::PATIENCE;
 use crate::support::{Group, Node, Reply, Socket, TestMesh};
 use crate::time::{GUARDED, call};
 
@@ -228,7 +229,7 @@ async fn each_acknowledged_call_is_on_disk_when_it_is_answered() {
 async fn sigterm_says_goodbye_to_sockets_ends_well_and_keeps_everything() {
     let folder = folder();
     let data = folder.path().join("data");
-    let server = Server::start(folder.path(), &settings(&data));
+    let mut server = Server::start(folder.path(), &settings(&data));
     let mesh = server.mesh(KEY);
     let group = lesson(&mesh).await;
     let before = all_of(&group, &group.node("kitten")).await;
@@ -376,7 +377,7 @@ async fn d21_a_failing_disk_is_no_missing_group() {
         let ready = mesh.http().get(format!("{}/readyz", mesh.origin()));
         Reply::to(ready).await.status == 200
     };
-    let patience = Instant::now() + Duration::from_secs(20);
+    let patience = Instant::now() + PATIENCE;
     while !ready().await {
         assert!(Instant::now() < patience, "the store takes writes again");
         tokio::time::sleep(Duration::from_millis(50)).await;

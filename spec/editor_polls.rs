@@ -132,7 +132,7 @@ fn patient(setup: &mut Setup) {
 
 #[tokio::test]
 async fn d16_polling_editors_that_record_lose_nothing_and_get_nothing_twice() {
-    let mesh = TestMesh::own(patient).await;
+    let mesh = TestMesh::own_still(patient).await;
     assert_eq!(lesson(&mesh).await, (240, 0, 0));
 }
 
@@ -145,7 +145,7 @@ async fn d16_with_cursors_the_same_editors_lose_events_and_get_some_twice() {
         patient(setup);
         setup.next_since = NextSince::Cursor;
     };
-    let mesh = TestMesh::own(cursors).await;
+    let mesh = TestMesh::own_still(cursors).await;
     let (expected, lost, twice) = lesson(&mesh).await;
     println!("with cursors: of {expected} events {lost} were lost, {twice} came twice");
     assert!(lost > 0 && lost < expected, "{lost} of {expected}");

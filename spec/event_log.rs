@@ -1,17 +1,16 @@
 //! A group's event log: its order, its pages, its memory of repeated calls.
 
-use std::time::Duration;
-
 use futures_util::future::join_all;
 use mesh_v2::mesh::NextSince;
 use serde_json::json;
 
 use crate::support::TestMesh;
 use crate::support::people::{all, event, text};
+use crate::support::stage::PATIENCE;
 
 #[tokio::test]
 async fn d12_a_cursor_sorts_against_the_clients_clock() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     group.hosting_node().records(["a"]).await;
     let read = group.events_since("").await;
@@ -28,7 +27,7 @@ async fn d12_a_cursor_sorts_against_the_clients_clock() {
 
 #[tokio::test]
 async fn d12_within_a_call_order_keys_decide_and_then_the_position() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.node("kitten");
     let keyed = |name: &str, key: &str| event(name, json!({"orderKey": key}));
@@ -55,7 +54,7 @@ async fn d12_within_a_call_order_keys_decide_and_then_the_position() {
 
 #[tokio::test]
 async fn d16_a_cursor_as_next_since_is_that_of_the_last_event_in_log_order() {
-    let mesh = TestMesh::own(|setup| setup.next_since = NextSince::Cursor).await;
+    let mesh = TestMesh::own_still(|setup| setup.next_since = NextSince::Cursor).await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let keyed = |name: &str, key: &str| event(name, json!({"orderKey": key}));
     let events = json!([keyed("second", "2"), keyed("first", "1")]);
@@ -73,7 +72,7 @@ async fn d16_a_cursor_as_next_since_is_that_of_the_last_event_in_log_order() {
 
 #[tokio::test]
 async fn d12_events_of_different_calls_stand_in_the_order_of_arrival() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let names: Vec<_> = (0..12).map(|i| format!("{i:02}")).collect();
     for (i, name) in names.iter().enumerate() {
@@ -96,7 +95,7 @@ async fn d12_events_of_different_calls_stand_in_the_order_of_arrival() {
 
 #[tokio::test]
 async fn d12_a_hundred_and_fifty_events_are_read_page_by_page() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let events: Vec<_> = (0..150)
         .map(|i| event(&format!("e{i}"), json!({"orderKey": format!("{i:07}")})))
@@ -145,7 +144,7 @@ async fn d12_a_reader_who_pages_while_many_write_meets_every_event_once_in_order
         }
         (read, since)
     };
-    let reading = tokio::time::timeout(Duration::from_secs(20), read);
+    let reading = tokio::time::timeout(PATIENCE, read);
     let (_, read) = tokio::join!(write, reading);
     let (read, since) = read.expect("every event is read");
     assert!(
@@ -168,7 +167,7 @@ async fn d12_a_reader_who_pages_while_many_write_meets_every_event_once_in_order
 
 #[tokio::test]
 async fn d14_a_cursor_from_the_future_is_forgiven() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.node("kitten");
     kitten.records(["long ago"]).await;
@@ -189,7 +188,7 @@ async fn d14_a_cursor_from_the_future_is_forgiven() {
 
 #[tokio::test]
 async fn d14_events_past_their_time_are_not_told() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.node("kitten");
     kitten.records(["early"]).await;
@@ -206,7 +205,7 @@ async fn d14_events_past_their_time_are_not_told() {
 #[tokio::test]
 async fn d15_a_repeated_batch_is_one_batch() {
     for field in ["recordEventsByNode", "fireEventsByNode"] {
-        let mesh = TestMesh::own(|_| {}).await;
+        let mesh = TestMesh::own_still(|_| {}).await;
         let group = mesh.host("teacher").creates_polling("class").await;
         let mut ear = group.listen().await;
         let kitten = group.join_polling("kitten").await;
@@ -237,7 +236,7 @@ async fn d15_a_repeated_batch_is_one_batch() {
 
 #[tokio::test]
 async fn d15_a_batch_that_differs_or_lacks_an_order_key_is_a_new_one() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.node("kitten");
     let batches = [

@@ -8,7 +8,7 @@ use crate::support::{Setup, TestMesh};
 
 #[tokio::test]
 async fn firing_answers_the_whole_batch() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
     let events = json!([
@@ -53,7 +53,7 @@ async fn firing_answers_the_whole_batch() {
 
 #[tokio::test]
 async fn whoever_is_in_the_room_may_fire_and_record() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     group.node("stranger").fires(["a"]).await;
     group.hosting_node().records(["b"]).await;
@@ -62,7 +62,7 @@ async fn whoever_is_in_the_room_may_fire_and_record() {
 
 #[tokio::test]
 async fn recording_answers_how_many_and_leaves_the_callers_cursor_alone() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.join_polling("kitten").await;
     let events = json!([event("a", json!({})), event("b", json!({}))]);
@@ -79,7 +79,7 @@ async fn recording_answers_how_many_and_leaves_the_callers_cursor_alone() {
 
 #[tokio::test]
 async fn a_polled_event_has_the_servers_time_and_its_payload_as_sent() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.join_polling("kitten").await;
     let events = json!([

@@ -18,7 +18,7 @@ pub fn has_milliseconds(time: &str) -> bool {
 
 #[tokio::test]
 async fn creating_answers_the_whole_group() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
     let group = host.creates("class").await;
     let expected = json!({
@@ -44,7 +44,7 @@ async fn creating_answers_the_whole_group() {
 
 #[tokio::test]
 async fn a_polling_group_tells_how_often_to_poll() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     assert_eq!(group.record["useWebSocket"], false);
     assert_eq!(group.record["pollingIntervalSeconds"], 2);
@@ -52,7 +52,7 @@ async fn a_polling_group_tells_how_often_to_poll() {
 
 #[tokio::test]
 async fn a_group_ends_after_the_time_its_host_asked_for() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let ends = async |host: &str, seconds: Value| {
         let wish = json!({"maxConnectionTimeSeconds": seconds});
         millis(&mesh.host(host).wishes("class", wish).await.value()["expiresAt"])
@@ -98,7 +98,7 @@ async fn a_group_whose_host_asks_for_nothing_lives_the_default_and_others_longer
 
 #[tokio::test]
 async fn d4_creating_again_gives_the_same_group() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
     let group = host.creates("class").await;
     mesh.passes_seconds(1).await;
@@ -111,7 +111,7 @@ async fn d4_creating_again_gives_the_same_group() {
 
 #[tokio::test]
 async fn d4_the_arguments_of_a_repeated_create_are_checked_like_any() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
     host.creates("class").await;
     let again = host
@@ -125,7 +125,7 @@ async fn d4_the_arguments_of_a_repeated_create_are_checked_like_any() {
 
 #[tokio::test]
 async fn d4_creating_again_the_other_way_switches_the_group() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
     let group = host.creates("class").await;
     let polling = host.creates_polling("class").await;
@@ -143,7 +143,7 @@ async fn d4_creating_again_the_other_way_switches_the_group() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d4_a_hundred_simultaneous_creates_give_one_group() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
     let creates = (0..100).map(|_| host.creates("class"));
     let groups = futures_util::future::join_all(creates).await;
@@ -157,7 +157,7 @@ async fn d4_a_hundred_simultaneous_creates_give_one_group() {
 
 #[tokio::test]
 async fn a_host_may_have_a_group_in_each_domain() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let here = mesh.host("teacher").creates("class").await;
     let elsewhere = format!("{}-b", mesh.domain);
     let there = mesh
@@ -171,7 +171,7 @@ async fn a_host_may_have_a_group_in_each_domain() {
 
 #[tokio::test]
 async fn d8_a_listing_shows_every_field_of_every_live_group_by_id() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let mut made = Vec::new();
     for host in ["a", "b", "c"] {
         made.push(mesh.host(host).creates(host).await.record);
@@ -186,7 +186,7 @@ async fn d8_a_listing_shows_every_field_of_every_live_group_by_id() {
 
 #[tokio::test]
 async fn an_unknown_domain_has_no_groups() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let listed = mesh
         .calls("listGroupsByDomain", json!({"domain": mesh.domain}))
         .await;
@@ -195,7 +195,7 @@ async fn an_unknown_domain_has_no_groups() {
 
 #[tokio::test]
 async fn d8_a_listing_is_whole_however_many_groups_there_are() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     for i in 0..120 {
         mesh.host(&format!("host {i}"))
             .creates(&format!("class {i}"))
@@ -215,7 +215,7 @@ fn prefix() -> String {
 
 #[tokio::test]
 async fn d8_a_search_finds_names_by_their_beginning_across_domains_in_order() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let prefix = prefix();
     for (host, name) in [("a", "ゐc"), ("b", "ゐa"), ("c", "ゐb"), ("d", "x")] {
         let host = mesh.host(host).moves_to(&format!("{}-{host}", mesh.domain));
@@ -239,7 +239,7 @@ async fn d8_a_search_finds_names_by_their_beginning_across_domains_in_order() {
 
 #[tokio::test]
 async fn d8_a_search_honours_its_limit_and_counts_live_groups_only() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let prefix = prefix();
     for i in 0..13 {
         let host = mesh.host(&format!("host {i}"));
@@ -270,7 +270,7 @@ async fn d8_a_search_honours_its_limit_and_counts_live_groups_only() {
 
 #[tokio::test]
 async fn d8_a_search_limit_is_from_1_to_100() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     for limit in [-1, 0, 101] {
         let search = json!({"namePrefix": "a", "limit": limit});
         let refused = mesh.calls("searchGroupsByNamePrefix", search).await;
@@ -280,7 +280,7 @@ async fn d8_a_search_limit_is_from_1_to_100() {
 
 #[tokio::test]
 async fn a_search_prefix_is_counted_in_utf_16() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let finds = async |prefix: &str| {
         mesh.calls("searchGroupsByNamePrefix", json!({"namePrefix": prefix}))
             .await
@@ -297,7 +297,7 @@ async fn a_search_prefix_is_counted_in_utf_16() {
 
 #[tokio::test]
 async fn renewing_answers_the_end_unchanged_to_the_byte() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     mesh.passes_seconds(2).await;
     let expected = json!({

@@ -8,7 +8,7 @@ use crate::support::people::text;
 
 #[tokio::test]
 async fn joining_answers_the_groups_times_and_mode() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.node("kitten");
     let joined = kitten
@@ -31,7 +31,7 @@ async fn joining_answers_the_groups_times_and_mode() {
 
 #[tokio::test]
 async fn joining_a_polling_group_tells_how_often_to_poll_whatever_the_node_asked_for() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     for wish in [
         json!({}),
@@ -48,7 +48,7 @@ async fn joining_a_polling_group_tells_how_often_to_poll_whatever_the_node_asked
 
 #[tokio::test]
 async fn members_are_listed_by_id_and_the_host_is_none() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     group.join("kitten").await;
     group.join("bird").await;
@@ -67,7 +67,7 @@ async fn members_are_listed_by_id_and_the_host_is_none() {
 
 #[tokio::test]
 async fn leaving_forgets_the_node_and_its_variables() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
     kitten.reports([("temp", "21")]).await;
@@ -84,7 +84,7 @@ async fn leaving_forgets_the_node_and_its_variables() {
 
 #[tokio::test]
 async fn leaving_succeeds_for_nodes_and_groups_that_nobody_knows() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let stranger = group.node("stranger");
     assert_eq!(stranger.leaves().await.value()["peerId"], stranger.id);
@@ -97,7 +97,7 @@ async fn leaving_succeeds_for_nodes_and_groups_that_nobody_knows() {
 
 #[tokio::test]
 async fn a_host_that_leaves_does_not_end_its_group() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     group.hosting_node().leaves().await.value();
     group.join("kitten").await;
@@ -105,7 +105,7 @@ async fn a_host_that_leaves_does_not_end_its_group() {
 
 #[tokio::test]
 async fn a_heartbeat_answers_until_when_the_member_counts() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
     let beat = kitten.beats().await.value();
@@ -126,7 +126,7 @@ async fn a_heartbeat_answers_until_when_the_member_counts() {
 
 #[tokio::test]
 async fn only_members_have_heartbeats() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     for who in [group.node("stranger"), group.hosting_node()] {
         who.reports([("a", "1")]).await;
@@ -138,7 +138,7 @@ async fn only_members_have_heartbeats() {
 
 #[tokio::test]
 async fn a_silent_member_is_no_longer_listed_and_a_late_heartbeat_brings_it_back() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
     kitten.reports([("temp", "21")]).await;
@@ -163,7 +163,7 @@ async fn d10_every_sign_of_life_renews_membership_and_variables_together() {
         "fireEventsByNode",
         "recordEventsByNode",
     ] {
-        let mesh = TestMesh::own(|_| {}).await;
+        let mesh = TestMesh::own_still(|_| {}).await;
         let group = mesh.host("teacher").creates("class").await;
         let kitten = group.join("kitten").await;
         kitten.reports([("temp", "21")]).await;
@@ -189,7 +189,7 @@ async fn d10_every_sign_of_life_renews_membership_and_variables_together() {
 
 #[tokio::test]
 async fn d10_renewing_keeps_the_hosts_variables() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     group.hosting_node().reports([("round", "3")]).await;
     for _ in 0..3 {
@@ -201,7 +201,7 @@ async fn d10_renewing_keeps_the_hosts_variables() {
 
 #[tokio::test]
 async fn d11_joining_elsewhere_leaves_the_former_group() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let red = mesh.host("red").creates("red").await;
     let blue = mesh.host("blue").creates("blue").await;
     let kitten = red.join("kitten").await;

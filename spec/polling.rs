@@ -14,7 +14,7 @@ async fn polls(group: &Group<'_>, since: &str) -> Value {
 
 #[tokio::test]
 async fn a_poll_tells_events_and_statuses_together() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.join_polling("kitten").await;
     let status = kitten.reports([("temp", "21")]).await;
@@ -30,7 +30,7 @@ async fn a_poll_tells_events_and_statuses_together() {
 
 #[tokio::test]
 async fn a_poller_reads_on_from_the_last_cursor() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.join_polling("kitten").await;
     kitten.records(["one", "two"]).await;
@@ -46,7 +46,8 @@ async fn a_poller_reads_on_from_the_last_cursor() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_polls_a_broadcast_sees_the_variable_that_was_set_before_it() {
-    let mesh = TestMesh::start().await;
+    // On a slow machine no event must end before it is polled.
+    let mesh = TestMesh::own(|setup| setup.timings.event_ttl = 120).await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.join_polling("kitten").await;
     let write = async {
@@ -76,7 +77,7 @@ async fn whoever_polls_a_broadcast_sees_the_variable_that_was_set_before_it() {
 
 #[tokio::test]
 async fn d13_subscribers_hear_what_pollers_record() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut ear = group.listen().await;
     let kitten = group.join_polling("kitten").await;
@@ -102,7 +103,7 @@ async fn d13_subscribers_hear_what_pollers_record() {
 
 #[tokio::test]
 async fn d13_recording_nothing_is_not_told() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut ear = group.listen().await;
     let kitten = group.join_polling("kitten").await;
@@ -113,7 +114,7 @@ async fn d13_recording_nothing_is_not_told() {
 
 #[tokio::test]
 async fn d13_fired_events_are_kept_while_a_member_polls() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
     kitten.fires(["nobody polls"]).await;
@@ -129,7 +130,7 @@ async fn d13_fired_events_are_kept_while_a_member_polls() {
 
 #[tokio::test]
 async fn d13_fired_events_are_kept_for_a_minute_after_a_poll() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
     polls(&group, "").await;
@@ -140,7 +141,7 @@ async fn d13_fired_events_are_kept_for_a_minute_after_a_poll() {
 
 #[tokio::test]
 async fn d13_fired_events_are_kept_no_longer_than_a_minute_after_a_poll() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
     polls(&group, "").await;
@@ -153,7 +154,7 @@ async fn d13_fired_events_are_kept_no_longer_than_a_minute_after_a_poll() {
 
 #[tokio::test]
 async fn d13_a_poller_and_a_subscriber_hear_the_same_events_in_the_same_order() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let mut ear = group.listen().await;
     let (kitten, bird) = (group.join("kitten").await, group.join_polling("bird").await);
@@ -171,7 +172,7 @@ async fn d13_a_poller_and_a_subscriber_hear_the_same_events_in_the_same_order() 
 
 #[tokio::test]
 async fn any_text_is_a_since() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     group.node("kitten").records(["a"]).await;
     for since in ["", "0", "EVENT#", "2026", "%", "##"] {

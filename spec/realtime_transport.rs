@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::socket::upgrade;
+use crate::support::stage::PATIENCE;
 use crate::support::{Socket, TestMesh, documents};
 
 fn subscribe(id: &str, document: &str, variables: &Value) -> Value {
@@ -174,7 +176,7 @@ async fn pings_are_answered_with_their_payload_and_pongs_are_not() {
     );
     socket.sends(Message::Ping("frame".into())).await;
     assert_eq!(
-        socket.next(Duration::from_secs(5)).await,
+        socket.next(PATIENCE).await,
         Some(Message::Pong("frame".into()))
     );
 }
@@ -184,7 +186,7 @@ async fn the_server_pings_by_frames_and_never_says_ka() {
     let mesh = TestMesh::own(|setup| setup.sockets.keep_alive = Duration::from_millis(300)).await;
     let mut socket = Socket::transport(&mesh).await;
     for _ in 0..2 {
-        let frame = socket.next(Duration::from_secs(2)).await;
+        let frame = socket.next(PATIENCE).await;
         assert!(matches!(frame, Some(Message::Ping(_))), "{frame:?}");
     }
 }
@@ -247,13 +249,16 @@ async fn misuse_closes_with_the_protocols_own_codes() {
 
 #[tokio::test]
 async fn whoever_never_introduces_itself_is_closed() {
-    let mesh = TestMesh::own(|setup| setup.sockets.init = Duration::from_millis(300)).await;
-    for protocol in ["graphql-transport-ws", "graphql-ws"] {
-        let mut socket = Socket::open(upgrade(&mesh, "/graphql", protocol)).await;
-        assert_eq!(socket.is_closed().await, 4408, "{protocol}");
-    }
+    let mesh = TestMesh::own(|setup| setup.sockets.init = Duration::from_secs(2)).await;
     let mut known = mesh.opens().await;
     known.is_acknowledged().await;
-    let more = known.next(Duration::from_millis(700)).await;
-    assert!(more.is_none(), "whoever did stays: {more:?}");
+    let silent = ["graphql-transport-ws", "graphql-ws"].map(|protocol| {
+        let request = upgrade(&mesh, "/graphql", protocol);
+        async { Socket::open(request).await.is_closed().await }
+    });
+    assert_eq!(join_all(silent).await, [4408, 4408]);
+    // The one that introduced itself, before them, stays.
+    known.sends(Message::Ping("still here".into())).await;
+    let answer = known.next(PATIENCE).await;
+    assert_eq!(answer, Some(Message::Pong("still here".into())));
 }

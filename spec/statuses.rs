@@ -12,7 +12,7 @@ use crate::support::people::text;
 
 #[tokio::test]
 async fn a_report_answers_exactly_what_was_sent() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
     kitten.reports([("before", "1")]).await;
@@ -44,7 +44,7 @@ async fn a_report_answers_exactly_what_was_sent() {
 
 #[tokio::test]
 async fn one_report_is_one_status_entry() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
     let reported = kitten.reports([("temp", "21"), ("name", "ミケ")]).await;
@@ -59,7 +59,7 @@ async fn one_report_is_one_status_entry() {
 
 #[tokio::test]
 async fn an_empty_report_is_an_empty_status() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
     assert!(
@@ -74,7 +74,7 @@ async fn an_empty_report_is_an_empty_status() {
 
 #[tokio::test]
 async fn whoever_is_in_the_room_may_report_but_only_members_have_a_node_status() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     for who in [group.node("stranger"), group.hosting_node()] {
         who.reports([("a", "1")]).await;
@@ -85,7 +85,7 @@ async fn whoever_is_in_the_room_may_report_but_only_members_have_a_node_status()
 
 #[tokio::test]
 async fn a_node_that_nobody_knows_has_no_status_and_no_error() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let reply = mesh
         .calls("getNodeStatus", json!({"nodeId": mesh.id("nobody")}))
         .await;
@@ -94,7 +94,7 @@ async fn a_node_that_nobody_knows_has_no_status_and_no_error() {
 
 #[tokio::test]
 async fn statuses_are_listed_by_node_id() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     for name in ["kitten", "bird", "ねこ"] {
         group.join(name).await.reports([("a", "1")]).await;
@@ -110,7 +110,7 @@ async fn statuses_are_listed_by_node_id() {
 
 #[tokio::test]
 async fn d9_a_changed_variable_leaves_the_others_under_their_own_time() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
     let first = kitten.reports([("temp", "21"), ("light", "5")]).await;
@@ -134,7 +134,7 @@ async fn d9_a_changed_variable_leaves_the_others_under_their_own_time() {
 
 #[tokio::test]
 async fn d9_an_entry_whose_variables_were_all_rewritten_is_gone() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
     for value in ["1", "2", "3"] {
@@ -148,7 +148,7 @@ async fn d9_an_entry_whose_variables_were_all_rewritten_is_gone() {
 
 #[tokio::test]
 async fn d9_a_poll_tells_the_same_statuses_as_the_list() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.join_polling("kitten").await;
     kitten.reports([("temp", "21"), ("light", "5")]).await;
@@ -165,7 +165,7 @@ async fn d9_a_poll_tells_the_same_statuses_as_the_list() {
 
 #[tokio::test]
 async fn statuses_of_unknown_groups_are_empty() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let nowhere = json!({"groupId": "nowhere", "domain": mesh.domain});
     for field in ["listGroupStatuses", "listNodesInGroup"] {
         assert_eq!(mesh.calls(field, nowhere.clone()).await.value(), json!([]));
@@ -220,7 +220,7 @@ async fn a_refused_report_leaves_no_trace_of_a_stranger() {
 
 #[tokio::test]
 async fn d31_a_sleeping_tab_comes_back_with_its_variables() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
     kitten.reports([("temp", "21"), ("name", "ミケ")]).await;
@@ -240,7 +240,7 @@ async fn d31_a_sleeping_tab_comes_back_with_its_variables() {
 /// variables hold.
 #[tokio::test]
 async fn d24_a_groups_variables_are_bounded_in_bytes_and_always_told_whole() {
-    let mesh = TestMesh::own(|setup| setup.timings.event_ttl = 600).await;
+    let mesh = TestMesh::own_still(|_| {}).await;
     let group = mesh.host("teacher").creates_polling("class").await;
     group.hosting_node().records(["go"]).await;
     // Escaped it takes twice the bytes.
@@ -271,7 +271,7 @@ async fn d24_a_groups_variables_are_bounded_in_bytes_and_always_told_whole() {
 
 #[tokio::test]
 async fn d24_variables_are_counted_as_they_are_told() {
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     let group = mesh.host("先生").creates("class").await;
     let pairs = [("temp", "21"), ("\"\\\n\t", "\u{1}\u{7f}🎈"), ("", "")];
     let mut counted = 0;

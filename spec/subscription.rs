@@ -241,7 +241,7 @@ async fn d3_any_script_goes_through_every_argument() {
         "a:b;c,d|e\\\"'",
         "é\u{301}x",
     ];
-    let mesh = TestMesh::start().await;
+    let mesh = TestMesh::still().await;
     for (name, other) in names.iter().zip(names.iter().cycle().skip(1)) {
         let host = mesh
             .host(name)

@@ -130,7 +130,7 @@ impl Server {
     }
 
     /// Waits for its end and answers its exit code.
-    pub fn ends(mut self) -> Option<i32> {
+    pub fn ends(&mut self) -> Option<i32> {
         self.child.wait().expect("its end").code()
     }
 }

@@ -1,7 +1,5 @@
 //! Bytes on the wire, for what no well-behaved client can say.
 
-use std::time::Duration;
-
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -92,10 +90,10 @@ impl Wire {
         }
     }
 
-    /// Waits until the server has ended the connection, at most so long.
-    pub async fn ends_within(&mut self, patience: Duration) -> bool {
+    /// Waits until the server has ended the connection, in whatever way.
+    pub async fn ends(&mut self) -> bool {
         let mut bytes = Vec::new();
-        timeout(patience, self.0.read_to_end(&mut bytes))
+        timeout(PATIENCE, self.0.read_to_end(&mut bytes))
             .await
             .is_ok()
     }

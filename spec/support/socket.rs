@@ -117,7 +117,10 @@ impl Socket {
         let variables = json!({"groupId": group, "domain": domain});
         self.starts(id, &documents::of("onMessageInGroup"), variables)
             .await;
-        assert_eq!(self.hears().await, json!({"id": id, "type": "start_ack"}));
+        assert_eq!(
+            self.hears_news().await,
+            json!({"id": id, "type": "start_ack"})
+        );
     }
 
     /// The next message, signs of life included.
@@ -125,11 +128,14 @@ impl Socket {
     pub fn hears(&mut self) -> impl Future<Output = Value> + '_ {
         let caller = std::panic::Location::caller();
         async move {
-            match self.next(PATIENCE).await {
-                Some(Message::Text(text)) => {
-                    serde_json::from_str(&text).expect("JSON in every message")
+            loop {
+                match self.next(PATIENCE).await {
+                    Some(Message::Text(text)) => {
+                        return serde_json::from_str(&text).expect("JSON in every message");
+                    }
+                    Some(Message::Ping(_)) => {}
+                    other => panic!("{other:?} instead of a message, at {caller}"),
                 }
-                other => panic!("{other:?} instead of a message, at {caller}"),
             }
         }
     }

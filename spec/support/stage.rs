@@ -36,8 +36,8 @@ use super::trust;
 pub const KEY: &str = "da2-spec-kitchen-key";
 /// The secret of every stage that a test starts.
 pub const SECRET: &[u8] = b"a secret of the suite";
-/// How long anything may take to be heard.
-pub const PATIENCE: Duration = Duration::from_secs(10);
+/// How long anything may take to be heard: waited out only when it never comes.
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a test says that cannot be asked of the stage outside.
 pub const STARTS_ITS_OWN: &str = "needs a server of its own and starts one";
@@ -117,8 +117,18 @@ pub fn unique() -> String {
 impl TestMesh {
     /// The stage outside, if one is named, else one of the test's own.
     pub async fn start() -> Self {
+        Self::start_by(Clock::system()).await
+    }
+
+    /// The same, where time stands still but for what the test moves: for whatever depends
+    /// on ages. A stage outside has its own time.
+    pub async fn still() -> Self {
+        Self::start_by(Clock::standing()).await
+    }
+
+    async fn start_by(clock: Clock) -> Self {
         if appsync_is_asked_for() && !behind_appsync() {
-            return Self::launch(Setup::default()).await;
+            return Self::launch(Setup::default(), clock).await;
         }
         match (
             std::env::var("APPSYNC_ENDPOINT"),
@@ -128,18 +138,27 @@ impl TestMesh {
                 tag: format!("-{}", unique()),
                 ..Self::at(&endpoint, &key)
             },
-            _ => Self::launch(Setup::default()).await,
+            _ => Self::launch(Setup::default(), clock).await,
         }
     }
 
     /// A stage of the test's own, set up as the test needs it.
     pub async fn own(set_up: impl FnOnce(&mut Setup)) -> Self {
+        Self::own_by(Clock::system(), set_up).await
+    }
+
+    /// The same, where time stands still but for what the test moves.
+    pub async fn own_still(set_up: impl FnOnce(&mut Setup)) -> Self {
+        Self::own_by(Clock::standing(), set_up).await
+    }
+
+    async fn own_by(clock: Clock, set_up: impl FnOnce(&mut Setup)) -> Self {
         if std::env::var_os("APPSYNC_ENDPOINT").is_some() {
             differences::says(STARTS_ITS_OWN);
         }
         let mut setup = Setup::default();
         set_up(&mut setup);
-        Self::launch(setup).await
+        Self::launch(setup, clock).await
     }
 
     /// A stage that runs elsewhere.
@@ -155,11 +174,11 @@ impl TestMesh {
     }
 
     /// Starts a stage: the server, or AppSync in front of a Lambda.
-    async fn launch(setup: Setup) -> Self {
+    async fn launch(setup: Setup, clock: Clock) -> Self {
         if appsync_is_asked_for() {
             match differences::here() {
                 #[cfg(feature = "lambda")]
-                None => return Self::on_appsync(setup).await,
+                None => return Self::on_appsync(setup, clock).await,
                 #[cfg(not(feature = "lambda"))]
                 None => panic!("MESH_SPEC_STORE=appsync needs the feature lambda"),
                 Some(why) => differences::says(&format!(
@@ -167,7 +186,6 @@ impl TestMesh {
                 )),
             }
         }
-        let clock = Clock::system();
         let (mesh, folder) = mesh(&setup, clock.clone()).await;
         let settings = ServerSettings {
             keys: ApiKeys::new([KEY]),
@@ -200,8 +218,7 @@ impl TestMesh {
 
     /// A stage of the AppSync stand-in, with a Lambda in this process over a new table.
     #[cfg(feature = "lambda")]
-    pub async fn on_appsync(setup: Setup) -> Self {
-        let clock = Clock::system();
+    pub async fn on_appsync(setup: Setup, clock: Clock) -> Self {
         let rules = Rules::new(setup.timings).expect("timings that can work");
         let store = Arc::new(on_a_table(rules, setup.limits).await);
         let mesh = mesh_over(store, &setup, clock.clone());

@@ -12,6 +12,7 @@ use crate::store::{Answer, Error, Store};
 /// How often the reaper looks: a group's end is told within this and the second of
 /// grace that the rules give, which keeps decision D7's two seconds.
 const EVERY: Duration = Duration::from_millis(500);
+const _: () = assert!(EVERY.as_millis() < 1000, "decision D7");
 
 /// One look: forgets what has expired and tells each group's end once.
 pub async fn reap(store: &dyn Store, hub: &Hub, clock: &Clock) -> Answer<usize> {

@@ -69,7 +69,8 @@ impl Fault {
         }
     }
 
-    fn stalls(self) -> bool {
+    /// Whether the caller has to give up waiting.
+    pub fn stalls(self) -> bool {
         matches!(self, Self::Stalls | Self::DoesAndStalls)
     }
 }
