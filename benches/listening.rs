@@ -9,11 +9,13 @@ use divan::{Bencher, black_box};
 use mesh_v2::auth::Caller;
 use mesh_v2::hub::Hub;
 use mesh_v2::hub::selection::Selection;
+use mesh_v2::memory::Memory;
 use mesh_v2::model::event::Channel;
 use mesh_v2::model::group::GroupKey;
 use mesh_v2::model::message::Message;
 use mesh_v2::realtime::frame::Dialect;
 use mesh_v2::realtime::outbox::Outbox;
+use mesh_v2::realtime::session::Operation;
 use mesh_v2::realtime::subscriber::Subscriber;
 use mesh_v2::resolvers::DocumentLimits;
 use mesh_v2::resolvers::document::Ask;
@@ -83,10 +85,14 @@ fn head_of_a_frame_is_made() -> usize {
 fn message_is_published(bencher: Bencher<'_, '_>, listeners: usize) {
     let (group, selection) = wanted();
     let hub = Hub::new();
-    let outboxes: Vec<_> = (0..listeners).map(|_| Outbox::new(ROOM)).collect();
+    let outboxes: Vec<_> = (0..listeners)
+        .map(|_| Outbox::new(ROOM, Memory::unlimited()))
+        .collect();
     let listen = |outbox: &Arc<Outbox>| {
-        let listener = Subscriber::new(Arc::clone(outbox), ID, Dialect::AppSync);
-        hub.listen(&group, selection.clone(), Arc::new(listener))
+        hub.listen(&group, selection.clone(), |own| {
+            let (outbox, of) = (Arc::clone(outbox), Operation::new(ID, 1));
+            Arc::new(Subscriber::new(outbox, of, Dialect::AppSync, own))
+        })
     };
     let _subscriptions: Vec<_> = outboxes.iter().map(listen).collect();
     let message = report(&group);

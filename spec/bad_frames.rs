@@ -63,6 +63,23 @@ async fn frames_that_break_the_protocol_close_with_1002() {
 }
 
 #[tokio::test]
+async fn a_close_code_that_no_client_may_send_is_answered_1002() {
+    let mesh = TestMesh::own(|_| {}).await;
+    for (code, answered) in [
+        (999_u16, 1002),
+        (1005, 1002),
+        (1015, 1002),
+        (1000, 1000),
+        (3001, 1000),
+    ] {
+        let mut wire = Wire::upgraded(&mesh).await;
+        wire.frames(0x88, &code.to_be_bytes()).await;
+        assert_eq!(wire.close_code().await, answered, "{code}");
+    }
+    mesh.still_serves().await;
+}
+
+#[tokio::test]
 async fn text_that_is_no_utf_8_closes_with_1007() {
     let mesh = TestMesh::own(|_| {}).await;
     let mut wire = Wire::upgraded(&mesh).await;

@@ -38,6 +38,7 @@ mod realtime_legacy;
 mod realtime_transport;
 mod schema;
 mod settings;
+mod slow_readers;
 mod statuses;
 mod subscription;
 mod support;

@@ -2,8 +2,10 @@
 
 use data_encoding::BASE64;
 use serde_json::json;
+use tokio::io::AsyncReadExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::support::raw::Wire;
 use crate::support::socket::{header_in_protocol, header_in_query, upgrade};
 use crate::support::stage::PATIENCE;
 use crate::support::{Socket, TestMesh, documents};
@@ -106,6 +108,54 @@ async fn the_upgrade_succeeds_without_credentials_and_echoes_the_protocol() {
         socket.sends(Message::Close(None)).await;
         while socket.next(PATIENCE).await.is_some() {}
     }
+}
+
+#[tokio::test]
+async fn a_protocol_that_is_not_spoken_is_refused_and_never_echoed() {
+    let mesh = TestMesh::start().await;
+    for (offered, echoed) in [
+        ("mqtt", None),
+        ("mqtt, graphql-ws", Some("graphql-ws")),
+        ("graphql-ws, graphql-transport-ws", Some("graphql-ws")),
+        (
+            "graphql-transport-ws, graphql-ws",
+            Some("graphql-transport-ws"),
+        ),
+    ] {
+        let mut wire = Wire::to(&mesh).await;
+        let head = wire.upgrades(&mesh, offered).await;
+        // As published clients look for it: a name in title case.
+        let answered = head
+            .lines()
+            .find_map(|line| line.strip_prefix("Sec-Websocket-Protocol: "));
+        assert_eq!(answered, echoed, "{offered}: {head}");
+        if echoed.is_some() {
+            continue;
+        }
+        wire.frames(0x81, br#"{"type":"connection_init"}"#).await;
+        let said = wire.reads_to_the_end().await;
+        let said = String::from_utf8_lossy(&said);
+        let error = r#"{"message":"SubProtocolNotSupportedError","errorCode":400}"#;
+        assert!(said.contains(error), "{said}");
+        assert!(said.contains("Subprotocol not acceptable"), "{said}");
+    }
+    let query = header_in_query(&mesh, &mesh.key);
+    let nothing = upgrade(&mesh, &format!("/graphql/realtime{query}"), "");
+    Socket::open(nothing).await.is_acknowledged().await;
+    let in_protocol = header_in_protocol(&mesh, &mesh.key);
+    let mut wire = Wire::to(&mesh).await;
+    let head = wire.upgrades(&mesh, &in_protocol).await;
+    assert!(
+        !head.contains("header-") && !head.contains("Protocol:"),
+        "{head}"
+    );
+    wire.frames(0x81, br#"{"type":"connection_init"}"#).await;
+    let mut ack = [0; 60];
+    wire.0
+        .read_exact(&mut ack)
+        .await
+        .expect("an acknowledgement");
+    assert!(String::from_utf8_lossy(&ack).contains("connection_ack"));
 }
 
 #[tokio::test]

@@ -101,6 +101,9 @@ async fn a_logical_error_comes_as_next_and_a_document_that_cannot_run_as_error()
     assert_eq!(socket.hears().await["type"], "complete");
     for document in [
         "{",
+        "{ nothing }",
+        "mutation { joinGroup(groupId: 1) { id } }",
+        "query($id: ID!) { listNodesInGroup(groupId: $id, domain: \"d\") { id } }",
         "subscription { nothing }",
         "subscription { onMessageInGroup { domain } }",
     ] {
@@ -239,6 +242,7 @@ async fn misuse_closes_with_the_protocols_own_codes() {
         "{}",
         r#"{"type":"start","id":"1"}"#,
         r#"{"type":"subscribe"}"#,
+        r#"{"type":"subscribe","id":"","payload":{"query":"{ __typename }"}}"#,
     ] {
         let mut socket = Socket::transport(&mesh).await;
         socket.sends(Message::text(nonsense)).await;

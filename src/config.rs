@@ -349,13 +349,24 @@ bounds! {
     max_subscriptions: u32 = "100", "MESH_MAX_SUBSCRIPTIONS", 1..;
     /// Bytes of one WebSocket message from a client
     max_message_bytes: u32 = "262144", "MESH_MAX_MESSAGE_BYTES", 1024..;
-    /// Bytes that may wait for a slow WebSocket before it is closed (code 1013); what came
-    /// at once, up to some 300 KB, fits into an empty queue
-    max_outbox_bytes: u32 = "1048576", "MESH_MAX_OUTBOX_BYTES", 4096..;
+    /// Bytes that may wait for a slow WebSocket before it is closed (code 1013); an answer
+    /// to a query on it counts apart
+    max_outbox_bytes: u32 = "1048576", "MESH_MAX_OUTBOX_BYTES", 262_144..;
+    /// Bytes of the selections of one WebSocket's subscriptions
+    max_selection_bytes: u32 = "1048576", "MESH_MAX_SELECTION_BYTES", 16_384..;
     /// Seconds for a WebSocket to send `connection_init` (else code 4408)
     init_timeout: u32 = "15", "MESH_INIT_TIMEOUT_SECONDS", 1..;
     /// Seconds between two signs of life on a WebSocket; some clients leave after 30
     keep_alive: u32 = "20", "MESH_KEEP_ALIVE_SECONDS", 1..=25;
+    /// Seconds that AppSync clients are told to wait for a sign of life (`connectionTimeoutMs`);
+    /// some take less than 60 for 300
+    connection_timeout: u32 = "90", "MESH_CONNECTION_TIMEOUT_SECONDS", 60..=300;
+    /// Seconds after which a silent peer is given up: by pings, TCP keep-alive and user time-out
+    peer_timeout: u32 = "180", "MESH_PEER_TIMEOUT_SECONDS", 60..=86_400;
+    /// The same for WebSockets while less than a tenth of the connections is free
+    short_peer_timeout: u32 = "60", "MESH_SHORT_PEER_TIMEOUT_SECONDS", 60..=86_400;
+    /// Seconds in which a slow reader may come to the close code that ends its WebSocket
+    close_timeout: u32 = "60", "MESH_CLOSE_TIMEOUT_SECONDS", 1..=600;
     /// Groups on the stage
     max_groups: u32 = "20000", "MESH_MAX_GROUPS", 1..;
     /// Groups in one domain

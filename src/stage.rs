@@ -73,7 +73,7 @@ async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh
     };
     Ok(Mesh {
         store,
-        hub: Hub::new(),
+        hub: Hub::counted(settings.memory.clone()),
         rules,
         clock: Clock::system(),
         limits,

@@ -19,28 +19,31 @@ impl Wire {
         )
     }
 
-    /// A connection upgraded to a WebSocket and acknowledged.
+    /// A connection upgraded to a WebSocket.
     pub async fn upgraded(mesh: &TestMesh) -> Self {
         let mut wire = Self::to(mesh).await;
+        wire.upgrades(mesh, "graphql-ws").await;
+        wire
+    }
+
+    /// Asks for an upgrade with these sub-protocols and answers with its answer's head.
+    pub async fn upgrades(&mut self, mesh: &TestMesh, protocols: &str) -> String {
         let request = format!(
             "GET /graphql/realtime{} HTTP/1.1\r\nhost: {}\r\nupgrade: websocket\r\n\
              connection: upgrade\r\nsec-websocket-version: 13\r\n\
              sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\
-             sec-websocket-protocol: graphql-ws\r\n\r\n",
+             sec-websocket-protocol: {protocols}\r\n\r\n",
             header_in_query(mesh, &mesh.key),
             mesh.address(),
         );
-        wire.writes(request.as_bytes()).await;
+        self.writes(request.as_bytes()).await;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
-            head.push(wire.0.read_u8().await.expect("an answer to the upgrade"));
+            head.push(self.0.read_u8().await.expect("an answer to the upgrade"));
         }
-        assert!(
-            head.starts_with(b"HTTP/1.1 101"),
-            "{}",
-            String::from_utf8_lossy(&head)
-        );
-        wire
+        let head = String::from_utf8(head).expect("a head of text");
+        assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+        head
     }
 
     pub async fn writes(&mut self, bytes: &[u8]) {

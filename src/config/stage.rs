@@ -313,7 +313,11 @@ fn sockets(bounds: &BoundArgs) -> SocketLimits {
         outbox_bytes: bounds.max_outbox_bytes as usize,
         init: BoundArgs::seconds(bounds.init_timeout),
         keep_alive: BoundArgs::seconds(bounds.keep_alive),
-        ..SocketLimits::default()
+        selection_bytes: bounds.max_selection_bytes as usize,
+        connection_timeout: BoundArgs::seconds(bounds.connection_timeout),
+        peer_timeout: BoundArgs::seconds(bounds.peer_timeout),
+        short_peer_timeout: BoundArgs::seconds(bounds.short_peer_timeout),
+        close_timeout: BoundArgs::seconds(bounds.close_timeout),
     }
 }
 

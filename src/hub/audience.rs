@@ -1,21 +1,57 @@
-//! Some of a group's listeners who chose the same fields, and what they have yet to hear.
+//! Some of a group's listeners, and what they have yet to hear.
 
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
+use crate::hub::publication::Publication;
 use crate::hub::selection::Selection;
 use crate::hub::speaker::{Desk, Speaker};
 use crate::hub::{Listener, lock};
+use crate::memory::Lease;
 
 /// Listeners of one audience: so many are spoken to before other work gets a turn.
 const SEATS: usize = 256;
 /// Bytes that may wait for the speaker; beyond that, whoever publishes speaks.
 const WAITING_BYTES: usize = 256 * 1024;
+/// Bytes that are rendered before they are handed on.
+const RENDERED_BYTES: usize = 256 * 1024;
 
-/// Up to [`SEATS`] listeners who chose the same fields.
-pub struct Audience {
+/// A selection that is held, and counted, as long as somebody uses it.
+#[derive(Debug)]
+pub struct HeldSelection {
     selection: Selection,
+    _lease: Lease,
+}
+
+impl HeldSelection {
+    /// Holds a selection.
+    pub fn new(selection: Selection, lease: Lease) -> Self {
+        Self {
+            selection,
+            _lease: lease,
+        }
+    }
+
+    /// The selection.
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+}
+
+/// Who renders for an audience.
+#[derive(Clone)]
+pub enum Rendering {
+    /// All chose the same fields: each message is rendered once, in the selection's slot.
+    Shared(usize, Arc<HeldSelection>),
+    /// Each listener renders what it chose by itself, when it can take it: a socket with
+    /// many or wide selections spends its own turns on them, and nobody else's.
+    PerListener,
+}
+
+/// Up to [`SEATS`] listeners.
+pub struct Audience {
+    rendering: Rendering,
     speaker: Speaker,
     state: Mutex<State>,
     /// Held while somebody speaks: passes follow one another.
@@ -28,7 +64,7 @@ struct State {
     listeners: Vec<(u64, Arc<dyn Listener>)>,
     /// The same for a pass to take along, made anew after somebody came or went.
     shared: Option<Arc<[Arc<dyn Listener>]>>,
-    waiting: Vec<Bytes>,
+    waiting: Vec<Arc<Publication>>,
     waiting_bytes: usize,
     /// What waited when somebody came who is not to hear it.
     earlier: Vec<Round>,
@@ -38,23 +74,23 @@ struct State {
 
 struct Round {
     listeners: Arc<[Arc<dyn Listener>]>,
-    messages: Vec<Bytes>,
+    messages: Vec<Arc<Publication>>,
 }
 
 impl Audience {
     /// An audience of nobody, told by `speaker`.
-    pub fn new(selection: Selection, speaker: Speaker) -> Arc<Self> {
+    pub fn new(rendering: Rendering, speaker: Speaker) -> Arc<Self> {
         Arc::new(Self {
-            selection,
+            rendering,
             speaker,
             state: Mutex::default(),
             speaking: Mutex::default(),
         })
     }
 
-    /// What they chose.
-    pub fn selection(&self) -> &Selection {
-        &self.selection
+    /// Who renders for them.
+    pub fn rendering(&self) -> &Rendering {
+        &self.rendering
     }
 
     /// Whether one more has room.
@@ -97,10 +133,10 @@ impl Audience {
     }
 
     /// Leaves a message for the speaker's next pass; says whether too much waits.
-    pub fn post(self: &Arc<Self>, data: Bytes) -> bool {
+    pub fn post(self: &Arc<Self>, publication: Arc<Publication>) -> bool {
         let mut state = lock(&self.state);
-        state.waiting_bytes += data.len();
-        state.waiting.push(data);
+        state.waiting_bytes += publication.bytes();
+        state.waiting.push(publication);
         let crowded = state.waiting_bytes > WAITING_BYTES;
         let first = !std::mem::replace(&mut state.expected, true);
         drop(state);
@@ -120,17 +156,50 @@ impl Audience {
             std::mem::swap(&mut desk.messages, &mut state.waiting);
             (std::mem::take(&mut state.earlier), state.shared())
         };
+        let (rendered, scratch) = (&mut desk.rendered, &mut desk.scratch);
         for round in &earlier {
-            for listener in round.listeners.iter() {
-                listener.hear(&round.messages, &mut desk.scratch);
-            }
+            self.tell(&round.listeners, &round.messages, rendered, scratch);
         }
-        if !desk.messages.is_empty() {
-            for listener in listeners.iter() {
-                listener.hear(&desk.messages, &mut desk.scratch);
-            }
-        }
+        self.tell(&listeners, &desk.messages, rendered, scratch);
         desk.clear();
+    }
+
+    fn tell(
+        &self,
+        listeners: &[Arc<dyn Listener>],
+        messages: &[Arc<Publication>],
+        rendered: &mut Vec<Bytes>,
+        scratch: &mut Vec<u8>,
+    ) {
+        let Rendering::Shared(slot, held) = &self.rendering else {
+            for listener in listeners.iter().filter(|_| !messages.is_empty()) {
+                Arc::clone(listener).enqueue(messages);
+            }
+            return;
+        };
+        let mut hand_on = |rendered: &mut Vec<Bytes>| {
+            for listener in listeners.iter().filter(|_| !rendered.is_empty()) {
+                listener.hear(rendered, scratch);
+            }
+            rendered.clear();
+        };
+        let mut bytes = 0;
+        for publication in messages {
+            let Some(data) = publication.render_shared(*slot, held.selection()) else {
+                hand_on(rendered);
+                for listener in listeners {
+                    listener.exceeded();
+                }
+                return;
+            };
+            bytes += data.len();
+            rendered.push(data);
+            if bytes > RENDERED_BYTES {
+                hand_on(rendered);
+                bytes = 0;
+            }
+        }
+        hand_on(rendered);
     }
 }
 

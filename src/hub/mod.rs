@@ -1,10 +1,13 @@
 //! Who listens: every group's subscribers on this server.
 //!
-//! A message is rendered once per distinct selection; subscribers share the bytes.
-//! Publishing never waits for a listener: it leaves the message with the audience, and a
-//! speaker tells what was left to all of them in one pass. The hub knows no store and no wire.
+//! Publishing neither renders nor waits for a listener: it leaves the message with each
+//! audience, and a speaker tells what was left to all of them in one pass. A group's first
+//! [`SHARED_SELECTIONS`] selections without aliases are rendered once per message, and
+//! subscribers share the bytes; any other subscriber renders for itself. The hub knows no
+//! store and no wire.
 
 mod audience;
+mod publication;
 pub mod selection;
 mod speaker;
 
@@ -18,11 +21,15 @@ use bytes::Bytes;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::hub::audience::Audience;
+use crate::hub::audience::{Audience, Rendering};
 use crate::hub::selection::Selection;
 use crate::hub::speaker::{Desk, Speaker};
+use crate::memory::{Memory, Purpose};
 use crate::model::group::GroupKey;
 use crate::model::message::Message;
+
+pub use audience::HeldSelection;
+pub use publication::{COUNTED_BYTES, Publication, SHARED_SELECTIONS, counted};
 
 /// Parts of the hub that are locked apart, so that groups seldom wait for each other.
 const SHARDS: usize = 32;
@@ -37,6 +44,13 @@ pub trait Listener: Send + Sync {
     /// for the call: what it holds means nothing.
     fn hear(&self, messages: &[Bytes], scratch: &mut Vec<u8>);
 
+    /// Takes messages to render by itself, oldest first: only of one that got its selection
+    /// to keep as it registered.
+    fn enqueue(self: Arc<Self>, messages: &[Arc<Publication>]);
+
+    /// Is told that a message by its selection exceeds the limit (decision D25).
+    fn exceeded(&self);
+
     /// Is told that it is registered no more. A pass that is under way may still come by.
     fn farewell(&self);
 }
@@ -48,12 +62,12 @@ pub struct Hub {
     hasher: RandomState,
     speakers: Box<[Speaker]>,
     next_speaker: AtomicUsize,
+    memory: Memory,
 }
 
 /// The listeners of one group.
 #[derive(Default)]
 struct Circle {
-    /// Those who chose the same fields stand side by side.
     audiences: Vec<Arc<Audience>>,
     next_id: u64,
     /// Set when the circle was found empty and taken out of the hub.
@@ -71,12 +85,18 @@ pub struct Subscription {
 impl Hub {
     /// A hub that nobody listens to, with a speaker for each core.
     pub fn new() -> Arc<Self> {
+        Self::counted(Memory::unlimited())
+    }
+
+    /// The same, whose selections and messages count in a memory budget (decision D26).
+    pub fn counted(memory: Memory) -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Self {
             shards: Default::default(),
             hasher: RandomState::new(),
             speakers: (0..cores).map(|_| Speaker::default()).collect(),
             next_speaker: AtomicUsize::new(0),
+            memory,
         })
     }
 
@@ -94,18 +114,21 @@ impl Hub {
     }
 
     /// Registers a listener. Everything published after this returns reaches it (decision
-    /// D17), and nothing that was published before.
+    /// D17), and nothing that was published before. The listener gets its selection to keep
+    /// when it is to render by itself.
     pub fn listen(
         self: &Arc<Self>,
         group: &GroupKey,
         selection: Selection,
-        listener: Arc<dyn Listener>,
+        listener: impl FnOnce(Option<HeldSelection>) -> Arc<dyn Listener>,
     ) -> Subscription {
+        let lease = self.memory.lease(Purpose::Selections, selection.bytes());
+        let held = HeldSelection::new(selection, lease);
         let id = loop {
             let circle = self.circle(group);
             let mut circle = lock(&circle);
             if !circle.closed {
-                break circle.add(selection, listener, || self.next_speaker());
+                break circle.add(held, listener, || self.next_speaker());
             }
         };
         Subscription {
@@ -121,7 +144,8 @@ impl Hub {
             .get(message.group())
             .cloned();
         let Some(circle) = circle else { return };
-        let crowded = lock(&circle).publish(message);
+        let publication = Arc::new(Publication::new(message.clone(), &self.memory));
+        let crowded = lock(&circle).publish(&publication);
         for audience in crowded {
             audience.speak(&mut Desk::default());
         }
@@ -176,42 +200,53 @@ impl Hub {
 impl Circle {
     fn add(
         &mut self,
-        selection: Selection,
-        listener: Arc<dyn Listener>,
+        held: HeldSelection,
+        listener: impl FnOnce(Option<HeldSelection>) -> Arc<dyn Listener>,
         speaker: impl FnOnce() -> Speaker,
     ) -> u64 {
         self.next_id += 1;
         let id = self.next_id;
-        let alike = |audience: &Arc<Audience>| *audience.selection() == selection;
-        let last = self.audiences.iter().rposition(alike);
-        match last.map(|at| &self.audiences[at]) {
-            Some(audience) if audience.has_room() => audience.add(id, listener),
-            _ => {
-                let at = last.map_or(self.audiences.len(), |at| at + 1);
-                let audience = Audience::new(selection, speaker());
-                audience.add(id, listener);
-                self.audiences.insert(at, audience);
-            }
+        let (rendering, kept) = self.rendering_for(held);
+        let alike = |audience: &&Arc<Audience>| match (&rendering, audience.rendering()) {
+            (Rendering::Shared(slot, _), Rendering::Shared(other, _)) => slot == other,
+            (Rendering::PerListener, Rendering::PerListener) => true,
+            _ => false,
+        };
+        let last = self.audiences.iter().rev().find(alike);
+        if let Some(audience) = last.filter(|audience| audience.has_room()) {
+            audience.add(id, listener(kept));
+        } else {
+            let audience = Audience::new(rendering, speaker());
+            audience.add(id, listener(kept));
+            self.audiences.push(audience);
         }
         id
     }
 
-    /// Leaves the message with every audience; answers those where too much waits.
-    fn publish(&self, message: &Message) -> Vec<Arc<Audience>> {
-        let mut crowded = Vec::new();
-        let mut rendered: Option<(&Selection, Bytes)> = None;
+    /// Who renders for one more listener, and the selection if it is the listener itself.
+    fn rendering_for(&self, held: HeldSelection) -> (Rendering, Option<HeldSelection>) {
+        let mut taken = [false; SHARED_SELECTIONS];
         for audience in &self.audiences {
-            let selection = audience.selection();
-            let data = match rendered.take() {
-                Some((same, data)) if same == selection => data,
-                _ => selection.render(message),
-            };
-            rendered = Some((selection, data.clone()));
-            if audience.post(data) {
-                crowded.push(Arc::clone(audience));
+            if let Rendering::Shared(slot, other) = audience.rendering() {
+                if other.selection() == held.selection() {
+                    return (audience.rendering().clone(), None);
+                }
+                taken[*slot] = true;
             }
         }
-        crowded
+        match taken.iter().position(|taken| !taken) {
+            Some(slot) if held.selection().has_no_aliases() => {
+                (Rendering::Shared(slot, Arc::new(held)), None)
+            }
+            _ => (Rendering::PerListener, Some(held)),
+        }
+    }
+
+    /// Leaves the message with every audience; answers those where too much waits.
+    fn publish(&self, publication: &Arc<Publication>) -> Vec<Arc<Audience>> {
+        let audiences = self.audiences.iter();
+        let crowded = audiences.filter(|audience| audience.post(Arc::clone(publication)));
+        crowded.cloned().collect()
     }
 
     fn remove(&mut self, id: u64) -> Option<Arc<dyn Listener>> {

@@ -6,11 +6,10 @@
 
 use std::io::Write as _;
 
-use bytes::Bytes;
 use serde::Serialize;
 
 use crate::model::event::{Event, EventBatch};
-use crate::model::message::{Dissolution, Message};
+use crate::model::message::{Dissolution, MESSAGE_BYTES, Message};
 use crate::model::status::{NodeStatus, SensorData};
 
 /// A field of `MeshMessage` or of what it holds.
@@ -37,6 +36,32 @@ pub enum Field {
     Message,
 }
 
+impl Field {
+    /// The name in the schema.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Typename => "__typename",
+            Self::GroupId => "groupId",
+            Self::Domain => "domain",
+            Self::NodeStatus => "nodeStatus",
+            Self::BatchEvent => "batchEvent",
+            Self::GroupDissolve => "groupDissolve",
+            Self::NodeId => "nodeId",
+            Self::Data => "data",
+            Self::Timestamp => "timestamp",
+            Self::Key => "key",
+            Self::Value => "value",
+            Self::Events => "events",
+            Self::FiredByNodeId => "firedByNodeId",
+            Self::Name => "name",
+            Self::Payload => "payload",
+            Self::Cursor => "cursor",
+            Self::OrderKey => "orderKey",
+            Self::Message => "message",
+        }
+    }
+}
+
 /// One field of a selection under its response name.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pick {
@@ -60,6 +85,21 @@ impl Pick {
             inner,
         }
     }
+
+    fn is_called(&self, name: &str) -> bool {
+        let quoted = self.name.strip_suffix(':').unwrap_or_default();
+        quoted.strip_prefix('"').and_then(|n| n.strip_suffix('"')) == Some(name)
+    }
+
+    fn has_no_aliases(&self) -> bool {
+        let plain = |pick: &Self| pick.is_called(pick.field.name()) && pick.has_no_aliases();
+        self.inner.iter().all(plain)
+    }
+
+    fn bytes(&self) -> usize {
+        let inner: usize = self.inner.iter().map(Self::bytes).sum();
+        size_of::<Self>() + self.name.len() + inner
+    }
 }
 
 /// All that one subscription selects.
@@ -72,68 +112,120 @@ impl Selection {
         Self(Pick::node(name, Field::Message, picks))
     }
 
-    /// Writes the value of `data` for a message.
-    pub fn render(&self, message: &Message) -> Bytes {
-        let mut out = Out(Vec::with_capacity(512));
+    /// Whether every field stands under its own name. Then no field comes twice, and no
+    /// message exceeds [`MESSAGE_BYTES`]: its mutation would have been refused (decision D25).
+    pub fn has_no_aliases(&self) -> bool {
+        self.0.is_called("onMessageInGroup") && self.0.has_no_aliases()
+    }
+
+    /// Bytes that it holds, about.
+    pub fn bytes(&self) -> usize {
+        self.0.bytes()
+    }
+
+    /// Writes the value of `data` for a message; `None` when that exceeds [`MESSAGE_BYTES`],
+    /// and nothing larger is built to find that out (decision D25).
+    pub fn render(&self, message: &Message) -> Option<Vec<u8>> {
+        let mut out = Out::up_to(MESSAGE_BYTES);
         self.write(&mut out, message);
-        out.0.into()
+        (!out.over).then_some(out.bytes)
     }
 
     /// Writes a whole answer whose one field is the message.
     pub fn answer(&self, message: &Message) -> Vec<u8> {
-        let mut out = Out(Vec::with_capacity(512));
+        let mut out = Out::up_to(usize::MAX);
         out.raw("{\"data\":");
         self.write(&mut out, message);
-        out.0.push(b'}');
-        out.0
+        out.raw("}");
+        out.bytes
     }
 
     fn write(&self, out: &mut Out, message: &Message) {
-        out.0.push(b'{');
+        out.raw("{");
         out.raw(&self.0.name);
         out.message(&self.0.inner, message);
-        out.0.push(b'}');
+        out.raw("}");
     }
 }
 
-/// JSON under construction.
-struct Out(Vec<u8>);
+/// JSON under construction, up to a limit: what would pass it is left out, and noted.
+struct Out {
+    bytes: Vec<u8>,
+    limit: usize,
+    over: bool,
+}
+
+impl std::io::Write for Out {
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        if self.over || self.bytes.len() + bytes.len() > self.limit {
+            self.over = true;
+            return Err(std::io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
 
 impl Out {
+    fn up_to(limit: usize) -> Self {
+        Self {
+            bytes: Vec::with_capacity(512),
+            limit,
+            over: false,
+        }
+    }
+
+    // Writing fails only past the limit, which `over` notes.
     fn raw(&mut self, text: &str) {
-        self.0.extend_from_slice(text.as_bytes());
+        let _ = self.write_all(text.as_bytes());
     }
 
     fn json(&mut self, value: &impl Serialize) {
-        serde_json::to_writer(&mut self.0, value).expect("text serialises");
+        let _ = serde_json::to_writer(self, value);
     }
 
     /// Text that needs no escaping.
     fn plain(&mut self, value: &impl std::fmt::Display) {
-        write!(self.0, "\"{value}\"").expect("a Vec takes all");
+        let _ = write!(self, "\"{value}\"");
     }
 
     fn object(&mut self, picks: &[Pick], mut write: impl FnMut(&mut Self, &Pick)) {
-        self.0.push(b'{');
+        self.raw("{");
         for (i, pick) in picks.iter().enumerate() {
+            if self.over {
+                return;
+            }
             if i > 0 {
-                self.0.push(b',');
+                self.raw(",");
             }
             self.raw(&pick.name);
             write(self, pick);
         }
-        self.0.push(b'}');
+        self.raw("}");
     }
 
     fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
-        self.0.push(b'[');
+        self.raw("[");
         for (i, item) in items.iter().enumerate() {
+            if self.over {
+                return;
+            }
             if i > 0 {
-                self.0.push(b',');
+                self.raw(",");
             }
             write(self, item);
         }
-        self.0.push(b']');
+        self.raw("]");
     }
 
     fn message(&mut self, picks: &[Pick], message: &Message) {
@@ -206,5 +298,63 @@ impl Out {
             Field::Message => out.json(&end.message),
             _ => out.raw("null"),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::group::GroupKey;
+    use crate::model::ids::NodeId;
+    use crate::model::time::Timestamp;
+
+    fn status(bytes: usize) -> Message {
+        Message::Status(NodeStatus {
+            node: NodeId::parse("nodeId", "n").unwrap(),
+            group: GroupKey::parse("g", "d").unwrap(),
+            data: vec![SensorData {
+                key: "k".into(),
+                value: "v".repeat(bytes),
+            }]
+            .into(),
+            timestamp: Timestamp::from_millis(0),
+        })
+    }
+
+    fn data(aliases: usize) -> Selection {
+        let value = || vec![Pick::leaf("value", Field::Value)];
+        let data = (0..aliases).map(|i| Pick::node(&format!("d{i}"), Field::Data, value()));
+        let status = Pick::node("nodeStatus", Field::NodeStatus, data.collect());
+        Selection::new("onMessageInGroup", vec![status])
+    }
+
+    #[test]
+    fn a_message_up_to_the_limit_is_rendered_and_one_byte_more_is_not() {
+        let around = data(1).render(&status(0)).unwrap().len();
+        let whole = data(1).render(&status(MESSAGE_BYTES - around)).unwrap();
+        assert_eq!(whole.len(), MESSAGE_BYTES);
+        assert_eq!(data(1).render(&status(MESSAGE_BYTES - around + 1)), None);
+    }
+
+    #[test]
+    fn what_exceeds_the_limit_by_aliases_is_never_built() {
+        let mut out = Out::up_to(MESSAGE_BYTES);
+        data(49).write(&mut out, &status(60_000));
+        assert!(out.over);
+        assert!(out.bytes.len() <= MESSAGE_BYTES, "{}", out.bytes.len());
+        assert!(out.bytes.capacity() <= 2 * MESSAGE_BYTES);
+    }
+
+    #[test]
+    fn aliases_are_told_from_fields_under_their_own_names() {
+        let plain = Selection::new(
+            "onMessageInGroup",
+            vec![Pick::leaf("domain", Field::Domain)],
+        );
+        assert!(plain.has_no_aliases());
+        let renamed = Selection::new("m", vec![Pick::leaf("domain", Field::Domain)]);
+        assert!(!renamed.has_no_aliases());
+        assert!(!data(1).has_no_aliases());
+        assert!(data(49).bytes() > 49 * 2 * size_of::<Pick>());
     }
 }

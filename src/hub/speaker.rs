@@ -9,6 +9,7 @@ use tokio::sync::Notify;
 
 use crate::hub::audience::Audience;
 use crate::hub::lock;
+use crate::hub::publication::Publication;
 
 /// Listeners spoken to before other tasks get a turn, about: an audience is not parted.
 const LISTENERS_PER_TURN: usize = 256;
@@ -32,7 +33,9 @@ struct Shared {
 #[derive(Default)]
 pub struct Desk {
     /// What is told now.
-    pub messages: Vec<Bytes>,
+    pub messages: Vec<Arc<Publication>>,
+    /// The same, rendered.
+    pub rendered: Vec<Bytes>,
     /// Lent to each listener in turn.
     pub scratch: Vec<u8>,
 }
@@ -42,6 +45,8 @@ impl Desk {
     pub fn clear(&mut self) {
         self.messages.clear();
         self.messages.shrink_to(KEPT_MESSAGES);
+        self.rendered.clear();
+        self.rendered.shrink_to(KEPT_MESSAGES);
         self.scratch.clear();
         self.scratch.shrink_to(KEPT_BYTES);
     }

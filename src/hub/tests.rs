@@ -4,16 +4,18 @@ use crate::model::group::End;
 use crate::model::message::Dissolution;
 
 #[derive(Clone, Default)]
-struct Ear(Arc<Mutex<Heard>>);
+struct TestSubscriber(Arc<Mutex<Heard>>);
 
 #[derive(Default)]
 struct Heard {
     messages: Vec<Bytes>,
+    unrendered: Vec<Arc<Publication>>,
+    exceeded: usize,
     passes: usize,
     left: bool,
 }
 
-impl Listener for Ear {
+impl Listener for TestSubscriber {
     fn welcome(&self) {}
 
     fn hear(&self, messages: &[Bytes], _: &mut Vec<u8>) {
@@ -22,12 +24,22 @@ impl Listener for Ear {
         heard.passes += 1;
     }
 
+    fn enqueue(self: Arc<Self>, messages: &[Arc<Publication>]) {
+        let mut heard = self.0.lock().unwrap();
+        heard.unrendered.extend_from_slice(messages);
+        heard.passes += 1;
+    }
+
+    fn exceeded(&self) {
+        self.0.lock().unwrap().exceeded += 1;
+    }
+
     fn farewell(&self) {
         self.0.lock().unwrap().left = true;
     }
 }
 
-impl Ear {
+impl TestSubscriber {
     fn heard(&self) -> Vec<Bytes> {
         self.0.lock().unwrap().messages.clone()
     }
@@ -37,37 +49,53 @@ impl Ear {
     }
 }
 
+fn listener(ear: &TestSubscriber) -> Arc<dyn Listener> {
+    Arc::new(ear.clone())
+}
+
 fn group(id: &str) -> GroupKey {
     GroupKey::parse(id, "d").unwrap()
 }
 
+fn name(field: Field) -> &'static str {
+    match field {
+        Field::GroupId => "groupId",
+        Field::Domain => "domain",
+        _ => "groupDissolve",
+    }
+}
+
 fn selection(field: Field) -> Selection {
-    Selection::new("onMessageInGroup", vec![Pick::leaf("x", field)])
+    Selection::new("onMessageInGroup", vec![Pick::leaf(name(field), field)])
 }
 
 fn message(id: &str) -> Message {
     Message::Dissolved(Dissolution::by_end(group(id), End::TimeUp))
 }
 
-fn listens(hub: &Arc<Hub>, id: &str, field: Field, ear: &Ear) -> Subscription {
-    hub.listen(&group(id), selection(field), Arc::new(ear.clone()))
+fn listens(hub: &Arc<Hub>, id: &str, field: Field, ear: &TestSubscriber) -> Subscription {
+    hub.listen(&group(id), selection(field), |_| Arc::new(ear.clone()))
 }
 
 #[test]
 fn a_message_is_rendered_once_and_its_bytes_are_shared() {
-    let (hub, one, two) = (Hub::new(), Ear::default(), Ear::default());
+    let (hub, one, two) = (
+        Hub::new(),
+        TestSubscriber::default(),
+        TestSubscriber::default(),
+    );
     let _a = listens(&hub, "g", Field::GroupId, &one);
     let _b = listens(&hub, "g", Field::GroupId, &two);
     hub.publish(&message("g"));
     hub.pass();
-    assert_eq!(&one.heard()[0], r#"{"onMessageInGroup":{"x":"g"}}"#);
+    assert_eq!(&one.heard()[0], r#"{"onMessageInGroup":{"groupId":"g"}}"#);
     assert_eq!(one.heard()[0].as_ptr(), two.heard()[0].as_ptr());
 }
 
 #[test]
 fn a_large_class_shares_the_bytes_as_well() {
     let hub = Hub::new();
-    let ears: Vec<_> = (0..600).map(|_| Ear::default()).collect();
+    let ears: Vec<_> = (0..600).map(|_| TestSubscriber::default()).collect();
     let listen = |ear| listens(&hub, "g", Field::GroupId, ear);
     let class: Vec<_> = ears.iter().map(listen).collect();
     hub.publish(&message("g"));
@@ -80,19 +108,24 @@ fn a_large_class_shares_the_bytes_as_well() {
 
 #[test]
 fn each_selection_and_each_group_hears_its_own() {
-    let (hub, one, two, other) = (Hub::new(), Ear::default(), Ear::default(), Ear::default());
+    let (hub, one, two, other) = (
+        Hub::new(),
+        TestSubscriber::default(),
+        TestSubscriber::default(),
+        TestSubscriber::default(),
+    );
     let _a = listens(&hub, "g", Field::GroupId, &one);
     let _b = listens(&hub, "g", Field::Domain, &two);
     let _c = listens(&hub, "h", Field::Domain, &other);
     hub.publish(&message("g"));
     hub.pass();
-    assert_eq!(&two.heard()[0], r#"{"onMessageInGroup":{"x":"d"}}"#);
+    assert_eq!(&two.heard()[0], r#"{"onMessageInGroup":{"domain":"d"}}"#);
     assert_eq!((one.heard().len(), other.heard().len()), (1, 0));
 }
 
 #[test]
 fn what_was_published_together_is_heard_in_one_pass_and_in_order() {
-    let (hub, ear) = (Hub::new(), Ear::default());
+    let (hub, ear) = (Hub::new(), TestSubscriber::default());
     let _a = listens(&hub, "g", Field::GroupDissolve, &ear);
     let ends = [End::TimeUp, End::HostSilent, End::Replaced];
     for end in ends {
@@ -104,7 +137,11 @@ fn what_was_published_together_is_heard_in_one_pass_and_in_order() {
 
 #[test]
 fn whoever_comes_later_hears_nothing_of_before() {
-    let (hub, one, two) = (Hub::new(), Ear::default(), Ear::default());
+    let (hub, one, two) = (
+        Hub::new(),
+        TestSubscriber::default(),
+        TestSubscriber::default(),
+    );
     let _a = listens(&hub, "g", Field::GroupId, &one);
     hub.publish(&message("g"));
     let _b = listens(&hub, "g", Field::GroupId, &two);
@@ -115,9 +152,9 @@ fn whoever_comes_later_hears_nothing_of_before() {
 
 #[test]
 fn whoever_publishes_more_than_the_speaker_takes_away_speaks_for_it() {
-    let (hub, ear) = (Hub::new(), Ear::default());
+    let (hub, ear) = (Hub::new(), TestSubscriber::default());
     let _a = listens(&hub, "g", Field::GroupId, &ear);
-    let bytes = selection(Field::GroupId).render(&message("g")).len();
+    let bytes = message("g").bytes();
     for _ in 0..=256 * 1024 / bytes {
         hub.publish(&message("g"));
     }
@@ -127,9 +164,81 @@ fn whoever_publishes_more_than_the_speaker_takes_away_speaks_for_it() {
     assert_eq!(ear.heard().len(), 256 * 1024 / bytes + 2);
 }
 
+/// A selection of the group's id under so many aliases.
+fn aliases(n: usize) -> Selection {
+    let picks = (0..n).map(|i| Pick::leaf(&format!("a{i}"), Field::GroupId));
+    Selection::new("onMessageInGroup", picks.collect())
+}
+
+#[test]
+fn publishing_renders_nothing_and_aliases_are_rendered_by_those_who_chose_them() {
+    let (hub, one) = (Hub::new(), TestSubscriber::default());
+    let mut own = None;
+    let listener = |held| {
+        own = held;
+        listener(&one)
+    };
+    let _a = hub.listen(&group("g"), aliases(2), listener);
+    hub.publish(&message("g"));
+    hub.pass();
+    assert!(one.heard().is_empty());
+    let waiting = one.0.lock().unwrap().unrendered.clone();
+    let rendered = waiting[0].render(own.unwrap().selection()).unwrap();
+    assert_eq!(&rendered, r#"{"onMessageInGroup":{"a0":"g","a1":"g"}}"#);
+}
+
+#[test]
+fn a_group_shares_a_bounded_number_of_selections() {
+    let hub = Hub::new();
+    let fields = [
+        Field::GroupId,
+        Field::Domain,
+        Field::NodeStatus,
+        Field::BatchEvent,
+        Field::GroupDissolve,
+        Field::Typename,
+    ];
+    let mut own = 0;
+    let mut subscriptions = Vec::new();
+    for field in fields.iter().chain(&fields) {
+        let selection = Selection::new("onMessageInGroup", vec![Pick::leaf(field.name(), *field)]);
+        subscriptions.push(hub.listen(&group("g"), selection, |held| {
+            own += usize::from(held.is_some());
+            listener(&TestSubscriber::default())
+        }));
+    }
+    assert_eq!(own, 2 * (fields.len() - SHARED_SELECTIONS));
+    drop(subscriptions);
+    assert_eq!(hub.groups(), 0);
+}
+
+#[test]
+fn selections_and_messages_are_counted_as_long_as_they_are_held() {
+    let memory = Memory::unlimited();
+    let (hub, one) = (Hub::counted(memory.clone()), TestSubscriber::default());
+    let shared = hub.listen(&group("g"), selection(Field::GroupId), |_| listener(&one));
+    let counted = memory.held(Purpose::Selections);
+    assert_eq!(counted, selection(Field::GroupId).bytes());
+    let again = hub.listen(&group("g"), selection(Field::GroupId), |_| listener(&one));
+    assert_eq!(memory.held(Purpose::Selections), counted, "it is shared");
+    let apart = hub.listen(&group("g"), aliases(3), |_| listener(&one));
+    assert_eq!(memory.held(Purpose::Selections), counted, "it was not kept");
+    hub.publish(&message("g"));
+    assert_eq!(memory.held(Purpose::Queues), message("g").bytes());
+    hub.pass();
+    one.0.lock().unwrap().unrendered.clear();
+    assert_eq!(memory.held(Purpose::Queues), 0);
+    drop((shared, again, apart));
+    assert_eq!(memory.total(), 0);
+}
+
 #[test]
 fn a_dropped_subscription_hears_nothing_and_leaves_nothing_behind() {
-    let (hub, one, two) = (Hub::new(), Ear::default(), Ear::default());
+    let (hub, one, two) = (
+        Hub::new(),
+        TestSubscriber::default(),
+        TestSubscriber::default(),
+    );
     let a = listens(&hub, "g", Field::GroupId, &one);
     let b = listens(&hub, "g", Field::GroupId, &two);
     drop(a);

@@ -4,6 +4,12 @@ use crate::model::event::EventBatch;
 use crate::model::group::{End, GroupKey};
 use crate::model::status::NodeStatus;
 
+/// The most bytes of a message as a subscriber gets it (decision D25): AppSync's 240 KB.
+pub const MESSAGE_BYTES: usize = 240 * 1024;
+
+/// Bytes beside its texts that an event or variable takes, about.
+const ITEM_BYTES: usize = 96;
+
 /// One message to a group. The schema's `MeshMessage` with its three nullable
 /// members is its outer twin: exactly one of them is set (decision D19).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +30,25 @@ impl Message {
             Self::Events(batch) => &batch.group,
             Self::Dissolved(dissolution) => &dissolution.group,
         }
+    }
+
+    /// Bytes that it holds, about.
+    pub fn bytes(&self) -> usize {
+        let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+        let items: usize = match self {
+            Self::Status(status) => {
+                let sizes = status.data.iter().map(|d| d.key.len() + d.value.len());
+                sizes.map(|texts| texts + ITEM_BYTES).sum()
+            }
+            Self::Events(batch) => {
+                let sizes = batch.events.iter().map(|e| {
+                    e.name.len() + e.timestamp.len() + length(&e.payload) + length(&e.order_key)
+                });
+                sizes.map(|texts| texts + 2 * ITEM_BYTES).sum()
+            }
+            Self::Dissolved(end) => end.message.len(),
+        };
+        size_of::<Self>() + items
     }
 }
 

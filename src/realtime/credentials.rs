@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 /// The name of the header, and of the member in every JSON form of it.
 pub const API_KEY: &str = "x-api-key";
 /// What precedes the credentials offered as a sub-protocol.
-const HEADER_PROTOCOL: &str = "header-";
+pub const HEADER_PROTOCOL: &str = "header-";
 
 /// The key in a JSON object of headers; their names may come in any case, even twice.
 pub fn key_in(headers: &Map<String, Value>) -> Option<&str> {

@@ -2,10 +2,11 @@
 //! and the legacy `subscriptions-transport-ws`, both named `graphql-ws`, and
 //! `graphql-transport-ws` (protocol sections 1.3, 1.4, 4.4 and 4.5).
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::auth::Unauthorized;
+use crate::realtime::credentials::HEADER_PROTOCOL;
 
 /// The sub-protocol that was agreed in the upgrade.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,14 +26,33 @@ impl Subprotocol {
         }
     }
 
-    /// The one to speak with a client that offers these. Clients close unless one of
-    /// their offers is echoed; one that offers nothing speaks AppSync.
-    pub fn choose<'a>(mut offered: impl Iterator<Item = &'a str>) -> Self {
-        if offered.any(|name| name == Self::GraphqlTransportWs.name()) {
-            Self::GraphqlTransportWs
-        } else {
-            Self::GraphqlWs
-        }
+    fn named(name: &str) -> Option<Self> {
+        [Self::GraphqlWs, Self::GraphqlTransportWs]
+            .into_iter()
+            .find(|known| known.name() == name)
+    }
+}
+
+/// What a client offers to speak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offer {
+    /// Nothing: it is taken for a client of AppSync.
+    Nothing,
+    /// A known protocol; of several, the first. Clients close unless it is echoed.
+    Known(Subprotocol),
+    /// Others alone.
+    Unknown,
+}
+
+impl Offer {
+    /// Reads the offered names; credentials among them are no protocol.
+    pub fn read<'a>(offered: impl Iterator<Item = &'a str>) -> Self {
+        let mut offered = offered.filter(|name| !name.starts_with(HEADER_PROTOCOL));
+        let Some(first) = offered.next() else {
+            return Self::Nothing;
+        };
+        let known = Subprotocol::named(first).or_else(|| offered.find_map(Subprotocol::named));
+        known.map_or(Self::Unknown, Self::Known)
     }
 }
 
@@ -65,13 +85,14 @@ impl Dialect {
     }
 
     /// A whole answer to a query or mutation.
-    pub fn answer(self, id: &str, payload: &Value) -> String {
-        let kind = if self == Self::Transport {
-            "next"
-        } else {
-            "data"
-        };
-        json!({"id": id, "type": kind, "payload": payload}).to_string()
+    pub fn answer(self, id: &str, payload: &impl Serialize) -> Vec<u8> {
+        let (head, _) = self.around_data(id);
+        let head = head.strip_suffix(r#"{"data":"#).unwrap_or(&head);
+        let mut text = head.as_bytes().to_vec();
+        serde_json::to_writer(&mut text, payload).expect("an answer serialises");
+        text.push(b'}');
+        text.shrink_to_fit();
+        text
     }
 
     /// The end of an operation.
@@ -141,6 +162,12 @@ pub fn connection_error(why: Unauthorized) -> String {
     json!({"type": "connection_error", "payload": {"errors": [error]}}).to_string()
 }
 
+/// Turns a connection away that offers no protocol that is spoken here (protocol section 1.5).
+pub fn subprotocol_error() -> String {
+    let error = json!({"message": "SubProtocolNotSupportedError", "errorCode": 400});
+    json!({"type": "connection_error", "payload": {"errors": [error]}}).to_string()
+}
+
 /// An error that belongs to no operation.
 pub fn stray_error(error: &Value) -> String {
     json!({"type": "error", "payload": {"errors": [error]}}).to_string()
@@ -175,6 +202,21 @@ impl Close {
     pub const TOO_SLOW: Self = Self {
         code: 1013,
         reason: "Slow consumer: queue full, connect again",
+    };
+    /// The client gave no sign of life for too long.
+    pub const SILENT: Self = Self {
+        code: 1001,
+        reason: "No sign of life from the client",
+    };
+    /// The client closed with a code that no client may send.
+    pub const BAD_CLOSE: Self = Self {
+        code: 1002,
+        reason: "Invalid close code",
+    };
+    /// No protocol that was offered is spoken here.
+    pub const UNKNOWN_PROTOCOL: Self = Self {
+        code: 4406,
+        reason: "Subprotocol not acceptable",
     };
     /// A frame or message is larger than allowed.
     pub const TOO_BIG: Self = Self {
@@ -228,16 +270,34 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_offer_that_is_known_is_chosen() {
-        assert_eq!(
-            Subprotocol::choose(["graphql-transport-ws"].into_iter()),
-            Subprotocol::GraphqlTransportWs
-        );
-        assert_eq!(
-            Subprotocol::choose(["graphql-ws", "header-abc"].into_iter()),
-            Subprotocol::GraphqlWs
-        );
-        assert_eq!(Subprotocol::choose([].into_iter()), Subprotocol::GraphqlWs);
+    fn the_first_known_offer_is_taken_and_credentials_are_none() {
+        use Subprotocol::{GraphqlTransportWs, GraphqlWs};
+        for (offered, read) in [
+            (
+                &["graphql-transport-ws"][..],
+                Offer::Known(GraphqlTransportWs),
+            ),
+            (&["graphql-ws", "header-abc"], Offer::Known(GraphqlWs)),
+            // gql for Python takes the first for agreed when it cannot read the answer.
+            (
+                &["graphql-ws", "graphql-transport-ws"],
+                Offer::Known(GraphqlWs),
+            ),
+            (
+                &["graphql-transport-ws", "graphql-ws"],
+                Offer::Known(GraphqlTransportWs),
+            ),
+            (
+                &["mqtt", "header-abc", "graphql-ws"],
+                Offer::Known(GraphqlWs),
+            ),
+            (&["mqtt"], Offer::Unknown),
+            (&["GraphQL-WS"], Offer::Unknown),
+            (&["header-abc"], Offer::Nothing),
+            (&[], Offer::Nothing),
+        ] {
+            assert_eq!(Offer::read(offered.iter().copied()), read, "{offered:?}");
+        }
     }
 
     #[test]

@@ -1,104 +1,199 @@
 //! What waits to be written to one socket: frames one after the other, a bounded number
-//! of bytes (decision D20), written in as few calls as possible.
+//! of bytes (decisions D20, D25), written in as few calls as possible.
 //!
 //! Whoever speaks puts whole frames in, under a lock. What a group hears goes straight to
 //! a plain socket that takes it, many sockets in one pass and without waking their tasks;
 //! a socket's own task writes what it says itself, and what the peer did not take at
-//! once. The socket's reader puts its pongs in by the same door.
+//! once. The socket's reader puts its pongs in by the same door. Messages of subscriptions
+//! that render for themselves wait here unrendered, shared with all others that wait for
+//! them, until the socket has taken everything before.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use rustix::net::{SendFlags, send};
+use bytes::Bytes;
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
+use crate::hub::{COUNTED_BYTES, Publication, counted};
+use crate::memory::{Lease, Memory, Purpose, Work};
 use crate::realtime::frame::Close;
+use crate::realtime::frame_head::{
+    CLOSE, CONTINUATION, FINAL, FRAME_HEAD_BYTES, PING, TEXT, frame_head,
+};
+use crate::realtime::queue::{Kind, Part, Queue};
+use crate::realtime::session::Operation;
+use crate::realtime::subscriber::Subscriber;
+use crate::realtime::wire::send_some;
 
-/// A buffer that grew past this is given back when it is empty.
-const KEPT_BYTES: usize = 2048;
-const TEXT: u8 = 0x81;
-const CLOSE: u8 = 0x88;
-const PING: u8 = 0x89;
-
+/// What one unrendered message takes beside its shared bytes.
+const ENTRY_BYTES: usize = size_of::<Unrendered>();
+/// What may wait while the process's memory is short (decision D26).
+const PRESSED_BYTES: usize = 64 * 1024;
+/// An answer is written in frames of this many bytes: a close, which may stand between
+/// them, waits for no more than one.
+const ANSWER_FRAME_BYTES: usize = 64 * 1024;
 /// A socket's queue of bytes.
 #[derive(Debug)]
 pub struct Outbox {
     limit: usize,
     /// The socket, where anybody may write to it.
     tcp: Option<Arc<TcpStream>>,
+    memory: Memory,
     waiting: Mutex<Waiting>,
 }
 
 #[derive(Debug, Default)]
 struct Waiting {
-    bytes: Vec<u8>,
-    written: usize,
+    queue: Queue,
+    unrendered: VecDeque<Unrendered>,
+    unrendered_bytes: usize,
+    /// Subscriptions that were ended here, and of which the socket's task is to know.
+    ended: Vec<Operation>,
     writer: Option<Waker>,
     full: bool,
     closed: bool,
+    lease: Option<Lease>,
+}
+
+#[derive(Debug)]
+struct Unrendered {
+    subscriber: Arc<Subscriber>,
+    publication: Arc<Publication>,
+    /// What it counts for: a message that waits for several subscriptions counts once.
+    bytes: usize,
 }
 
 impl Outbox {
     /// A queue that holds up to `limit` bytes and is written by its socket's own task.
-    pub fn new(limit: usize) -> Arc<Self> {
+    pub fn new(limit: usize, memory: Memory) -> Arc<Self> {
         Arc::new(Self {
             limit,
             tcp: None,
+            memory,
             waiting: Mutex::default(),
         })
     }
 
     /// A queue to the plain socket `tcp`, to which deliveries are written at once.
-    pub fn direct(limit: usize, tcp: Arc<TcpStream>) -> Arc<Self> {
+    pub fn direct(limit: usize, memory: Memory, tcp: Arc<TcpStream>) -> Arc<Self> {
         Arc::new(Self {
             limit,
             tcp: Some(tcp),
+            memory,
             waiting: Mutex::default(),
         })
     }
 
-    /// Delivers texts, unless `gone` says under the lock that nobody wants them any more:
-    /// whoever set it before saying something else is never contradicted. Each text's
-    /// parts are put together in `scratch`.
-    pub fn deliver<'a, const PARTS: usize>(
+    /// Delivers texts, each between `head` and `tail`, unless `gone` says under the lock
+    /// that nobody wants them any more: what is said after it was set is never contradicted.
+    /// They are put together in `scratch`.
+    pub fn deliver(
         &self,
-        texts: impl Iterator<Item = [&'a [u8]; PARTS]>,
+        (head, tail): (&[u8], &[u8]),
+        texts: &[Bytes],
         scratch: &mut Vec<u8>,
         gone: impl FnOnce() -> bool,
     ) {
-        scratch.clear();
         let mut waiting = self.lock();
-        if waiting.full || waiting.closed || gone() {
+        if waiting.is_shut() || gone() {
             return;
         }
-        for parts in texts {
-            frame(scratch, TEXT, &parts);
-        }
-        let mut rest = &scratch[..];
-        if let Some(tcp) = self.tcp.as_ref().filter(|_| waiting.len() == 0) {
-            while !rest.is_empty() {
-                // The flag keeps a peer that left from raising a signal.
-                match send(tcp, rest, SendFlags::NOSIGNAL) {
-                    Ok(written) if written > 0 => rest = &rest[written..],
-                    // The task waits for the socket, or learns that it is gone.
-                    _ => break,
+        let mut sent = 0;
+        if let Some(tcp) = self.tcp.as_ref().filter(|_| waiting.queue.len() == 0) {
+            scratch.clear();
+            for text in texts {
+                let length = head.len() + text.len() + tail.len();
+                scratch.reserve(length + FRAME_HEAD_BYTES);
+                scratch.extend_from_slice(frame_head(FINAL | TEXT, length).bytes());
+                for part in [head, text, tail] {
+                    scratch.extend_from_slice(part);
                 }
             }
+            sent = send_some(tcp, scratch);
+            if sent == scratch.len() {
+                return;
+            }
         }
-        if rest.is_empty() {
+        for text in texts {
+            let length = head.len() + text.len() + tail.len();
+            let frame_head = frame_head(FINAL | TEXT, length);
+            let whole = frame_head.bytes().len() + length;
+            let of_this = sent.min(whole);
+            sent -= of_this;
+            if self.admits(&mut waiting, whole - of_this, of_this > 0) {
+                let text = if text.len() < COUNTED_BYTES {
+                    Part::Copied(text)
+                } else {
+                    Part::Shared(text)
+                };
+                let parts = [
+                    Part::Copied(frame_head.bytes()),
+                    Part::Copied(head),
+                    text,
+                    Part::Copied(tail),
+                ];
+                waiting.queue.push(parts, of_this, Kind::Bounded);
+            }
+        }
+        self.settle(&mut waiting);
+    }
+
+    /// Leaves messages for a subscription that renders for itself, with `gone` as above.
+    pub fn enqueue(
+        &self,
+        subscriber: &Arc<Subscriber>,
+        messages: &[Arc<Publication>],
+        gone: impl FnOnce() -> bool,
+    ) {
+        let mut waiting = self.lock();
+        if waiting.is_shut() || gone() {
             return;
         }
-        if waiting.admits(rest.len(), self.limit) {
-            waiting.bytes.extend_from_slice(rest);
+        for publication in messages {
+            let last = waiting.unrendered.back();
+            let again = last.is_some_and(|last| Arc::ptr_eq(&last.publication, publication));
+            let bytes = ENTRY_BYTES + if again { 0 } else { publication.bytes() };
+            if !self.admits(&mut waiting, bytes, false) {
+                break;
+            }
+            waiting.unrendered_bytes += bytes;
+            waiting.unrendered.push_back(Unrendered {
+                subscriber: Arc::clone(subscriber),
+                publication: Arc::clone(publication),
+                bytes,
+            });
         }
-        waiting.wake();
+        self.settle(&mut waiting);
+    }
+
+    /// Renders the oldest message that waits for that, once everything before it is
+    /// written; says whether there was one. Only the socket's own task calls this.
+    pub fn render_next(&self) -> bool {
+        let next = {
+            let mut waiting = self.lock();
+            if waiting.queue.len() > 0 {
+                return false;
+            }
+            let next = waiting.unrendered.pop_front();
+            waiting.unrendered_bytes -= next.as_ref().map_or(0, |next| next.bytes);
+            if waiting.unrendered.is_empty() {
+                waiting.unrendered = VecDeque::new();
+            }
+            self.settle(&mut waiting);
+            next
+        };
+        if let Some(next) = &next {
+            next.subscriber.render(&next.publication);
+        }
+        next.is_some()
     }
 
     /// Puts a text in.
     pub fn say(&self, text: &str) {
-        self.put(TEXT, &[text.as_bytes()]);
+        self.put(FINAL | TEXT, text.as_bytes());
     }
 
     /// Puts a ping in.
@@ -106,27 +201,79 @@ impl Outbox {
         self.put(PING, &[]);
     }
 
+    /// Puts a subscription's last text in and tells the socket's task of its end, unless
+    /// `gone`, which this sets, says that it has ended already.
+    pub fn end(&self, of: &Operation, text: &str, gone: impl FnOnce() -> bool) {
+        let mut waiting = self.lock();
+        if waiting.is_shut() || gone() {
+            return;
+        }
+        self.put_in(&mut waiting, FINAL | TEXT, text.as_bytes());
+        waiting.ended.push(of.clone());
+        self.settle(&mut waiting);
+    }
+
+    /// Puts the answer to a query or mutation in. It may be larger than the queue's bound:
+    /// it counts as an answer, and until [`Outbox::has_answer`] says that it is written, no
+    /// other is made.
+    pub fn answer(&self, text: Vec<u8>) {
+        let lease = self.memory.lease(Purpose::Answers, text.len());
+        let text = counted(text, lease);
+        let mut waiting = self.lock();
+        if waiting.is_shut() {
+            return;
+        }
+        let mut at = 0;
+        while at < text.len() {
+            let end = text.len().min(at + ANSWER_FRAME_BYTES);
+            let kind = if at == 0 { TEXT } else { CONTINUATION };
+            let last = if end == text.len() { FINAL } else { 0 };
+            let head = frame_head(last | kind, end - at);
+            let part = text.slice(at..end);
+            let parts = [Part::Copied(head.bytes()), Part::Shared(&part)];
+            waiting.queue.push(parts, 0, Kind::Answer);
+            at = end;
+        }
+        self.settle(&mut waiting);
+    }
+
+    /// Whether an answer is yet to be written.
+    pub fn has_answer(&self) -> bool {
+        self.lock().queue.has_answer()
+    }
+
     /// Puts the last frame in; nothing goes in after it.
     pub fn close(&self, close: Close) {
         let mut waiting = self.lock();
         if !waiting.closed {
-            // The bound does not keep a goodbye out.
-            let parts: [&[u8]; 2] = [&close.code.to_be_bytes(), close.reason.as_bytes()];
-            frame(&mut waiting.bytes, CLOSE, &parts);
+            // The bound does not keep the last frame out.
+            let head = frame_head(CLOSE, 2 + close.reason.len());
+            let code = close.code.to_be_bytes();
+            let parts = [head.bytes(), &code, close.reason.as_bytes()].map(Part::Copied);
+            waiting.queue.push(parts, 0, Kind::Bounded);
             waiting.closed = true;
             // The overflow has been noticed; what waits may be written again.
             waiting.full = false;
-            waiting.wake();
+            waiting.forget_unrendered();
+            self.settle(&mut waiting);
         }
     }
 
     /// Puts bytes in that are frames already.
     pub fn raw(&self, bytes: &[u8]) {
         let mut waiting = self.lock();
-        if waiting.admits(bytes.len(), self.limit) {
-            waiting.bytes.extend_from_slice(bytes);
+        if self.admits(&mut waiting, bytes.len(), false) {
+            let part = Part::Copied(bytes);
+            waiting.queue.push([part], 0, Kind::Bounded);
         }
-        waiting.wake();
+        self.settle(&mut waiting);
+    }
+
+    /// Drops what waits to be rendered: its subscriptions have ended.
+    pub fn forget_unrendered(&self) {
+        let mut waiting = self.lock();
+        waiting.forget_unrendered();
+        self.settle(&mut waiting);
     }
 
     /// Whether something did not fit: the socket must be closed.
@@ -134,35 +281,26 @@ impl Outbox {
         self.lock().full
     }
 
-    /// How many bytes wait.
-    pub fn len(&self) -> usize {
-        self.lock().len()
+    /// The subscriptions that were ended here since this was asked last.
+    pub fn take_ended(&self) -> Vec<Operation> {
+        std::mem::take(&mut self.lock().ended)
     }
 
-    /// Whether nothing waits.
+    /// Whether nothing waits to be written.
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.lock().queue.len() == 0
     }
 
-    /// Gives an unused buffer back.
-    pub fn rest(&self) {
-        let mut waiting = self.lock();
-        if waiting.len() == 0 {
-            waiting.bytes = Vec::new();
-            waiting.written = 0;
-        }
-    }
-
-    /// Writes what waits; ready after some was written, and pending while nothing waits.
-    /// Ready at once when something did not fit, though the peer may take nothing: the
-    /// socket must be closed.
+    /// Writes what waits; ready after some was written, or when the socket's task has
+    /// something else to do: to close a socket that is full though its peer takes nothing,
+    /// to forget ended subscriptions, to render. Pending while there is nothing.
     pub fn poll_write(
         &self,
         cx: &mut Context<'_>,
         to: Pin<&mut impl AsyncWrite>,
     ) -> Poll<std::io::Result<()>> {
         let mut waiting = self.lock();
-        if waiting.full {
+        if waiting.full || !waiting.ended.is_empty() {
             return Poll::Ready(Ok(()));
         }
         if !waiting
@@ -172,24 +310,56 @@ impl Outbox {
         {
             waiting.writer = Some(cx.waker().clone());
         }
-        if waiting.len() == 0 {
-            return Poll::Pending;
+        if waiting.queue.len() == 0 {
+            return if waiting.unrendered.is_empty() {
+                Poll::Pending
+            } else {
+                Poll::Ready(Ok(()))
+            };
         }
-        match ready!(to.poll_write(cx, &waiting.bytes[waiting.written..]))? {
+        match ready!(to.poll_write(cx, waiting.queue.next()))? {
             0 => Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
             written => {
-                waiting.advance(written);
+                waiting.queue.advance(written);
+                waiting.count(&self.memory);
                 Poll::Ready(Ok(()))
             }
         }
     }
 
-    fn put(&self, kind: u8, parts: &[&[u8]]) {
+    fn put(&self, kind: u8, payload: &[u8]) {
         let mut waiting = self.lock();
-        let length: usize = parts.iter().map(|part| part.len()).sum();
-        if waiting.admits(length, self.limit) {
-            frame(&mut waiting.bytes, kind, parts);
+        self.put_in(&mut waiting, kind, payload);
+        self.settle(&mut waiting);
+    }
+
+    fn put_in(&self, waiting: &mut Waiting, kind: u8, payload: &[u8]) {
+        let head = frame_head(kind, payload.len());
+        if self.admits(waiting, head.bytes().len() + payload.len(), false) {
+            let parts = [head.bytes(), payload].map(Part::Copied);
+            waiting.queue.push(parts, 0, Kind::Bounded);
         }
+    }
+
+    /// Whether so many bytes fit, into an empty queue as into any other. The rest of a
+    /// frame that was `begun` must be finished. What does not fit ends the connection:
+    /// frames that were not begun are dropped, for the peer is to read its close soon.
+    fn admits(&self, waiting: &mut Waiting, bytes: usize, begun: bool) -> bool {
+        if waiting.is_shut() {
+            return false;
+        }
+        let after = waiting.queue.bounded() + waiting.unrendered_bytes + bytes;
+        let pressed = after > PRESSED_BYTES && self.memory.admit(Work::Data, bytes).is_err();
+        if !begun && (after > self.limit || pressed) {
+            waiting.full = true;
+            waiting.queue.keep_begun();
+            waiting.forget_unrendered();
+        }
+        !waiting.full
+    }
+
+    fn settle(&self, waiting: &mut Waiting) {
+        waiting.count(&self.memory);
         waiting.wake();
     }
 
@@ -199,26 +369,23 @@ impl Outbox {
 }
 
 impl Waiting {
-    fn len(&self) -> usize {
-        self.bytes.len() - self.written
+    /// Whether nothing more goes in.
+    fn is_shut(&self) -> bool {
+        self.full || self.closed
     }
 
-    fn admits(&mut self, length: usize, limit: usize) -> bool {
-        // Into an empty box fits whatever is said at once: a large message is nobody's
-        // slowness, and a frame of which some was written must be finished.
-        self.full |= !self.closed && self.len() > 0 && self.len() + length > limit;
-        !self.full && !self.closed
+    fn forget_unrendered(&mut self) {
+        self.unrendered = VecDeque::new();
+        self.unrendered_bytes = 0;
     }
 
-    fn advance(&mut self, written: usize) {
-        self.written += written;
-        if self.written == self.bytes.len() {
-            self.written = 0;
-            if self.bytes.capacity() > KEPT_BYTES {
-                self.bytes = Vec::new();
-            } else {
-                self.bytes.clear();
-            }
+    /// Counts what is held here alone; shared bytes are counted where they are shared.
+    fn count(&mut self, memory: &Memory) {
+        let bytes = self.queue.owned() + self.unrendered.capacity() * ENTRY_BYTES;
+        match &mut self.lease {
+            _ if bytes == 0 => self.lease = None,
+            Some(lease) => lease.resize(bytes),
+            none => *none = Some(memory.lease(Purpose::Queues, bytes)),
         }
     }
 
@@ -229,162 +396,5 @@ impl Waiting {
     }
 }
 
-/// An unmasked, unfragmented frame (RFC 6455 section 5.2).
-fn frame(out: &mut Vec<u8>, kind: u8, parts: &[&[u8]]) {
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    out.reserve(length + 10);
-    out.push(kind);
-    match (u8::try_from(length), u16::try_from(length)) {
-        (Ok(short @ ..126), _) => out.push(short),
-        (_, Ok(medium)) => {
-            out.push(126);
-            out.extend_from_slice(&medium.to_be_bytes());
-        }
-        _ => {
-            out.push(127);
-            out.extend_from_slice(&(length as u64).to_be_bytes());
-        }
-    }
-    for part in parts {
-        out.extend_from_slice(part);
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::future::poll_fn;
-
-    use futures_util::StreamExt as _;
-    use proptest::prelude::*;
-    use tokio::io::AsyncReadExt as _;
-    use tokio_tungstenite::WebSocketStream;
-    use tokio_tungstenite::tungstenite::Message;
-    use tokio_tungstenite::tungstenite::protocol::Role;
-
-    use super::*;
-    use crate::realtime::socket::Shared;
-
-    async fn write_all(outbox: &Outbox, to: &mut tokio::io::DuplexStream) {
-        while !outbox.is_empty() {
-            poll_fn(|cx| outbox.poll_write(cx, Pin::new(to)))
-                .await
-                .unwrap();
-        }
-    }
-
-    #[test]
-    fn every_length_of_text_reads_back_as_it_was_said() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .unwrap();
-        proptest!(ProptestConfig::with_cases(40), |(lengths in prop::collection::vec(
-            prop_oneof![0usize..300, 65_400usize..65_700], 1..6))| {
-            runtime.block_on(async {
-                let outbox = Outbox::new(1 << 20);
-                let (mut near, far) = tokio::io::duplex(1 << 20);
-                for n in &lengths { outbox.say(&"a".repeat(*n)); }
-                outbox.close(Close::NORMAL);
-                write_all(&outbox, &mut near).await;
-                let mut client = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
-                for n in &lengths {
-                    let text = client.next().await.unwrap().unwrap();
-                    assert_eq!(text.to_text().unwrap().len(), *n);
-                }
-                match client.next().await.unwrap().unwrap() {
-                    Message::Close(Some(frame)) => assert_eq!(u16::from(frame.code), 1000),
-                    other => panic!("{other:?}"),
-                }
-            });
-        });
-    }
-
-    #[tokio::test]
-    async fn a_full_box_is_noticed_while_the_peer_takes_nothing() {
-        let outbox = Outbox::new(100);
-        outbox.say(&"a".repeat(90));
-        let (mut near, _far) = tokio::io::duplex(1);
-        poll_fn(|cx| outbox.poll_write(cx, Pin::new(&mut near)))
-            .await
-            .unwrap();
-        let mut writing = Box::pin(poll_fn(|cx| outbox.poll_write(cx, Pin::new(&mut near))));
-        assert!(futures_util::poll!(&mut writing).is_pending());
-        outbox.say(&"a".repeat(90));
-        assert!(futures_util::poll!(&mut writing).is_ready());
-        assert!(outbox.is_full());
-    }
-
-    #[tokio::test]
-    async fn what_does_not_fit_marks_the_box_full_and_only_a_goodbye_still_goes_in() {
-        let outbox = Outbox::new(10);
-        outbox.say("12345678");
-        assert!(!outbox.is_full());
-        outbox.say("9");
-        assert!(outbox.is_full());
-        outbox.close(Close::TOO_SLOW);
-        outbox.say("late");
-        let (mut near, mut far) = tokio::io::duplex(1024);
-        write_all(&outbox, &mut near).await;
-        drop(near);
-        let mut bytes = Vec::new();
-        far.read_to_end(&mut bytes).await.unwrap();
-        assert_eq!(&bytes[..10], b"\x81\x0812345678");
-        assert_eq!(bytes[10], CLOSE);
-        assert!(bytes.ends_with(Close::TOO_SLOW.reason.as_bytes()));
-    }
-
-    #[tokio::test]
-    async fn a_big_buffer_is_given_back_when_it_is_empty() {
-        let outbox = Outbox::new(1 << 20);
-        outbox.say(&"a".repeat(10_000));
-        let (mut near, _far) = tokio::io::duplex(1 << 20);
-        write_all(&outbox, &mut near).await;
-        assert_eq!(outbox.lock().bytes.capacity(), 0);
-    }
-
-    #[tokio::test]
-    async fn what_a_slow_peer_does_not_take_at_once_follows_whole_and_in_order() {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (near, far) = tokio::join!(listener.accept(), TcpStream::connect(address));
-        let near = Arc::new(near.unwrap().0);
-        let outbox = Outbox::direct(1 << 30, Arc::clone(&near));
-        let (mut scratch, mut said) = (Vec::new(), 0);
-        // On and on, until the peer's buffers are full.
-        while outbox.is_empty() {
-            let numbers = [said, said + 1].map(|n| format!("{n:0>5000}"));
-            let texts = numbers.iter().map(|text| [text.as_bytes(), b"!"]);
-            outbox.deliver(texts, &mut scratch, || false);
-            said += 2;
-        }
-        outbox.say("and this");
-        outbox.deliver([[&b"last"[..]]].into_iter(), &mut scratch, || false);
-        outbox.deliver([[&b"unwanted"[..]]].into_iter(), &mut scratch, || true);
-        outbox.close(Close::NORMAL);
-        let mut writer = Shared(near);
-        let write = async {
-            while !outbox.is_empty() {
-                let written = poll_fn(|cx| outbox.poll_write(cx, Pin::new(&mut writer)));
-                written.await.unwrap();
-            }
-        };
-        let read = async {
-            let far = far.unwrap();
-            let mut client = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
-            let mut heard = Vec::new();
-            while let Some(Ok(Message::Text(text))) = client.next().await {
-                heard.push(text);
-            }
-            heard
-        };
-        let ((), heard) = tokio::join!(write, read);
-        let numbers = (0..said).map(|n| format!("{n:0>5000}!"));
-        let texts: Vec<_> = numbers.chain(["and this".into(), "last".into()]).collect();
-        assert_eq!(heard.len(), texts.len());
-        assert!(
-            heard
-                .iter()
-                .zip(&texts)
-                .all(|(heard, said)| heard.as_str() == said)
-        );
-    }
-}
+mod tests;

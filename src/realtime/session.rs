@@ -10,8 +10,8 @@ use serde_json::Value;
 use crate::auth::ApiKeys;
 use crate::realtime::credentials::key_in;
 use crate::realtime::frame::{
-    ClientFrame, Close, Dialect, KEEP_ALIVE, Subprotocol, channel_error, connection_ack,
-    connection_error, stray_error,
+    ClientFrame, Close, Dialect, KEEP_ALIVE, Offer, Subprotocol, channel_error, connection_ack,
+    connection_error, stray_error, subprotocol_error,
 };
 use crate::resolvers::document::OwnedAsk;
 
@@ -27,12 +27,20 @@ pub struct SocketLimits {
     pub message_bytes: usize,
     /// Bytes that may wait for the client to read them.
     pub outbox_bytes: usize,
+    /// Bytes that its subscriptions' selections may take.
+    pub selection_bytes: usize,
     /// How long `connection_init` may take.
     pub init: Duration,
     /// Time between two signs of life.
     pub keep_alive: Duration,
-    /// How long a client is told to wait for the next sign of life.
-    pub patience: Duration,
+    /// How long a client of AppSync is told to wait for the next sign of life.
+    pub connection_timeout: Duration,
+    /// After what silence of the client the connection is given up.
+    pub peer_timeout: Duration,
+    /// The same while connections run short.
+    pub short_peer_timeout: Duration,
+    /// How long a reader may take to come to the close that ends its connection.
+    pub close_timeout: Duration,
 }
 
 impl Default for SocketLimits {
@@ -41,9 +49,13 @@ impl Default for SocketLimits {
             operations: 100,
             message_bytes: 256 * 1024,
             outbox_bytes: 1024 * 1024,
+            selection_bytes: 1024 * 1024,
             init: Duration::from_secs(15),
             keep_alive: Duration::from_secs(20),
-            patience: Duration::from_mins(5),
+            connection_timeout: Duration::from_secs(90),
+            peer_timeout: Duration::from_mins(3),
+            short_peer_timeout: Duration::from_mins(1),
+            close_timeout: Duration::from_mins(1),
         }
     }
 }
@@ -57,11 +69,23 @@ pub struct Operation {
     number: u64,
 }
 
+impl Operation {
+    /// The client's operation `id`, the socket's so many-th.
+    pub fn new(id: &str, number: u64) -> Self {
+        Self {
+            id: id.into(),
+            number,
+        }
+    }
+}
+
 /// What the socket is to do next.
 #[derive(Debug)]
 pub enum Act {
     /// Send a text.
     Say(String),
+    /// Send the answer to a query or mutation.
+    Answer(Vec<u8>),
     /// Run an operation and tell the session of its outcome.
     Run {
         /// Which one.
@@ -81,6 +105,8 @@ pub enum Act {
 #[derive(Debug)]
 pub struct Session {
     protocol: Subprotocol,
+    /// Whether the client offered it, or nothing.
+    spoken: bool,
     keys: ApiKeys,
     limits: SocketLimits,
     shown: Option<String>,
@@ -90,15 +116,15 @@ pub struct Session {
 }
 
 impl Session {
-    /// A conversation whose upgrade showed the key `shown`, if any.
-    pub fn new(
-        protocol: Subprotocol,
-        keys: ApiKeys,
-        limits: SocketLimits,
-        shown: Option<String>,
-    ) -> Self {
+    /// A conversation whose upgrade offered protocols and showed the key `shown`, if any.
+    pub fn new(offer: Offer, keys: ApiKeys, limits: SocketLimits, shown: Option<String>) -> Self {
+        let protocol = match offer {
+            Offer::Known(protocol) => protocol,
+            Offer::Nothing | Offer::Unknown => Subprotocol::GraphqlWs,
+        };
         Self {
             protocol,
+            spoken: offer != Offer::Unknown,
             keys,
             limits,
             shown,
@@ -120,6 +146,10 @@ impl Session {
 
     /// Hears a text from the client.
     pub fn hear(&mut self, text: &str) -> Vec<Act> {
+        if !self.spoken {
+            let error = Act::Say(subprotocol_error());
+            return vec![error, Act::Close(Close::UNKNOWN_PROTOCOL)];
+        }
         let Some(frame) = ClientFrame::read(text) else {
             return self.not_understood("unreadable");
         };
@@ -145,13 +175,19 @@ impl Session {
         error.into_iter().collect()
     }
 
-    /// A query or mutation was answered.
-    pub fn answered(&mut self, of: &Operation, payload: &Value) -> Vec<Act> {
-        let Some(dialect) = self.end(of) else {
+    /// A query or mutation was answered, in this text.
+    pub fn answered(&mut self, of: &Operation, text: Vec<u8>) -> Vec<Act> {
+        if self.end(of).is_none() {
             return Vec::new();
-        };
+        }
         let complete = Act::Say(Dialect::complete(&of.id));
-        vec![Act::Say(dialect.answer(&of.id, payload)), complete]
+        vec![Act::Answer(text), complete]
+    }
+
+    /// A subscription was ended by an error that the client has been told; says whether
+    /// it was still there.
+    pub fn ended(&mut self, of: &Operation) -> bool {
+        self.end(of).is_some()
     }
 
     /// How an operation that still runs is talked about.
@@ -200,7 +236,7 @@ impl Session {
     fn acknowledge(&self) -> Vec<Act> {
         let ack = Act::Say(connection_ack(
             self.protocol,
-            self.limits.patience.as_millis(),
+            self.limits.connection_timeout.as_millis(),
         ));
         // At once: one client counts its patience only from the first sign of life, and
         // another does not start anew at the acknowledgement.
@@ -210,10 +246,10 @@ impl Session {
     }
 
     fn start(&mut self, frame: ClientFrame) -> Vec<Act> {
-        let Some(id) = frame.id.clone().filter(|id| id.len() <= ID_BYTES) else {
+        let Some(id) = frame.id.clone().filter(|id| is_id(id)) else {
             return vec![Act::Say(stray_error(&channel_error(
                 "BadRequestException",
-                "start needs an id of up to 256 bytes",
+                "start needs an id of 1 to 256 bytes",
             )))];
         };
         let Some(payload) = frame.members() else {
@@ -246,7 +282,7 @@ impl Session {
             return vec![Act::Close(Close::UNAUTHORIZED)];
         }
         match (
-            frame.id.filter(|id| id.len() <= ID_BYTES),
+            frame.id.filter(|id| is_id(id)),
             frame.payload.map(OwnedAsk::deserialize),
         ) {
             (Some(id), Some(Ok(ask))) => self.run(Dialect::Transport, id, ask),
@@ -317,6 +353,10 @@ impl Session {
             }
         }
     }
+}
+
+fn is_id(id: &str) -> bool {
+    (1..=ID_BYTES).contains(&id.len())
 }
 
 fn pong(payload: Option<Value>) -> String {

@@ -3,40 +3,39 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
-use async_graphql_parser::types::OperationType;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
-use serde_json::Value;
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::error::CapacityError;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Caller;
 use crate::hub::Subscription;
+use crate::memory::{Lease, Purpose, Work};
+use crate::realtime::Places;
+use crate::realtime::ending::{self, Ending, Peer};
 use crate::realtime::frame::{Close, Dialect, channel_error};
+use crate::realtime::liveness::{Liveness, Look};
+use crate::realtime::operation::{Outcome, next, run};
 use crate::realtime::outbox::Outbox;
 use crate::realtime::session::{Act, Operation, Session, SocketLimits};
 use crate::realtime::subscriber::Subscriber;
-use crate::resolvers::answer;
+use crate::realtime::wire::{Line, Shared};
 use crate::resolvers::document::OwnedAsk;
-use crate::resolvers::run::{Runner, Wanted};
+use crate::resolvers::run::Runner;
 
 /// Bytes read from a socket at once; the library holds this much for every connection,
 /// and clients say little after their first messages.
 const READ_BYTES: usize = 512;
-/// How long the last frames may take to be written before the socket is dropped.
-const GOODBYE: Duration = Duration::from_secs(5);
 
 /// What a socket needs of its server.
 #[derive(Clone)]
@@ -47,13 +46,8 @@ pub struct Service {
     pub limits: SocketLimits,
     /// Cancelled when this socket shall say goodbye.
     pub stop: CancellationToken,
-}
-
-/// What an operation came to.
-enum Outcome {
-    Listening(Operation, Wanted),
-    Answered(Operation, Value),
-    Refused(Operation, Vec<Value>),
+    /// The places for connections, of which this socket has one.
+    pub places: Places,
 }
 
 struct Pump {
@@ -61,11 +55,26 @@ struct Pump {
     caller: Caller,
     session: Session,
     outbox: Arc<Outbox>,
-    subscriptions: HashMap<String, Subscription>,
+    /// Each with the bytes of its selection.
+    subscriptions: HashMap<String, (Subscription, usize)>,
+    selection_bytes: usize,
     /// Operations that wait for the one that runs: a sender's report is never overtaken
     /// by its later fire (decision D18).
-    queue: VecDeque<(Operation, Dialect, OwnedAsk)>,
+    queue: VecDeque<Queued>,
+    /// Bytes of the operations that wait.
+    queued_bytes: usize,
+    /// The same in the memory budget.
+    queued: Option<Lease>,
     running: Option<BoxFuture<'static, Outcome>>,
+    liveness: Liveness,
+}
+
+/// An operation that waits.
+struct Queued {
+    of: Operation,
+    dialect: Dialect,
+    ask: OwnedAsk,
+    bytes: usize,
 }
 
 /// A socket as the upgrade left it.
@@ -91,24 +100,29 @@ pub fn serve(
     caller: Caller,
 ) -> BoxFuture<'static, ()> {
     let limit = service.limits.outbox_bytes;
+    let memory = service.runner.mesh().memory.clone();
     let pump = |outbox| Pump {
         service,
         caller,
         session,
         outbox,
         subscriptions: HashMap::new(),
+        selection_bytes: 0,
         queue: VecDeque::new(),
+        queued_bytes: 0,
+        queued: None,
         running: None,
+        liveness: Liveness::new(Instant::now()),
     };
     match socket {
         Upgraded::Plain(tcp) => {
             let tcp = Arc::new(tcp);
-            let pump = pump(Outbox::direct(limit, Arc::clone(&tcp)));
+            let pump = pump(Outbox::direct(limit, memory, Arc::clone(&tcp)));
             converse(Shared(Arc::clone(&tcp)), Shared(tcp), pump)
         }
         Upgraded::Other(socket) => {
             let (reader, writer) = tokio::io::split(socket);
-            converse(reader, writer, pump(Outbox::new(limit)))
+            converse(reader, writer, pump(Outbox::new(limit, memory)))
         }
     }
 }
@@ -129,24 +143,27 @@ where
     };
     Box::pin(async move {
         let mut frames = WebSocketStream::from_raw_socket(line, Role::Server, Some(config)).await;
-        let close = pump.converse(&mut frames, &mut writer).await;
-        // Nothing more is heard from here on, whatever the goodbye takes.
+        let ending = pump.converse(&mut frames, &mut writer).await;
+        // Nothing more is heard from here on, however long the close takes.
         pump.subscriptions.clear();
-        if let Some(close) = close {
-            pump.outbox.close(close);
-            say_goodbye(&mut frames, &mut writer, &pump.outbox).await;
+        pump.outbox.forget_unrendered();
+        if let Some(ending) = ending {
+            let limit = pump.service.limits.close_timeout;
+            let (outbox, stop) = (&pump.outbox, &pump.service.stop);
+            ending::end(ending, &mut frames, &mut writer, outbox, limit, stop).await;
         }
     })
 }
 
 impl Pump {
-    /// Until the client leaves (`None`) or is to be told goodbye.
+    /// Until the client has left (`None`) or the connection is to be closed.
     async fn converse(
         &mut self,
         frames: &mut WebSocketStream<Line<impl AsyncRead + Unpin>>,
         writer: &mut (impl AsyncWrite + Unpin),
-    ) -> Option<Close> {
+    ) -> Option<Ending> {
         let limits = self.service.limits;
+        let beat = limits.keep_alive.min(limits.peer_timeout / 4);
         // Rings for the connection_init that does not come, then for each sign of life.
         let mut bell = pin!(sleep(limits.init));
         let mut open = false;
@@ -154,249 +171,215 @@ impl Pump {
         loop {
             let outbox = Arc::clone(&self.outbox);
             let written = poll_fn(|cx| outbox.poll_write(cx, Pin::new(writer)));
-            let acts = tokio::select! {
-                () = stop.cancelled() => return Some(Close::RESTART),
+            let (acts, bytes) = tokio::select! {
+                () = stop.cancelled() => return Some(Close::RESTART.into()),
                 written = written => {
                     written.ok()?;
                     if self.outbox.is_full() {
-                        return Some(Close::TOO_SLOW);
+                        return Some(Close::TOO_SLOW.into());
                     }
-                    continue;
+                    self.forget_ended();
+                    if self.outbox.render_next() {
+                        // Others get their turn between two renderings.
+                        tokio::task::yield_now().await;
+                    }
+                    (Vec::new(), 0)
                 }
-                frame = frames.next(), if self.queue.len() < limits.operations => match frame? {
-                    Ok(Message::Text(text)) => self.session.hear(&text),
-                    Ok(Message::Binary(_)) => return Some(Close::NOT_TEXT),
-                    Ok(Message::Close(_)) => return Some(Close::NORMAL),
-                    Ok(_) => continue,
-                    Err(error) => return close_after(&error),
-                },
-                outcome = next(&mut self.running) => self.conclude(outcome),
+                frame = frames.next(), if self.takes_more() => {
+                    self.liveness.heard(Instant::now());
+                    match frame? {
+                        Ok(Message::Text(text)) => (self.session.hear(&text), text.len()),
+                        Ok(Message::Binary(_)) => return Some(Close::NOT_TEXT.into()),
+                        Ok(Message::Close(close)) => return Some(answer_to(close.as_ref())),
+                        Ok(_) => continue,
+                        Err(error) => return Some(ending_after(&error)),
+                    }
+                }
+                outcome = next(&mut self.running) => (self.conclude(outcome), 0),
                 () = &mut bell => {
                     if !open {
-                        return Some(Close::INIT_TIMEOUT);
+                        return Some(Close::INIT_TIMEOUT.into());
                     }
-                    self.stay_alive();
-                    bell.as_mut().reset(Instant::now() + limits.keep_alive);
+                    if self.look(beat) == Look::Gone {
+                        return Some(Ending { close: Close::SILENT, peer: Peer::Gone });
+                    }
+                    bell.as_mut().reset(Instant::now() + beat);
                     continue;
                 }
             };
             if !open && self.session.is_open() {
                 open = true;
-                bell.as_mut().reset(Instant::now() + limits.keep_alive);
+                bell.as_mut().reset(Instant::now() + beat);
             }
-            if let Some(close) = self.perform(acts) {
-                return Some(close);
+            if let Some(close) = self.perform(acts, bytes) {
+                return Some(close.into());
             }
             self.run_next();
         }
     }
 
-    fn perform(&mut self, acts: Vec<Act>) -> Option<Close> {
+    /// Whether one more message is read: operations that wait are bounded, and so are
+    /// their bytes.
+    fn takes_more(&self) -> bool {
+        let limits = &self.service.limits;
+        self.queue.len() < limits.operations && self.queued_bytes < limits.message_bytes
+    }
+
+    /// Does what a message of so many `bytes` asks for.
+    fn perform(&mut self, acts: Vec<Act>, bytes: usize) -> Option<Close> {
         for act in acts {
             match act {
                 Act::Say(text) => self.outbox.say(&text),
+                Act::Answer(text) => self.outbox.answer(text),
                 Act::Stop(id) => {
-                    self.subscriptions.remove(&id);
-                    self.queue.retain(|(waiting, ..)| waiting.id != id);
+                    self.unsubscribe(&id);
+                    self.queue.retain(|waiting| waiting.of.id != id);
+                    self.count_queued();
                 }
-                Act::Run { of, dialect, ask } => self.queue.push_back((of, dialect, ask)),
+                Act::Run { of, dialect, ask } => {
+                    self.queue.push_back(Queued {
+                        of,
+                        dialect,
+                        ask,
+                        bytes,
+                    });
+                    self.count_queued();
+                }
                 Act::Close(close) => return Some(close),
             }
         }
         None
     }
 
+    /// Starts the next operation, once the answer to the one before is written: a client
+    /// that does not read its answers gets no more of them.
     fn run_next(&mut self) {
         if self.running.is_none()
-            && let Some((of, dialect, ask)) = self.queue.pop_front()
+            && !self.queue.is_empty()
+            && !self.outbox.has_answer()
+            && let Some(next) = self.queue.pop_front()
         {
             if self.queue.is_empty() {
                 // Most sockets ask once, and then only listen.
                 self.queue = VecDeque::new();
             }
+            self.count_queued();
             let runner = self.service.runner.clone();
-            self.running = Some(Box::pin(run(runner, self.caller, of, dialect, ask)));
+            let operation = run(runner, self.caller, next.of, next.dialect, next.ask);
+            self.running = Some(Box::pin(operation));
         }
+    }
+
+    fn count_queued(&mut self) {
+        self.queued_bytes = self.queue.iter().map(|waiting| waiting.bytes).sum();
+        let memory = &self.service.runner.mesh().memory;
+        self.queued =
+            (self.queued_bytes > 0).then(|| memory.lease(Purpose::Queues, self.queued_bytes));
     }
 
     fn conclude(&mut self, outcome: Outcome) -> Vec<Act> {
         match outcome {
-            Outcome::Answered(of, payload) => self.session.answered(&of, &payload),
+            Outcome::Answered(of, text) => self.session.answered(&of, text),
             Outcome::Refused(of, errors) => self.session.refused(&of, errors),
             Outcome::Listening(of, wanted) => {
                 // The client may have stopped it meanwhile.
-                if let Some(dialect) = self.session.dialect_of(&of) {
-                    let outbox = Arc::clone(&self.outbox);
-                    let subscriber = Subscriber::new(outbox, &of.id, dialect);
-                    let hub = &self.service.runner.mesh().hub;
-                    let subscription =
-                        hub.listen(&wanted.group, wanted.selection, Arc::new(subscriber));
-                    self.subscriptions.insert(of.id, subscription);
+                let Some(dialect) = self.session.dialect_of(&of) else {
+                    return Vec::new();
+                };
+                let bytes = wanted.selection.bytes();
+                if let Err(message) = self.admit_selection(bytes) {
+                    let error = channel_error("LimitExceeded", &message);
+                    return self.session.refused(&of, vec![error]);
                 }
+                let (outbox, id) = (Arc::clone(&self.outbox), of.id.clone());
+                let hub = &self.service.runner.mesh().hub;
+                let subscription = hub.listen(&wanted.group, wanted.selection, |own| {
+                    Arc::new(Subscriber::new(outbox, of, dialect, own))
+                });
+                self.selection_bytes += bytes;
+                self.subscriptions.insert(id, (subscription, bytes));
                 Vec::new()
             }
         }
     }
 
-    fn stay_alive(&mut self) {
+    /// Whether a selection of so many bytes may be held (decisions D25, D26).
+    fn admit_selection(&self, bytes: usize) -> Result<(), String> {
+        let limit = self.service.limits.selection_bytes;
+        if self.selection_bytes + bytes > limit {
+            return Err(format!(
+                "The selections of one connection take at most {limit} bytes"
+            ));
+        }
+        let memory = &self.service.runner.mesh().memory;
+        let admitted = memory.admit(Work::Data, bytes);
+        admitted.map_err(|refusal| refusal.to_string())
+    }
+
+    fn unsubscribe(&mut self, id: &str) {
+        if let Some((_, bytes)) = self.subscriptions.remove(id) {
+            self.selection_bytes -= bytes;
+        }
+    }
+
+    /// Forgets subscriptions that an error has ended.
+    fn forget_ended(&mut self) {
+        for of in self.outbox.take_ended() {
+            if self.session.ended(&of) {
+                self.unsubscribe(&of.id);
+            }
+        }
+    }
+
+    /// Shows a sign of life, and asks for one when the client was silent for long.
+    fn look(&mut self, next: std::time::Duration) -> Look {
+        let limits = &self.service.limits;
+        let timeout = if self.service.places.run_short() {
+            limits.short_peer_timeout.min(limits.peer_timeout)
+        } else {
+            limits.peer_timeout
+        };
+        let look = self.liveness.look(Instant::now(), timeout, next);
         match self.session.keep_alive() {
             Some(text) => self.outbox.say(text),
             None => self.outbox.ping(),
         }
+        if look == Look::Ask && self.session.keep_alive().is_some() {
+            self.outbox.ping();
+        }
+        look
     }
 }
 
-async fn run(
-    runner: Runner,
-    caller: Caller,
-    of: Operation,
-    dialect: Dialect,
-    ask: OwnedAsk,
-) -> Outcome {
-    let (document, variables) = match ask.open(runner.documents()) {
-        Ok(opened) => opened,
-        Err(error) => return Outcome::Refused(of, vec![answer::document_error(&error)]),
+fn ending_after(error: &WsError) -> Ending {
+    let close = match error {
+        WsError::Capacity(CapacityError::MessageTooLong { .. }) => Close::TOO_BIG,
+        WsError::Utf8(_) => Close::NOT_UTF8,
+        WsError::Protocol(_) => Close::BAD_FRAME,
+        // The socket is broken.
+        _ => {
+            return Ending {
+                close: Close::BAD_FRAME,
+                peer: Peer::Gone,
+            };
+        }
     };
-    let kind = document.kind();
-    if kind == OperationType::Subscription {
-        return match runner.subscribe(&document, variables, caller).await {
-            Ok(wanted) => Outcome::Listening(of, wanted),
-            Err(errors) => Outcome::Refused(of, errors),
-        };
-    }
-    if dialect == Dialect::AppSync {
-        let message = format!("{kind} not supported through the realtime channel");
-        return Outcome::Refused(of, vec![channel_error("UnsupportedOperation", &message)]);
-    }
-    let Some(response) = runner.answer(document, variables, caller).await else {
-        let busy = channel_error("InternalFailure", "The service is busy. Please try again.");
-        return Outcome::Refused(of, vec![busy]);
-    };
-    Outcome::Answered(
-        of,
-        serde_json::to_value(answer::Answer(&response)).unwrap_or_default(),
-    )
-}
-
-/// The running operation's outcome; pending while none runs.
-async fn next(running: &mut Option<BoxFuture<'static, Outcome>>) -> Outcome {
-    match running {
-        Some(operation) => {
-            let outcome = operation.await;
-            *running = None;
-            outcome
-        }
-        None => std::future::pending().await,
+    Ending {
+        close,
+        peer: Peer::Unreadable,
     }
 }
 
-fn close_after(error: &WsError) -> Option<Close> {
-    match error {
-        WsError::Capacity(CapacityError::MessageTooLong { .. }) => Some(Close::TOO_BIG),
-        WsError::Protocol(_) => Some(Close::BAD_FRAME),
-        WsError::Utf8(_) => Some(Close::NOT_UTF8),
-        _ => None,
-    }
-}
-
-/// Writes what is left and waits for the client's own goodbye, both within a bound.
-async fn say_goodbye(
-    frames: &mut WebSocketStream<Line<impl AsyncRead + Unpin>>,
-    writer: &mut (impl AsyncWrite + Unpin),
-    outbox: &Outbox,
-) {
-    let farewell = async {
-        while !outbox.is_empty() {
-            poll_fn(|cx| outbox.poll_write(cx, Pin::new(writer))).await?;
-        }
-        writer.shutdown().await?;
-        while let Some(Ok(_)) = frames.next().await {}
-        io::Result::Ok(())
-    };
-    // Whoever does not listen to a goodbye is dropped without one.
-    let _ = timeout(GOODBYE, farewell).await;
-}
-
-/// A socket as the WebSocket library sees it: it reads the wire, and what it writes
-/// (pongs, the echo of a close) waits its turn in the outbox.
-#[derive(Debug)]
-pub struct Line<R> {
-    reader: R,
-    outbox: Arc<Outbox>,
-}
-
-impl<R: AsyncRead + Unpin> AsyncRead for Line<R> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.reader).poll_read(cx, buf)
-    }
-}
-
-impl<R: Unpin> AsyncWrite for Line<R> {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.outbox.raw(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// A TCP socket that its reader, its writer and the speakers share.
-pub(super) struct Shared(pub(super) Arc<TcpStream>);
-
-impl AsyncRead for Shared {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        loop {
-            ready!(self.0.poll_read_ready(cx))?;
-            match self.0.try_read(buf.initialize_unfilled()) {
-                Ok(read) => {
-                    buf.advance(read);
-                    return Poll::Ready(Ok(()));
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-        }
-    }
-}
-
-impl AsyncWrite for Shared {
-    fn poll_write(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        loop {
-            ready!(self.0.poll_write_ready(cx))?;
-            match self.0.try_write(bytes) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                written => return Poll::Ready(written),
-            }
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+/// The answer to a client's own close.
+fn answer_to(close: Option<&CloseFrame>) -> Ending {
+    // The library has put 1002 in the place of a code that no client may send.
+    let invalid = close.is_some_and(|frame| frame.code == CloseCode::Protocol);
+    Ending {
+        close: if invalid {
+            Close::BAD_CLOSE
+        } else {
+            Close::NORMAL
+        },
+        peer: Peer::Closed,
     }
 }

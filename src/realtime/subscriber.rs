@@ -5,9 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use crate::hub::Listener;
-use crate::realtime::frame::{Dialect, start_ack};
+use crate::hub::{HeldSelection, Listener, Publication};
+use crate::model::message::MESSAGE_BYTES;
+use crate::realtime::frame::{Dialect, channel_error, start_ack};
 use crate::realtime::outbox::Outbox;
+use crate::realtime::session::Operation;
 
 /// A subscription.
 #[derive(Debug)]
@@ -15,39 +17,76 @@ pub struct Subscriber {
     outbox: Arc<Outbox>,
     gone: AtomicBool,
     dialect: Dialect,
-    id: Box<str>,
+    of: Operation,
     /// What stands before and after the value of `data`.
     head: Box<str>,
     tail: &'static [u8],
+    /// What it renders by itself.
+    own: Option<HeldSelection>,
 }
 
 impl Subscriber {
-    /// The subscription `id` of the socket behind `outbox`.
-    pub fn new(outbox: Arc<Outbox>, id: &str, dialect: Dialect) -> Self {
-        let (head, tail) = dialect.around_data(id);
+    /// The subscription `of` the socket behind `outbox`; one that renders for itself has
+    /// its `own` selection.
+    pub fn new(
+        outbox: Arc<Outbox>,
+        of: Operation,
+        dialect: Dialect,
+        own: Option<HeldSelection>,
+    ) -> Self {
+        let (head, tail) = dialect.around_data(&of.id);
         Self {
             outbox,
             gone: AtomicBool::new(false),
             dialect,
-            id: id.into(),
+            of,
             head: head.into(),
             tail,
+            own,
         }
+    }
+
+    /// Renders a message and puts it into the outbox.
+    pub fn render(&self, publication: &Publication) {
+        let Some(own) = self.own.as_ref().filter(|_| !self.is_gone()) else {
+            return;
+        };
+        match publication.render(own.selection()) {
+            Some(data) => self.hear(&[data], &mut Vec::new()),
+            None => self.exceeded(),
+        }
+    }
+
+    fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
     }
 }
 
 impl Listener for Subscriber {
     fn welcome(&self) {
         if self.dialect == Dialect::AppSync {
-            self.outbox.say(&start_ack(&self.id));
+            self.outbox.say(&start_ack(&self.of.id));
         }
     }
 
     fn hear(&self, messages: &[Bytes], scratch: &mut Vec<u8>) {
-        let head = self.head.as_bytes();
-        let texts = messages.iter().map(|data| [head, data, self.tail]);
+        let around = (self.head.as_bytes(), self.tail);
         self.outbox
-            .deliver(texts, scratch, || self.gone.load(Ordering::Relaxed));
+            .deliver(around, messages, scratch, || self.is_gone());
+    }
+
+    fn enqueue(self: Arc<Self>, messages: &[Arc<Publication>]) {
+        self.outbox.enqueue(&self, messages, || self.is_gone());
+    }
+
+    fn exceeded(&self) {
+        let message = format!(
+            "A message by this selection exceeds {MESSAGE_BYTES} bytes: select with fewer aliases"
+        );
+        let error = channel_error("LimitExceeded", &message);
+        let text = self.dialect.error(&self.of.id, vec![error]);
+        let gone = || self.gone.swap(true, Ordering::Relaxed);
+        self.outbox.end(&self.of, &text, gone);
     }
 
     fn farewell(&self) {

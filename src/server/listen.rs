@@ -10,9 +10,10 @@ use axum::Router;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 
 use crate::server::{Doors, Listeners, http};
@@ -35,15 +36,11 @@ pub struct Connection {
 /// Accepts until the server stops.
 pub async fn accept_all(doors: Arc<Doors>, listeners: Listeners) {
     let router = http::router();
-    let places = Arc::new(Semaphore::new(doors.settings.http.connections));
-    let plain = accept(&doors, &router, &places, &listeners.plain, None);
+    let plain = accept(&doors, &router, &listeners.plain, None);
     match &listeners.tls {
         Some((listener, config)) => {
             let acceptor = TlsAcceptor::from(Arc::clone(config));
-            tokio::join!(
-                plain,
-                accept(&doors, &router, &places, listener, Some(acceptor))
-            );
+            tokio::join!(plain, accept(&doors, &router, listener, Some(acceptor)));
         }
         None => plain.await,
     }
@@ -52,14 +49,13 @@ pub async fn accept_all(doors: Arc<Doors>, listeners: Listeners) {
 async fn accept(
     doors: &Arc<Doors>,
     router: &Router,
-    places: &Arc<Semaphore>,
     listener: &TcpListener,
     tls: Option<TlsAcceptor>,
 ) {
     loop {
         let (stream, peer, place) = tokio::select! {
             () = doors.stop.cancelled() => return,
-            accepted = accept_one(listener, places) => accepted,
+            accepted = accept_one(listener, doors) => accepted,
         };
         let connection = Connection {
             doors: Arc::clone(doors),
@@ -86,17 +82,17 @@ async fn accept(
 
 async fn accept_one(
     listener: &TcpListener,
-    places: &Arc<Semaphore>,
+    doors: &Doors,
 ) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     loop {
-        let place = Arc::clone(places)
-            .acquire_owned()
-            .await
-            .expect("the semaphore is never closed");
+        let taken = doors.places.take().await;
+        let place = taken.expect("the semaphore is never closed");
         match listener.accept().await {
             Ok((stream, peer)) => {
                 // Messages are small and each matters now: no waiting for more to send.
                 let _ = stream.set_nodelay(true);
+                // What a system does not know costs time alone: the server's own timers stay.
+                let _ = watch_peer(&stream, doors.settings.sockets.peer_timeout);
                 return (stream, peer, place);
             }
             Err(error) => {
@@ -105,6 +101,25 @@ async fn accept_one(
             }
         }
     }
+}
+
+/// Has the system give a peer up that is silent for so long: one that acknowledges nothing
+/// of what was sent, and one that answers no probe of a connection on which nothing is.
+fn watch_peer(stream: &TcpStream, timeout: Duration) -> rustix::io::Result<()> {
+    /// Probes that may stay without an answer.
+    const PROBES: u32 = 6;
+    let third = (timeout / 3).max(Duration::from_secs(1));
+    let pause = (timeout * 2 / 3 / PROBES).max(Duration::from_secs(1));
+    sockopt::set_socket_keepalive(stream, true)?;
+    sockopt::set_tcp_keepidle(stream, third)?;
+    sockopt::set_tcp_keepintvl(stream, pause)?;
+    sockopt::set_tcp_keepcnt(stream, PROBES)?;
+    #[cfg(target_os = "linux")]
+    {
+        let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
+        sockopt::set_tcp_user_timeout(stream, millis)?;
+    }
+    Ok(())
 }
 
 async fn serve<S>(stream: S, connection: Connection)
@@ -128,6 +143,8 @@ where
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
+        // One published client (gql for Python) looks for names in this form alone.
+        .title_case_headers(true)
         // A timer of ours watches the whole connection; the library's would be set anew
         // for every request.
         .header_read_timeout(None)
@@ -197,5 +214,26 @@ impl Asked {
 impl Drop for Answering {
     fn drop(&mut self) {
         self.0.answering.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_system_watches_each_peer_for_as_long_as_the_server_does() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (near, _far) = tokio::join!(listener.accept(), TcpStream::connect(address));
+        let near = near.unwrap().0;
+        watch_peer(&near, Duration::from_mins(3)).unwrap();
+        assert!(sockopt::socket_keepalive(&near).unwrap());
+        let idle = sockopt::tcp_keepidle(&near).unwrap();
+        let pause = sockopt::tcp_keepintvl(&near).unwrap();
+        let probes = sockopt::tcp_keepcnt(&near).unwrap();
+        assert_eq!(idle + pause * probes, Duration::from_mins(3));
+        #[cfg(target_os = "linux")]
+        assert_eq!(sockopt::tcp_user_timeout(&near).unwrap(), 180_000);
     }
 }

@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::ApiKeys;
 use crate::heartbeat::reaper;
 use crate::mesh::Mesh;
+use crate::realtime::Places;
 use crate::realtime::session::SocketLimits;
 use crate::resolvers::DocumentLimits;
 use crate::resolvers::run::Runner;
@@ -80,6 +81,7 @@ struct Doors {
     settings: ServerSettings,
     tasks: TaskTracker,
     stop: CancellationToken,
+    places: Places,
 }
 
 /// Where the server listens.
@@ -105,11 +107,13 @@ pub async fn run(
     let speaking = CancellationToken::new();
     let _silence_last = speaking.clone().drop_guard();
     mesh.hub.speak(&TaskTracker::new(), &speaking);
+    let places = Places::new(settings.http.connections);
     let doors = Arc::new(Doors {
         runner,
         settings,
         tasks: tasks.clone(),
         stop: stop.clone(),
+        places,
     });
     let drain = doors.settings.http.drain;
     let reaping = {

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Caller;
 use crate::realtime::credentials::{key_in_protocols, key_in_query};
-use crate::realtime::frame::Subprotocol;
+use crate::realtime::frame::Offer;
 use crate::realtime::session::Session;
 use crate::realtime::socket::{self, Service, Upgraded};
 use crate::server::Doors;
@@ -49,17 +49,16 @@ pub async fn upgrade(
     };
     let accept = derive_accept_key(key.as_bytes());
     let offered: Vec<&str> = tokens(headers, header::SEC_WEBSOCKET_PROTOCOL).collect();
-    let protocol = Subprotocol::choose(offered.iter().copied());
+    let offer = Offer::read(offered.iter().copied());
     let shown = key_in_query(request.uri().query().unwrap_or_default())
         .or_else(|| key_in_protocols(offered.iter().copied()))
         .or_else(|| key_in(headers).map(Into::into));
-    let echo = !offered.is_empty();
     let caller = caller(&connection, headers);
     let Some(upgrading) = request.extensions_mut().remove::<OnUpgrade>() else {
         return Refused::NO_UPGRADE.response();
     };
     let settings = &connection.doors.settings;
-    let session = Session::new(protocol, settings.keys.clone(), settings.sockets, shown);
+    let session = Session::new(offer, settings.keys.clone(), settings.sockets, shown);
     connection.doors.tasks.clone().spawn(async move {
         // A client that left before the upgrade was done needs nothing.
         if let Ok(upgraded) = upgrading.await {
@@ -73,7 +72,8 @@ pub async fn upgrade(
     if let Ok(accept) = HeaderValue::from_str(&accept) {
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     }
-    if echo {
+    // Never one that was not offered: clients would close, and some come back for ever.
+    if let Offer::Known(protocol) = offer {
         headers.insert(
             header::SEC_WEBSOCKET_PROTOCOL,
             HeaderValue::from_static(protocol.name()),
@@ -93,6 +93,7 @@ async fn converse(
         runner: doors.runner.clone(),
         limits: doors.settings.sockets,
         stop: goodbye.clone(),
+        places: doors.places.clone(),
     };
     let socket = plain_or_other(upgraded);
     let mut serving = socket::serve(socket, session, service, caller);

@@ -11,7 +11,8 @@ fn session(protocol: Subprotocol, shown: Option<&str>) -> Session {
         operations: 2,
         ..SocketLimits::default()
     };
-    Session::new(protocol, ApiKeys::new([KEY]), limits, shown.map(Into::into))
+    let offer = Offer::Known(protocol);
+    Session::new(offer, ApiKeys::new([KEY]), limits, shown.map(Into::into))
 }
 
 fn open(protocol: Subprotocol) -> Session {
@@ -24,6 +25,10 @@ fn open(protocol: Subprotocol) -> Session {
 /// What is said, run, stopped or closed, briefly.
 fn told(acts: Vec<Act>) -> Vec<String> {
     let brief = |act| match act {
+        Act::Answer(text) => {
+            let value: Value = serde_json::from_slice(&text).unwrap();
+            value["type"].as_str().unwrap().to_owned()
+        }
         Act::Say(text) => {
             let value: Value = serde_json::from_str(&text).unwrap();
             let kind = value["type"].as_str().unwrap().to_owned();
@@ -201,6 +206,7 @@ fn unknown_and_unreadable_messages_are_answered_and_the_connection_stays() {
     for text in [
         r#"{"type":"start","id":"1"}"#,
         r#"{"type":"start","id":"1","payload":{"data":"{"}}"#,
+        r#"{"type":"start","id":"","payload":{"query":"{ x }"}}"#,
     ] {
         assert_eq!(
             told(session.hear(text)),
@@ -216,6 +222,7 @@ fn the_newer_protocol_closes_on_anything_it_does_not_know() {
         r#"{"type":"start","id":"1"}"#,
         "meow",
         r#"{"type":"subscribe","id":"1"}"#,
+        r#"{"type":"subscribe","id":"","payload":{"query":"{ x }"}}"#,
     ] {
         assert_eq!(
             told(open(Subprotocol::GraphqlTransportWs).hear(text)),
@@ -239,12 +246,12 @@ fn an_answer_completes_its_operation() {
     let mut session = open(Subprotocol::GraphqlTransportWs);
     session.hear(&subscribe("1"));
     assert_eq!(
-        told(session.answered(&first("1"), &json!({"data": {}}))),
+        told(session.answered(&first("1"), br#"{"type":"next"}"#.to_vec())),
         ["next", "complete"]
     );
     assert!(
         session
-            .answered(&first("1"), &json!({"data": {}}))
+            .answered(&first("1"), br#"{"type":"next"}"#.to_vec())
             .is_empty()
     );
     session.hear(&subscribe("2"));
@@ -262,11 +269,39 @@ fn an_answer_under_way_is_not_told_as_the_answer_of_a_new_operation_of_the_same_
     session.hear(&subscribe("1"));
     assert!(
         session
-            .answered(&nth("1", 1), &json!({"data": {}}))
+            .answered(&nth("1", 1), br#"{"type":"next"}"#.to_vec())
             .is_empty()
     );
     assert_eq!(
-        told(session.answered(&nth("1", 2), &json!({"data": {}}))),
+        told(session.answered(&nth("1", 2), br#"{"type":"next"}"#.to_vec())),
         ["next", "complete"]
     );
+}
+
+#[test]
+fn a_protocol_that_is_not_spoken_is_refused_once_the_client_says_something() {
+    let limits = SocketLimits::default();
+    let mut session = Session::new(Offer::Unknown, ApiKeys::new([KEY]), limits, None);
+    let acts = session.hear(r#"{"type":"connection_init"}"#);
+    let Act::Say(text) = &acts[0] else {
+        panic!("{acts:?}")
+    };
+    let error = json!({"message": "SubProtocolNotSupportedError", "errorCode": 400});
+    let said: Value = serde_json::from_str(text).unwrap();
+    assert_eq!(
+        said,
+        json!({"type": "connection_error", "payload": {"errors": [error]}})
+    );
+    assert_eq!(told(acts), ["connection_error", "close 4406"]);
+    assert!(!session.is_open());
+}
+
+#[test]
+fn a_subscription_that_was_ended_makes_room_and_a_later_one_of_its_id_stays() {
+    let mut session = open(Subprotocol::GraphqlWs);
+    session.hear(&appsync_start("1", KEY));
+    assert!(session.ended(&first("1")));
+    session.hear(&appsync_start("1", KEY));
+    assert!(!session.ended(&first("1")));
+    assert_eq!(session.dialect_of(&nth("1", 2)), Some(Dialect::AppSync));
 }

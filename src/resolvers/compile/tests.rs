@@ -241,7 +241,7 @@ proptest! {
         for (message, executed) in messages().iter().zip(&executed) {
             prop_assert!(executed.errors.is_empty(), "{:?}", executed.errors);
             let engine = serde_json::to_string(&answer::Answer(executed)).unwrap();
-            let ours = String::from_utf8(selection.render(message).to_vec()).unwrap();
+            let ours = String::from_utf8(selection.render(message).unwrap()).unwrap();
             prop_assert_eq!(format!("{{\"data\":{ours}}}"), engine);
         }
     }

@@ -1,0 +1,70 @@
+//! What one operation on a socket comes to.
+
+use async_graphql_parser::types::OperationType;
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use crate::auth::Caller;
+use crate::realtime::frame::{Dialect, channel_error};
+use crate::realtime::session::Operation;
+use crate::resolvers::answer;
+use crate::resolvers::document::OwnedAsk;
+use crate::resolvers::run::{Runner, Wanted};
+
+/// What an operation came to.
+pub enum Outcome {
+    /// A subscription that is to be registered.
+    Listening(Operation, Wanted),
+    /// The whole text of an answer.
+    Answered(Operation, Vec<u8>),
+    /// Errors.
+    Refused(Operation, Vec<Value>),
+}
+
+/// Runs an operation.
+pub async fn run(
+    runner: Runner,
+    caller: Caller,
+    of: Operation,
+    dialect: Dialect,
+    ask: OwnedAsk,
+) -> Outcome {
+    let (document, variables) = match ask.open(runner.documents()) {
+        Ok(opened) => opened,
+        Err(error) => return Outcome::Refused(of, vec![answer::document_error(&error)]),
+    };
+    let kind = document.kind();
+    if kind == OperationType::Subscription {
+        return match runner.subscribe(&document, variables, caller).await {
+            Ok(wanted) => Outcome::Listening(of, wanted),
+            Err(errors) => Outcome::Refused(of, errors),
+        };
+    }
+    if dialect == Dialect::AppSync {
+        let message = format!("{kind} not supported through the realtime channel");
+        return Outcome::Refused(of, vec![channel_error("UnsupportedOperation", &message)]);
+    }
+    let Some(response) = runner.answer(document, variables, caller).await else {
+        let busy = channel_error("InternalFailure", "The service is busy. Please try again.");
+        return Outcome::Refused(of, vec![busy]);
+    };
+    // An error that belongs to no field: the document did not pass validation.
+    let invalid = response.is_err() && response.errors.iter().all(|error| error.path.is_empty());
+    if invalid && dialect == Dialect::Transport {
+        return Outcome::Refused(of, answer::errors(&response));
+    }
+    let text = dialect.answer(&of.id, &answer::Answer(&response));
+    Outcome::Answered(of, text)
+}
+
+/// The running operation's outcome; pending while none runs.
+pub async fn next(running: &mut Option<BoxFuture<'static, Outcome>>) -> Outcome {
+    match running {
+        Some(operation) => {
+            let outcome = operation.await;
+            *running = None;
+            outcome
+        }
+        None => std::future::pending().await,
+    }
+}
