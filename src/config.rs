@@ -78,7 +78,8 @@ pub enum StoreKind {
     Embedded,
     /// In memory; forgotten when the process ends.
     Memory,
-    /// On a DynamoDB table, which several servers may share.
+    /// On a DynamoDB table. Several servers may share it, but they do not tell each other's
+    /// subscribers.
     #[cfg(feature = "dynamodb")]
     #[value(name = "dynamodb")]
     DynamoDb,
