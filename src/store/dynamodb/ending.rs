@@ -40,17 +40,21 @@ impl DynamoDb {
         self.memory.forget(key);
         let gone = || Setback::from(Refusal::GroupNotFound(key.clone()));
         let standing = self.standing(DOING, key).await?.ok_or_else(gone)?;
-        if standing.ended.is_none() {
-            let live = self.rules.admit(&standing.group, now).map_err(|_| gone())?;
-            live.hosted_by(host)
-                .map_err(|real| Refusal::NotTheHostToDissolve {
-                    host: real.clone(),
-                    requester: host.clone(),
-                })?;
-            let steps = mark(&standing, Why::Dissolved, false, now);
-            self.table.write(DOING, steps).await?;
-        } else if standing.group.host != *host {
-            return Err(gone());
+        match standing.ended {
+            None => {
+                let live = self.rules.admit(&standing.group, now).map_err(|_| gone())?;
+                live.hosted_by(host)
+                    .map_err(|real| Refusal::NotTheHostToDissolve {
+                        host: real.clone(),
+                        requester: host.clone(),
+                    })?;
+                let steps = mark(&standing, Why::Dissolved, false, now);
+                self.table.write(DOING, steps).await?;
+            }
+            // It broke off and goes on.
+            Some((Why::Dissolved, _)) if standing.group.host == *host => {}
+            // What ended by itself is dead while it is being removed as well (decision D23).
+            Some(_) => return Err(gone()),
         }
         // Of two who dissolve at once, one has dissolved it and the other finds nothing.
         if self.clear(key).await? {

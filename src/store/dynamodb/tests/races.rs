@@ -6,13 +6,15 @@ use futures_util::future::join_all;
 
 use super::{new_table, records, server};
 use crate::model::event::{Channel, Event, EventCall, EventInput, Since};
-use crate::model::group::{Delivery, Group, GroupKey};
+use crate::model::group::{Delivery, End, Group, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::limits::Limits;
 use crate::model::rendered;
 use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
+use crate::store::dynamodb::groups::mark;
+use crate::store::dynamodb::items::group::Why;
 use crate::store::{Answer, Error, GroupWish, Store};
 
 /// The moment of every test: so far ahead that no table's own expiry meddles.
@@ -196,6 +198,33 @@ async fn an_end_is_told_by_one_of_the_servers_that_look() {
     let much_later = later.plus_seconds(1_000);
     assert_eq!(pair.servers[0].reap(much_later).await.unwrap(), []);
     assert_eq!(pair.left().await, 0);
+}
+
+/// The moment between the mark and the tombstone is told like those before and after.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_is_just_being_removed_is_refused_with_its_reason() {
+    let pair = Pair::start().await;
+    let group = pair.group("teacher").await;
+    let [one, other] = &pair.servers;
+    let (key, later) = (&group.key, NOW.plus_seconds(61));
+    let refused = async |now| {
+        let joined = other.join(key, &node("kitten"), None, now).await;
+        let dissolved = other.dissolve(key, &group.host, now).await;
+        [joined.map(drop), dissolved].map(|answer| answer.unwrap_err().to_string())
+    };
+    let told = [
+        format!("Group not found: {key} (heartbeat expired)"),
+        format!("Group not found: {key}"),
+    ];
+    assert_eq!(refused(later).await, told);
+    let standing = one.standing("test", key).await.unwrap().unwrap();
+    let steps = mark(&standing, Why::By(End::HostSilent), false, later);
+    one.table.write("test", steps).await.unwrap();
+    assert_eq!(refused(later).await, told);
+    let much_later = later.plus_seconds(20);
+    let reaped = other.reap(much_later).await.unwrap();
+    assert_eq!(reaped.len(), 1, "whoever dissolves swallows no end");
+    assert_eq!(refused(much_later).await, told);
 }
 
 #[tokio::test(flavor = "multi_thread")]
