@@ -7,6 +7,7 @@
 //! `MESH_SPEC_STORE=appsync` puts each stage behind the AppSync stand-in; sentences that
 //! differ there say so and start a standalone server (`support/differences.rs`).
 
+mod answers;
 mod bad_frames;
 mod bad_input;
 #[cfg(feature = "bench")]
@@ -43,3 +44,4 @@ mod statuses;
 mod subscription;
 mod support;
 mod time;
+mod unread_answers;

@@ -332,6 +332,12 @@ bounds! {
     max_body_bytes: u32 = "262144", "MESH_MAX_BODY_BYTES", 1024..;
     /// Bytes of a request's head
     max_head_bytes: u32 = "32768", "MESH_MAX_HEAD_BYTES", 8192..;
+    /// Requests at once on one HTTP/2 connection
+    max_streams: u32 = "100", "MESH_MAX_STREAMS", 1..;
+    /// Bytes of one answer to a query or mutation; pages of events are shortened to fit
+    max_answer_bytes: u32 = "5242880", "MESH_MAX_ANSWER_BYTES", 1_048_576..;
+    /// Bytes of answers that one connection may leave unread before no more is run for it
+    max_unread_bytes: u32 = "8388608", "MESH_MAX_UNREAD_BYTES", 65_536..;
     /// Seconds for a connection's first request, a request's body or a TLS handshake
     request_patience: u32 = "10", "MESH_REQUEST_PATIENCE_SECONDS", 1..;
     /// Seconds between looks at a connection, which is closed when nothing was asked since

@@ -21,7 +21,6 @@ use crate::domains::address_behind_appsync;
 use crate::lambda::fields::{Field, Fields};
 use crate::mesh::Mesh;
 use crate::resolvers::DocumentLimits;
-use crate::resolvers::answer::Answer;
 use crate::resolvers::document::{Ask, DocumentError};
 use crate::resolvers::run::Runner;
 
@@ -164,18 +163,9 @@ impl Door {
             operation_name: None,
         };
         let document = self.runner.documents().get(&ask)?;
-        if let Some(body) = self
-            .runner
-            .answer_directly(&document, variables.get())
-            .await
-        {
-            return field.value_in(serde_json::from_slice(&body).map_err(|_| Refused::broken())?);
-        }
-        let variables = ask.variables().ok_or_else(Refused::broken)?;
-        document.check_variables(&variables)?;
-        let response = self.runner.answer(document, variables, caller).await;
-        let response = response.ok_or_else(Refused::broken)?;
-        field.value_in(serde_json::to_value(Answer(&response)).map_err(|_| Refused::broken())?)
+        let answered = self.runner.ask(document, &ask, caller).await;
+        let answered = answered.ok_or_else(Refused::broken)?;
+        field.value_in(serde_json::from_slice(&answered.text).map_err(|_| Refused::broken())?)
     }
 }
 

@@ -12,6 +12,7 @@ use crate::heartbeat::rules::{BadTimings, Rules, Timings};
 use crate::memory::Memory;
 use crate::mesh::NextSince;
 use crate::model::limits::Limits;
+use crate::model::message::MESSAGE_BYTES;
 use crate::realtime::session::SocketLimits;
 use crate::resolvers::DocumentLimits;
 use crate::server::{HttpLimits, ServerSettings};
@@ -89,6 +90,12 @@ pub enum Unusable {
          characters that nobody knows (for example the output of: openssl rand -hex 32)"
     )]
     NoSecret,
+    /// Answers that could not hold a group.
+    #[error(
+        "MESH_MAX_ANSWER_BYTES must be {MESSAGE_BYTES} or more above MESH_MAX_STATUS_BYTES_PER_GROUP: \
+         a full group and one event must fit into an answer"
+    )]
+    AnswersTooSmall,
     /// TLS without a certificate.
     #[error("--tls-listen needs --tls-cert and --tls-key, or --tls-self-signed DIR")]
     NoCertificate,
@@ -139,6 +146,13 @@ impl StageSettings {
         let certificate = args.tls.tls_cert.is_some() || args.tls.tls_self_signed.is_some();
         if args.tls.tls_listen.is_some() && !certificate {
             return Err(Unusable::NoCertificate);
+        }
+        let bounds = &args.bounds;
+        let room = bounds
+            .max_answer_bytes
+            .saturating_sub(bounds.max_status_bytes_per_group);
+        if (room as usize) < MESSAGE_BYTES {
+            return Err(Unusable::AnswersTooSmall);
         }
         let development = keys.is_empty();
         let server = ServerSettings {
@@ -326,6 +340,8 @@ fn http(bounds: &BoundArgs) -> HttpLimits {
         connections: bounds.max_connections as usize,
         body_bytes: bounds.max_body_bytes as usize,
         head_bytes: bounds.max_head_bytes as usize,
+        streams: bounds.max_streams,
+        unread_bytes: bounds.max_unread_bytes as usize,
         patience: BoundArgs::seconds(bounds.request_patience),
         idle: BoundArgs::seconds(bounds.idle),
         drain: BoundArgs::seconds(bounds.drain),
@@ -344,6 +360,7 @@ fn limits(bounds: &BoundArgs) -> Limits {
         calls_per_group: bounds.max_calls_per_group as usize,
         event_bytes_per_group: bounds.max_event_bytes_per_group as usize,
         ended_groups: bounds.max_ended_groups as usize,
+        answer_bytes: bounds.max_answer_bytes as usize,
     }
 }
 
@@ -445,6 +462,10 @@ mod tests {
         assert_eq!(
             refused(&["--tls-listen=127.0.0.1:4443"]),
             Unusable::NoCertificate
+        );
+        assert_eq!(
+            refused(&["--max-answer-bytes=4400000"]),
+            Unusable::AnswersTooSmall
         );
     }
 

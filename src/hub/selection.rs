@@ -9,10 +9,11 @@ use std::io::Write as _;
 use serde::Serialize;
 
 use crate::model::event::{Event, EventBatch};
+use crate::model::group::GroupKey;
 use crate::model::message::{Dissolution, MESSAGE_BYTES, Message};
 use crate::model::status::{NodeStatus, SensorData};
 
-/// A field of `MeshMessage` or of what it holds.
+/// A field of `MeshMessage`, of what it holds, or of what a query lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the schema says what each field means")]
 pub enum Field {
@@ -34,6 +35,14 @@ pub enum Field {
     Cursor,
     OrderKey,
     Message,
+    Id,
+    FullId,
+    HostId,
+    ExpiresAt,
+    HeartbeatIntervalSeconds,
+    UseWebSocket,
+    PollingIntervalSeconds,
+    NodeStatuses,
 }
 
 impl Field {
@@ -58,6 +67,14 @@ impl Field {
             Self::Cursor => "cursor",
             Self::OrderKey => "orderKey",
             Self::Message => "message",
+            Self::Id => "id",
+            Self::FullId => "fullId",
+            Self::HostId => "hostId",
+            Self::ExpiresAt => "expiresAt",
+            Self::HeartbeatIntervalSeconds => "heartbeatIntervalSeconds",
+            Self::UseWebSocket => "useWebSocket",
+            Self::PollingIntervalSeconds => "pollingIntervalSeconds",
+            Self::NodeStatuses => "nodeStatuses",
         }
     }
 }
@@ -67,8 +84,8 @@ impl Field {
 pub struct Pick {
     /// The response name as JSON, colon included.
     name: Box<str>,
-    field: Field,
-    inner: Vec<Pick>,
+    pub(crate) field: Field,
+    pub(crate) inner: Vec<Pick>,
 }
 
 impl Pick {
@@ -128,16 +145,7 @@ impl Selection {
     pub fn render(&self, message: &Message) -> Option<Vec<u8>> {
         let mut out = Out::up_to(MESSAGE_BYTES);
         self.write(&mut out, message);
-        (!out.over).then_some(out.bytes)
-    }
-
-    /// Writes a whole answer whose one field is the message.
-    pub fn answer(&self, message: &Message) -> Vec<u8> {
-        let mut out = Out::up_to(usize::MAX);
-        out.raw("{\"data\":");
-        self.write(&mut out, message);
-        out.raw("}");
-        out.bytes
+        out.finish()
     }
 
     fn write(&self, out: &mut Out, message: &Message) {
@@ -149,7 +157,7 @@ impl Selection {
 }
 
 /// JSON under construction, up to a limit: what would pass it is left out, and noted.
-struct Out {
+pub(crate) struct Out {
     bytes: Vec<u8>,
     limit: usize,
     over: bool,
@@ -177,7 +185,7 @@ impl std::io::Write for Out {
 }
 
 impl Out {
-    fn up_to(limit: usize) -> Self {
+    pub(crate) fn up_to(limit: usize) -> Self {
         Self {
             bytes: Vec::with_capacity(512),
             limit,
@@ -185,21 +193,26 @@ impl Out {
         }
     }
 
+    /// What was written, unless there was more than the limit allows.
+    pub(crate) fn finish(self) -> Option<Vec<u8>> {
+        (!self.over).then_some(self.bytes)
+    }
+
     // Writing fails only past the limit, which `over` notes.
-    fn raw(&mut self, text: &str) {
+    pub(crate) fn raw(&mut self, text: &str) {
         let _ = self.write_all(text.as_bytes());
     }
 
-    fn json(&mut self, value: &impl Serialize) {
+    pub(crate) fn json(&mut self, value: &impl Serialize) {
         let _ = serde_json::to_writer(self, value);
     }
 
     /// Text that needs no escaping.
-    fn plain(&mut self, value: &impl std::fmt::Display) {
+    pub(crate) fn plain(&mut self, value: &impl std::fmt::Display) {
         let _ = write!(self, "\"{value}\"");
     }
 
-    fn object(&mut self, picks: &[Pick], mut write: impl FnMut(&mut Self, &Pick)) {
+    pub(crate) fn object(&mut self, picks: &[Pick], mut write: impl FnMut(&mut Self, &Pick)) {
         self.raw("{");
         for (i, pick) in picks.iter().enumerate() {
             if self.over {
@@ -214,7 +227,7 @@ impl Out {
         self.raw("}");
     }
 
-    fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
+    pub(crate) fn list<T>(&mut self, items: &[T], mut write: impl FnMut(&mut Self, &T)) {
         self.raw("[");
         for (i, item) in items.iter().enumerate() {
             if self.over {
@@ -228,7 +241,7 @@ impl Out {
         self.raw("]");
     }
 
-    fn message(&mut self, picks: &[Pick], message: &Message) {
+    pub(crate) fn message(&mut self, picks: &[Pick], message: &Message) {
         self.object(picks, |out, pick| match (pick.field, message) {
             (Field::Typename, _) => out.raw("\"MeshMessage\""),
             (Field::GroupId, _) => out.json(&message.group().id),
@@ -240,7 +253,7 @@ impl Out {
         });
     }
 
-    fn status(&mut self, picks: &[Pick], status: &NodeStatus) {
+    pub(crate) fn status(&mut self, picks: &[Pick], status: &NodeStatus) {
         self.object(picks, |out, pick| match pick.field {
             Field::Typename => out.raw("\"NodeStatus\""),
             Field::NodeId => out.json(&status.node),
@@ -265,7 +278,7 @@ impl Out {
         self.object(picks, |out, pick| match pick.field {
             Field::Typename => out.raw("\"BatchEvent\""),
             Field::Events => out.list(&batch.events, |out, event| {
-                out.event(&pick.inner, event, batch);
+                out.event(&pick.inner, event, &batch.group);
             }),
             Field::FiredByNodeId => out.json(&batch.fired_by),
             Field::GroupId => out.json(&batch.group.id),
@@ -275,13 +288,13 @@ impl Out {
         });
     }
 
-    fn event(&mut self, picks: &[Pick], event: &Event, batch: &EventBatch) {
+    pub(crate) fn event(&mut self, picks: &[Pick], event: &Event, group: &GroupKey) {
         self.object(picks, |out, pick| match (pick.field, &event.cursor) {
             (Field::Typename, _) => out.raw("\"Event\""),
             (Field::Name, _) => out.json(&event.name),
             (Field::FiredByNodeId, _) => out.json(&event.fired_by),
-            (Field::GroupId, _) => out.json(&batch.group.id),
-            (Field::Domain, _) => out.json(&batch.group.domain),
+            (Field::GroupId, _) => out.json(&group.id),
+            (Field::Domain, _) => out.json(&group.domain),
             (Field::Payload, _) => out.json(&event.payload),
             (Field::Timestamp, _) => out.json(&event.timestamp),
             (Field::Cursor, Some(cursor)) => out.plain(cursor),
@@ -308,7 +321,7 @@ mod tests {
     use crate::model::ids::NodeId;
     use crate::model::time::Timestamp;
 
-    fn status(bytes: usize) -> Message {
+    pub(crate) fn status(bytes: usize) -> Message {
         Message::Status(NodeStatus {
             node: NodeId::parse("nodeId", "n").unwrap(),
             group: GroupKey::parse("g", "d").unwrap(),

@@ -1,6 +1,6 @@
 //! How much of anything a stage holds. Every bound is a setting (`mesh-v2 serve --help`).
 
-/// Bounds on what is stored. Going past one is refused, never cut.
+/// Bounds on what is stored and answered. Going past one is refused, never cut.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Groups on the stage.
@@ -27,6 +27,8 @@ pub struct Limits {
     pub event_bytes_per_group: usize,
     /// Groups that ended by themselves and are remembered for a while (decision D30).
     pub ended_groups: usize,
+    /// Bytes of one answer (decision D24).
+    pub answer_bytes: usize,
 }
 
 impl Default for Limits {
@@ -42,6 +44,7 @@ impl Default for Limits {
             calls_per_group: 20_000,
             event_bytes_per_group: 8 * 1024 * 1024,
             ended_groups: 20_000,
+            answer_bytes: 5 * 1024 * 1024,
         }
     }
 }

@@ -91,6 +91,26 @@ pub enum Refusal {
     /// A group's variables take as many bytes of an answer as they may.
     #[error("the group's variables are full: at most {0} bytes")]
     VariablesFull(usize),
+    /// What an argument brings would be too large a message (decision D25).
+    #[error("{argument} must be {bytes} bytes or less as it is published")]
+    TooLargeToPublish {
+        /// The argument's name.
+        argument: &'static str,
+        /// The most that the message may have.
+        bytes: usize,
+    },
+    /// More is asked for than one answer holds (decision D24).
+    #[error("The answer is larger than {bytes} bytes: ask for less at once")]
+    AnswerTooLarge {
+        /// The most that an answer may have.
+        bytes: usize,
+    },
+    /// The peer asks on and reads nothing (decision D24).
+    #[error("Answers of more than {bytes} bytes wait to be read on this connection")]
+    UnreadAnswers {
+        /// The most that may wait.
+        bytes: usize,
+    },
     /// Something of the stage is full.
     #[error("{what} is full: at most {limit}")]
     Full {
@@ -111,7 +131,10 @@ impl Refusal {
             | Self::HostSilent(_) => "GroupNotFound",
             Self::NotTheHostToRenew | Self::NotTheHostToDissolve { .. } => "Unauthorized",
             Self::NodeNotFound => "NodeNotFound",
-            Self::Full { .. } | Self::VariablesFull(_) => "LimitExceeded",
+            Self::Full { .. }
+            | Self::VariablesFull(_)
+            | Self::AnswerTooLarge { .. }
+            | Self::UnreadAnswers { .. } => "LimitExceeded",
             _ => "ValidationError",
         }
     }
@@ -144,6 +167,12 @@ mod tests {
                 bytes: 65_536,
             },
             Refusal::VariablesFull(4_194_304),
+            Refusal::TooLargeToPublish {
+                argument: "events",
+                bytes: 245_760,
+            },
+            Refusal::AnswerTooLarge { bytes: 5_242_880 },
+            Refusal::UnreadAnswers { bytes: 8_388_608 },
             Refusal::Full {
                 what: "the group",
                 limit: 1000,

@@ -2,7 +2,7 @@
 //! and the legacy `subscriptions-transport-ws`, both named `graphql-ws`, and
 //! `graphql-transport-ws` (protocol sections 1.3, 1.4, 4.4 and 4.5).
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::auth::Unauthorized;
@@ -84,15 +84,11 @@ impl Dialect {
         )
     }
 
-    /// A whole answer to a query or mutation.
-    pub fn answer(self, id: &str, payload: &impl Serialize) -> Vec<u8> {
+    /// A whole answer to a query or mutation, which is JSON already.
+    pub fn answer(self, id: &str, payload: &[u8]) -> Vec<u8> {
         let (head, _) = self.around_data(id);
         let head = head.strip_suffix(r#"{"data":"#).unwrap_or(&head);
-        let mut text = head.as_bytes().to_vec();
-        serde_json::to_writer(&mut text, payload).expect("an answer serialises");
-        text.push(b'}');
-        text.shrink_to_fit();
-        text
+        [head.as_bytes(), payload, b"}"].concat()
     }
 
     /// The end of an operation.

@@ -44,16 +44,11 @@ pub async fn run(
         let message = format!("{kind} not supported through the realtime channel");
         return Outcome::Refused(of, vec![channel_error("UnsupportedOperation", &message)]);
     }
-    let Some(response) = runner.answer(document, variables, caller).await else {
-        let busy = channel_error("InternalFailure", "The service is busy. Please try again.");
-        return Outcome::Refused(of, vec![busy]);
-    };
-    // An error that belongs to no field: the document did not pass validation.
-    let invalid = response.is_err() && response.errors.iter().all(|error| error.path.is_empty());
-    if invalid && dialect == Dialect::Transport {
-        return Outcome::Refused(of, answer::errors(&response));
+    let answered = runner.answer(document, variables, caller).await;
+    if !answered.invalid.is_empty() && dialect == Dialect::Transport {
+        return Outcome::Refused(of, answered.invalid);
     }
-    let text = dialect.answer(&of.id, &answer::Answer(&response));
+    let text = dialect.answer(&of.id, &answered.text);
     Outcome::Answered(of, text)
 }
 

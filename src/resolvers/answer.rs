@@ -2,23 +2,62 @@
 //! `errorInfo` stand beside `message` and not under `extensions` (protocol section 2).
 
 use async_graphql::{PathSegment, Response, ServerError, Value};
-use serde::ser::{Serialize, SerializeMap as _, Serializer};
+use serde::Serialize;
 use serde_json::json;
 
 use crate::resolvers::document::DocumentError;
 
-/// A whole answer; `errors` is left out when there are none.
-pub struct Answer<'a>(pub &'a Response);
+/// What a caller is told when the work itself failed (decision D21).
+pub const OUT_OF_ORDER: &str = "The service is busy or out of order. Please try again.";
 
-impl Serialize for Answer<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("data", &self.0.data)?;
-        if !self.0.errors.is_empty() {
-            map.serialize_entry("errors", &errors(self.0))?;
+/// A whole answer; `errors` is left out when there are none. What resolvers wrote already
+/// stands in it as it is.
+pub fn text(response: &Response) -> Vec<u8> {
+    let mut text = b"{\"data\":".to_vec();
+    match &response.data {
+        Value::Object(fields) => {
+            for (i, (name, value)) in fields.iter().enumerate() {
+                text.push(if i == 0 { b'{' } else { b',' });
+                json(&mut text, name);
+                text.push(b':');
+                match value {
+                    Value::Binary(written) => text.extend_from_slice(written),
+                    value => json(&mut text, value),
+                }
+            }
+            text.extend_from_slice(if fields.is_empty() { b"{}" } else { b"}" });
         }
-        map.end()
+        other => json(&mut text, other),
     }
+    if !response.errors.is_empty() {
+        text.extend_from_slice(b",\"errors\":");
+        json(&mut text, &errors(response));
+    }
+    text.push(b'}');
+    text
+}
+
+/// An answer without data, for an operation that did not run or whose work broke.
+pub fn refusal(error: &serde_json::Value) -> Vec<u8> {
+    let mut text = Vec::new();
+    json(&mut text, &json!({"data": null, "errors": [error]}));
+    text
+}
+
+/// An error that belongs to no field.
+pub fn whole_error(kind: &str, message: &str) -> serde_json::Value {
+    json!({
+        "path": null,
+        "data": null,
+        "errorType": kind,
+        "errorInfo": null,
+        "locations": null,
+        "message": message,
+    })
+}
+
+fn json(text: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(text, value).expect("an answer is JSON");
 }
 
 /// The errors of an answer as AppSync tells them.

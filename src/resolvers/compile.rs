@@ -1,14 +1,17 @@
-//! A validated subscription document becomes a [`Selection`]: fragments are followed,
-//! `@skip` and `@include` decided, fields of one response name merged, in the order and
-//! by the rules of the GraphQL engine.
+//! A validated operation becomes a [`Selection`] or its [`Root`] fields: fragments are
+//! followed, `@skip` and `@include` decided, fields of one response name merged, in the
+//! order and by the rules of the GraphQL engine.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use async_graphql::Variables;
 use async_graphql_parser::Positioned;
 use async_graphql_parser::types::{
-    Directive, ExecutableDocument, Field as AstField, OperationDefinition,
+    Directive, ExecutableDocument, Field as AstField, OperationDefinition, OperationType,
     Selection as AstSelection, SelectionSet,
 };
-use async_graphql_value::{ConstValue, Value};
+use async_graphql_value::{ConstValue, Name, Value};
 
 use crate::hub::selection::{Field, Pick, Selection};
 
@@ -29,6 +32,46 @@ pub fn operation(
     Some(Selection::new(one.name, compiler.picks(&one.inner)))
 }
 
+/// A field that an operation asks of its root.
+#[derive(Debug)]
+pub struct Root {
+    /// Its response name.
+    pub name: Box<str>,
+    /// What is wanted of it.
+    pub picks: Vec<Pick>,
+    /// Which root field of a query is the first with this name and equal arguments; what
+    /// mutates is asked for by itself each time.
+    pub first: usize,
+}
+
+/// What a validated operation asks of its root, by response names.
+pub fn roots(
+    document: &ExecutableDocument,
+    operation: &OperationDefinition,
+    variables: &Variables,
+) -> Vec<Root> {
+    let compiler = Compiler {
+        document,
+        operation,
+        variables,
+    };
+    let asked = compiler.collect(&[&operation.selection_set.node]);
+    let calls: Vec<_> = asked.iter().map(|root| compiler.call(root)).collect();
+    let first = |at: usize| match operation.ty {
+        OperationType::Query => calls.iter().position(|call| *call == calls[at]),
+        _ => None,
+    };
+    let roots = asked.iter().enumerate().map(|(at, root)| Root {
+        name: root.name.into(),
+        picks: compiler.picks(&root.inner),
+        first: first(at).unwrap_or(at),
+    });
+    roots.collect()
+}
+
+/// A field and its arguments, whatever order and variables they were written with.
+type Call<'a> = (&'a str, BTreeMap<&'a str, ConstValue>);
+
 struct Compiler<'a> {
     document: &'a ExecutableDocument,
     operation: &'a OperationDefinition,
@@ -38,16 +81,20 @@ struct Compiler<'a> {
 /// A response name, its field, and every selection set given for it.
 struct Collected<'a> {
     name: &'a str,
-    field: &'a str,
+    field: &'a AstField,
     inner: Vec<&'a SelectionSet>,
 }
 
 impl<'a> Compiler<'a> {
     fn picks(&self, sets: &[&'a SelectionSet]) -> Vec<Pick> {
         let fields = self.collect(sets);
-        let picks = fields
-            .iter()
-            .filter_map(|c| Some(Pick::node(c.name, field(c.field)?, self.picks(&c.inner))));
+        let picks = fields.iter().filter_map(|c| {
+            Some(Pick::node(
+                c.name,
+                field(&c.field.name.node)?,
+                self.picks(&c.inner),
+            ))
+        });
         picks.collect()
     }
 
@@ -88,7 +135,7 @@ impl<'a> Compiler<'a> {
             Some(same) => same.inner.push(inner),
             None => collected.push(Collected {
                 name,
-                field: field.name.node.as_str(),
+                field,
                 inner: vec![inner],
             }),
         }
@@ -113,15 +160,31 @@ impl<'a> Compiler<'a> {
     fn is_true(&self, value: &Value) -> bool {
         match value {
             Value::Boolean(value) => *value,
-            Value::Variable(name) => {
-                let declared = self.operation.variable_definitions.iter();
-                let default = declared
-                    .filter(|d| d.node.name.node == *name)
-                    .find_map(|d| d.node.default_value());
-                self.variables.get(name).or(default) == Some(&ConstValue::Boolean(true))
-            }
+            Value::Variable(name) => self.variable(name) == Some(&ConstValue::Boolean(true)),
             _ => false,
         }
+    }
+
+    fn variable(&self, name: &str) -> Option<&'a ConstValue> {
+        let declared = self.operation.variable_definitions.iter();
+        let default = declared
+            .filter(|d| d.node.name.node == name)
+            .find_map(|d| d.node.default_value());
+        self.variables.get(name).or(default)
+    }
+
+    fn call(&self, root: &Collected<'a>) -> Call<'a> {
+        let value = |value: &Value| {
+            let variable = |name: Name| Ok(self.variable(&name).cloned().unwrap_or_default());
+            let resolved: Result<_, Infallible> = value.clone().into_const_with(variable);
+            match resolved {
+                Ok(value) => value,
+                Err(never) => match never {},
+            }
+        };
+        let arguments = root.field.arguments.iter();
+        let arguments = arguments.map(|(name, given)| (name.node.as_str(), value(&given.node)));
+        (root.field.name.node.as_str(), arguments.collect())
     }
 }
 
@@ -145,6 +208,14 @@ fn field(name: &str) -> Option<Field> {
         "cursor" => Field::Cursor,
         "orderKey" => Field::OrderKey,
         "message" => Field::Message,
+        "id" => Field::Id,
+        "fullId" => Field::FullId,
+        "hostId" => Field::HostId,
+        "expiresAt" => Field::ExpiresAt,
+        "heartbeatIntervalSeconds" => Field::HeartbeatIntervalSeconds,
+        "useWebSocket" => Field::UseWebSocket,
+        "pollingIntervalSeconds" => Field::PollingIntervalSeconds,
+        "nodeStatuses" => Field::NodeStatuses,
         _ => return None,
     })
 }

@@ -1,14 +1,15 @@
-//! Reports and fires that repeat the same document run without the engine: their
-//! variables are read straight into the model, and the message is written by the
-//! document's own selection, as subscribers get it.
+//! Operations that the editor repeats all day run without the engine: their variables
+//! are read straight into what the verb takes, and the answer is written by the document's
+//! own selection.
 //!
-//! Only plain cases go this way: a document that the engine has answered without an
-//! error before, without directives, whose variables bear their arguments' names and are
-//! just of the declared form. Whatever else comes, the engine answers.
+//! Only plain cases go this way: a document of one field that the engine has answered
+//! without an error before, without directives, whose variables bear their arguments' names
+//! and are just of the declared form. Whatever else comes, the engine answers. Both ways
+//! end in the same verb.
 
 use std::sync::OnceLock;
 
-use async_graphql::{PathSegment, Pos, Response, ServerError, Variables, value};
+use async_graphql::{PathSegment, Pos, Response, ServerError, Value as Answered, Variables, value};
 use async_graphql_parser::types::{
     ExecutableDocument, Field, OperationDefinition, OperationType, Selection as AstSelection,
     SelectionSet,
@@ -16,12 +17,13 @@ use async_graphql_parser::types::{
 use async_graphql_value::Value;
 use serde::Deserialize;
 
-use crate::hub::selection::Selection;
+use crate::hub::selection::Pick;
 use crate::mesh::Mesh;
-use crate::model::message::Message;
-use crate::resolvers::event::{self, EventInput};
-use crate::resolvers::status::{self, SensorDataInput};
-use crate::resolvers::{Answer, answer, compile};
+use crate::resolvers::budget::Budget;
+use crate::resolvers::event::{EventArgs, PollArgs};
+use crate::resolvers::field_value::FieldValue;
+use crate::resolvers::status::{ReportArgs, StatusesArgs};
+use crate::resolvers::{Answer, Unanswered, answer, compile};
 
 /// A document that can run directly once the engine has proven it.
 #[derive(Debug)]
@@ -30,32 +32,53 @@ pub struct Direct {
     name: String,
     at: Pos,
     /// Set when the engine has answered the document without an error: it is valid.
-    selection: OnceLock<Selection>,
+    picks: OnceLock<Vec<Pick>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verb {
     Report,
     Fire,
+    Statuses,
+    Poll,
 }
 
-/// A call whose variables were read.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Call<L = List> {
-    group_id: String,
-    domain: String,
-    node_id: String,
-    #[serde(alias = "data", alias = "events")]
-    list: L,
+impl Verb {
+    fn of(kind: OperationType, field: &str) -> Option<Self> {
+        Some(match (kind, field) {
+            (OperationType::Mutation, "reportDataByNode") => Self::Report,
+            (OperationType::Mutation, "fireEventsByNode") => Self::Fire,
+            (OperationType::Query, "listGroupStatuses") => Self::Statuses,
+            (OperationType::Query, "pollGroupData") => Self::Poll,
+            _ => return None,
+        })
+    }
+
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Self::Report => &["groupId", "domain", "nodeId", "data"],
+            Self::Fire => &["groupId", "domain", "nodeId", "events"],
+            Self::Statuses => &["groupId", "domain"],
+            Self::Poll => &["groupId", "domain", "since"],
+        }
+    }
+
+    /// Whether the field is null when it fails, and not the whole answer.
+    fn is_nullable(self) -> bool {
+        matches!(self, Self::Report | Self::Fire)
+    }
 }
 
-/// What a call brings.
-pub enum List {
-    /// Variables.
-    Data(Vec<SensorDataInput>),
-    /// Events.
-    Events(Vec<EventInput>),
+/// A call whose variables were read, by its verb.
+pub enum Call {
+    /// reportDataByNode.
+    Report(ReportArgs),
+    /// fireEventsByNode.
+    Fire(EventArgs),
+    /// listGroupStatuses.
+    Statuses(StatusesArgs),
+    /// pollGroupData.
+    Poll(PollArgs),
 }
 
 impl Direct {
@@ -69,105 +92,82 @@ impl Direct {
             && std::iter::once(&operation.selection_set.node)
                 .chain(fragments)
                 .all(without_directives);
-        if operation.ty != OperationType::Mutation || !plain {
-            return None;
-        }
-        let [AstSelection::Field(field)] = operation
-            .selection_set
-            .node
-            .items
-            .iter()
-            .map(|i| &i.node)
-            .collect::<Vec<_>>()[..]
-        else {
+        let items = operation.selection_set.node.items.as_slice();
+        let [item] = items else { return None };
+        let AstSelection::Field(field) = &item.node else {
             return None;
         };
-        let (verb, list) = match field.node.name.node.as_str() {
-            "reportDataByNode" => (Verb::Report, "data"),
-            "fireEventsByNode" => (Verb::Fire, "events"),
-            _ => return None,
-        };
-        let named_alike = ["groupId", "domain", "nodeId", list]
-            .iter()
-            .all(|name| takes_variable(&field.node, name));
-        if !named_alike
-            || operation
-                .variable_definitions
-                .iter()
-                .any(|v| v.node.default_value.is_some())
-        {
-            return None;
-        }
-        let name = field.node.response_key().node.to_string();
-        Some(Self {
+        let verb = Verb::of(operation.ty, &field.node.name.node)?;
+        let mut arguments = verb.arguments().iter();
+        let mut variables = operation.variable_definitions.iter();
+        let named_alike = arguments.all(|name| takes_variable(&field.node, name));
+        let defaulted = variables.any(|v| v.node.default_value.is_some());
+        (plain && named_alike && !defaulted).then(|| Self {
             verb,
-            name,
+            name: field.node.response_key().node.to_string(),
             at: field.pos,
-            selection: OnceLock::new(),
+            picks: OnceLock::new(),
         })
     }
 
     /// The engine has answered the document without an error: it is valid.
     pub fn prove(&self, document: &ExecutableDocument, operation: &OperationDefinition) {
-        if self.selection.get().is_none()
-            && let Some(selection) = compile::operation(document, operation, &Variables::default())
-        {
-            let _ = self.selection.set(selection);
-        }
+        self.picks.get_or_init(|| {
+            let mut roots = compile::roots(document, operation, &Variables::default());
+            roots.pop().map(|root| root.picks).unwrap_or_default()
+        });
     }
 
-    /// Reads the variables, if the document is proven and they are plain.
+    /// Reads the variables; `None` when the document is not proven or they are not plain,
+    /// and nothing was done.
     pub fn read(&self, variables: &str) -> Option<Call> {
-        self.selection.get()?;
-        match self.verb {
-            Verb::Report => Some(
-                serde_json::from_str::<Call<_>>(variables)
-                    .ok()?
-                    .bringing(List::Data),
-            ),
-            Verb::Fire => Some(
-                serde_json::from_str::<Call<_>>(variables)
-                    .ok()?
-                    .bringing(List::Events),
-            ),
+        fn args<'a, T: Deserialize<'a>>(variables: &'a str) -> Option<T> {
+            serde_json::from_str(variables).ok()
         }
+        self.picks.get()?;
+        Some(match self.verb {
+            Verb::Report => Call::Report(args(variables)?),
+            Verb::Fire => Call::Fire(args(variables)?),
+            Verb::Statuses => Call::Statuses(args(variables)?),
+            Verb::Poll => Call::Poll(args(variables)?),
+        })
     }
 
     /// Writes the answer to a call.
-    pub fn answer(&self, outcome: Answer<Message>) -> Option<Vec<u8>> {
-        let unanswered = match outcome {
-            Ok(message) => return Some(self.selection.get()?.answer(&message)),
-            Err(unanswered) => unanswered,
+    pub fn answer(&self, outcome: Answer<FieldValue>, budget: &mut Budget) -> Vec<u8> {
+        let picks = self.picks.get().map_or(&[][..], Vec::as_slice);
+        let written = outcome.and_then(|value| Ok(budget.write(&self.name, &value, picks, 1)?));
+        let response = match written {
+            Ok(text) => Response::new(value!({ self.name.clone(): Answered::Binary(text.into()) })),
+            Err(unanswered) => self.refusal(unanswered),
         };
+        answer::text(&response)
+    }
+
+    fn refusal(&self, unanswered: Unanswered) -> Response {
         let error = async_graphql::Error::from(unanswered).into_server_error(self.at);
-        let error = ServerError {
+        let data = if self.verb.is_nullable() {
+            value!({ self.name.clone(): null })
+        } else {
+            Answered::Null
+        };
+        let mut response = Response::new(data);
+        response.errors.push(ServerError {
             path: vec![PathSegment::Field(self.name.clone())],
             ..error
-        };
-        let mut response = Response::new(value!({ self.name.clone(): null }));
-        response.errors.push(error);
-        serde_json::to_vec(&answer::Answer(&response)).ok()
-    }
-}
-
-impl<T> Call<T> {
-    fn bringing(self, list: impl FnOnce(T) -> List) -> Call {
-        Call {
-            group_id: self.group_id,
-            domain: self.domain,
-            node_id: self.node_id,
-            list: list(self.list),
-        }
+        });
+        response
     }
 }
 
 impl Call {
     /// Does what is asked.
-    pub async fn run(self, mesh: &Mesh) -> Answer<Message> {
-        let (group, domain, node) = (&self.group_id, &self.domain, &self.node_id);
-        match self.list {
-            List::Data(data) => status::report(mesh, group, domain, node, data).await,
-            List::Events(events) => event::fire(mesh, group, domain, node, events).await,
+    pub async fn run(self, mesh: &Mesh) -> Answer<FieldValue> {
+        match self {
+            Self::Report(asked) => asked.run(mesh).await,
+            Self::Fire(asked) => asked.fire(mesh).await,
+            Self::Statuses(asked) => asked.run(mesh).await,
+            Self::Poll(asked) => asked.run(mesh).await,
         }
     }
 }

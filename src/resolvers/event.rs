@@ -11,10 +11,12 @@ use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::message::Message;
 use crate::model::refusal::Refusal;
+use crate::resolvers::answering::Written;
+use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::message::MeshMessage;
 use crate::resolvers::scalar::AwsDateTime;
-use crate::resolvers::status::{NodeStatus, polled_group, statuses};
-use crate::resolvers::{Answer, Reach as _, at_most};
+use crate::resolvers::status::{NodeStatus, polled_group};
+use crate::resolvers::{Answer, Reach as _, at_most, published};
 use crate::store::{self, Appended};
 
 #[derive(SimpleObject)]
@@ -103,10 +105,9 @@ impl EventQuery {
         group_id: ID,
         domain: String,
         since: String,
-    ) -> Result<Vec<Event>> {
-        let group =
-            GroupKey::parse(&group_id, &domain).map_err(crate::resolvers::Unanswered::from)?;
-        Ok(events_since(ctx.mesh(), &group, Since::Exactly(&since)).await?)
+    ) -> Result<Written<Vec<Event>>> {
+        let events = events_since(ctx.mesh(), &group_id, &domain, &since);
+        ctx.answering().write(ctx, events).await
     }
 
     async fn poll_group_data(
@@ -115,32 +116,52 @@ impl EventQuery {
         group_id: ID,
         domain: String,
         since: String,
-    ) -> Result<PollGroupData> {
-        Ok(poll(ctx.mesh(), &group_id, &domain, &since).await?)
+    ) -> Result<Written<PollGroupData>> {
+        let asked = PollArgs {
+            group_id: group_id.0,
+            domain,
+            since,
+        };
+        ctx.answering().write(ctx, asked.run(ctx.mesh())).await
     }
 }
 
-async fn events_since(mesh: &Mesh, group: &GroupKey, since: Since<'_>) -> Answer<Vec<Event>> {
-    let events = mesh
-        .store
-        .events_since(group, since, usize::MAX, mesh.clock.now())
-        .await?;
-    Ok(events
-        .into_iter()
-        .map(|event| Event::told(group, event))
-        .collect())
+async fn events_since(
+    mesh: &Mesh,
+    group_id: &str,
+    domain: &str,
+    since: &str,
+) -> Answer<FieldValue> {
+    let group = GroupKey::parse(group_id, domain)?;
+    let events = page(mesh, &group, Since::Exactly(since)).await?;
+    Ok(FieldValue::Events(group, events))
 }
 
-async fn poll(mesh: &Mesh, group_id: &str, domain: &str, since: &str) -> Answer<PollGroupData> {
-    let group = polled_group(group_id, domain)?;
-    // Events first: whoever hears "go" also sees the variable that was set before it
-    // (contract section 7, point 9).
-    let events = events_since(mesh, &group, Since::Polled(since)).await?;
-    let node_statuses = statuses(mesh, &group).await?;
-    Ok(PollGroupData {
-        events,
-        node_statuses,
-    })
+/// No more than one answer could hold; it is cut again to what the answer has room for.
+async fn page(mesh: &Mesh, group: &GroupKey, since: Since<'_>) -> store::Answer<Vec<event::Event>> {
+    let (bytes, now) = (mesh.limits.answer_bytes, mesh.clock.now());
+    mesh.store.events_since(group, since, bytes, now).await
+}
+
+/// What pollGroupData takes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PollArgs {
+    group_id: String,
+    domain: String,
+    since: String,
+}
+
+impl PollArgs {
+    /// A page of events, and every living node's variables.
+    pub async fn run(self, mesh: &Mesh) -> Answer<FieldValue> {
+        let group = polled_group(&self.group_id, &self.domain)?;
+        // Events first: whoever hears "go" also sees the variable that was set before it
+        // (contract section 7, point 9).
+        let events = page(mesh, &group, Since::Polled(&self.since)).await?;
+        let statuses = mesh.store.statuses(&group, mesh.clock.now()).await?;
+        Ok(FieldValue::Poll(group, events, statuses))
+    }
 }
 
 #[derive(Default, Debug)]
@@ -155,9 +176,14 @@ impl EventMutation {
         domain: String,
         node_id: ID,
         events: Vec<EventInput>,
-    ) -> Option<Result<MeshMessage>> {
-        let message = fire(ctx.mesh(), &group_id, &domain, &node_id, events).await;
-        Some(message.map(Into::into).map_err(Into::into))
+    ) -> Option<Result<Written<MeshMessage>>> {
+        let asked = EventArgs {
+            group_id: group_id.0,
+            domain,
+            node_id: node_id.0,
+            events,
+        };
+        Some(ctx.answering().write(ctx, asked.fire(ctx.mesh())).await)
     }
 
     async fn record_events_by_node(
@@ -168,59 +194,85 @@ impl EventMutation {
         node_id: ID,
         events: Vec<EventInput>,
     ) -> Result<RecordEventsPayload> {
-        Ok(record(ctx.mesh(), &group_id, &domain, &node_id, events).await?)
+        let asked = EventArgs {
+            group_id: group_id.0,
+            domain,
+            node_id: node_id.0,
+            events,
+        };
+        Ok(asked.record(ctx.mesh()).await?)
     }
 }
 
-/// Takes a call's events, then tells them to the group.
-pub async fn fire(
-    mesh: &Mesh,
-    group_id: &str,
-    domain: &str,
-    node_id: &str,
+/// What fireEventsByNode and recordEventsByNode take.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EventArgs {
+    group_id: String,
+    domain: String,
+    node_id: String,
     events: Vec<EventInput>,
-) -> Answer<Message> {
-    let call = call(mesh, Channel::Fired, group_id, domain, node_id, events)?;
-    let appended = mesh.store.append(call, mesh.clock.now()).await?;
-    let repeated = appended.repeated;
-    let message = Message::Events(appended.batch);
-    if !repeated {
-        mesh.hub.publish(&message);
-    }
-    Ok(message)
 }
 
-async fn record(
-    mesh: &Mesh,
-    group_id: &str,
-    domain: &str,
-    node_id: &str,
-    events: Vec<EventInput>,
-) -> Answer<RecordEventsPayload> {
-    let call = call(mesh, Channel::Recorded, group_id, domain, node_id, events)?;
-    let (group, recorded_count) = (call.group.clone(), call.events.len());
-    let Appended {
-        batch,
-        next_since,
-        repeated,
-    } = mesh
-        .store
-        .append(call, mesh.clock.now())
-        .await
-        .map_err(in_the_words_of_recording)?;
-    // Members on a WebSocket hear what pollers record (decision D13).
-    if !repeated && recorded_count > 0 {
-        mesh.hub.publish(&Message::Events(batch));
+impl EventArgs {
+    /// Takes a call's events, then tells them to the group.
+    pub async fn fire(self, mesh: &Mesh) -> Answer<FieldValue> {
+        let call = self.call(mesh, Channel::Fired)?;
+        let appended = mesh.store.append(call, mesh.clock.now()).await?;
+        let repeated = appended.repeated;
+        let message = Message::Events(appended.batch);
+        if !repeated {
+            mesh.hub.publish(&message);
+        }
+        Ok(FieldValue::Message(message))
     }
-    Ok(RecordEventsPayload {
-        group_id: group.id.as_str().into(),
-        domain: group.domain.to_string(),
-        recorded_count,
-        next_since: match mesh.next_since {
-            NextSince::Cursor => next_since,
-            NextSince::Empty => String::new(),
-        },
-    })
+
+    async fn record(self, mesh: &Mesh) -> Answer<RecordEventsPayload> {
+        let call = self.call(mesh, Channel::Recorded)?;
+        let (group, recorded_count) = (call.group.clone(), call.events.len());
+        let Appended {
+            batch,
+            next_since,
+            repeated,
+        } = mesh
+            .store
+            .append(call, mesh.clock.now())
+            .await
+            .map_err(in_the_words_of_recording)?;
+        // Members on a WebSocket hear what pollers record (decision D13).
+        if !repeated && recorded_count > 0 {
+            mesh.hub.publish(&Message::Events(batch));
+        }
+        Ok(RecordEventsPayload {
+            group_id: group.id.as_str().into(),
+            domain: group.domain.to_string(),
+            recorded_count,
+            next_since: match mesh.next_since {
+                NextSince::Cursor => next_since,
+                NextSince::Empty => String::new(),
+            },
+        })
+    }
+
+    fn call(self, mesh: &Mesh, channel: Channel) -> Result<EventCall, Refusal> {
+        let group = GroupKey::parse(&self.group_id, &self.domain)?;
+        let node = NodeId::parse("nodeId", &self.node_id)?;
+        at_most("events", &self.events, mesh.limits.events_per_call)?;
+        let taken = self.events.into_iter().map(|event| event::EventInput {
+            name: event.event_name,
+            payload: event.payload,
+            fired_at: event.fired_at.0,
+            order_key: event.order_key,
+        });
+        let call = EventCall {
+            group,
+            node,
+            channel,
+            events: Arc::new(taken.collect()),
+        };
+        published::check_events(&call)?;
+        Ok(call)
+    }
 }
 
 /// recordEventsByNode says only "Group not found", whatever ended the group (D22, D23).
@@ -231,29 +283,4 @@ fn in_the_words_of_recording(error: store::Error) -> store::Error {
         }
         other => other,
     }
-}
-
-fn call(
-    mesh: &Mesh,
-    channel: Channel,
-    group_id: &str,
-    domain: &str,
-    node_id: &str,
-    events: Vec<EventInput>,
-) -> Result<EventCall, Refusal> {
-    let group = GroupKey::parse(group_id, domain)?;
-    let node = NodeId::parse("nodeId", node_id)?;
-    at_most("events", &events, mesh.limits.events_per_call)?;
-    let taken = events.into_iter().map(|event| event::EventInput {
-        name: event.event_name,
-        payload: event.payload,
-        fired_at: event.fired_at.0,
-        order_key: event.order_key,
-    });
-    Ok(EventCall {
-        group,
-        node,
-        channel,
-        events: Arc::new(taken.collect()),
-    })
 }

@@ -7,6 +7,8 @@ use crate::model::group::{self, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::message::{Dissolution, Message};
 use crate::model::refusal::Refusal;
+use crate::resolvers::answering::Written;
+use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::message::MeshMessage;
 use crate::resolvers::scalar::AwsDateTime;
 use crate::resolvers::{Answer, Reach as _};
@@ -61,8 +63,13 @@ pub struct GroupQuery;
 
 #[Object]
 impl GroupQuery {
-    async fn list_groups_by_domain(&self, ctx: &Context<'_>, domain: String) -> Result<Vec<Group>> {
-        Ok(list(ctx.mesh(), &domain).await?)
+    async fn list_groups_by_domain(
+        &self,
+        ctx: &Context<'_>,
+        domain: String,
+    ) -> Result<Written<Vec<Group>>> {
+        let groups = list(ctx.mesh(), &domain);
+        ctx.answering().write(ctx, groups).await
     }
 
     async fn search_groups_by_name_prefix(
@@ -70,21 +77,22 @@ impl GroupQuery {
         ctx: &Context<'_>,
         name_prefix: String,
         limit: Option<i32>,
-    ) -> Result<Vec<Group>> {
-        Ok(search(ctx.mesh(), &name_prefix, limit).await?)
+    ) -> Result<Written<Vec<Group>>> {
+        let groups = search(ctx.mesh(), &name_prefix, limit);
+        ctx.answering().write(ctx, groups).await
     }
 }
 
-async fn list(mesh: &Mesh, domain: &str) -> Answer<Vec<Group>> {
+async fn list(mesh: &Mesh, domain: &str) -> Answer<FieldValue> {
     let domain = Domain::parse("domain", domain)?;
     let groups = mesh.store.groups_in(&domain, mesh.clock.now()).await?;
-    Ok(groups
-        .iter()
-        .map(|group| Group::told(mesh, group))
-        .collect())
+    Ok(FieldValue::Groups(
+        groups,
+        mesh.rules.timings().host_interval,
+    ))
 }
 
-async fn search(mesh: &Mesh, prefix: &str, limit: Option<i32>) -> Answer<Vec<Group>> {
+async fn search(mesh: &Mesh, prefix: &str, limit: Option<i32>) -> Answer<FieldValue> {
     if !(1..=PREFIX_UNITS).contains(&prefix.encode_utf16().count()) {
         return Err(Refusal::BadPrefix.into());
     }
@@ -97,10 +105,10 @@ async fn search(mesh: &Mesh, prefix: &str, limit: Option<i32>) -> Answer<Vec<Gro
         .store
         .groups_named(prefix, limit, mesh.clock.now())
         .await?;
-    Ok(groups
-        .iter()
-        .map(|group| Group::told(mesh, group))
-        .collect())
+    Ok(FieldValue::Groups(
+        groups,
+        mesh.rules.timings().host_interval,
+    ))
 }
 
 #[derive(Default, Debug)]
@@ -135,12 +143,9 @@ impl GroupMutation {
         group_id: ID,
         domain: String,
         host_id: ID,
-    ) -> Option<Result<MeshMessage>> {
-        Some(
-            dissolve(ctx.mesh(), &group_id, &domain, &host_id)
-                .await
-                .map_err(Into::into),
-        )
+    ) -> Option<Result<Written<MeshMessage>>> {
+        let dissolution = dissolve(ctx.mesh(), &group_id, &domain, &host_id);
+        Some(ctx.answering().write(ctx, dissolution).await)
     }
 
     async fn renew_heartbeat(
@@ -174,13 +179,13 @@ async fn create(mesh: &Mesh, wish: Result<GroupWish, Refusal>) -> Answer<Group> 
     Ok(Group::told(mesh, &hosted.group))
 }
 
-async fn dissolve(mesh: &Mesh, group_id: &str, domain: &str, host_id: &str) -> Answer<MeshMessage> {
+async fn dissolve(mesh: &Mesh, group_id: &str, domain: &str, host_id: &str) -> Answer<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
     let host = NodeId::parse("hostId", host_id)?;
     mesh.store.dissolve(&group, &host, mesh.clock.now()).await?;
     let message = Message::Dissolved(Dissolution::by_host(group));
     mesh.hub.publish(&message);
-    Ok(message.into())
+    Ok(FieldValue::Message(message))
 }
 
 async fn renew(

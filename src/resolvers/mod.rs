@@ -4,14 +4,18 @@
 //! hub and answers. Resolvers know no socket, HTTP, Lambda or AWS.
 
 pub mod answer;
+mod answering;
+pub mod budget;
 pub mod compile;
 mod direct;
 pub mod document;
 mod domain;
 mod event;
+mod field_value;
 mod group;
 mod message;
 mod node;
+mod published;
 pub mod run;
 mod scalar;
 mod status;
@@ -23,6 +27,7 @@ use async_graphql::{Context, MergedObject};
 use crate::auth::Caller;
 use crate::mesh::Mesh;
 use crate::model::refusal::Refusal;
+use crate::resolvers::answering::Answering;
 use crate::store;
 
 pub use message::Heard;
@@ -90,6 +95,7 @@ pub fn schema(mesh: Arc<Mesh>, limits: DocumentLimits) -> Schema {
 trait Reach {
     fn mesh(&self) -> &Mesh;
     fn caller(&self) -> Caller;
+    fn answering(&self) -> &Answering;
 }
 
 impl Reach for Context<'_> {
@@ -100,6 +106,10 @@ impl Reach for Context<'_> {
     fn caller(&self) -> Caller {
         self.data::<Caller>().copied().unwrap_or_default()
     }
+
+    fn answering(&self) -> &Answering {
+        self.data_unchecked::<Arc<Answering>>()
+    }
 }
 
 /// The answer of a resolver, or why there is none.
@@ -107,6 +117,7 @@ pub(crate) type Answer<T> = Result<T, Unanswered>;
 
 /// A refusal or failure on its way to the caller: the one place where both become
 /// GraphQL errors.
+#[derive(Clone, Debug)]
 pub(crate) struct Unanswered(store::Error);
 
 impl<E: Into<store::Error>> From<E> for Unanswered {
@@ -121,10 +132,7 @@ impl From<Unanswered> for async_graphql::Error {
             store::Error::Refused(refusal) => told(&refusal.to_string(), refusal.kind()),
             store::Error::Failed(failure) => {
                 tracing::error!(error = failure.whole(), "a request failed");
-                told(
-                    "The service is busy or out of order. Please try again.",
-                    "InternalFailure",
-                )
+                told(answer::OUT_OF_ORDER, "InternalFailure")
             }
         }
     }

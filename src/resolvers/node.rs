@@ -5,6 +5,8 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 use crate::mesh::Mesh;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
+use crate::resolvers::answering::Written;
+use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::scalar::AwsDateTime;
 use crate::resolvers::{Answer, Reach as _};
 
@@ -47,29 +49,20 @@ impl NodeQuery {
         ctx: &Context<'_>,
         group_id: ID,
         domain: String,
-    ) -> Result<Vec<Node>> {
-        Ok(list(ctx.mesh(), &group_id, &domain).await?)
+    ) -> Result<Written<Vec<Node>>> {
+        let members = list(ctx.mesh(), &group_id, &domain);
+        ctx.answering().write(ctx, members).await
     }
 }
 
-async fn list(mesh: &Mesh, group_id: &str, domain: &str) -> Answer<Vec<Node>> {
+async fn list(mesh: &Mesh, group_id: &str, domain: &str) -> Answer<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
     let members = mesh.store.members(&group, mesh.clock.now()).await?;
-    let told = members.iter().map(|member| Node {
-        id: member.node.as_str().into(),
-        name: name_of(&member.node),
-        group_id: Some(member.group.id.as_str().into()),
-        domain: Some(member.group.domain.to_string()),
-        expires_at: None,
-        heartbeat_interval_seconds: None,
-        use_web_socket: None,
-        polling_interval_seconds: None,
-    });
-    Ok(told.collect())
+    Ok(FieldValue::Members(members))
 }
 
 /// The name a node goes by; nodes do not choose one.
-fn name_of(node: &NodeId) -> String {
+pub fn name_of(node: &NodeId) -> String {
     format!("Node {node}")
 }
 

@@ -1,17 +1,22 @@
 //! Runs what is asked: an operation to its answer, a subscription to what it wants.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::task::Poll;
 
-use async_graphql::{Request, Response, Variables};
-use futures_util::StreamExt as _;
+use async_graphql::{Request, Variables};
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Caller;
 use crate::hub::selection::Selection;
+use crate::memory::{Lease, Purpose};
 use crate::mesh::Mesh;
 use crate::model::group::GroupKey;
-use crate::resolvers::document::{Document, DocumentError, Documents};
+use crate::model::refusal::Refusal;
+use crate::resolvers::answering::Answering;
+use crate::resolvers::budget::Budget;
+use crate::resolvers::document::{Ask, Document, DocumentError, Documents};
 use crate::resolvers::message::Heard;
 use crate::resolvers::{DocumentLimits, Schema, answer, compile, schema};
 
@@ -56,31 +61,103 @@ impl Runner {
         &self.documents
     }
 
-    /// Answers a call that needs no engine; `None` when it does need it.
-    pub async fn answer_directly(&self, document: &Document, variables: &str) -> Option<Vec<u8>> {
-        let direct = document.direct()?;
-        let call = direct.read(variables)?;
-        let mesh = Arc::clone(&self.mesh);
-        let outcome = self.whole(async move { call.run(&mesh).await }).await?;
-        direct.answer(outcome)
+    /// Answers a query or mutation as it came. `None` when its variables cannot be read.
+    pub async fn ask(&self, document: Document, ask: &Ask<'_>, caller: Caller) -> Option<Answered> {
+        if let Some(answered) = self.answer_directly(&document, ask).await {
+            return Some(answered);
+        }
+        let variables = ask.variables()?;
+        if let Err(error) = document.check_variables(&variables) {
+            return Some(self.refuse(&answer::document_error(&error)));
+        }
+        Some(self.answer(document, variables, caller).await)
     }
 
-    /// Answers a query or mutation. `None` only when the work itself broke.
+    /// Answers a call that needs no engine; `None` when it does need it, and nothing was done.
+    pub(super) async fn answer_directly(
+        &self,
+        document: &Document,
+        ask: &Ask<'_>,
+    ) -> Option<Answered> {
+        let direct = document.direct()?;
+        let call = direct.read(ask.variables?.get())?;
+        let mut budget = self.budget();
+        let mesh = Arc::clone(&self.mesh);
+        let answered = match self.whole(async move { call.run(&mesh).await }).await {
+            Ok(outcome) => {
+                let text = direct.answer(outcome, &mut budget);
+                self.finish(text, budget)
+            }
+            Err(Broke) => self.broke(),
+        };
+        Some(answered)
+    }
+
+    /// Answers a query or mutation by the engine.
     pub async fn answer(
         &self,
         document: Document,
         variables: Variables,
         caller: Caller,
-    ) -> Option<Response> {
-        let request = request(&document, variables, caller);
+    ) -> Answered {
+        let budget = self.budget();
+        let answering = Answering::new(document.clone(), variables.clone(), budget);
+        let answering = Arc::new(answering);
+        let request = request(&document, variables, caller).data(Arc::clone(&answering));
         let schema = self.schema.clone();
-        let response = self
-            .whole(async move { schema.execute(request).await })
-            .await?;
+        let executed = self.whole(async move { schema.execute(request).await });
+        let Ok(response) = executed.await else {
+            return self.broke();
+        };
+        let Some(budget) = answering.end() else {
+            return self.broke();
+        };
         if let Some(direct) = document.direct().filter(|_| response.is_ok()) {
             direct.prove(document.parsed(), document.operation());
         }
-        Some(response)
+        let answered = self.finish(answer::text(&response), budget);
+        // An error that belongs to no field: the document did not pass validation.
+        let invalid = response.is_err() && response.errors.iter().all(|e| e.path.is_empty());
+        if invalid {
+            let invalid = answer::errors(&response);
+            return Answered {
+                invalid,
+                ..answered
+            };
+        }
+        answered
+    }
+
+    fn budget(&self) -> Budget {
+        Budget::new(&self.mesh.memory, self.mesh.limits.answer_bytes)
+    }
+
+    fn finish(&self, text: Vec<u8>, budget: Budget) -> Answered {
+        match budget.finish(text) {
+            Ok((text, lease)) => Answered::new(text, lease),
+            Err(refusal) => self.refuse_as(&refusal),
+        }
+    }
+
+    /// The answer to an operation that is refused as a whole.
+    pub fn refuse_as(&self, refusal: &Refusal) -> Answered {
+        self.refuse(&answer::whole_error(refusal.kind(), &refusal.to_string()))
+    }
+
+    /// The answer to an operation whose work broke. It is no failure of the transport:
+    /// clients repeat those, and what broke half-way must not run twice.
+    fn broke(&self) -> Answered {
+        self.refuse(&answer::whole_error(
+            "InternalFailure",
+            answer::OUT_OF_ORDER,
+        ))
+    }
+
+    /// The answer to an operation that is refused with an error in AppSync's form.
+    pub fn refuse(&self, error: &serde_json::Value) -> Answered {
+        let text = answer::refusal(error);
+        let lease = self.mesh.memory.lease(Purpose::Answers, text.len());
+        Answered::new(text, lease)
     }
 
     /// Validates a subscription and says what it wants, or why not, as AppSync's errors.
@@ -106,15 +183,41 @@ impl Runner {
 
     /// Does work to its end even when the caller goes away meanwhile: what was stored is
     /// published too, and a repeated call meets the whole of the first one. Work that
-    /// need not wait costs no task.
+    /// need not wait costs no task. A panic ends this work alone.
     async fn whole<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
-    ) -> Option<T> {
-        let mut work = Box::pin(work);
-        match futures_util::poll!(&mut work) {
-            Poll::Ready(done) => Some(done),
-            Poll::Pending => self.tasks.spawn(work).await.ok(),
+    ) -> Result<T, Broke> {
+        let mut work = Box::pin(AssertUnwindSafe(work).catch_unwind());
+        let done = match futures_util::poll!(&mut work) {
+            Poll::Ready(done) => done,
+            Poll::Pending => self.tasks.spawn(work).await.map_err(|_| Broke)?,
+        };
+        done.map_err(|_| Broke)
+    }
+}
+
+/// The work panicked; the place was printed where it happened.
+struct Broke;
+
+/// An answer in AppSync's form, and its place in the stage's memory.
+#[derive(Debug)]
+pub struct Answered {
+    /// The answer.
+    pub text: Vec<u8>,
+    /// Its bytes are counted until this is dropped.
+    pub lease: Lease,
+    /// What the engine found wrong with the document, if it did not run.
+    pub invalid: Vec<serde_json::Value>,
+}
+
+impl Answered {
+    fn new(text: Vec<u8>, lease: Lease) -> Self {
+        let invalid = Vec::new();
+        Self {
+            text,
+            lease,
+            invalid,
         }
     }
 }
@@ -129,3 +232,6 @@ fn request(document: &Document, variables: Variables, caller: Caller) -> Request
     request.set_parsed_query(document.parsed().clone());
     request
 }
+
+#[cfg(test)]
+mod tests;

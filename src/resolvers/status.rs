@@ -9,9 +9,11 @@ use crate::model::ids::NodeId;
 use crate::model::message::Message;
 use crate::model::refusal::Refusal;
 use crate::model::status;
+use crate::resolvers::answering::Written;
+use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::message::MeshMessage;
 use crate::resolvers::scalar::AwsDateTime;
-use crate::resolvers::{Answer, Reach as _, at_most};
+use crate::resolvers::{Answer, Reach as _, at_most, published};
 
 #[derive(SimpleObject)]
 pub struct SensorData {
@@ -56,11 +58,13 @@ pub struct StatusQuery;
 
 #[Object]
 impl StatusQuery {
-    async fn get_node_status(&self, ctx: &Context<'_>, node_id: ID) -> Option<Result<NodeStatus>> {
-        status_of(ctx.mesh(), &node_id)
-            .await
-            .map_err(Into::into)
-            .transpose()
+    async fn get_node_status(
+        &self,
+        ctx: &Context<'_>,
+        node_id: ID,
+    ) -> Option<Result<Written<NodeStatus>>> {
+        let status = status_of(ctx.mesh(), &node_id);
+        Some(ctx.answering().write(ctx, status).await)
     }
 
     async fn list_group_statuses(
@@ -68,8 +72,10 @@ impl StatusQuery {
         ctx: &Context<'_>,
         group_id: ID,
         domain: String,
-    ) -> Result<Vec<NodeStatus>> {
-        Ok(statuses(ctx.mesh(), &polled_group(&group_id, &domain)?).await?)
+    ) -> Result<Written<Vec<NodeStatus>>> {
+        let (group_id, domain) = (group_id.0, domain);
+        let asked = StatusesArgs { group_id, domain };
+        ctx.answering().write(ctx, asked.run(ctx.mesh())).await
     }
 }
 
@@ -81,19 +87,27 @@ pub fn polled_group(group_id: &str, domain: &str) -> Answer<GroupKey> {
     Ok(GroupKey::parse(group_id, domain)?)
 }
 
-async fn status_of(mesh: &Mesh, node_id: &str) -> Answer<Option<NodeStatus>> {
+async fn status_of(mesh: &Mesh, node_id: &str) -> Answer<FieldValue> {
     let node = NodeId::parse("nodeId", node_id)?;
-    Ok(mesh
-        .store
-        .status_of(&node, mesh.clock.now())
-        .await?
-        .map(Into::into))
+    let status = mesh.store.status_of(&node, mesh.clock.now()).await?;
+    Ok(FieldValue::Status(status))
 }
 
-/// Every living node's variables.
-pub async fn statuses(mesh: &Mesh, group: &GroupKey) -> Answer<Vec<NodeStatus>> {
-    let statuses = mesh.store.statuses(group, mesh.clock.now()).await?;
-    Ok(statuses.into_iter().map(Into::into).collect())
+/// What listGroupStatuses takes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StatusesArgs {
+    group_id: String,
+    domain: String,
+}
+
+impl StatusesArgs {
+    /// Every living node's variables.
+    pub async fn run(self, mesh: &Mesh) -> Answer<FieldValue> {
+        let group = polled_group(&self.group_id, &self.domain)?;
+        let statuses = mesh.store.statuses(&group, mesh.clock.now()).await?;
+        Ok(FieldValue::Statuses(statuses))
+    }
 }
 
 #[derive(Default, Debug)]
@@ -108,35 +122,45 @@ impl StatusMutation {
         domain: String,
         node_id: ID,
         data: Vec<SensorDataInput>,
-    ) -> Option<Result<MeshMessage>> {
-        let message = report(ctx.mesh(), &group_id, &domain, &node_id, data).await;
-        Some(message.map(Into::into).map_err(Into::into))
+    ) -> Option<Result<Written<MeshMessage>>> {
+        let asked = ReportArgs {
+            group_id: group_id.0,
+            domain,
+            node_id: node_id.0,
+            data,
+        };
+        Some(ctx.answering().write(ctx, asked.run(ctx.mesh())).await)
     }
 }
 
-/// Stores a report, then tells it to the group.
-pub async fn report(
-    mesh: &Mesh,
-    group_id: &str,
-    domain: &str,
-    node_id: &str,
+/// What reportDataByNode takes.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportArgs {
+    group_id: String,
+    domain: String,
+    node_id: String,
     data: Vec<SensorDataInput>,
-) -> Answer<Message> {
-    let group = GroupKey::parse(group_id, domain)?;
-    let node = NodeId::parse("nodeId", node_id)?;
-    at_most("data", &data, mesh.limits.keys_per_node)?;
-    let data = data
-        .into_iter()
-        .map(|d| status::SensorData {
+}
+
+impl ReportArgs {
+    /// Stores a report, then tells it to the group.
+    pub async fn run(self, mesh: &Mesh) -> Answer<FieldValue> {
+        let group = GroupKey::parse(&self.group_id, &self.domain)?;
+        let node = NodeId::parse("nodeId", &self.node_id)?;
+        at_most("data", &self.data, mesh.limits.keys_per_node)?;
+        let data = self.data.into_iter().map(|d| status::SensorData {
             key: d.key,
             value: d.value,
-        })
-        .collect();
-    let status = mesh
-        .store
-        .report(&group, &node, data, mesh.clock.now())
-        .await?;
-    let message = Message::Status(status);
-    mesh.hub.publish(&message);
-    Ok(message)
+        });
+        let data: Vec<_> = data.collect();
+        published::check_report(&group, &node, &data)?;
+        let status = mesh
+            .store
+            .report(&group, &node, data, mesh.clock.now())
+            .await?;
+        let message = Message::Status(status);
+        mesh.hub.publish(&message);
+        Ok(FieldValue::Message(message))
+    }
 }

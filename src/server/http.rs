@@ -132,11 +132,11 @@ async fn get_graphql_and_slash(
 }
 
 /// An answer in JSON.
-pub fn answer(status: StatusCode, body: Vec<u8>) -> Response {
+pub fn answer(status: StatusCode, body: impl Into<Body>) -> Response {
     (
         status,
         [(header::CONTENT_TYPE, "application/json;charset=UTF-8")],
-        body,
+        body.into(),
     )
         .into_response()
 }
@@ -175,13 +175,6 @@ impl Refused {
     /// A WebSocket upgrade that is none.
     pub const NO_UPGRADE: Self =
         Self::bad("A WebSocket upgrade (RFC 6455, version 13) is wanted here.");
-    /// The work broke.
-    pub const BROKEN: Self = Self {
-        status: StatusCode::INTERNAL_SERVER_ERROR,
-        kind: "InternalFailure",
-        message: "The service is out of order. Please try again.",
-    };
-
     const fn malformed(message: &'static str) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,

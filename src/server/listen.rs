@@ -16,10 +16,15 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 
+use crate::memory::Memory;
 use crate::server::{Doors, Listeners, http};
 
 /// How long to wait after the system refused a connection, such as for want of file handles.
 const BREATHER: Duration = Duration::from_millis(100);
+
+/// Bytes that a stream of HTTP/2 holds on their way out; the rest of an answer waits in
+/// its body.
+const SEND_BUFFER: usize = 64 * 1024;
 
 /// A connection, as its requests know it. A WebSocket keeps it after its upgrade, and
 /// with it the place among the connections.
@@ -30,6 +35,8 @@ pub struct Connection {
     pub router: Router,
     /// The peer's address.
     pub peer: SocketAddr,
+    /// Answers that the peer has not read, up to what one connection may leave.
+    pub unread: Memory,
     _place: OwnedSemaphorePermit,
 }
 
@@ -61,6 +68,7 @@ async fn accept(
             doors: Arc::clone(doors),
             router: router.clone(),
             peer,
+            unread: Memory::new(doors.settings.http.unread_bytes),
             _place: place,
         };
         let tls = tls.clone();
@@ -154,6 +162,8 @@ where
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.idle)
         .keep_alive_timeout(limits.patience)
+        .max_concurrent_streams(limits.streams)
+        .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);

@@ -1,6 +1,7 @@
 //! The standalone server: HTTP and WebSocket doors over the schema, health, the
 //! GraphiQL page, TLS, and an orderly stop.
 
+mod body;
 mod health;
 mod http;
 mod listen;
@@ -51,6 +52,11 @@ pub struct HttpLimits {
     pub body_bytes: usize,
     /// Bytes of a request's head; tokens of sign-in services fill several thousand.
     pub head_bytes: usize,
+    /// Requests at once on one HTTP/2 connection.
+    pub streams: u32,
+    /// Bytes of answers that one connection may leave unread; past it nothing is run for
+    /// it. One large answer always goes.
+    pub unread_bytes: usize,
     /// How long a connection's first request and a request's body may take to arrive, and
     /// a TLS handshake to be made.
     pub patience: Duration,
@@ -68,6 +74,8 @@ impl Default for HttpLimits {
             connections: 25_000,
             body_bytes: 256 * 1024,
             head_bytes: 32 * 1024,
+            streams: 100,
+            unread_bytes: 8 * 1024 * 1024,
             patience: Duration::from_secs(10),
             idle: Duration::from_secs(75),
             drain: Duration::from_secs(5),

@@ -12,15 +12,19 @@ use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use serde::Deserialize;
-use serde_json::json;
 use serde_json::value::RawValue;
 
 use crate::auth::Caller;
 use crate::domains::caller_address;
+use crate::memory::Purpose;
+use crate::model::refusal::Refusal;
 use crate::realtime::credentials::API_KEY;
 use crate::resolvers::answer;
+use crate::resolvers::budget::LARGE;
 use crate::resolvers::document::{Ask, DocumentError};
+use crate::resolvers::run::Answered;
 use crate::server::Doors;
+use crate::server::body::AnswerBody;
 use crate::server::http::{Refused, answer as respond};
 use crate::server::listen::Connection;
 
@@ -36,7 +40,7 @@ pub async fn post(connection: &Connection, request: Request<Incoming>) -> Respon
             return Err(Refused::EMPTY);
         }
         let ask = Ask::read(&body).ok_or(Refused::UNREADABLE)?;
-        run_one(doors, &ask, caller(connection, &head.headers)).await
+        run_one(connection, &ask, &head.headers).await
     };
     answered.await.unwrap_or_else(Refused::response)
 }
@@ -66,12 +70,8 @@ pub async fn get(connection: &Connection, head: Parts) -> Response {
             variables,
             asked.operation_name.map(Into::into),
         );
-        run_one(
-            doors,
-            &ask.ok_or(Refused::UNREADABLE)?,
-            caller(connection, &head.headers),
-        )
-        .await
+        let ask = ask.ok_or(Refused::UNREADABLE)?;
+        run_one(connection, &ask, &head.headers).await
     };
     answered.await.unwrap_or_else(Refused::response)
 }
@@ -126,34 +126,50 @@ async fn read(doors: &Doors, body: Incoming) -> Result<Bytes, Refused> {
     }
 }
 
-async fn run_one(doors: &Doors, ask: &Ask<'_>, caller: Caller) -> Result<Response, Refused> {
-    let runner = &doors.runner;
+async fn run_one(
+    connection: &Connection,
+    ask: &Ask<'_>,
+    headers: &HeaderMap,
+) -> Result<Response, Refused> {
+    let runner = &connection.doors.runner;
     let document = match runner.documents().get(ask) {
         Ok(document) => document,
         Err(DocumentError::NoOperation) => return Err(Refused::UNREADABLE),
         Err(DocumentError::NoOperationName) => return Err(Refused::NO_OPERATION_NAME),
-        Err(error) => return Ok(refused_document(&error)),
+        Err(error) => {
+            return Ok(give(
+                connection,
+                runner.refuse(&answer::document_error(&error)),
+            ));
+        }
     };
     if document.kind() == OperationType::Subscription {
         return Err(Refused::SUBSCRIPTION);
     }
-    let plain = ask.variables.map(RawValue::get).unwrap_or_default();
-    if let Some(body) = runner.answer_directly(&document, plain).await {
-        return Ok(respond(StatusCode::OK, body));
+    let unread = &connection.unread;
+    if unread.total() >= unread.limit() {
+        return Ok(give(connection, unread_refusal(connection)));
     }
-    let variables = ask.variables().ok_or(Refused::UNREADABLE)?;
-    if let Err(error) = document.check_variables(&variables) {
-        return Ok(refused_document(&error));
-    }
-    let response = runner
-        .answer(document, variables, caller)
-        .await
-        .ok_or(Refused::BROKEN)?;
-    let body = serde_json::to_vec(&answer::Answer(&response)).map_err(|_| Refused::BROKEN)?;
-    Ok(respond(StatusCode::OK, body))
+    let caller = caller(connection, headers);
+    let answered = runner.ask(document, ask, caller).await;
+    Ok(give(connection, answered.ok_or(Refused::UNREADABLE)?))
 }
 
-fn refused_document(error: &DocumentError) -> Response {
-    let body = json!({"data": null, "errors": [answer::document_error(error)]});
-    respond(StatusCode::OK, body.to_string().into_bytes())
+/// The answer, counted until the peer's system has taken it. A large one is not begun
+/// while the peer leaves too many others unread (decision D24).
+fn give(connection: &Connection, mut answered: Answered) -> Response {
+    let unread = &connection.unread;
+    let waiting = unread.total();
+    let large = answered.text.len() > LARGE;
+    if large && waiting > 0 && waiting + answered.text.len() > unread.limit() {
+        answered = unread_refusal(connection);
+    }
+    let place = unread.lease(Purpose::Answers, answered.text.len());
+    respond(StatusCode::OK, AnswerBody::new(answered, place))
+}
+
+fn unread_refusal(connection: &Connection) -> Answered {
+    let bytes = connection.unread.limit();
+    let runner = &connection.doors.runner;
+    runner.refuse_as(&Refusal::UnreadAnswers { bytes })
 }

@@ -28,7 +28,7 @@ use crate::model::time::Timestamp;
 pub const EVENTS_PER_READ: usize = 100;
 
 /// Why a store gave no answer.
-#[derive(Debug, Error)]
+#[derive(Clone, Debug, Error)]
 pub enum Error {
     /// The answer is no, with its reason.
     #[error(transparent)]

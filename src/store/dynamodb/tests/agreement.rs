@@ -37,6 +37,7 @@ const LIMITS: Limits = Limits {
     calls_per_group: 12,
     event_bytes_per_group: 1_500,
     ended_groups: 100_000,
+    answer_bytes: usize::MAX,
 };
 
 /// Times that a short lesson outlives: nodes sooner than their group.

@@ -1,0 +1,102 @@
+//! The measure is the message itself, with everything selected of it.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::hub::selection::Selection;
+use crate::model::event::{Channel, EventInput};
+use crate::model::message::Message;
+use crate::model::status::NodeStatus;
+use crate::model::time::Timestamp;
+use crate::resolvers::document::{Ask, Documents};
+use crate::resolvers::{DocumentLimits, compile};
+
+/// All that can be selected of a message, once.
+fn everything() -> Selection {
+    let text = "subscription { onMessageInGroup(groupId: \"g\", domain: \"d\") { __typename groupId domain \
+        nodeStatus { __typename nodeId groupId domain data { __typename key value } timestamp } \
+        batchEvent { __typename events { __typename name firedByNodeId groupId domain payload timestamp cursor orderKey } \
+          firedByNodeId groupId domain timestamp } \
+        groupDissolve { __typename groupId domain message } } }";
+    let documents = Documents::new(DocumentLimits::default());
+    let document = documents.get(&Ask::new(text.into(), None, None).unwrap());
+    let document = document.unwrap();
+    let variables = async_graphql::Variables::default();
+    compile::operation(document.parsed(), document.operation(), &variables).unwrap()
+}
+
+/// A payload as a subscriber gets it.
+fn length(message: &Message) -> usize {
+    r#"{"data":}"#.len() + everything().render(message).unwrap().len()
+}
+
+fn group() -> GroupKey {
+    GroupKey::parse("g\"🐱", "d\\").unwrap()
+}
+
+fn node() -> NodeId {
+    NodeId::parse("nodeId", "\"こ").unwrap()
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(1_766_915_894_726)
+}
+
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<String>(),
+        "[\u{0}-\u{80}\"\\\\]{0,30}",
+        Just(String::new())
+    ]
+}
+
+proptest! {
+    #[test]
+    fn a_report_is_measured_as_it_is_told(data in prop::collection::vec((texts(), texts()), 0..6)) {
+        let data: Vec<_> = data.into_iter().map(|(key, value)| SensorData { key, value }).collect();
+        let measured = report_bytes(&group(), &node(), &data, rendered::text);
+        prop_assert!(measured <= report_bytes(&group(), &node(), &data, widest));
+        let commas = usize::from(!data.is_empty());
+        let status = NodeStatus { node: node(), group: group(), data: data.into(), timestamp: now() };
+        prop_assert_eq!(measured - commas, length(&Message::Status(status)));
+    }
+
+    #[test]
+    fn events_are_measured_as_they_are_told(
+        events in prop::collection::vec((texts(), prop::option::of(texts()), prop::option::of(texts())), 0..5),
+    ) {
+        let event = |(name, payload, order_key)| EventInput {
+            name,
+            payload,
+            fired_at: "2026-11-21T04:40:35+09:00".into(),
+            order_key,
+        };
+        let events: Vec<_> = events.into_iter().map(event).collect();
+        let commas = usize::from(!events.is_empty());
+        let call = EventCall { group: group(), node: node(), channel: Channel::Fired, events: events.into() };
+        let measured = event_bytes(&call, rendered::text);
+        prop_assert!(measured <= event_bytes(&call, widest));
+        prop_assert_eq!(measured - commas, length(&Message::Events(call.batch(now()))));
+    }
+}
+
+#[test]
+fn a_report_is_refused_from_the_first_byte_that_is_too_much() {
+    let report = |bytes: usize, text: &str| {
+        let data = vec![SensorData {
+            key: "k".into(),
+            value: text.repeat(bytes),
+        }];
+        check_report(&group(), &node(), &data)
+    };
+    let empty = [SensorData {
+        key: "k".into(),
+        value: String::new(),
+    }];
+    let fits = MESSAGE_BYTES - report_bytes(&group(), &node(), &empty, rendered::text);
+    assert_eq!(report(fits, "v"), Ok(()));
+    let refused = report(fits + 1, "v").unwrap_err();
+    assert_eq!(refused.kind(), "ValidationError");
+    assert!(refused.to_string().contains("data") && refused.to_string().contains("245760"));
+    report(fits / 6 + 1, "\u{1}").unwrap_err();
+}
