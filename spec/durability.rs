@@ -1,5 +1,7 @@
 //! What the real program keeps: through kills, restarts and a full disk.
 
+mod kills;
+
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};

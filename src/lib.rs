@@ -36,6 +36,8 @@ pub mod lambda;
 pub mod memory;
 pub mod mesh;
 pub mod model;
+#[cfg(test)]
+mod property;
 pub mod realtime;
 pub mod resolvers;
 pub mod server;

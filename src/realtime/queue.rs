@@ -258,7 +258,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
+        #![proptest_config(ProptestConfig::with_cases(crate::property::cases(48)))]
 
         #[test]
         fn what_goes_in_comes_out_in_any_pieces(

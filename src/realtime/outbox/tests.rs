@@ -40,7 +40,7 @@ fn every_length_of_text_reads_back_as_it_was_said() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
-    proptest!(ProptestConfig::with_cases(40), |(lengths in prop::collection::vec(
+    proptest!(ProptestConfig::with_cases(crate::property::cases(40)), |(lengths in prop::collection::vec(
         prop_oneof![0usize..300, 65_400usize..65_700], 1..6))| {
         runtime.block_on(async {
             let outbox = outbox(1 << 20);

@@ -14,6 +14,7 @@ use crate::model::ids::NodeId;
 use crate::model::message::{Dissolution, Message};
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
+use crate::property::cases;
 use crate::resolvers::document::{Ask, Document, Documents};
 use crate::resolvers::message::Heard;
 use crate::resolvers::{DocumentLimits, Schema, answer, compile, schema};
@@ -233,7 +234,7 @@ fn open(query: &str) -> Document {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(cases(150)))]
 
     #[test]
     fn a_message_is_rendered_as_the_engine_would(items in items()) {

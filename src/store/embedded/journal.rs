@@ -190,6 +190,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::property::cases;
 
     fn change() -> impl Strategy<Value = Change> {
         let tables = vec![Table::Groups, Table::Nodes, Table::Calls, Table::Ended];
@@ -231,7 +232,7 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(64))]
+        #![proptest_config(ProptestConfig::with_cases(cases(64)))]
 
         #[test]
         fn what_a_round_wrote_is_read_however_much_an_earlier_one_left(

@@ -16,6 +16,7 @@ use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::limits::Limits;
 use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
+use crate::property::cases;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::embedded::{Durability, Embedded};
 use crate::store::{Error, GroupWish, Store};
@@ -382,7 +383,7 @@ fn any_lesson_is_told_alike_in_memory_by_the_embedded_store_and_by_dynamodb() {
     let acts = (step(), prop::bool::weighted(0.35), act());
     let lessons = prop::collection::vec(acts, ACTS);
     let config = Config {
-        cases: LESSONS,
+        cases: cases(LESSONS),
         failure_persistence: None,
         max_shrink_iters: 200,
         ..Config::default()

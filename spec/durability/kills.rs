@@ -1,0 +1,161 @@
+//! The program is killed at moments that a seed chooses, in the midst of calls, again and
+//! again over one folder: what it answered is there afterwards, and of what it did not
+//! answer each call wholly or not at all.
+
+use futures_util::future::{join, join_all};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+
+use super::{KEY, again, settings};
+use crate::support::people::{event, text};
+use crate::support::program::{Server, folder};
+use crate::support::{Group, Node, TestMesh, documents};
+
+/// Nodes that write at once.
+const WRITERS: usize = 6;
+/// A round is killed after so many pairs of answers at most.
+const ANSWERS: u64 = 200;
+
+/// A number of the environment.
+fn number(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
+}
+
+/// Pseudo-random numbers (`SplitMix64`): the same kills for the same seed.
+struct Dice(u64);
+
+impl Dice {
+    /// From 1 to `sides`.
+    fn rolls(&mut self, sides: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % sides + 1
+    }
+}
+
+/// What one writer was answered before the kill, and what it asked for.
+#[derive(Debug, Default)]
+struct Written {
+    reports_answered: u64,
+    reports_asked: u64,
+    records_answered: u64,
+    records_asked: u64,
+}
+
+/// Calls a root field; `None` when the server died before it answered.
+async fn calls(mesh: &TestMesh, field: &str, arguments: Value) -> Option<()> {
+    let envelope = json!({"query": documents::of(field), "variables": arguments});
+    let request = mesh.http().post(&mesh.endpoint);
+    let request = request.header("x-api-key", &mesh.key).json(&envelope);
+    let answer = request.send().await.ok()?.text().await.ok()?;
+    let value: Value = serde_json::from_str(&answer).expect("a whole answer");
+    assert!(value.get("errors").is_none(), "{answer}");
+    Some(())
+}
+
+/// Reports and records 1, 2, 3, … until the server dies.
+async fn writes(group: &Group<'_>, node: &Node<'_>, answers: &watch::Sender<u64>) -> Written {
+    let mut written = Written::default();
+    for number in 1_u64.. {
+        let value = number.to_string();
+        let data = json!({"nodeId": node.id, "data": [{"key": "n", "value": value}]});
+        written.reports_asked = number;
+        if calls(group.mesh, "reportDataByNode", group.and(data))
+            .await
+            .is_none()
+        {
+            break;
+        }
+        written.reports_answered = number;
+        let events = json!({"nodeId": node.id, "events": [event(&value, json!({}))]});
+        written.records_asked = number;
+        if calls(group.mesh, "recordEventsByNode", group.and(events))
+            .await
+            .is_none()
+        {
+            break;
+        }
+        written.records_answered = number;
+        answers.send_modify(|answers| *answers += 1);
+    }
+    written
+}
+
+fn nodes<'a>(group: &Group<'a>) -> Vec<Node<'a>> {
+    let names = (0..WRITERS).map(|n| format!("writer {n}"));
+    names.map(|name| group.node(&name)).collect()
+}
+
+/// That the stage knows what was answered, and nothing that was not asked.
+async fn holds(group: &Group<'_>, written: &[Written]) {
+    let statuses = group.statuses().await;
+    let events = group.reads_on_from(String::new()).await;
+    for (node, written) in nodes(group).iter().zip(written) {
+        let status = statuses.iter().find(|status| status.node == node.id);
+        let reported = status.map_or(0, |status| status.data[0].1.parse().expect("a number"));
+        let asked = written.reports_answered..=written.reports_asked;
+        assert!(asked.contains(&reported), "{reported} of {written:?}");
+        let own = events
+            .iter()
+            .filter(|event| event["firedByNodeId"] == *node.id);
+        let own: Vec<_> = own.map(|event| text(&event["name"])).collect();
+        let recorded = own.len() as u64;
+        let asked = written.records_answered..=written.records_asked;
+        assert!(asked.contains(&recorded), "{own:?} of {written:?}");
+        let in_order = (1..=recorded).map(|number| number.to_string());
+        assert!(own.iter().cloned().eq(in_order), "{own:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_answered_survives_kills_at_any_moment() {
+    let (rounds, seed) = (number("MESH_KILL_ROUNDS", 3), number("MESH_SEED", 1));
+    let folder = folder();
+    let data = folder.path().join("data");
+    let mut dice = Dice(seed);
+    let mut answered = 0;
+    for round in 1..=rounds {
+        let mut settings = settings(&data);
+        settings.push((
+            "MESH_DURABILITY",
+            if dice.rolls(2) == 1 {
+                "power"
+            } else {
+                "process"
+            },
+        ));
+        let server = Server::start(folder.path(), &settings);
+        let mesh = server.mesh(KEY);
+        let group = mesh.host("teacher").creates_polling("class").await;
+        let nodes = nodes(&group);
+        for node in &nodes {
+            node.calls("joinGroup", json!({})).await.value();
+        }
+        let (answers, mut told) = watch::channel(0);
+        let enough = dice.rolls(ANSWERS);
+        let kill = async {
+            let waited = told.wait_for(|answers| *answers >= enough).await;
+            drop(waited.expect("the writers write"));
+            server.dies();
+        };
+        let write = join_all(nodes.iter().map(|node| writes(&group, node, &answers)));
+        let (written, ()) = join(write, kill).await;
+        answered += *answers.borrow();
+
+        let server = Server::start(folder.path(), &settings);
+        let mesh = server.mesh(KEY);
+        let group = again(&group, &mesh);
+        println!("round {round} of {rounds}, seed {seed}: killed after {enough} pairs of answers");
+        holds(&group, &written).await;
+        // Half of the rounds end in another kill, of a server that only read.
+        if dice.rolls(2) == 1 {
+            server.dies();
+            let server = Server::start(folder.path(), &settings);
+            let mesh = server.mesh(KEY);
+            holds(&again(&group, &mesh), &written).await;
+        }
+    }
+    println!("{answered} pairs of answers held through {rounds} kills, seed {seed}");
+}
