@@ -33,6 +33,7 @@ const LEFT_OUT: [(&str, &[&str]); 2] = [
             "event_log::d14_events_past_their_time_are_not_told",
             "groups::d8_a_listing_is_whole_however_many_groups_there_are",
             "polling::any_text_is_a_since",
+            "polling::d14_a_first_poll_tells_what_came_since_the_join_and_the_next_nothing_twice",
             "polling::whoever_polls_a_broadcast_sees_the_variable_that_was_set_before_it",
             "subscription::d17_every_mutation_after_the_acknowledgement_is_heard",
         ],

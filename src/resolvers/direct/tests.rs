@@ -178,7 +178,7 @@ fn changed(mut variables: Vec<(&'static str, Value)>, changes: &[Change]) -> Str
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(crate::property::cases(400)))]
 
     #[test]
     fn whatever_the_variables_are_both_ways_answer_the_same(which in 0usize..4, changes in changes()) {
