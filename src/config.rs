@@ -387,7 +387,8 @@ bounds! {
     /// Bytes that the variables of a group's nodes take in an answer, names included; keep it
     /// well below what an answer may take
     max_status_bytes_per_group: u32 = "4194304", "MESH_MAX_STATUS_BYTES_PER_GROUP", 1024..;
-    /// Events in one call
+    /// Events in one call; a call of more than 240 KB as it is published, some 900 usual
+    /// events, is refused too
     max_events_per_call: u32 = "1000", "MESH_MAX_EVENTS_PER_CALL", 1..=100_000;
     /// Event calls that a group remembers within the event TTL
     max_calls_per_group: u32 = "20000", "MESH_MAX_CALLS_PER_GROUP", 1..;

@@ -74,6 +74,7 @@ fn launch(
         ("MESH_MAX_EVENT_BYTES_PER_GROUP", 1 << 30),
         ("MESH_MAX_STATUS_BYTES", 1 << 24),
         ("MESH_MAX_STATUS_BYTES_PER_GROUP", 1 << 30),
+        ("MESH_MAX_ANSWER_BYTES", (1 << 30) + (1 << 20)),
         // Nothing ends before the run does, and heartbeats disturb no measurement.
         ("MESH_HOST_HEARTBEAT_INTERVAL_SECONDS", 3_600),
         ("MESH_HOST_HEARTBEAT_TTL_SECONDS", 200_000),

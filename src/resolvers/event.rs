@@ -13,6 +13,7 @@ use crate::model::message::Message;
 use crate::model::refusal::Refusal;
 use crate::resolvers::answering::Written;
 use crate::resolvers::field_value::FieldValue;
+use crate::resolvers::input::objects;
 use crate::resolvers::message::MeshMessage;
 use crate::resolvers::scalar::AwsDateTime;
 use crate::resolvers::status::{NodeStatus, polled_group};
@@ -211,6 +212,7 @@ pub struct EventArgs {
     group_id: String,
     domain: String,
     node_id: String,
+    #[serde(deserialize_with = "objects")]
     events: Vec<EventInput>,
 }
 

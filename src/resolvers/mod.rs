@@ -13,6 +13,7 @@ mod domain;
 mod event;
 mod field_value;
 mod group;
+mod input;
 mod message;
 mod node;
 mod published;

@@ -81,7 +81,7 @@ impl Runner {
     ) -> Option<Answered> {
         let direct = document.direct()?;
         let call = direct.read(ask.variables?.get())?;
-        let mut budget = self.budget();
+        let mut budget = self.budget(document);
         let mesh = Arc::clone(&self.mesh);
         let answered = match self.whole(async move { call.run(&mesh).await }).await {
             Ok(outcome) => {
@@ -100,7 +100,7 @@ impl Runner {
         variables: Variables,
         caller: Caller,
     ) -> Answered {
-        let budget = self.budget();
+        let budget = self.budget(&document);
         let answering = Answering::new(document.clone(), variables.clone(), budget);
         let answering = Arc::new(answering);
         let request = request(&document, variables, caller).data(Arc::clone(&answering));
@@ -128,8 +128,9 @@ impl Runner {
         answered
     }
 
-    fn budget(&self) -> Budget {
-        Budget::new(&self.mesh.memory, self.mesh.limits.answer_bytes)
+    fn budget(&self, document: &Document) -> Budget {
+        let limit = self.mesh.limits.answer_bytes;
+        Budget::new(&self.mesh.memory, limit, document.kind())
     }
 
     fn finish(&self, text: Vec<u8>, budget: Budget) -> Answered {

@@ -11,6 +11,7 @@ use crate::model::refusal::Refusal;
 use crate::model::status;
 use crate::resolvers::answering::Written;
 use crate::resolvers::field_value::FieldValue;
+use crate::resolvers::input::objects;
 use crate::resolvers::message::MeshMessage;
 use crate::resolvers::scalar::AwsDateTime;
 use crate::resolvers::{Answer, Reach as _, at_most, published};
@@ -140,6 +141,7 @@ pub struct ReportArgs {
     group_id: String,
     domain: String,
     node_id: String,
+    #[serde(deserialize_with = "objects")]
     data: Vec<SensorDataInput>,
 }
 

@@ -20,7 +20,7 @@ use crate::memory::Purpose;
 use crate::model::refusal::Refusal;
 use crate::realtime::credentials::API_KEY;
 use crate::resolvers::answer;
-use crate::resolvers::budget::LARGE;
+use crate::resolvers::budget::large;
 use crate::resolvers::document::{Ask, DocumentError};
 use crate::resolvers::run::Answered;
 use crate::server::Doors;
@@ -151,19 +151,19 @@ async fn run_one(
         return Ok(give(connection, unread_refusal(connection)));
     }
     let caller = caller(connection, headers);
+    let kind = document.kind();
     let answered = runner.ask(document, ask, caller).await;
-    Ok(give(connection, answered.ok_or(Refused::UNREADABLE)?))
-}
-
-/// The answer, counted until the peer's system has taken it. A large one is not begun
-/// while the peer leaves too many others unread (decision D24).
-fn give(connection: &Connection, mut answered: Answered) -> Response {
-    let unread = &connection.unread;
-    let waiting = unread.total();
-    let large = answered.text.len() > LARGE;
-    if large && waiting > 0 && waiting + answered.text.len() > unread.limit() {
+    let mut answered = answered.ok_or(Refused::UNREADABLE)?;
+    let (size, waiting) = (answered.text.len(), unread.total());
+    if size > large(kind) && waiting > 0 && waiting + size > unread.limit() {
         answered = unread_refusal(connection);
     }
+    Ok(give(connection, answered))
+}
+
+/// The answer, counted until the peer's system has taken it (decision D24).
+fn give(connection: &Connection, answered: Answered) -> Response {
+    let unread = &connection.unread;
     let place = unread.lease(Purpose::Answers, answered.text.len());
     respond(StatusCode::OK, AnswerBody::new(answered, place))
 }

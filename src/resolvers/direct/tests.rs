@@ -114,6 +114,8 @@ fn values() -> impl Strategy<Value = Value> {
         json!("x".repeat(257)),
         json!([]),
         json!([[]]),
+        json!([["k", "v"]]),
+        json!([["go", null, "2026-11-21T04:40:35Z", null]]),
         json!({}),
         json!("2026-11-21T04:40:35Z"),
         json!([{"key": "k", "value": "v"}]),
