@@ -26,6 +26,7 @@ pub struct Limits {
     /// Bytes of the events that a group holds within the event TTL.
     pub event_bytes_per_group: usize,
     /// Groups that ended by themselves and are remembered for a while (decision D30).
+    /// On DynamoDB, where a domain's listing reads them, also bounded by `groups_per_domain`.
     pub ended_groups: usize,
     /// Bytes of one answer (decision D24).
     pub answer_bytes: usize,

@@ -57,7 +57,7 @@ impl DynamoDb {
             Some(_) => return Err(gone()),
         }
         // Of two who dissolve at once, one has dissolved it and the other finds nothing.
-        if self.clear(key).await? {
+        if self.clear(key, 0).await? {
             Ok(())
         } else {
             Err(gone())
@@ -65,8 +65,8 @@ impl DynamoDb {
     }
 
     /// Removes all that is in a marked group, and at last its record; says whether it
-    /// was this call that removed that.
-    pub(super) async fn clear(&self, group: &GroupKey) -> Result<bool, Setback> {
+    /// was this call that removed that. `seen` ended groups were seen in its domain.
+    pub(super) async fn clear(&self, group: &GroupKey, seen: usize) -> Result<bool, Setback> {
         const DOING: &str = "remove a group";
         self.memory.forget(group);
         let Some(standing) = self.standing(DOING, group).await? else {
@@ -90,9 +90,10 @@ impl DynamoDb {
             self.table.remove(DOING, &keys).await?;
         }
         let mut steps = vec![Step::delete(Key::watch(group, standing.watch))];
-        if let Some(kept) = self.to_remember(&standing) {
-            steps.push(Step::put(tombstone::item(group, &kept)).when(NOT_REMOVED));
-            steps.push(Step::put(tombstone::due(group, &kept)));
+        let kept = self.to_remember(&standing, seen);
+        if let Some((kept, _)) = &kept {
+            steps.push(Step::put(tombstone::item(group, kept)).when(NOT_REMOVED));
+            steps.push(Step::put(tombstone::due(group, kept)));
         } else {
             steps.push(Step::delete(Key::group(group)).when(NOT_REMOVED));
         }
@@ -108,6 +109,9 @@ impl DynamoDb {
         };
         if last {
             self.stage.leave();
+            if let Some((_, place)) = kept {
+                place.keep();
+            }
         }
         Ok(last)
     }
@@ -224,7 +228,7 @@ impl DynamoDb {
                 return Ok(None);
             }
         };
-        let told = self.clear(&group).await?;
+        let told = self.clear(&group, 0).await?;
         Ok(told.then_some(Ended { group, end }))
     }
 

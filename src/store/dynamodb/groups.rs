@@ -1,10 +1,6 @@
 //! Groups: made, found, renewed.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
 use aws_sdk_dynamodb::types::AttributeValue;
-use tokio::sync::Semaphore;
 
 use crate::model::group::{End, Group, GroupKey};
 use crate::model::ids::{Domain, GroupId, NodeId};
@@ -24,58 +20,6 @@ use crate::store::{Answer, Ended, GroupWish, Hosted};
 const STANDS: &str = "attribute_exists(#pk) AND attribute_not_exists(#ended)";
 /// Candidates that one page of the name search reads.
 const SEARCH_PAGE: i32 = 100;
-
-/// How many groups the stage has, as far as this server knows: counted now and then,
-/// and kept up in between with what happens here. So the stage's bound is kept exactly
-/// by one server, and by several within what the others made in a minute.
-#[derive(Debug)]
-pub struct StageCount {
-    known: Mutex<Option<(usize, Instant)>>,
-    counting: Semaphore,
-}
-
-impl StageCount {
-    /// How long a count is believed.
-    const BELIEVED: Duration = Duration::from_mins(1);
-
-    /// Nothing is known yet.
-    pub fn unknown() -> Self {
-        Self {
-            known: Mutex::default(),
-            counting: Semaphore::new(1),
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<(usize, Instant)>> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes a place for a new group if there are less than `most`, beside `leaving` that
-    /// end with it. Counts first if need be; others wait for that.
-    async fn enter<C>(&self, most: usize, leaving: usize, count: C) -> Result<bool, Setback>
-    where
-        C: Future<Output = Result<usize, Setback>>,
-    {
-        let _turn = self.counting.acquire().await;
-        let believed = self.lock().filter(|(_, at)| at.elapsed() < Self::BELIEVED);
-        if believed.is_none() {
-            let counted = count.await?;
-            *self.lock() = Some((counted, Instant::now()));
-        }
-        let mut known = self.lock();
-        let (groups, _) = known.get_or_insert((0, Instant::now()));
-        let enters = groups.saturating_sub(leaving) < most;
-        *groups += usize::from(enters);
-        Ok(enters)
-    }
-
-    /// A group is no more, or was not made after all.
-    pub fn leave(&self) {
-        if let Some((count, _)) = &mut *self.lock() {
-            *count = count.saturating_sub(1);
-        }
-    }
-}
 
 impl DynamoDb {
     /// One try of [`Store::host_group`](crate::store::Store::host_group).
@@ -171,14 +115,15 @@ impl DynamoDb {
             _ => {}
         }
         // What the bounds count is not a group any more once it is replaced.
-        self.enter(&wish.domain, usize::from(replaced.is_some()), now)
+        let seen = self
+            .enter(&wish.domain, usize::from(replaced.is_some()), now)
             .await?;
         if let Err(setback) = self.table.write("make a group", steps).await {
             self.stage.leave();
             return Err(setback);
         }
         let replaced = match (replaced, end) {
-            (Some(standing), Some(end)) => self.replace(standing.group.key, end).await,
+            (Some(standing), Some(end)) => self.replace(standing.group.key, end, seen).await,
             _ => None,
         };
         Ok(Hosted {
@@ -190,8 +135,8 @@ impl DynamoDb {
 
     /// Removes the former group. If that breaks off the reaper goes on with it, and
     /// tells its end then: the new group is made either way.
-    async fn replace(&self, group: GroupKey, end: End) -> Option<Ended> {
-        match self.clear(&group).await {
+    async fn replace(&self, group: GroupKey, end: End, seen: usize) -> Option<Ended> {
+        match self.clear(&group, seen).await {
             Ok(told) => told.then_some(Ended { group, end }),
             Err(setback) => {
                 let error = crate::store::Error::from(setback);
@@ -235,11 +180,17 @@ impl DynamoDb {
 
     /// Refuses when the stage or the domain is full; `leaving` of their groups do not
     /// count. Several servers that fill a domain's last place at once may go past its
-    /// bound by one each: it protects the service, it is no promise.
-    async fn enter(&self, domain: &Domain, leaving: usize, now: Timestamp) -> Result<(), Setback> {
+    /// bound by one each: it protects the service, it is no promise. Says how many ended
+    /// groups it saw in the domain, its tombstones.
+    async fn enter(
+        &self,
+        domain: &Domain,
+        leaving: usize,
+        now: Timestamp,
+    ) -> Result<usize, Setback> {
         const DOING: &str = "count groups";
         let limit = self.limits.groups_per_domain;
-        let in_domain = self.table.count(DOING, &groups_of(domain)).await?;
+        let (in_domain, read) = self.table.count(DOING, &groups_of(domain)).await?;
         if in_domain.saturating_sub(leaving) >= limit {
             let what = "the domain";
             return Err(Refusal::Full { what, limit }.into());
@@ -259,7 +210,7 @@ impl DynamoDb {
             let what = "the stage";
             return Err(Refusal::Full { what, limit }.into());
         }
-        Ok(())
+        Ok(read.saturating_sub(in_domain))
     }
 
     /// See [`Store::groups_in`](crate::store::Store::groups_in).

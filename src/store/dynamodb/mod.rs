@@ -20,6 +20,7 @@ mod requests;
 mod reserving;
 mod room_change;
 mod setback;
+mod stage_count;
 mod statuses;
 pub mod table;
 #[cfg(test)]
@@ -41,7 +42,6 @@ use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::client::Settings;
 use crate::store::dynamodb::ended::EndedCount;
-use crate::store::dynamodb::groups::StageCount;
 use crate::store::dynamodb::items::group::{Room, Standing, Why};
 use crate::store::dynamodb::items::keys::{Item, Key};
 use crate::store::dynamodb::items::node::Node;
@@ -49,6 +49,7 @@ use crate::store::dynamodb::items::tombstone::Record;
 use crate::store::dynamodb::memory::Memory;
 use crate::store::dynamodb::requests::{Step, Table};
 use crate::store::dynamodb::setback::{Setback, until_settled};
+use crate::store::dynamodb::stage_count::StageCount;
 use crate::store::dynamodb::turns::Turns;
 use crate::store::{Answer, Appended, Ended, Failure, GroupWish, Hosted, Store};
 

@@ -341,15 +341,20 @@ impl Table {
         Ok(all)
     }
 
-    /// How many records a search finds.
-    pub async fn count(&self, doing: &'static str, search: &Search) -> Result<usize, Setback> {
-        let (mut count, mut next) = (0, None);
+    /// How many records a search finds, and how many it read for that.
+    pub async fn count(
+        &self,
+        doing: &'static str,
+        search: &Search,
+    ) -> Result<(usize, usize), Setback> {
+        let (mut count, mut read, mut next) = (0, 0, None);
         loop {
             let answer = self.query(doing, search, next, Some(Select::Count)).await?;
             count += usize::try_from(answer.count).unwrap_or(0);
+            read += usize::try_from(answer.scanned_count).unwrap_or(0);
             next = answer.last_evaluated_key;
             if next.is_none() {
-                return Ok(count);
+                return Ok((count, read));
             }
         }
     }

@@ -3,6 +3,7 @@
 
 mod agreement;
 mod costs;
+mod ended;
 mod engine;
 mod faults;
 mod proxy;
