@@ -85,6 +85,13 @@ async fn in_domain(client: &aws_sdk_dynamodb::Client, table: &str, school: &str)
     records.iter().filter(|key| key.pk == place).count()
 }
 
+/// Marks a group as ended: all but its removal.
+async fn ends(store: &DynamoDb, group: &GroupKey) {
+    let standing = store.standing("end", group).await.unwrap().unwrap();
+    let steps = mark(&standing, Why::By(End::HostSilent), false, SILENT);
+    store.table.write("end", steps).await.unwrap();
+}
+
 async fn reaps_all(store: &DynamoDb, now: Timestamp) {
     while !store.reap(now).await.unwrap().is_empty() {}
 }
@@ -105,7 +112,9 @@ async fn an_end_that_could_not_be_written_takes_no_place() {
         };
         let store = server(&behind, limits).await;
         let group = makes(&store, "school", 1).await.remove(0);
-        let mut now = SILENT;
+        ends(&store, &group).await;
+        // What was begun is left alone for a while.
+        let now = SILENT.plus_seconds(20);
         // Each look gets one request further, the last of them past the end's transaction.
         for from in 0.. {
             assert_eq!(store.ended.taken(), 0, "after {from} looks");
@@ -121,8 +130,6 @@ async fn an_end_that_could_not_be_written_takes_no_place() {
                 break;
             }
             assert!(hit, "it ended unnoticed");
-            // What was begun is left alone for a while.
-            now = now.plus_seconds(11);
         }
         assert_eq!(store.ended.taken(), 1);
         let left = records(&client, &settings.table).await;
@@ -139,10 +146,8 @@ async fn servers_that_end_the_same_groups_take_one_place_for_each() {
         server(&settings, LIMITS).await,
     );
     let groups = makes(&one, "school", 20).await;
-    let ends = groups.iter().map(async |group| {
-        let standing = one.standing("end", group).await.unwrap().unwrap();
-        let steps = mark(&standing, Why::By(End::HostSilent), false, SILENT);
-        one.table.write("end", steps).await.unwrap();
+    let cleared = groups.iter().map(async |group| {
+        ends(&one, group).await;
         let clear = async |store: &DynamoDb| loop {
             match store.clear(group, 0).await {
                 Err(Setback::Lost(_)) => {}
@@ -152,7 +157,7 @@ async fn servers_that_end_the_same_groups_take_one_place_for_each() {
         let (one, other) = tokio::join!(clear(&one), clear(&other));
         assert!(one != other, "one of them tells its end");
     });
-    join_all(ends).await;
+    join_all(cleared).await;
     assert_eq!(in_domain(&client, &settings.table, "school").await, 20);
     assert_eq!(one.ended.taken() + other.ended.taken(), 20);
 }
