@@ -113,7 +113,7 @@ async fn d25_the_bytes_of_a_sockets_selections_are_bounded() {
 
 #[tokio::test]
 async fn d25_an_answer_larger_than_the_queue_comes_whole_over_a_socket() {
-    let mesh = TestMesh::own(|setup| setup.sockets.outbox_bytes = 262_144).await;
+    let mesh = TestMesh::own(|setup| setup.sockets.outbox_bytes = 524_288).await;
     let group = mesh.host("teacher").creates("class").await;
     for i in 0..40 {
         let node = group.join(&format!("n{i}")).await;

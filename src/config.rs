@@ -357,8 +357,8 @@ bounds! {
     /// Bytes of one WebSocket message from a client
     max_message_bytes: u32 = "262144", "MESH_MAX_MESSAGE_BYTES", 1024..;
     /// Bytes that may wait for a slow WebSocket before it is closed (code 1013); an answer
-    /// to a query on it counts apart
-    max_outbox_bytes: u32 = "1048576", "MESH_MAX_OUTBOX_BYTES", 262_144..;
+    /// to a query on it counts apart. Any one message fits into the least, 524288
+    max_outbox_bytes: u32 = "1048576", "MESH_MAX_OUTBOX_BYTES", 524_288..;
     /// Bytes of the selections of one WebSocket's subscriptions
     max_selection_bytes: u32 = "1048576", "MESH_MAX_SELECTION_BYTES", 16_384..;
     /// Seconds for a WebSocket to send `connection_init` (else code 4408)

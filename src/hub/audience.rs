@@ -172,8 +172,12 @@ impl Audience {
         scratch: &mut Vec<u8>,
     ) {
         let Rendering::Shared(slot, held) = &self.rendering else {
-            for listener in listeners.iter().filter(|_| !messages.is_empty()) {
-                Arc::clone(listener).enqueue(messages);
+            // Message by message: one that waits for many subscriptions of a socket is
+            // counted there once, as long as they get it one right after the other.
+            for message in messages {
+                for listener in listeners {
+                    Arc::clone(listener).enqueue(message);
+                }
             }
             return;
         };

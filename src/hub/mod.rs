@@ -44,9 +44,9 @@ pub trait Listener: Send + Sync {
     /// for the call: what it holds means nothing.
     fn hear(&self, messages: &[Bytes], scratch: &mut Vec<u8>);
 
-    /// Takes messages to render by itself, oldest first: only of one that got its selection
-    /// to keep as it registered.
-    fn enqueue(self: Arc<Self>, messages: &[Arc<Publication>]);
+    /// Takes the next message to render by itself: only of one that got its selection to
+    /// keep as it registered.
+    fn enqueue(self: Arc<Self>, message: &Arc<Publication>);
 
     /// Is told that a message by its selection exceeds the limit (decision D25).
     fn exceeded(&self);

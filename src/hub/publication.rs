@@ -37,6 +37,12 @@ impl Publication {
         }
     }
 
+    /// The message.
+    #[cfg(test)]
+    pub fn message(&self) -> &Message {
+        &self.message
+    }
+
     /// Bytes that it holds, renderings apart.
     pub fn bytes(&self) -> usize {
         self.lease.bytes()

@@ -24,10 +24,9 @@ impl Listener for TestSubscriber {
         heard.passes += 1;
     }
 
-    fn enqueue(self: Arc<Self>, messages: &[Arc<Publication>]) {
+    fn enqueue(self: Arc<Self>, message: &Arc<Publication>) {
         let mut heard = self.0.lock().unwrap();
-        heard.unrendered.extend_from_slice(messages);
-        heard.passes += 1;
+        heard.unrendered.push(Arc::clone(message));
     }
 
     fn exceeded(&self) {

@@ -81,6 +81,38 @@ impl Liveness {
     }
 }
 
+/// Whether a peer takes what is written to it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flow {
+    /// It took what was written last, or its system did.
+    #[default]
+    Taken,
+    /// It took nothing.
+    Stalled,
+    /// It took something after it had taken nothing: it reads.
+    Resumed,
+}
+
+impl Flow {
+    /// Something was to be written, and was `taken` or not.
+    pub fn tried(&mut self, taken: bool) {
+        *self = match self {
+            _ if !taken => Self::Stalled,
+            Self::Stalled | Self::Resumed => Self::Resumed,
+            Self::Taken => Self::Taken,
+        };
+    }
+
+    /// Whether it resumed since this was asked last.
+    pub fn take_resumed(&mut self) -> bool {
+        let resumed = *self == Self::Resumed;
+        if resumed {
+            *self = Self::Taken;
+        }
+        resumed
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -20,9 +20,8 @@ use tokio::net::TcpStream;
 use crate::hub::{COUNTED_BYTES, Publication, counted};
 use crate::memory::{Lease, Memory, Purpose, Work};
 use crate::realtime::frame::Close;
-use crate::realtime::frame_head::{
-    CLOSE, CONTINUATION, FINAL, FRAME_HEAD_BYTES, PING, TEXT, frame_head,
-};
+use crate::realtime::frame_head::{CLOSE, FINAL, FRAME_HEAD_BYTES, PING, TEXT, frame_head};
+use crate::realtime::liveness::Flow;
 use crate::realtime::queue::{Kind, Part, Queue};
 use crate::realtime::session::Operation;
 use crate::realtime::subscriber::Subscriber;
@@ -32,9 +31,6 @@ use crate::realtime::wire::send_some;
 const ENTRY_BYTES: usize = size_of::<Unrendered>();
 /// What may wait while the process's memory is short (decision D26).
 const PRESSED_BYTES: usize = 64 * 1024;
-/// An answer is written in frames of this many bytes: a close, which may stand between
-/// them, waits for no more than one.
-const ANSWER_FRAME_BYTES: usize = 64 * 1024;
 /// A socket's queue of bytes.
 #[derive(Debug)]
 pub struct Outbox {
@@ -53,6 +49,7 @@ struct Waiting {
     /// Subscriptions that were ended here, and of which the socket's task is to know.
     ended: Vec<Operation>,
     writer: Option<Waker>,
+    flow: Flow,
     full: bool,
     closed: bool,
     lease: Option<Lease>,
@@ -141,24 +138,22 @@ impl Outbox {
         self.settle(&mut waiting);
     }
 
-    /// Leaves messages for a subscription that renders for itself, with `gone` as above.
+    /// Leaves a message for a subscription that renders for itself, with `gone` as above.
     pub fn enqueue(
         &self,
         subscriber: &Arc<Subscriber>,
-        messages: &[Arc<Publication>],
+        publication: &Arc<Publication>,
         gone: impl FnOnce() -> bool,
     ) {
         let mut waiting = self.lock();
         if waiting.is_shut() || gone() {
             return;
         }
-        for publication in messages {
-            let last = waiting.unrendered.back();
-            let again = last.is_some_and(|last| Arc::ptr_eq(&last.publication, publication));
-            let bytes = ENTRY_BYTES + if again { 0 } else { publication.bytes() };
-            if !self.admits(&mut waiting, bytes, false) {
-                break;
-            }
+        // A message comes to all subscriptions of a socket before the next one does.
+        let last = waiting.unrendered.back();
+        let again = last.is_some_and(|last| Arc::ptr_eq(&last.publication, publication));
+        let bytes = ENTRY_BYTES + if again { 0 } else { publication.bytes() };
+        if self.admits(&mut waiting, bytes, false) {
             waiting.unrendered_bytes += bytes;
             waiting.unrendered.push_back(Unrendered {
                 subscriber: Arc::clone(subscriber),
@@ -193,12 +188,20 @@ impl Outbox {
 
     /// Puts a text in.
     pub fn say(&self, text: &str) {
-        self.put(FINAL | TEXT, text.as_bytes());
+        let mut waiting = self.lock();
+        self.put_text(&mut waiting, text);
+        self.settle(&mut waiting);
     }
 
-    /// Puts a ping in.
+    /// Puts a ping in, before all that was not begun: its answer is to come in time also
+    /// from a peer that reads slowly.
     pub fn ping(&self) {
-        self.put(PING, &[]);
+        let mut waiting = self.lock();
+        let head = frame_head(PING, 0);
+        if self.admits(&mut waiting, head.bytes().len(), false) {
+            waiting.queue.push_next(head.bytes());
+        }
+        self.settle(&mut waiting);
     }
 
     /// Puts a subscription's last text in and tells the socket's task of its end, unless
@@ -208,7 +211,7 @@ impl Outbox {
         if waiting.is_shut() || gone() {
             return;
         }
-        self.put_in(&mut waiting, FINAL | TEXT, text.as_bytes());
+        self.put_text(&mut waiting, text);
         waiting.ended.push(of.clone());
         self.settle(&mut waiting);
     }
@@ -223,17 +226,7 @@ impl Outbox {
         if waiting.is_shut() {
             return;
         }
-        let mut at = 0;
-        while at < text.len() {
-            let end = text.len().min(at + ANSWER_FRAME_BYTES);
-            let kind = if at == 0 { TEXT } else { CONTINUATION };
-            let last = if end == text.len() { FINAL } else { 0 };
-            let head = frame_head(last | kind, end - at);
-            let part = text.slice(at..end);
-            let parts = [Part::Copied(head.bytes()), Part::Shared(&part)];
-            waiting.queue.push(parts, 0, Kind::Answer);
-            at = end;
-        }
+        waiting.queue.push_answer(&text);
         self.settle(&mut waiting);
     }
 
@@ -254,6 +247,8 @@ impl Outbox {
             waiting.closed = true;
             // The overflow has been noticed; what waits may be written again.
             waiting.full = false;
+            // Nobody asks any more which subscriptions have ended.
+            waiting.ended = Vec::new();
             waiting.forget_unrendered();
             self.settle(&mut waiting);
         }
@@ -286,6 +281,12 @@ impl Outbox {
         std::mem::take(&mut self.lock().ended)
     }
 
+    /// Whether the peer, which had stopped taking what waits, took more since this was asked
+    /// last: it reads, however slowly.
+    pub fn take_taken(&self) -> bool {
+        self.lock().flow.take_resumed()
+    }
+
     /// Whether nothing waits to be written.
     pub fn is_empty(&self) -> bool {
         self.lock().queue.len() == 0
@@ -300,7 +301,7 @@ impl Outbox {
         to: Pin<&mut impl AsyncWrite>,
     ) -> Poll<std::io::Result<()>> {
         let mut waiting = self.lock();
-        if waiting.full || !waiting.ended.is_empty() {
+        if waiting.full || (!waiting.closed && !waiting.ended.is_empty()) {
             return Poll::Ready(Ok(()));
         }
         if !waiting
@@ -317,7 +318,9 @@ impl Outbox {
                 Poll::Ready(Ok(()))
             };
         }
-        match ready!(to.poll_write(cx, waiting.queue.next()))? {
+        let written = to.poll_write(cx, waiting.queue.next());
+        waiting.flow.tried(written.is_ready());
+        match ready!(written)? {
             0 => Poll::Ready(Err(std::io::ErrorKind::WriteZero.into())),
             written => {
                 waiting.queue.advance(written);
@@ -327,16 +330,10 @@ impl Outbox {
         }
     }
 
-    fn put(&self, kind: u8, payload: &[u8]) {
-        let mut waiting = self.lock();
-        self.put_in(&mut waiting, kind, payload);
-        self.settle(&mut waiting);
-    }
-
-    fn put_in(&self, waiting: &mut Waiting, kind: u8, payload: &[u8]) {
-        let head = frame_head(kind, payload.len());
-        if self.admits(waiting, head.bytes().len() + payload.len(), false) {
-            let parts = [head.bytes(), payload].map(Part::Copied);
+    fn put_text(&self, waiting: &mut Waiting, text: &str) {
+        let head = frame_head(FINAL | TEXT, text.len());
+        if self.admits(waiting, head.bytes().len() + text.len(), false) {
+            let parts = [head.bytes(), text.as_bytes()].map(Part::Copied);
             waiting.queue.push(parts, 0, Kind::Bounded);
         }
     }

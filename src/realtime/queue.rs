@@ -8,6 +8,11 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use crate::realtime::frame_head::{CONTINUATION, FINAL, TEXT, frame_head};
+
+/// An answer is written in frames of this many bytes: a ping or a close, which may stand
+/// between them, waits for no more than one.
+const ANSWER_FRAME_BYTES: usize = 64 * 1024;
 /// Small pieces are put together in chunks of this many bytes.
 const CHUNK_BYTES: usize = 16 * 1024;
 
@@ -59,6 +64,24 @@ impl Segment {
                 bytes.shrink_to_fit();
             }
             Self::Shared(bytes) => bytes.truncate(length),
+        }
+    }
+
+    fn drop_first(&mut self, length: usize) {
+        match self {
+            Self::Copied(bytes) => drop(bytes.drain(..length)),
+            Self::Shared(bytes) => drop(bytes.split_to(length)),
+        }
+    }
+
+    fn split_off(&mut self, at: usize) -> Self {
+        match self {
+            Self::Copied(bytes) => {
+                let rest = Self::Copied(bytes.split_off(at));
+                bytes.shrink_to_fit();
+                rest
+            }
+            Self::Shared(bytes) => Self::Shared(bytes.split_off(at)),
         }
     }
 
@@ -175,6 +198,53 @@ impl Queue {
         }
         chunk.extend_from_slice(bytes);
         self.owned += chunk.capacity() - before;
+    }
+
+    /// Puts an answer in, in frames.
+    pub fn push_answer(&mut self, text: &Bytes) {
+        let mut at = 0;
+        while at < text.len() {
+            let end = text.len().min(at + ANSWER_FRAME_BYTES);
+            let kind = if at == 0 { TEXT } else { CONTINUATION };
+            let last = if end == text.len() { FINAL } else { 0 };
+            let head = frame_head(last | kind, end - at);
+            let part = text.slice(at..end);
+            let parts = [Part::Copied(head.bytes()), Part::Shared(&part)];
+            self.push(parts, 0, Kind::Answer);
+            at = end;
+        }
+    }
+
+    /// Puts a frame in before all that were not begun.
+    pub fn push_next(&mut self, frame: &[u8]) {
+        if let Some(segment) = self.segments.front_mut() {
+            segment.drop_first(self.written);
+            self.written = 0;
+        }
+        let begun = self.frames.front().filter(|_| self.begun);
+        let (mut before, frames) = begun.map_or((0, 0), |first| (first.left, 1));
+        let mut at = 0;
+        while before > 0
+            && let Some(segment) = self.segments.get_mut(at)
+        {
+            at += 1;
+            let length = segment.bytes().len();
+            if before < length {
+                let rest = segment.split_off(before);
+                self.segments.insert(at, rest);
+            }
+            before = before.saturating_sub(length);
+        }
+        self.segments.insert(at, Segment::Copied(frame.to_vec()));
+        self.frames.insert(
+            frames,
+            Frame {
+                left: frame.len(),
+                kind: Kind::Bounded,
+            },
+        );
+        self.len += frame.len();
+        self.owned = self.segments.iter().map(Segment::owned).sum();
     }
 
     /// The bytes to write next; empty only when nothing waits.
@@ -304,6 +374,40 @@ mod tests {
             queue.keep_begun();
             prop_assert_eq!(queue.len(), expected);
             prop_assert_eq!(drain(&mut queue, 1000).len(), expected);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(crate::property::cases(48)))]
+
+        #[test]
+        fn a_frame_that_goes_next_follows_the_begun_one(
+            frames in prop::collection::vec((1usize..30_000, any::<bool>()), 0..6),
+            written in 0usize..60_000,
+        ) {
+            let mut queue = Queue::default();
+            let (mut all, mut starts) = (Vec::new(), vec![0]);
+            for (number, (length, shared)) in (0u8..).zip(&frames) {
+                let frame = Bytes::from(vec![number; *length]);
+                let part = if *shared { Part::Shared(&frame) } else { Part::Copied(&frame) };
+                queue.push([part], 0, if *shared { Kind::Answer } else { Kind::Bounded });
+                all.extend_from_slice(&frame);
+                starts.push(all.len());
+            }
+            let written = written.min(all.len());
+            let mut left = written;
+            while left > 0 {
+                let piece = queue.next().len().min(left);
+                queue.advance(piece);
+                left -= piece;
+            }
+            let next = starts.into_iter().find(|start| *start >= written).unwrap();
+            let (len, bounded) = (queue.len(), queue.bounded());
+            queue.push_next(b"ping");
+            prop_assert_eq!((queue.len(), queue.bounded()), (len + 4, bounded + 4));
+            let expected = [&all[written..next], b"ping", &all[next..]].concat();
+            prop_assert_eq!(drain(&mut queue, 1000), expected);
+            prop_assert_eq!(queue.owned(), 0);
         }
     }
 

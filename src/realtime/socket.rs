@@ -101,7 +101,30 @@ pub fn serve(
 ) -> BoxFuture<'static, ()> {
     let limit = service.limits.outbox_bytes;
     let memory = service.runner.mesh().memory.clone();
-    let pump = |outbox| Pump {
+    match socket {
+        Upgraded::Plain(tcp) => {
+            let tcp = Arc::new(tcp);
+            let outbox = Outbox::direct(limit, memory, Arc::clone(&tcp));
+            let (reader, writer) = (Shared(Arc::clone(&tcp)), Shared(tcp));
+            converse(reader, writer, outbox, session, service, caller)
+        }
+        Upgraded::Other(socket) => {
+            let (reader, writer) = tokio::io::split(socket);
+            let outbox = Outbox::new(limit, memory);
+            converse(reader, writer, outbox, session, service, caller)
+        }
+    }
+}
+
+fn converse(
+    reader: impl AsyncRead + Unpin + Send + 'static,
+    mut writer: impl AsyncWrite + Unpin + Send + 'static,
+    outbox: Arc<Outbox>,
+    session: Session,
+    service: Service,
+    caller: Caller,
+) -> BoxFuture<'static, ()> {
+    let mut pump = Pump {
         service,
         caller,
         session,
@@ -114,24 +137,6 @@ pub fn serve(
         running: None,
         liveness: Liveness::new(Instant::now()),
     };
-    match socket {
-        Upgraded::Plain(tcp) => {
-            let tcp = Arc::new(tcp);
-            let pump = pump(Outbox::direct(limit, memory, Arc::clone(&tcp)));
-            converse(Shared(Arc::clone(&tcp)), Shared(tcp), pump)
-        }
-        Upgraded::Other(socket) => {
-            let (reader, writer) = tokio::io::split(socket);
-            converse(reader, writer, pump(Outbox::new(limit, memory)))
-        }
-    }
-}
-
-fn converse<R, W>(reader: R, mut writer: W, mut pump: Pump) -> BoxFuture<'static, ()>
-where
-    R: AsyncRead + Unpin + Send + 'static,
-    W: AsyncWrite + Unpin + Send + 'static,
-{
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BYTES)
         .write_buffer_size(0)
@@ -148,9 +153,9 @@ where
         pump.subscriptions.clear();
         pump.outbox.forget_unrendered();
         if let Some(ending) = ending {
-            let limit = pump.service.limits.close_timeout;
-            let (outbox, stop) = (&pump.outbox, &pump.service.stop);
-            ending::end(ending, &mut frames, &mut writer, outbox, limit, stop).await;
+            let Service { limits, stop, .. } = &pump.service;
+            let (limit, to) = (limits.close_timeout, &pump.outbox);
+            ending::end(ending, &mut frames, &mut writer, to, limit, stop).await;
         }
     })
 }
@@ -177,6 +182,10 @@ impl Pump {
                     written.ok()?;
                     if self.outbox.is_full() {
                         return Some(Close::TOO_SLOW.into());
+                    }
+                    if self.outbox.take_taken() {
+                        // A ping comes to it late. TCP gives up who acknowledges nothing.
+                        self.liveness.heard(Instant::now());
                     }
                     self.forget_ended();
                     if self.outbox.render_next() {
@@ -383,3 +392,6 @@ fn answer_to(close: Option<&CloseFrame>) -> Ending {
         peer: Peer::Closed,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,11 @@ impl Subscriber {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn is(&self, of: &Operation) -> bool {
+        self.of == *of
+    }
+
     fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Relaxed)
     }
@@ -75,8 +80,8 @@ impl Listener for Subscriber {
             .deliver(around, messages, scratch, || self.is_gone());
     }
 
-    fn enqueue(self: Arc<Self>, messages: &[Arc<Publication>]) {
-        self.outbox.enqueue(&self, messages, || self.is_gone());
+    fn enqueue(self: Arc<Self>, message: &Arc<Publication>) {
+        self.outbox.enqueue(&self, message, || self.is_gone());
     }
 
     fn exceeded(&self) {

@@ -9,6 +9,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
 use crate::memory::Memory;
+use crate::realtime::session::Operation;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -88,4 +89,63 @@ async fn a_server_that_stops_waits_less() {
     let start = Instant::now();
     ends(near, stop).await;
     assert_eq!(start.elapsed().as_secs(), STOPPING.as_secs());
+}
+
+/// Fails, and does not hang, when the task spins: no timer fires beside one that does.
+fn ends_at_last(ended: fn(&Outbox)) -> Vec<Message> {
+    let (told, tells) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        let read = runtime.block_on(async {
+            let (near, far) = duplex(1 << 20);
+            let (reader, writer) = split(near);
+            let outbox = Outbox::new(1000, Memory::unlimited());
+            ended(&outbox);
+            let line = Line {
+                reader,
+                outbox: Arc::clone(&outbox),
+            };
+            let frames = WebSocketStream::from_raw_socket(line, Role::Server, None).await;
+            let near = Near {
+                frames,
+                writer,
+                outbox,
+            };
+            let reading = reads_after(far, Duration::ZERO);
+            tokio::join!(ends(near, CancellationToken::new()), reading).1
+        });
+        told.send(read).unwrap();
+    });
+    let read = tells.recv_timeout(LIMIT);
+    read.expect("the task spins")
+}
+
+#[test]
+fn a_subscription_that_ended_unnoticed_does_not_keep_the_close_back() {
+    let read = ends_at_last(|outbox| {
+        let of = Operation::new("1", 1);
+        outbox.end(&of, "too wide", || false);
+    });
+    let [last, Message::Close(Some(close))] = &read[..] else {
+        panic!("{read:?}");
+    };
+    assert_eq!(last, &Message::text("too wide"));
+    assert_eq!(u16::from(close.code), 1013);
+}
+
+#[test]
+fn nor_does_one_whose_last_text_did_not_fit() {
+    let read = ends_at_last(|outbox| {
+        let of = Operation::new("1", 1);
+        outbox.end(&of, &"too wide".repeat(1000), || false);
+        assert!(outbox.is_full());
+    });
+    let [Message::Close(Some(close))] = &read[..] else {
+        panic!("{read:?}");
+    };
+    assert_eq!(u16::from(close.code), 1013);
 }

@@ -11,9 +11,12 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
 use crate::hub::selection::{Field, Pick, Selection};
-use crate::hub::{HeldSelection, Listener as _};
+use crate::hub::{HeldSelection, Hub, Listener};
 use crate::model::group::GroupKey;
+use crate::model::ids::NodeId;
 use crate::model::message::Dissolution;
+use crate::model::status::{NodeStatus, SensorData};
+use crate::model::time::Timestamp;
 use crate::realtime::frame::Dialect;
 use crate::realtime::wire::Shared;
 
@@ -100,6 +103,76 @@ async fn what_does_not_fit_ends_the_queue_after_the_frame_that_was_begun() {
     assert_eq!(&bytes[..10], b"\x81\x0812345678");
     assert_eq!(bytes[10], CLOSE);
     assert!(bytes.ends_with(Close::TOO_SLOW.reason.as_bytes()));
+}
+
+/// Writes to a peer that takes everything, and says how much was written in so many tries.
+async fn written_in(tries: usize, outbox: &Outbox) -> usize {
+    let (mut near, mut far) = tokio::io::duplex(1 << 20);
+    for _ in 0..tries {
+        if !outbox.is_empty() {
+            write_once(outbox, &mut near).await;
+        }
+    }
+    drop(near);
+    let mut bytes = Vec::new();
+    far.read_to_end(&mut bytes).await.unwrap()
+}
+
+#[tokio::test]
+async fn after_the_close_nobody_has_to_take_note_of_ended_subscriptions() {
+    let outbox = outbox(1000);
+    outbox.end(&Operation::new("1", 1), "it has ended", || false);
+    assert_eq!(written_in(3, &outbox).await, 0, "first the task takes note");
+    outbox.close(Close::NORMAL);
+    assert!(written_in(3, &outbox).await > 12);
+    assert!(outbox.is_empty());
+}
+
+#[tokio::test]
+async fn a_last_text_that_does_not_fit_does_not_keep_the_close_back() {
+    let outbox = outbox(1000);
+    outbox.end(&Operation::new("1", 1), &"x".repeat(1001), || false);
+    assert!(outbox.is_full());
+    outbox.close(Close::TOO_SLOW);
+    assert!(written_in(3, &outbox).await > Close::TOO_SLOW.reason.len());
+    assert!(outbox.is_empty());
+}
+
+#[tokio::test]
+async fn a_ping_goes_before_all_that_was_not_begun() {
+    let outbox = outbox(1000);
+    for text in ["12345678", "abcdefgh"] {
+        outbox.say(text);
+    }
+    let (mut near, mut far) = tokio::io::duplex(4);
+    write_once(&outbox, &mut near).await;
+    outbox.ping();
+    let write = async {
+        write_all(&outbox, &mut near).await;
+        drop(near);
+    };
+    let mut bytes = Vec::new();
+    let ((), read) = tokio::join!(write, far.read_to_end(&mut bytes));
+    read.unwrap();
+    assert_eq!(bytes, b"\x81\x0812345678\x89\x00\x81\x08abcdefgh");
+}
+
+#[tokio::test]
+async fn only_a_peer_that_takes_more_after_it_stopped_is_known_to_read() {
+    let outbox = outbox(1000);
+    let (mut near, mut far) = tokio::io::duplex(8);
+    outbox.say("1234");
+    write_once(&outbox, &mut near).await;
+    assert!(!outbox.take_taken(), "its system took that, perhaps");
+    outbox.say("1234");
+    write_once(&outbox, &mut near).await;
+    let mut writing = Box::pin(poll_fn(|cx| outbox.poll_write(cx, Pin::new(&mut near))));
+    assert!(futures_util::poll!(&mut writing).is_pending());
+    assert!(!outbox.take_taken());
+    far.read_exact(&mut [0; 4]).await.unwrap();
+    assert!(futures_util::poll!(&mut writing).is_ready());
+    assert!(outbox.take_taken());
+    assert!(!outbox.take_taken());
 }
 
 #[test]
@@ -204,7 +277,7 @@ async fn a_message_that_waits_for_many_subscriptions_of_a_socket_counts_once() {
     let many: Vec<_> = (0..90).map(|_| renders_itself(&outbox, 1)).collect();
     let message = publication();
     for subscriber in &many {
-        Arc::clone(subscriber).enqueue(&[Arc::clone(&message)]);
+        Arc::clone(subscriber).enqueue(&message);
     }
     let bytes = outbox.lock().unrendered_bytes;
     assert!(!outbox.is_full());
@@ -221,13 +294,63 @@ async fn a_message_that_waits_for_many_subscriptions_of_a_socket_counts_once() {
     assert_eq!((told, Arc::strong_count(&message)), (90, 1));
 }
 
+fn report(key: &str, bytes: usize) -> crate::model::message::Message {
+    let (key, value) = (key.into(), "x".repeat(bytes));
+    crate::model::message::Message::Status(NodeStatus {
+        node: NodeId::parse("nodeId", "n").unwrap(),
+        group: GroupKey::parse("g", "d").unwrap(),
+        data: vec![SensorData { key, value }].into(),
+        timestamp: Timestamp::from_millis(0),
+    })
+}
+
+#[test]
+fn a_burst_counts_once_however_many_subscriptions_of_a_socket_hear_it() {
+    let (hub, outbox) = (Hub::new(), outbox(200_000));
+    let group = GroupKey::parse("g", "d").unwrap();
+    let subscriptions: Vec<_> = (0..8)
+        .map(|number| {
+            let picks = (0..2).map(|i| Pick::leaf(&format!("a{i}"), Field::GroupId));
+            let selection = Selection::new("onMessageInGroup", picks.collect());
+            hub.listen(&group, selection, |own| {
+                let of = Operation::new(&number.to_string(), number);
+                let outbox = Arc::clone(&outbox);
+                Arc::new(Subscriber::new(outbox, of, Dialect::Transport, own))
+            })
+        })
+        .collect();
+    let burst = ["first", "second"].map(|key| report(key, 70_000));
+    for message in &burst {
+        hub.publish(message);
+    }
+    hub.pass();
+    assert!(!outbox.is_full());
+    let waiting = outbox.lock();
+    let held: usize = burst
+        .iter()
+        .map(crate::model::message::Message::bytes)
+        .sum();
+    assert_eq!(waiting.unrendered_bytes, held + 16 * ENTRY_BYTES);
+    for number in 0..8 {
+        let of = Operation::new(&number.to_string(), number);
+        let heard = waiting
+            .unrendered
+            .iter()
+            .filter(|one| one.subscriber.is(&of));
+        let heard: Vec<_> = heard.map(|one| one.publication.message().clone()).collect();
+        assert_eq!(heard, burst, "in order");
+    }
+    drop(waiting);
+    drop(subscriptions);
+}
+
 #[test]
 fn unrendered_messages_are_bounded_as_others_are() {
     let outbox = outbox(10_000);
     let subscriber = renders_itself(&outbox, 1);
     let mut messages = 0;
     while !outbox.is_full() {
-        Arc::clone(&subscriber).enqueue(&[publication()]);
+        Arc::clone(&subscriber).enqueue(&publication());
         messages += 1;
     }
     assert!((5..50).contains(&messages), "{messages}");
@@ -240,7 +363,7 @@ fn a_selection_that_exceeds_the_limit_is_ended_alone() {
     let (wide, narrow) = (renders_itself(&outbox, 2000), renders_itself(&outbox, 1));
     let message = publication();
     for subscriber in [&wide, &narrow, &wide] {
-        Arc::clone(subscriber).enqueue(&[Arc::clone(&message)]);
+        Arc::clone(subscriber).enqueue(&message);
     }
     assert!(outbox.render_next());
     assert_eq!(outbox.take_ended(), [Operation::new("1", 1)]);

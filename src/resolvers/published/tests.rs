@@ -1,13 +1,23 @@
 //! The measure is the message itself, with everything selected of it.
 
+use std::sync::Arc;
+
+use clap::Parser as _;
 use proptest::prelude::*;
 
 use super::*;
+use crate::config::Cli;
 use crate::hub::selection::Selection;
+use crate::hub::{Listener as _, Publication};
+use crate::memory::Memory;
 use crate::model::event::{Channel, EventInput};
 use crate::model::message::Message;
 use crate::model::status::NodeStatus;
 use crate::model::time::Timestamp;
+use crate::realtime::frame::Dialect;
+use crate::realtime::outbox::Outbox;
+use crate::realtime::session::Operation;
+use crate::realtime::subscriber::Subscriber;
 use crate::resolvers::document::{Ask, Documents};
 use crate::resolvers::{DocumentLimits, compile};
 
@@ -99,4 +109,63 @@ fn a_report_is_refused_from_the_first_byte_that_is_too_much() {
     assert_eq!(refused.kind(), "ValidationError");
     assert!(refused.to_string().contains("data") && refused.to_string().contains("245760"));
     report(fits / 6 + 1, "\u{1}").unwrap_err();
+}
+
+#[test]
+fn the_least_that_may_wait_for_a_socket_takes_any_legal_message() {
+    const LEAST: usize = 524_288;
+    let may_be = |bytes: usize| {
+        let flag = format!("--max-outbox-bytes={bytes}");
+        Cli::try_parse_from(["mesh-v2", &flag]).is_ok()
+    };
+    assert!(may_be(LEAST) && !may_be(LEAST - 1));
+
+    // What is smallest counts for most: as many of them as one message may have.
+    let small = GroupKey::parse("g", "d").unwrap();
+    let node = NodeId::parse("nodeId", "n").unwrap();
+    let report = |n: usize| {
+        let one = SensorData {
+            key: String::new(),
+            value: String::new(),
+        };
+        vec![one; n]
+    };
+    let events = |n: usize| EventCall {
+        events: vec![
+            EventInput {
+                name: String::new(),
+                payload: None,
+                fired_at: String::new(),
+                order_key: None,
+            };
+            n
+        ]
+        .into(),
+        group: small.clone(),
+        node: node.clone(),
+        channel: Channel::Fired,
+    };
+    let most = |legal: &dyn Fn(usize) -> bool| {
+        let all: Vec<usize> = (0..10_000).collect();
+        all.partition_point(|n| legal(*n)) - 1
+    };
+    let variables = most(&|n| check_report(&small, &node, &report(n)).is_ok());
+    let fired = most(&|n| check_events(&events(n)).is_ok());
+    let status = Message::Status(NodeStatus {
+        node: node.clone(),
+        group: small.clone(),
+        data: report(variables).into(),
+        timestamp: now(),
+    });
+    let fired = Message::Events(events(fired).batch(now()));
+    for message in [status, fired] {
+        assert!(message.bytes() > 262_144, "it has as many as may be");
+        let memory = Memory::unlimited();
+        let outbox = Outbox::new(LEAST, memory.clone());
+        let of = Operation::new("1", 1);
+        let socket = Arc::clone(&outbox);
+        let subscriber = Arc::new(Subscriber::new(socket, of, Dialect::AppSync, None));
+        subscriber.enqueue(&Arc::new(Publication::new(message, &memory)));
+        assert!(!outbox.is_full());
+    }
 }
