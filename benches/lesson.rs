@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mesh_v2::domains::DomainKey;
 use mesh_v2::heartbeat::clock::Clock;
+use mesh_v2::heartbeat::hold::StartHold;
 use mesh_v2::heartbeat::rules::{Rules, Timings};
 use mesh_v2::hub::Hub;
 use mesh_v2::memory::Memory;
@@ -55,6 +56,7 @@ pub fn mesh() -> Arc<Mesh> {
         clock: Clock::system(),
         limits: Limits::default(),
         memory: Memory::unlimited(),
+        start_hold: StartHold::NONE,
         domains: DomainKey::new(b"a secret of the benchmarks"),
         next_since: NextSince::default(),
     })

@@ -37,6 +37,7 @@ mod realtime_appsync;
 mod realtime_credentials;
 mod realtime_legacy;
 mod realtime_transport;
+mod restarts;
 mod schema;
 mod settings;
 mod slow_readers;

@@ -1,6 +1,156 @@
-//! What the started program holds in memory.
+//! What the started program holds in memory (decision D26): whoever has the API key and
+//! fills it as fast as he can is refused while there is room, lessons under way go on, and
+//! what ended is given back.
 
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::people::text;
 use crate::support::program::{Server, folder};
+use crate::support::{Group, Node, TestMesh};
+
+const KEY: &str = "da2-of-this-test";
+/// What the server means to use.
+const BUDGET: u64 = 48 << 20;
+/// What it may hold of that beside what it held at the start, in percent
+/// (docs/performance.md, "Memory").
+const MOST_PERCENT: u64 = 150;
+/// Calls in one document of small calls and of large ones, and documents on their way at
+/// once.
+const CALLS: usize = 40;
+const LARGE_CALLS: usize = 10;
+const AT_ONCE: usize = 4;
+
+/// A server with a small budget, and a lesson that goes on while others fill it.
+struct Filled {
+    server: Server,
+    mesh: TestMesh,
+    /// What the process held when nothing was stored.
+    at_first: u64,
+    _folder: TempDir,
+}
+
+impl Filled {
+    fn start() -> Self {
+        let folder = folder();
+        let budget = BUDGET.to_string();
+        let many = "1000000000";
+        let settings = [
+            ("MESH_API_KEYS", KEY),
+            ("MESH_MAX_MEMORY", &budget),
+            ("MESH_DURABILITY", "process"),
+            ("MESH_MAX_GROUPS", many),
+            ("MESH_MAX_GROUPS_PER_DOMAIN", many),
+            ("MESH_MAX_NODES_PER_GROUP", many),
+            ("MESH_MAX_STATUS_BYTES_PER_GROUP", many),
+            ("MESH_MAX_ANSWER_BYTES", "2000000000"),
+            ("MESH_MAX_CALLS_PER_GROUP", many),
+            ("MESH_MAX_EVENT_BYTES_PER_GROUP", many),
+            // Nothing ends by itself meanwhile, however busy the machine is.
+            ("MESH_HOST_HEARTBEAT_TTL_SECONDS", "3000"),
+            ("MESH_MEMBER_HEARTBEAT_TTL_SECONDS", "3000"),
+            ("MESH_EVENT_TTL_SECONDS", "3000"),
+            ("MESH_MAX_CONNECTION_TIME_SECONDS", "6000"),
+        ];
+        let server = Server::start(folder.path(), &settings);
+        Self {
+            mesh: server.mesh(KEY),
+            at_first: server.rss(),
+            server,
+            _folder: folder,
+        }
+    }
+
+    /// Runs calls of `field`, numbered, until one is refused; answers what was answered.
+    async fn floods(
+        &self,
+        calls: usize,
+        field: &str,
+        arguments: impl Fn(usize) -> String,
+        fields: &str,
+    ) -> Vec<Value> {
+        let begun = std::time::Instant::now();
+        let mut answered = Vec::new();
+        for round in 0.. {
+            let documents = (0..AT_ONCE).map(|document| {
+                let first = (round * AT_ONCE + document) * calls;
+                let calls = (first..first + calls)
+                    .map(|n| format!("a{n}: {field}({}) {fields}", arguments(n)));
+                let calls: String = calls.collect();
+                async move { self.mesh.asks(&format!("mutation {{ {calls} }}")).await }
+            });
+            let mut refused = false;
+            for reply in join_all(documents).await {
+                for error in reply.json["errors"].as_array().into_iter().flatten() {
+                    assert_eq!(error["errorType"], "LimitExceeded", "{error}");
+                    let message = text(&error["message"]);
+                    assert!(message.contains("memory"), "{message}");
+                    refused = true;
+                }
+                // A document is refused as a whole where there is no memory for it.
+                let data = reply.json["data"].as_object().into_iter().flatten();
+                let data = data.map(|(_, answer)| answer.clone());
+                answered.extend(data.filter(|answer| !answer.is_null()));
+            }
+            if refused {
+                break;
+            }
+        }
+        let held = self.server.peak_rss() - self.at_first;
+        eprintln!(
+            "{field}: {} taken, {held} bytes held in {:?}",
+            answered.len(),
+            begun.elapsed()
+        );
+        answered
+    }
+
+    /// What the process held at most fits its budget, which was used.
+    fn is_within_its_budget(&self, least_percent: u64) {
+        let held = (self.server.peak_rss() - self.at_first) * 100 / BUDGET;
+        assert!(held <= MOST_PERCENT, "{held} % of the budget");
+        assert!(held >= least_percent, "{held} % of the budget");
+    }
+
+    /// The class that was there before goes on: it hears, reads, beats and renews.
+    async fn goes_on(&self, group: &Group<'_>, pupil: &Node<'_>) {
+        let mut subscriber = group.listen().await;
+        pupil.reports([("score", "2")]).await;
+        assert_eq!(
+            subscriber.status().await.data,
+            [("score".into(), "2".into())]
+        );
+        pupil.fires(["go"]).await;
+        assert_eq!(subscriber.events().await, ["go"]);
+        pupil.beats().await.value();
+        group.renews().await.value();
+        assert_eq!(group.members().await.len(), 1);
+    }
+
+    /// What was given back is no longer held, and new groups are taken.
+    async fn is_given_back(&self) {
+        let most = self.server.peak_rss();
+        let wanted = self.at_first + (most - self.at_first) / 2;
+        let patience = tokio::time::Instant::now() + Duration::from_secs(90);
+        while self.server.rss() > wanted {
+            let (now, first) = (self.server.rss(), self.at_first);
+            assert!(
+                tokio::time::Instant::now() < patience,
+                "{first} bytes, then {most}, still {now}"
+            );
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        eprintln!(
+            "{} at first, {most} at most, {} given back",
+            self.at_first,
+            self.server.rss()
+        );
+        self.mesh.host("another").creates("new").await;
+    }
+}
 
 #[test]
 fn the_memory_of_a_started_server_can_be_read() {
@@ -9,4 +159,111 @@ fn the_memory_of_a_started_server_can_be_read() {
     let (now, peak) = (server.rss(), server.peak_rss());
     assert!(now > 1_000_000, "{now}");
     assert!(peak >= now / 2 && peak < 1_000_000_000, "{peak}");
+}
+
+#[tokio::test]
+async fn d26_groups_without_end_are_refused_in_time() {
+    let filled = Filled::start();
+    let group = filled.mesh.host("teacher").creates("class").await;
+    let pupil = group.join("pupil").await;
+    pupil.reports([("score", "1")]).await;
+    let name = "な".repeat(200);
+    let host = |n: usize| format!("{name}{n}");
+    let create = |n: usize| {
+        let domain = &group.domain;
+        format!(
+            r#"name: "{name}", hostId: "{}", domain: "{domain}", useWebSocket: true"#,
+            host(n)
+        )
+    };
+    let others = filled
+        .floods(CALLS, "createGroup", create, "{ id hostId }")
+        .await;
+    filled.is_within_its_budget(40);
+    // Whoever is there already is not kept from entering and saying more.
+    group.join("second").await.leaves().await.value();
+    filled.goes_on(&group, &pupil).await;
+    for some in others.chunks(CALLS) {
+        let ends = some.iter().enumerate().map(|(n, other)| {
+            let (id, host, domain) = (&other["id"], &other["hostId"], &group.domain);
+            format!(r#"a{n}: dissolveGroup(groupId: {id}, domain: "{domain}", hostId: {host}) {{ groupId }}"#)
+        });
+        let ends: String = ends.collect();
+        let reply = filled.mesh.asks(&format!("mutation {{ {ends} }}")).await;
+        assert!(reply.json.get("errors").is_none(), "{}", reply.text);
+    }
+    filled.is_given_back().await;
+    filled.goes_on(&group, &pupil).await;
+}
+
+/// Fills one group, whose end gives everything back, while the class goes on.
+async fn one_group_is_filled(
+    calls: usize,
+    field: &str,
+    fields: &str,
+    arguments: impl Fn(usize) -> String,
+) {
+    let filled = Filled::start();
+    let group = filled.mesh.host("teacher").creates("class").await;
+    let pupil = group.join("pupil").await;
+    pupil.reports([("score", "1")]).await;
+    let flooded = filled.mesh.host("another").creates_polling("flooded").await;
+    let of_group = |n| {
+        let (id, domain) = (&flooded.id, &flooded.domain);
+        format!(r#"groupId: "{id}", domain: "{domain}", {}"#, arguments(n))
+    };
+    filled.floods(calls, field, of_group, fields).await;
+    filled.is_within_its_budget(40);
+    filled
+        .mesh
+        .host("late")
+        .wishes("late", json!({}))
+        .await
+        .is_refused(
+            "LimitExceeded",
+            &format!("the server's memory is full: at most {BUDGET}"),
+        );
+    filled.goes_on(&group, &pupil).await;
+    flooded.dissolves().await.value();
+    filled.is_given_back().await;
+    filled.goes_on(&group, &pupil).await;
+}
+
+#[tokio::test]
+async fn d26_nodes_without_end_are_refused_in_time() {
+    let name = "🐱".repeat(200);
+    one_group_is_filled(CALLS, "reportDataByNode", "{ groupId }", |n| {
+        format!(r#"nodeId: "{name}{n}", data: [{{key: "k", value: "v"}}]"#)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn d26_large_variables_without_end_are_refused_in_time() {
+    let value = "v".repeat(20_000);
+    one_group_is_filled(LARGE_CALLS, "reportDataByNode", "{ groupId }", |n| {
+        // Three variables of each node.
+        let (node, key) = (n / 3, n % 3);
+        format!(r#"nodeId: "node {node}", data: [{{key: "k{key}", value: "{value}"}}]"#)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn d26_events_without_end_are_refused_in_time() {
+    let payload = "p".repeat(10_000);
+    let at = "2026-11-21T04:40:35.740Z";
+    one_group_is_filled(LARGE_CALLS, "recordEventsByNode", "{ recordedCount }", |n| {
+        let event = |key| {
+            format!(
+                r#"{{eventName: "e", payload: "{payload}", firedAt: "{at}", orderKey: "{key}"}}"#
+            )
+        };
+        format!(
+            r#"nodeId: "node", events: [{}, {}]"#,
+            event(n * 2),
+            event(n * 2 + 1)
+        )
+    })
+    .await;
 }

@@ -227,6 +227,7 @@ fn the_subscription_names_the_three_mutations_that_it_tells() {
         clock: Clock::system(),
         limits: mesh_v2::model::limits::Limits::default(),
         memory: mesh_v2::memory::Memory::unlimited(),
+        start_hold: mesh_v2::heartbeat::hold::StartHold::NONE,
         domains: mesh_v2::domains::DomainKey::new(SECRET),
         next_since: mesh_v2::mesh::NextSince::default(),
     };

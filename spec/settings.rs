@@ -9,7 +9,7 @@ fn a_stage_brings_its_own_times() {
     let folder = folder();
     let own = [
         "--api-keys",
-        "da2-of-our-own",
+        "da2-of-our-own-school",
         "--secret-key",
         "0123456789abcdef0123",
     ];
@@ -43,7 +43,7 @@ fn a_stage_brings_its_own_times() {
 fn d1_production_does_not_start_without_a_key_and_a_secret_of_its_own() {
     let folder = folder();
     let (key, secret) = (
-        "--api-keys=da2-of-our-own",
+        "--api-keys=da2-of-our-own-school",
         "--secret-key=0123456789abcdef0123",
     );
     for (arguments, missing) in [

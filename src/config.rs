@@ -310,6 +310,12 @@ macro_rules! bounds {
         #[derive(Debug, Args)]
         #[command(next_help_heading = "Bounds")]
         pub struct BoundArgs {
+            /// Bytes of memory that the server means to use, such as 800M or 2G; new groups
+            /// are refused from 70 % of it on, new nodes from 80 %, new data from 90 %
+            /// [default: 60 % of the machine's memory or of its control group's limit]
+            #[arg(long, env = "MESH_MAX_MEMORY", value_name = "BYTES", value_parser = memory)]
+            pub max_memory: Option<usize>,
+
             $($(#[$doc])*
             #[arg(long, env = $env, default_value = $default, value_name = "N", hide_short_help = true,
                 value_parser = clap::value_parser!($type).range($range))]
@@ -323,6 +329,29 @@ macro_rules! bounds {
             }
         }
     };
+}
+
+/// The least memory that a server can work in.
+const LEAST_MEMORY: usize = 32 * 1024 * 1024;
+
+/// A number of bytes; K, M and G count 1,024 each.
+fn memory(text: &str) -> Result<usize, String> {
+    let upper = text.trim().to_ascii_uppercase();
+    let short = upper.strip_suffix("IB").or_else(|| upper.strip_suffix('B'));
+    let short = short.unwrap_or(&upper);
+    let (number, unit) = match short.char_indices().next_back() {
+        Some((at, 'K')) => (&short[..at], 1 << 10),
+        Some((at, 'M')) => (&short[..at], 1 << 20),
+        Some((at, 'G')) => (&short[..at], 1 << 30),
+        _ => (short, 1),
+    };
+    let bytes: Option<usize> = number.trim().parse().ok();
+    let bytes = bytes.and_then(|number| number.checked_mul(unit));
+    match bytes {
+        None => Err("it is a number of bytes, such as 838860800, 800M or 2G".into()),
+        Some(few) if few < LEAST_MEMORY => Err("the server needs at least 32M".into()),
+        Some(bytes) => Ok(bytes),
+    }
 }
 
 bounds! {
@@ -342,8 +371,12 @@ bounds! {
     request_patience: u32 = "10", "MESH_REQUEST_PATIENCE_SECONDS", 1..;
     /// Seconds between looks at a connection, which is closed when nothing was asked since
     idle: u32 = "75", "MESH_IDLE_SECONDS", 1..;
-    /// Seconds over which sockets are closed when the server stops
-    drain: u32 = "5", "MESH_DRAIN_SECONDS", 0..;
+    /// Seconds over which sockets are closed when the server stops; 0 where no other server
+    /// can take over, 5 suits several behind a balancer once they share a bus
+    drain: u32 = "0", "MESH_DRAIN_SECONDS", 0..;
+    /// Milliseconds after a start with living groups for which reports, events and dissolves
+    /// wait, so that clients are back to hear them
+    start_hold: u32 = "1000", "MESH_START_HOLD_MILLISECONDS", 0..=60_000;
     /// Levels of selection sets in a document
     max_depth: u32 = "16", "MESH_MAX_DEPTH", 1..;
     /// Fields in a document
@@ -439,6 +472,32 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+
+    #[test]
+    fn memory_is_bytes_or_a_number_with_a_unit() {
+        for (text, bytes) in [
+            ("33554432", 32 << 20),
+            ("800M", 800 << 20),
+            ("800 MiB", 800 << 20),
+            ("2g", 2 << 30),
+            ("65536kb", 64 << 20),
+        ] {
+            assert_eq!(memory(text), Ok(bytes), "{text}");
+        }
+        for text in [
+            "",
+            "M",
+            "1.5G",
+            "-1",
+            "all",
+            "9999999999999G",
+            "あ",
+            "31M",
+            "0",
+        ] {
+            assert!(memory(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn the_command_line_is_sound() {

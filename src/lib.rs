@@ -12,7 +12,7 @@
 //! - [`resolvers`]: the schema, one file per noun; documents compiled to selections
 //! - [`mesh`]: all that a resolver may reach for
 //! - [`memory`]: the bytes that the whole process may hold
-//! - [`heartbeat`]: who is alive: rules, clock, reaper
+//! - [`heartbeat`]: who is alive: rules, clock, reaper, the hold after a start
 //! - [`hub`]: who listens: each message rendered once per selection
 //! - [`store`]: what is remembered: the contract, and the stores that keep it
 //! - [`auth`] and [`domains`]: who calls, and where their classmates are

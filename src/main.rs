@@ -6,6 +6,11 @@ use clap::Parser as _;
 use mesh_v2::config::{self, Cli, Command};
 use mesh_v2::stage;
 
+/// The system's allocator keeps what a flood left; this one's threads give it back.
+#[cfg(all(feature = "jemalloc", target_os = "linux"))]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,8 @@
 //! is refused while there is still room to finish what was begun: first new groups, then
 //! new nodes, then new data and large answers.
 
+pub mod machine;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -21,6 +23,12 @@ pub enum Purpose {
     Queues,
     /// Answers that are being built or sent.
     Answers,
+    /// Requests' bodies that arrive or are worked on.
+    Requests,
+    /// Connections, each at a constant.
+    Connections,
+    /// Changes on their way to the disk, and the database's cache.
+    Disk,
 }
 
 /// New work, in the order in which it is refused as memory fills.
@@ -32,7 +40,13 @@ pub enum Work {
     Node,
     /// New variables or events, or a large answer.
     Data,
+    /// A few bytes more of a node that is known: lessons under way go on with these
+    /// until the budget is used up.
+    Little,
 }
+
+/// The most bytes that count as [`Work::Little`].
+const LITTLE: usize = 1024;
 
 impl Work {
     /// Percent of the budget from which on this work is refused.
@@ -41,11 +55,12 @@ impl Work {
             Self::Group => 70,
             Self::Node => 80,
             Self::Data => 90,
+            Self::Little => 100,
         }
     }
 }
 
-const PURPOSES: usize = 4;
+const PURPOSES: usize = 7;
 
 /// The process's memory budget. Clones share it.
 #[derive(Clone, Debug)]
@@ -90,7 +105,7 @@ impl Memory {
     /// Refuses new work (`LimitExceeded`) above its high-water mark; `bytes` is what the
     /// work would add.
     pub fn admit(&self, work: Work, bytes: usize) -> Result<(), Refusal> {
-        let mark = self.0.limit / 100 * work.high_water();
+        let mark = self.share(work.high_water());
         if self.total().saturating_add(bytes) > mark {
             return Err(Refusal::Full {
                 what: "the server's memory",
@@ -98,6 +113,21 @@ impl Memory {
             });
         }
         Ok(())
+    }
+
+    /// Refuses what a known node would add (`LimitExceeded`): much of it above the mark of
+    /// [`Work::Data`], little of it above that of [`Work::Little`], and nothing never.
+    pub fn admit_growth(&self, bytes: usize) -> Result<(), Refusal> {
+        match bytes {
+            0 => Ok(()),
+            1..=LITTLE => self.admit(Work::Little, bytes),
+            _ => self.admit(Work::Data, bytes),
+        }
+    }
+
+    /// This many percent of the budget.
+    pub fn share(&self, percent: usize) -> usize {
+        self.0.limit / 100 * percent
     }
 
     /// Counts bytes until the lease is dropped.
@@ -137,6 +167,16 @@ impl Lease {
     /// The budget it counts in.
     pub fn memory(&self) -> &Memory {
         &self.memory
+    }
+
+    /// Holds this many bytes more.
+    pub fn grow(&mut self, bytes: usize) {
+        self.resize(self.bytes.saturating_add(bytes));
+    }
+
+    /// Holds this many bytes less.
+    pub fn shrink(&mut self, bytes: usize) {
+        self.resize(self.bytes.saturating_sub(bytes));
     }
 
     /// Holds `bytes` from now on.
@@ -188,5 +228,18 @@ mod tests {
         let _lease = memory.lease(Purpose::Stored, 600);
         let refusal = memory.admit(Work::Group, 101).unwrap_err();
         assert_eq!(refusal.kind(), "LimitExceeded");
+    }
+
+    #[test]
+    fn a_known_node_goes_on_for_longer_the_less_it_adds() {
+        let memory = Memory::new(1_000_000);
+        let admitted = |held: usize| {
+            let _lease = memory.lease(Purpose::Stored, held);
+            [LITTLE + 1, LITTLE, 0].map(|bytes| memory.admit_growth(bytes).is_ok())
+        };
+        assert_eq!(admitted(890_000), [true, true, true]);
+        assert_eq!(admitted(900_000), [false, true, true]);
+        assert_eq!(admitted(999_999), [false, false, true]);
+        assert_eq!(admitted(2_000_000), [false, false, true]);
     }
 }

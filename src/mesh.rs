@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domains::DomainKey;
 use crate::heartbeat::clock::Clock;
+use crate::heartbeat::hold::StartHold;
 use crate::heartbeat::rules::Rules;
 use crate::hub::Hub;
 use crate::memory::Memory;
@@ -25,6 +26,8 @@ pub struct Mesh {
     pub limits: Limits,
     /// The bytes that the whole process may hold.
     pub memory: Memory,
+    /// Until when calls that publish wait after a start.
+    pub start_hold: StartHold,
     /// Which domain an address stands for.
     pub domains: DomainKey,
     /// What recordEventsByNode answers as `nextSince`.
@@ -60,6 +63,7 @@ impl Mesh {
             clock: Clock::system(),
             limits,
             memory: Memory::unlimited(),
+            start_hold: StartHold::NONE,
             domains: DomainKey::new(b"k"),
             next_since: NextSince::default(),
         })

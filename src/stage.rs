@@ -9,6 +9,7 @@ use std::io::IsTerminal as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -17,6 +18,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{ServeArgs, StageSettings, StoreKind};
 use crate::heartbeat::clock::Clock;
+use crate::heartbeat::hold::StartHold;
 use crate::hub::Hub;
 use crate::mesh::Mesh;
 use crate::server::{self, Listeners, tls};
@@ -62,25 +64,51 @@ pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
 )]
 async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh> {
     let (rules, limits) = (settings.rules, settings.limits);
+    let memory = settings.memory.clone();
     let store: Arc<dyn Store> = match args.store.store {
-        StoreKind::Memory => Arc::new(Embedded::in_memory(rules, limits)),
+        StoreKind::Memory => Arc::new(Embedded::in_memory_within(memory.clone(), rules, limits)),
         StoreKind::Embedded => {
             let durability = args.store.durability.into();
-            Arc::new(Embedded::open(&args.store.data, durability, rules, limits)?)
+            let (memory, data) = (memory.clone(), &args.store.data);
+            Arc::new(Embedded::open_within(
+                memory, data, durability, rules, limits,
+            )?)
         }
         #[cfg(feature = "dynamodb")]
         StoreKind::DynamoDb => Arc::new(dynamodb::store(args, settings).await?),
     };
+    let clock = Clock::system();
+    let start_hold = start_hold(store.as_ref(), &clock, settings.start_hold).await;
     Ok(Mesh {
         store,
         hub: Hub::counted(settings.memory.clone()),
         rules,
-        clock: Clock::system(),
+        clock,
         limits,
-        memory: settings.memory.clone(),
+        memory,
+        start_hold,
         domains: settings.domains.clone(),
         next_since: settings.next_since,
     })
+}
+
+/// Clients of groups that live already are on their way back; without such groups nobody
+/// has to wait (decision D32).
+async fn start_hold(store: &dyn Store, clock: &Clock, length: Duration) -> StartHold {
+    match store.any_group_lives(clock.now()).await {
+        Ok(false) => StartHold::NONE,
+        Ok(true) => {
+            tracing::info!(
+                milliseconds = length.as_millis(),
+                "groups live already: what is published waits for their members to be back"
+            );
+            StartHold::of(length)
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot tell whether groups live; calls do not wait for their members");
+            StartHold::NONE
+        }
+    }
 }
 
 async fn listeners(args: &ServeArgs) -> anyhow::Result<Listeners> {
@@ -153,12 +181,31 @@ fn introduce(
         "  new AWSAppSyncClient({{url: \"http://{plain}/graphql\", region: \"ap-northeast-1\", \
          auth: {{type: \"API_KEY\", apiKey: \"{shown}\"}}, disableOffline: true}})"
     );
-    if key.is_some() && !plain.ip().is_loopback() {
-        tracing::warn!(
-            "the development key opens this server to everybody who reaches it: set MESH_API_KEYS"
-        );
+    let tls = listeners.tls.as_ref();
+    let tls = tls.map(|(listener, _)| listener.local_addr()).transpose()?;
+    let addresses = [Some(plain), tls].into_iter().flatten();
+    if addresses
+        .into_iter()
+        .any(|address| !address.ip().is_loopback())
+        && let Some(warning) = known_to_everybody(settings)
+    {
+        tracing::warn!("{warning}");
     }
     Ok(())
+}
+
+/// What everybody knows who reaches the server, and can misuse.
+fn known_to_everybody(settings: &StageSettings) -> Option<&'static str> {
+    if settings.server.development_key.is_some() {
+        Some("the development key opens this server to everybody who reaches it: set MESH_API_KEYS")
+    } else if settings.development_secret {
+        Some(
+            "domains come from the development secret, which everybody knows, so that anybody can \
+             compute a school's: set MESH_SECRET_KEY",
+        )
+    } else {
+        None
+    }
 }
 
 /// Asks the system for as many open files as there may be connections.
@@ -202,7 +249,7 @@ fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the one task that outlives no stop: it brings it"
+    reason = "these tasks outlive no stop: one brings it, the other ends with the process"
 )]
 fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
@@ -211,6 +258,12 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
+    let mut hangup = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangup.recv().await.is_some() {
+            tracing::info!("SIGHUP changes nothing: settings are read at the start");
+        }
+    });
     let told = stop.clone();
     tokio::spawn(async move {
         tokio::select! {
@@ -228,4 +281,26 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
         std::process::exit(1);
     });
     Ok(stop)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::config::Cli;
+
+    #[test]
+    fn a_public_server_is_warned_of_what_everybody_knows() {
+        let warning = |flags: &[&str]| {
+            let cli = Cli::try_parse_from(std::iter::once(&"mesh-v2").chain(flags)).unwrap();
+            known_to_everybody(&StageSettings::new(&cli.serve).unwrap())
+        };
+        let (key, secret) = ("--api-keys=da2-of-our-own", "--secret-key=of-our-own");
+        assert!(warning(&[]).unwrap().contains("MESH_API_KEYS"));
+        assert!(warning(&[key]).unwrap().contains("MESH_SECRET_KEY"));
+        let known = "--secret-key=mesh-development-secret";
+        assert!(warning(&[key, known]).unwrap().contains("MESH_SECRET_KEY"));
+        assert_eq!(warning(&[key, secret]), None);
+    }
 }

@@ -22,7 +22,7 @@ pub struct LeftOut {
     pub why: &'static str,
 }
 
-pub const LEFT_OUT: [LeftOut; 12] = [
+pub const LEFT_OUT: [LeftOut; 13] = [
     LeftOut {
         module: "lambda::",
         why: "asks the function itself",
@@ -38,6 +38,10 @@ pub const LEFT_OUT: [LeftOut; 12] = [
     LeftOut {
         module: "memory::",
         why: "starts the program mesh-v2 and reads its memory",
+    },
+    LeftOut {
+        module: "restarts::",
+        why: "starts the program mesh-v2 and stops it",
     },
     LeftOut {
         module: "settings::",

@@ -121,9 +121,14 @@ impl Server {
 
     /// Sends SIGTERM to this process alone.
     pub fn is_asked_to_stop(&self) {
+        self.gets("-TERM");
+    }
+
+    /// Sends a signal to this process alone.
+    pub fn gets(&self, signal: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill")
-            .args(["-TERM", &id])
+            .args([signal, &id])
             .status()
             .expect("kill runs");
         assert!(sent.success());

@@ -7,6 +7,7 @@ use std::time::Duration;
 use mesh_v2::auth::ApiKeys;
 use mesh_v2::domains::DomainKey;
 use mesh_v2::heartbeat::clock::Clock;
+use mesh_v2::heartbeat::hold::StartHold;
 use mesh_v2::heartbeat::rules::{Rules, Timings};
 use mesh_v2::hub::Hub;
 use mesh_v2::memory::Memory;
@@ -105,6 +106,7 @@ fn mesh_over(store: Arc<dyn Store>, setup: &Setup, clock: Clock) -> Mesh {
         clock,
         limits: setup.limits,
         memory: Memory::unlimited(),
+        start_hold: StartHold::NONE,
         domains: DomainKey::new(SECRET),
         next_since: setup.next_since,
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::str::FromStr;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -9,7 +10,7 @@ use crate::auth::ApiKeys;
 use crate::config::{BoundArgs, DurabilityKind, ServeArgs, StoreKind};
 use crate::domains::DomainKey;
 use crate::heartbeat::rules::{BadTimings, Rules, Timings};
-use crate::memory::Memory;
+use crate::memory::{Memory, machine};
 use crate::mesh::NextSince;
 use crate::model::limits::Limits;
 use crate::model::message::MESSAGE_BYTES;
@@ -29,6 +30,13 @@ const WELL_KNOWN_SECRETS: [&str; 4] = [
 const DEVELOPMENT_SECRET: &str = "mesh-development-secret";
 /// The shortest secret that production takes, in bytes.
 const SECRET_BYTES: usize = 16;
+/// The shortest API key that production takes, in bytes.
+const KEY_BYTES: usize = 16;
+/// How much of the machine's memory the server means to use, in percent: what it counts
+/// comes to less than what the process holds (docs/performance.md), and the system needs some.
+const MEMORY_PERCENT: usize = 60;
+/// The budget where the system does not tell how much memory it has.
+const UNKNOWN_MEMORY: usize = 1024 * 1024 * 1024;
 
 /// One of the three deployments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,10 +92,16 @@ pub enum Unusable {
          (for example the output of: openssl rand -hex 24)"
     )]
     NoKeys,
+    /// Production with a key that is guessed soon.
+    #[error(
+        "stage prod takes API keys of at least {KEY_BYTES} characters that are not all the same: set MESH_API_KEYS \
+         to others (for example the output of: openssl rand -hex 24)"
+    )]
+    WeakKey,
     /// Production without a secret of its own.
     #[error(
         "stage prod needs a secret of its own for createDomain: set MESH_SECRET_KEY to at least {SECRET_BYTES} \
-         characters that nobody knows (for example the output of: openssl rand -hex 32)"
+         characters that nobody knows and that are not all the same (for example the output of: openssl rand -hex 32)"
     )]
     NoSecret,
     /// Answers that could not hold a group.
@@ -118,6 +132,10 @@ pub struct StageSettings {
     pub next_since: NextSince,
     /// How the server behaves.
     pub server: ServerSettings,
+    /// How long calls that publish wait after a start with living groups.
+    pub start_hold: Duration,
+    /// Whether domains come from the secret that everybody knows.
+    pub development_secret: bool,
 }
 
 impl StageSettings {
@@ -127,6 +145,11 @@ impl StageSettings {
         let own_keys = !keys.is_empty() && keys.check(Some(DEVELOPMENT_KEY)).is_err();
         if args.stage == Stage::Prod && !own_keys {
             return Err(Unusable::NoKeys);
+        }
+        let mut given = args.access.api_keys.iter().map(|key| key.trim());
+        let weak = |key: &str| !key.is_empty() && is_weak(key, KEY_BYTES);
+        if args.stage == Stage::Prod && given.any(weak) {
+            return Err(Unusable::WeakKey);
         }
         Self::with(args, Lives::on_a_server(args))
     }
@@ -139,7 +162,7 @@ impl StageSettings {
     fn with(args: &ServeArgs, lives: Lives) -> Result<Self, Unusable> {
         let keys = keys(args);
         let secret = args.access.secret_key.as_deref().unwrap_or_default();
-        let own_secret = secret.len() >= SECRET_BYTES && !WELL_KNOWN_SECRETS.contains(&secret);
+        let own_secret = !is_weak(secret, SECRET_BYTES) && !WELL_KNOWN_SECRETS.contains(&secret);
         if args.stage == Stage::Prod && !own_secret {
             return Err(Unusable::NoSecret);
         }
@@ -171,7 +194,9 @@ impl StageSettings {
             stage: args.stage,
             rules: Rules::new(timings(args, lives))?,
             limits: limits(&args.bounds),
-            memory: Memory::unlimited(),
+            memory: Memory::new(args.bounds.max_memory.unwrap_or_else(usual_memory)),
+            start_hold: Duration::from_millis(args.bounds.start_hold.into()),
+            development_secret: secret.is_empty() || secret == DEVELOPMENT_SECRET,
             domains: DomainKey::new(
                 if secret.is_empty() {
                     DEVELOPMENT_SECRET
@@ -252,6 +277,7 @@ impl StageSettings {
             NextSince::Cursor => "cursor",
         };
         let _ = writeln!(text, "MESH_NEXT_SINCE={next_since}");
+        let _ = writeln!(text, "MESH_MAX_MEMORY={}", self.memory.limit());
         for (name, value) in args.bounds.list() {
             let _ = writeln!(text, "{name}={value}");
         }
@@ -261,6 +287,18 @@ impl StageSettings {
 
 fn keys(args: &ServeArgs) -> ApiKeys {
     ApiKeys::new(args.access.api_keys.iter().map(String::as_str))
+}
+
+/// Whether a key or secret is short, or one letter again and again after the prefix that
+/// AppSync's keys have.
+fn is_weak(text: &str, least: usize) -> bool {
+    let mut letters = text.strip_prefix("da2-").unwrap_or(text).chars();
+    let first = letters.next();
+    text.len() < least || letters.all(|letter| Some(letter) == first)
+}
+
+fn usual_memory() -> usize {
+    machine::available().map_or(UNKNOWN_MEMORY, |bytes| bytes / 100 * MEMORY_PERCENT)
 }
 
 /// How long groups live, in seconds.
@@ -381,7 +419,7 @@ mod tests {
         StageSettings::new(&args(flags)).unwrap_err()
     }
 
-    const KEY: &str = "--api-keys=da2-of-our-own";
+    const KEY: &str = "--api-keys=da2-of-our-own-school";
     const SECRET: &str = "--secret-key=0123456789abcdef0123";
 
     #[test]
@@ -400,6 +438,38 @@ mod tests {
             assert_eq!(refused(&["--stage=prod", KEY, secret]), Unusable::NoSecret);
         }
         assert!(StageSettings::new(&args(&["--stage=prod", KEY, SECRET])).is_ok());
+    }
+
+    #[test]
+    fn production_takes_no_key_or_secret_that_is_guessed_soon() {
+        for keys in [
+            "--api-keys=da2-short",
+            "--api-keys=aaaaaaaaaaaaaaaaaaaaaaaa",
+            "--api-keys=da2-00000000000000000000",
+            "--api-keys=da2-of-our-own-school,short",
+        ] {
+            assert_eq!(refused(&["--stage=prod", SECRET, keys]), Unusable::WeakKey);
+            // For trying things out, any key will do.
+            assert!(StageSettings::new(&args(&["--stage=stg", keys])).is_ok());
+        }
+        let repeated = [
+            "--stage=prod",
+            KEY,
+            "--secret-key=0000000000000000000000000000",
+        ];
+        assert_eq!(refused(&repeated), Unusable::NoSecret);
+        assert_eq!(
+            StageSettings::behind_appsync(&args(&repeated)).unwrap_err(),
+            Unusable::NoSecret
+        );
+    }
+
+    #[test]
+    fn the_memory_budget_is_a_share_of_the_machine_unless_it_is_set() {
+        let limit = |flags: &[&str]| StageSettings::new(&args(flags)).unwrap().memory.limit();
+        assert_eq!(limit(&["--max-memory=64M"]), 64 << 20);
+        let machine = machine::available().unwrap_or(UNKNOWN_MEMORY);
+        assert_eq!(limit(&[]), machine / 100 * MEMORY_PERCENT);
     }
 
     #[test]
@@ -494,7 +564,7 @@ mod tests {
             "{text}"
         );
         assert!(
-            !text.contains("da2-of-our-own") && !text.contains("0123456789abcdef"),
+            !text.contains("of-our-own") && !text.contains("0123456789abcdef"),
             "{text}"
         );
     }

@@ -88,7 +88,8 @@ pub struct Size {
     pub keys: usize,
     /// Bytes of keys and values.
     pub bytes: usize,
-    rows: usize,
+    /// Distinct write times.
+    pub rows: usize,
     data_bytes: usize,
 }
 
@@ -239,7 +240,11 @@ fn take_out(data: &mut SharedData, written: &HashSet<&str>) -> usize {
         *data = SharedData::default();
     } else if gone > 0 {
         match Arc::get_mut(data) {
-            Some(own) => own.retain(|d| !goes(d)),
+            Some(own) => {
+                own.retain(|d| !goes(d));
+                // One that stays must not hold the room of a thousand that went.
+                own.shrink_to(own.len() * 2);
+            }
             None => *data = Arc::new(data.iter().filter(|d| !goes(d)).cloned().collect()),
         }
     }

@@ -220,6 +220,7 @@ impl EventArgs {
     /// Takes a call's events, then tells them to the group.
     pub async fn fire(self, mesh: &Mesh) -> Answer<FieldValue> {
         let call = self.call(mesh, Channel::Fired)?;
+        mesh.start_hold.over().await;
         let appended = mesh.store.append(call, mesh.clock.now()).await?;
         let repeated = appended.repeated;
         let message = Message::Events(appended.batch);
@@ -232,6 +233,7 @@ impl EventArgs {
     async fn record(self, mesh: &Mesh) -> Answer<RecordEventsPayload> {
         let call = self.call(mesh, Channel::Recorded)?;
         let (group, recorded_count) = (call.group.clone(), call.events.len());
+        mesh.start_hold.over().await;
         let Appended {
             batch,
             next_since,

@@ -182,6 +182,7 @@ async fn create(mesh: &Mesh, wish: Result<GroupWish, Refusal>) -> Answer<Group> 
 async fn dissolve(mesh: &Mesh, group_id: &str, domain: &str, host_id: &str) -> Answer<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
     let host = NodeId::parse("hostId", host_id)?;
+    mesh.start_hold.over().await;
     mesh.store.dissolve(&group, &host, mesh.clock.now()).await?;
     let message = Message::Dissolved(Dissolution::by_host(group));
     mesh.hub.publish(&message);

@@ -157,6 +157,7 @@ impl ReportArgs {
         });
         let data: Vec<_> = data.collect();
         published::check_report(&group, &node, &data)?;
+        mesh.start_hold.over().await;
         let status = mesh
             .store
             .report(&group, &node, data, mesh.clock.now())

@@ -1,7 +1,6 @@
 //! The routes, CORS, and AppSync's way of refusing a whole request (protocol section 2).
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
@@ -85,17 +84,11 @@ fn preflight(asked: &HeaderMap) -> Response {
     response
 }
 
-/// A UUID that counts on from a random one: asking the system for chance each time costs
-/// more than the rest of the answer's head.
+/// A random UUID, of the thread's own generator (`uuid`'s fast-rng): whoever compares two
+/// ids learns nothing of what else was asked between them.
 fn request_id() -> HeaderValue {
-    static FIRST: LazyLock<u128> = LazyLock::new(|| uuid::Uuid::new_v4().as_u128());
-    static COUNT: AtomicU64 = AtomicU64::new(0);
-    let number = FIRST.wrapping_add(COUNT.fetch_add(1, Ordering::Relaxed).into());
     let mut text = uuid::Uuid::encode_buffer();
-    let text = uuid::Builder::from_random_bytes(number.to_be_bytes())
-        .into_uuid()
-        .hyphenated()
-        .encode_lower(&mut text);
+    let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
     HeaderValue::from_str(text).unwrap_or(ANY)
 }
 
@@ -165,6 +158,12 @@ impl Refused {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         kind: "MalformedHttpRequestException",
         message: "The request's body is too large.",
+    };
+    /// There is no memory for the body now (decision D26).
+    pub const FULL: Self = Self {
+        status: StatusCode::OK,
+        kind: "LimitExceeded",
+        message: "The server's memory is full. Please try again.",
     };
     /// Several operations and no name.
     pub const NO_OPERATION_NAME: Self = Self::bad("Missing operation name.");

@@ -16,7 +16,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
 
-use crate::memory::Memory;
+use crate::memory::{Lease, Memory, Purpose};
+use crate::server::footprint::{HTTP_BYTES, SOCKET_BYTES, TLS_BYTES};
 use crate::server::{Doors, Listeners, http};
 
 /// How long to wait after the system refused a connection, such as for want of file handles.
@@ -38,6 +39,7 @@ pub struct Connection {
     /// Answers that the peer has not read, up to what one connection may leave.
     pub unread: Memory,
     _place: OwnedSemaphorePermit,
+    _held: Lease,
 }
 
 /// Accepts until the server stops.
@@ -59,6 +61,8 @@ async fn accept(
     listener: &TcpListener,
     tls: Option<TlsAcceptor>,
 ) {
+    let memory = &doors.runner.mesh().memory;
+    let bytes = SOCKET_BYTES + tls.as_ref().map_or(0, |_| TLS_BYTES);
     loop {
         let (stream, peer, place) = tokio::select! {
             () = doors.stop.cancelled() => return,
@@ -70,6 +74,7 @@ async fn accept(
             peer,
             unread: Memory::new(doors.settings.http.unread_bytes),
             _place: place,
+            _held: memory.lease(Purpose::Connections, bytes),
         };
         let tls = tls.clone();
         doors.tasks.spawn(async move {
@@ -136,6 +141,9 @@ where
 {
     let connection = Arc::new(connection);
     let doors = Arc::clone(&connection.doors);
+    // Until the connection ends or becomes a WebSocket.
+    let memory = &doors.runner.mesh().memory;
+    let _held = memory.lease(Purpose::Connections, HTTP_BYTES);
     let asked = Arc::new(Asked::default());
     let told = Arc::clone(&asked);
     let service = service_fn(move |request| {

@@ -2,6 +2,7 @@
 //! GraphiQL page, TLS, and an orderly stop.
 
 mod body;
+mod footprint;
 mod health;
 mod http;
 mod listen;
@@ -64,7 +65,7 @@ pub struct HttpLimits {
     /// look, it is closed, and dropped when that takes longer than `patience`. Longer than
     /// clients pause between two calls: a connection closed under a call is an error.
     pub idle: Duration,
-    /// Over how long sockets are told goodbye when the server stops.
+    /// Over how long sockets are closed when the server stops.
     pub drain: Duration,
 }
 
@@ -78,10 +79,14 @@ impl Default for HttpLimits {
             unread_bytes: 8 * 1024 * 1024,
             patience: Duration::from_secs(10),
             idle: Duration::from_secs(75),
-            drain: Duration::from_secs(5),
+            drain: Duration::ZERO,
         }
     }
 }
+
+/// How long calls that were begun may take to be answered when the server stops, and
+/// peers to take note of their sockets' close.
+const LAST_CALLS: Duration = Duration::from_secs(1);
 
 /// What every door of one server shares.
 struct Doors {
@@ -115,7 +120,10 @@ pub async fn run(
     let speaking = CancellationToken::new();
     let _silence_last = speaking.clone().drop_guard();
     mesh.hub.speak(&TaskTracker::new(), &speaking);
-    let places = Places::new(settings.http.connections);
+    let places = {
+        let memory = &runner.mesh().memory;
+        Places::new(footprint::connections(settings.http.connections, memory))
+    };
     let doors = Arc::new(Doors {
         runner,
         settings,
@@ -126,13 +134,21 @@ pub async fn run(
     let drain = doors.settings.http.drain;
     let reaping = {
         let stop = stop.clone();
-        async move { reaper::run(mesh.store.as_ref(), &mesh.hub, &mesh.clock, stop).await }
+        async move {
+            // Those who shall learn of an end may still be on their way back.
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = mesh.start_hold.over() => {}
+            }
+            reaper::run(mesh.store.as_ref(), &mesh.hub, &mesh.clock, stop).await;
+        }
     };
     tasks.spawn(reaping);
     listen::accept_all(doors, listeners).await;
     tasks.close();
-    // Goodbyes are spread over the drain; a little more, and whoever is left is dropped.
-    if tokio::time::timeout(drain + Duration::from_secs(6), tasks.wait())
+    // Sockets are closed over the drain; a little more, and whoever is left is dropped. With
+    // no drain nobody takes over, and each moment of waiting is one of refused calls (D32).
+    if tokio::time::timeout(drain + LAST_CALLS, tasks.wait())
         .await
         .is_err()
     {

@@ -10,13 +10,13 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::auth::Caller;
 use crate::domains::caller_address;
-use crate::memory::Purpose;
+use crate::memory::{Lease, Purpose, Work};
 use crate::model::refusal::Refusal;
 use crate::realtime::credentials::API_KEY;
 use crate::resolvers::answer;
@@ -28,6 +28,9 @@ use crate::server::body::AnswerBody;
 use crate::server::http::{Refused, answer as respond};
 use crate::server::listen::Connection;
 
+/// A body of up to this many bytes that has come with its head is not counted.
+const SMALL_BODY: usize = 4096;
+
 /// POST /graphql.
 pub async fn post(connection: &Connection, request: Request<Incoming>) -> Response {
     let (head, body) = request.into_parts();
@@ -35,7 +38,7 @@ pub async fn post(connection: &Connection, request: Request<Incoming>) -> Respon
     let answered = async {
         doors.settings.keys.check(key_in(&head.headers))?;
         check_content_type(&head.headers)?;
-        let body = read(doors, body).await?;
+        let (body, _held) = read(doors, body).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(Refused::EMPTY);
         }
@@ -109,18 +112,40 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
     }
 }
 
-async fn read(doors: &Doors, body: Incoming) -> Result<Bytes, Refused> {
+/// Reads a body. One that is large or does not come with its head is counted until it was
+/// answered. A small one is never refused: it may be a heartbeat.
+async fn read(doors: &Doors, body: Incoming) -> Result<(Bytes, Option<Lease>), Refused> {
     let limits = doors.settings.http;
+    let expected = body.size_hint().upper().and_then(|n| n.try_into().ok());
+    let expected = limits.body_bytes.min(expected.unwrap_or(usize::MAX));
+    let count = || {
+        let memory = &doors.runner.mesh().memory;
+        // Once as it came, and once as values.
+        let bytes = expected * 2;
+        if expected > SMALL_BODY {
+            memory.admit(Work::Data, bytes).map_err(|_| Refused::FULL)?;
+        }
+        Ok::<_, Refused>(memory.lease(Purpose::Requests, bytes))
+    };
+    let mut held = None;
+    if expected > SMALL_BODY {
+        held = Some(count()?);
+    }
     let mut reading = pin!(Limited::new(body, limits.body_bytes).collect());
     // Nearly every body has come with its head: those need no timer.
     let read = match futures_util::poll!(&mut reading) {
         Poll::Ready(read) => read,
-        Poll::Pending => tokio::time::timeout(limits.patience, reading)
-            .await
-            .map_err(|_| Refused::TOO_LATE)?,
+        Poll::Pending => {
+            if held.is_none() {
+                held = Some(count()?);
+            }
+            tokio::time::timeout(limits.patience, reading)
+                .await
+                .map_err(|_| Refused::TOO_LATE)?
+        }
     };
     match read {
-        Ok(body) => Ok(body.to_bytes()),
+        Ok(body) => Ok((body.to_bytes(), held)),
         Err(error) if error.is::<LengthLimitError>() => Err(Refused::TOO_LARGE),
         Err(_) => Err(Refused::UNREADABLE),
     }

@@ -6,6 +6,7 @@ use clap::Parser as _;
 
 use crate::config::{Cli, StageSettings};
 use crate::heartbeat::clock::Clock;
+use crate::heartbeat::hold::StartHold;
 use crate::hub::Hub;
 use crate::lambda::Door;
 use crate::mesh::Mesh;
@@ -31,6 +32,7 @@ pub async fn door() -> anyhow::Result<Door> {
         clock: Clock::system(),
         limits,
         memory: settings.memory,
+        start_hold: StartHold::NONE,
         domains: settings.domains,
         next_since: settings.next_since,
     }))

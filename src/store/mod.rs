@@ -194,6 +194,9 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Answer<Vec<Event>>;
 
+    /// Whether any group lives, whose members may want to hear of each other.
+    async fn any_group_lives(&self, now: Timestamp) -> Answer<bool>;
+
     /// Forgets what has expired and answers which groups ended, each once (decision D7).
     async fn reap(&self, now: Timestamp) -> Answer<Vec<Ended>>;
 

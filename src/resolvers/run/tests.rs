@@ -59,6 +59,10 @@ impl Store for Probe {
         status
     }
 
+    async fn any_group_lives(&self, now: Timestamp) -> Answer<bool> {
+        self.inner.any_group_lives(now).await
+    }
+
     async fn host_group(&self, wish: GroupWish, now: Timestamp) -> Answer<Hosted> {
         self.inner.host_group(wish, now).await
     }

@@ -159,6 +159,23 @@ impl DynamoDb {
         }
     }
 
+    /// See [`Store::any_group_lives`](crate::store::Store::any_group_lives). A watch that is
+    /// overdue by less than a group lives without its host may be of a living one.
+    pub(super) async fn any_watched(&self, now: Timestamp) -> Result<bool, Setback> {
+        let earliest = now.seconds() - i64::from(self.rules.timings().host_ttl);
+        let watches = Search {
+            keys: "#pk = :watches AND #sk >= :earliest",
+            values: vec![
+                (":watches", text(WATCHES)),
+                (":earliest", text(keys::watch_time(earliest))),
+            ],
+            page: Some(1),
+            ..Search::default()
+        };
+        let (found, _) = self.table.page("look for groups", &watches, None).await?;
+        Ok(!found.is_empty())
+    }
+
     /// See [`Store::reap`](crate::store::Store::reap). Looks only at what is due; what
     /// has expired inside living groups is the table's to tidy.
     pub(super) async fn reap_due(&self, now: Timestamp) -> Answer<Vec<Ended>> {

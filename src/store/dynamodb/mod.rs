@@ -292,6 +292,10 @@ impl Store for DynamoDb {
         self.poll(group, since, max_bytes, now).await
     }
 
+    async fn any_group_lives(&self, now: Timestamp) -> Answer<bool> {
+        Ok(self.any_watched(now).await?)
+    }
+
     async fn reap(&self, now: Timestamp) -> Answer<Vec<Ended>> {
         self.reap_due(now).await
     }

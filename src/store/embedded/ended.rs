@@ -2,19 +2,32 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::memory::{Lease, Memory, Purpose};
 use crate::model::group::{GroupKey, Tombstone};
 use crate::model::time::Timestamp;
+use crate::store::embedded::footprint;
 use crate::store::embedded::records::Changes;
 
 /// The tombstones: those that fall due first are forgotten first, also when there are too
 /// many.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct EndedGroups {
     tombstones: HashMap<GroupKey, Tombstone>,
     due: BTreeSet<(Timestamp, GroupKey)>,
+    /// What they take in memory.
+    held: Lease,
 }
 
 impl EndedGroups {
+    /// None yet.
+    pub fn new(memory: &Memory) -> Self {
+        Self {
+            tombstones: HashMap::new(),
+            due: BTreeSet::new(),
+            held: memory.lease(Purpose::Stored, 0),
+        }
+    }
+
     /// What is remembered of the group.
     pub fn get(&self, group: &GroupKey) -> Option<&Tombstone> {
         self.tombstones.get(group)
@@ -37,6 +50,7 @@ impl EndedGroups {
 
     /// Puts back a persisted one.
     pub fn restore(&mut self, group: GroupKey, tombstone: Tombstone) {
+        self.held.grow(footprint::ended(&group));
         self.due.insert((tombstone.until, group.clone()));
         self.tombstones.insert(group, tombstone);
     }
@@ -52,11 +66,13 @@ impl EndedGroups {
     pub fn clear(&mut self) {
         self.tombstones.clear();
         self.due.clear();
+        self.held.resize(0);
     }
 
     fn forget_first(&mut self, changes: &mut Changes) {
         if let Some((_, group)) = self.due.pop_first() {
             self.tombstones.remove(&group);
+            self.held.shrink(footprint::ended(&group));
             changes.not_ended(&group);
         }
     }

@@ -10,6 +10,7 @@ use redb::{
     Database, DatabaseError, ReadableDatabase, ReadableTable as _, StorageError, TableDefinition,
 };
 
+use crate::memory::{Lease, Memory, Purpose};
 use crate::store::embedded::journal::{Durability, Journal, new_round};
 use crate::store::embedded::records::{self, Change, Record, Table};
 
@@ -17,10 +18,15 @@ use crate::store::embedded::records::{self, Change, Record, Table};
 const DATABASE: &str = "mesh.redb";
 /// The journal in the data folder.
 const JOURNAL: &str = "mesh.journal";
-/// The database's page cache; the working set is in memory anyway.
+/// The database's page cache; the working set is in memory anyway. A small budget's is
+/// smaller.
 const CACHE_BYTES: usize = 16 * 1024 * 1024;
-/// Bytes in the journal that the database takes over.
-const TAKEN_OVER_BYTES: u64 = 4 * 1024 * 1024;
+/// The most of the memory budget that the page cache may have, in percent.
+const CACHE_PERCENT: usize = 5;
+/// Bytes in the journal that the database takes over; fewer with a small budget.
+const TAKEN_OVER_BYTES: usize = 4 * 1024 * 1024;
+/// The most of the memory budget that one such round may have, in percent.
+const TAKEN_OVER_PERCENT: usize = 3;
 
 type Rows = TableDefinition<'static, &'static str, &'static [u8]>;
 
@@ -48,13 +54,20 @@ pub struct Files {
     journal: Journal,
     /// What the journal holds and the database does not.
     pending: Rowset,
+    /// What that takes in memory, and the database's cache.
+    held: Lease,
 }
 
 impl Files {
     /// Opens the files or makes them, and reads all that they hold.
-    pub fn open(folder: &Path, durability: Durability) -> anyhow::Result<(Self, Vec<Record>)> {
+    pub fn open(
+        folder: &Path,
+        durability: Durability,
+        memory: &Memory,
+    ) -> anyhow::Result<(Self, Vec<Record>)> {
         let file = folder.join(DATABASE);
-        let database = open(&file)?;
+        let held = memory.lease(Purpose::Disk, always(memory));
+        let database = open(&file, memory)?;
         let round = round(&database).with_context(|| format!("cannot read {}", file.display()))?;
         let file = folder.join(JOURNAL);
         let opened = Journal::open(&file, durability, round);
@@ -66,6 +79,7 @@ impl Files {
             database,
             journal,
             pending: by_key(changes).collect(),
+            held,
         };
         let taken_up = files.take_over().map_err(anyhow::Error::from);
         let records = taken_up.and_then(|()| records(&files.database));
@@ -76,13 +90,14 @@ impl Files {
     /// Writes a batch of changes: when it returns, they are durable.
     pub fn write(&mut self, changes: Vec<Change>) -> io::Result<()> {
         self.journal.write(&changes)?;
+        self.held.grow(changes.iter().map(Change::bytes).sum());
         self.pending.extend(by_key(changes));
         Ok(())
     }
 
     /// Has the database take over what is in the journal, when it is much.
     pub fn take_over_if_due(&mut self) -> Result<(), redb::Error> {
-        if self.journal.len() < TAKEN_OVER_BYTES {
+        if self.journal.len() < taken_over(self.held.memory()) as u64 {
             return Ok(());
         }
         self.take_over()
@@ -93,6 +108,7 @@ impl Files {
         let next = new_round();
         commit(&self.database, &self.pending, next)?;
         self.pending.clear();
+        self.held.resize(always(self.held.memory()));
         self.journal.begin(next);
         Ok(())
     }
@@ -103,8 +119,23 @@ impl Files {
     }
 }
 
-fn open(file: &Path) -> anyhow::Result<Database> {
-    let opened = Database::builder().set_cache_size(CACHE_BYTES).create(file);
+fn cache(memory: &Memory) -> usize {
+    CACHE_BYTES.min(memory.share(CACHE_PERCENT))
+}
+
+fn taken_over(memory: &Memory) -> usize {
+    TAKEN_OVER_BYTES.min(memory.share(TAKEN_OVER_PERCENT))
+}
+
+/// What the files take in memory at all times: the cache, and the pages that a round
+/// writes anew.
+fn always(memory: &Memory) -> usize {
+    cache(memory) + 2 * taken_over(memory)
+}
+
+fn open(file: &Path, memory: &Memory) -> anyhow::Result<Database> {
+    let mut builder = Database::builder();
+    let opened = builder.set_cache_size(cache(memory)).create(file);
     opened.map_err(|error| {
         let held = matches!(error, DatabaseError::DatabaseAlreadyOpen);
         let damaged = matches!(error, DatabaseError::Storage(StorageError::Corrupted(_)));
@@ -196,7 +227,8 @@ mod tests {
     }
 
     fn open_again(folder: &Path) -> Files {
-        let database = open(&folder.join(DATABASE)).unwrap();
+        let memory = Memory::unlimited();
+        let database = open(&folder.join(DATABASE), &memory).unwrap();
         let round = round(&database).unwrap();
         let journal = Journal::open(&folder.join(JOURNAL), Durability::Process, round);
         let (journal, changes) = journal.unwrap();
@@ -205,6 +237,7 @@ mod tests {
             database,
             journal,
             pending: by_key(changes).collect(),
+            held: memory.lease(Purpose::Disk, 0),
         };
         files.take_over().unwrap();
         files

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::heartbeat::rules::Rules;
+use crate::memory::{Lease, Memory, Purpose};
 use crate::model::event::{Cursor, Event, EventCall, EventInput, Fingerprint, Since, Stamp};
 use crate::model::group::{Group, GroupKey};
 use crate::model::ids::NodeId;
@@ -13,6 +14,7 @@ use crate::model::refusal::Refusal;
 use crate::model::rendered;
 use crate::model::time::Timestamp;
 use crate::store::EVENTS_PER_READ;
+use crate::store::embedded::footprint;
 use crate::store::embedded::records::Changes;
 use crate::store::embedded::room::{Act, Taken};
 
@@ -100,15 +102,28 @@ impl LoggedCall {
 }
 
 /// The calls within the event TTL, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Log {
     calls: VecDeque<Arc<LoggedCall>>,
     taken: HashMap<Fingerprint, Stamp>,
     last: Option<Stamp>,
     bytes: usize,
+    /// What the calls take in memory.
+    held: Lease,
 }
 
 impl Log {
+    /// A log that nothing stands in.
+    pub fn new(memory: &Memory) -> Self {
+        Self {
+            calls: VecDeque::new(),
+            taken: HashMap::new(),
+            last: None,
+            bytes: 0,
+            held: memory.lease(Purpose::Stored, 0),
+        }
+    }
+
     /// Takes a call, or answers a repeated one as before.
     pub fn append(
         &mut self,
@@ -159,8 +174,12 @@ impl Log {
             bytes,
         };
         let last = logged.last();
+        let stays = keep || fingerprint.is_some();
+        if stays {
+            act.memory.admit_growth(footprint::call(&logged))?;
+        }
         self.last = Some(stamp);
-        if keep || fingerprint.is_some() {
+        if stays {
             act.changes.call(&call.group, &logged);
             self.push(logged);
         }
@@ -207,11 +226,14 @@ impl Log {
             .pop_front_if(|call| !act.rules.event_alive(call.stamp.at, act.now))
         {
             self.bytes -= call.bytes;
+            self.held.shrink(footprint::call(&call));
             if let Some(fingerprint) = call.fingerprint {
                 self.taken.remove(&fingerprint);
             }
             act.changes.no_call(group, call.stamp);
         }
+        footprint::give_back(&mut self.taken);
+        self.calls.shrink_to(self.calls.len() * 8);
     }
 
     /// Tells that no call of this group is to be remembered.
@@ -229,6 +251,7 @@ impl Log {
 
     fn push(&mut self, call: LoggedCall) {
         self.bytes += call.bytes;
+        self.held.grow(footprint::call(&call));
         if let Some(fingerprint) = call.fingerprint {
             self.taken.insert(fingerprint, call.stamp);
         }

@@ -7,6 +7,7 @@
 
 mod ended;
 mod files;
+mod footprint;
 mod journal;
 mod log;
 mod records;
@@ -22,6 +23,7 @@ use async_trait::async_trait;
 
 pub use self::journal::Durability;
 use crate::heartbeat::rules::Rules;
+use crate::memory::Memory;
 use crate::model::event::{Event, EventCall, Since};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
@@ -44,15 +46,22 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// A stage that is forgotten when the process ends.
+    /// A stage that is forgotten when the process ends, without a budget.
     pub fn in_memory(rules: Rules, limits: Limits) -> Self {
+        Self::in_memory_within(Memory::unlimited(), rules, limits)
+    }
+
+    /// The same, which counts in `memory` what it holds.
+    pub fn in_memory_within(memory: Memory, rules: Rules, limits: Limits) -> Self {
+        let state = State::new(rules, limits, memory, Changes::ignored());
         Self {
-            state: Arc::new(Mutex::new(State::new(rules, limits, Changes::ignored()))),
+            state: Arc::new(Mutex::new(state)),
             writer: None,
         }
     }
 
-    /// A stage that lives in the folder `data`, which is made if it is missing.
+    /// A stage that lives in the folder `data`, which is made if it is missing, without a
+    /// budget.
     ///
     /// # Errors
     /// When the folder cannot be used, another process holds it, or a record in it
@@ -63,8 +72,24 @@ impl Embedded {
         rules: Rules,
         limits: Limits,
     ) -> anyhow::Result<Self> {
-        let state = Arc::new(Mutex::new(State::new(rules, limits, Changes::collected())));
-        let writer = Some(Writer::open(data, durability, &state)?);
+        Self::open_within(Memory::unlimited(), data, durability, rules, limits)
+    }
+
+    /// The same, which counts in `memory` what it holds. What is in the folder is taken
+    /// up even when the budget has no room for it: it was promised.
+    ///
+    /// # Errors
+    /// As [`Embedded::open`].
+    pub fn open_within(
+        memory: Memory,
+        data: &Path,
+        durability: Durability,
+        rules: Rules,
+        limits: Limits,
+    ) -> anyhow::Result<Self> {
+        let state = State::new(rules, limits, memory.clone(), Changes::collected());
+        let state = Arc::new(Mutex::new(state));
+        let writer = Some(Writer::open(data, durability, &state, memory)?);
         Ok(Self { state, writer })
     }
 
@@ -180,6 +205,10 @@ impl Store for Embedded {
     ) -> Answer<Vec<Event>> {
         let found = self.read(|state| state.events_since(group, since, now));
         Ok(found.told(max_bytes))
+    }
+
+    async fn any_group_lives(&self, now: Timestamp) -> Answer<bool> {
+        Ok(self.read(|state| state.any_group_lives(now)))
     }
 
     async fn reap(&self, now: Timestamp) -> Answer<Vec<Ended>> {

@@ -33,6 +33,14 @@ pub struct Change {
     pub value: Option<Vec<u8>>,
 }
 
+impl Change {
+    /// What it takes in memory, about: its texts, itself and its place in a map.
+    pub fn bytes(&self) -> usize {
+        const AROUND: usize = 160;
+        AROUND + self.key.len() + self.value.as_ref().map_or(0, Vec::len)
+    }
+}
+
 /// A record read back.
 #[derive(Debug)]
 pub enum Record {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::heartbeat::rules::Rules;
+use crate::memory::{Lease, Memory, Work};
 use crate::model::event::{Channel, Cursor, Since, Stamp};
 use crate::model::group::{Delivery, Group, GroupKey, Member};
 use crate::model::ids::NodeId;
@@ -13,6 +14,7 @@ use crate::model::refusal::Refusal;
 use crate::model::rendered;
 use crate::model::status::Readings;
 use crate::model::time::Timestamp;
+use crate::store::embedded::footprint;
 use crate::store::embedded::log::{Found, Log, NewCall};
 use crate::store::embedded::records::Changes;
 
@@ -55,6 +57,8 @@ pub struct Act<'a> {
     pub rules: &'a Rules,
     /// The stage's bounds.
     pub limits: &'a Limits,
+    /// The process's budget, which refuses what would grow beyond it (decision D26).
+    pub memory: &'a Memory,
     /// The moment of the call.
     pub now: Timestamp,
     /// Where changes are told.
@@ -78,16 +82,19 @@ pub struct Room {
     pub(super) newest_report: Timestamp,
     /// Bytes that all variables take in an answer, those of nodes past their time included.
     pub(super) status_bytes: usize,
+    /// What the group and its nodes take in memory; the log counts its own.
+    pub(super) held: Lease,
 }
 
 impl Room {
     /// A group with nobody in it.
-    pub fn new(group: Group) -> Self {
+    pub fn new(group: Group, memory: &Memory) -> Self {
         let newest_report = group.created_at;
         Self {
+            held: footprint::held_for(&group, memory),
             group,
             nodes: BTreeMap::new(),
-            log: Log::default(),
+            log: Log::new(memory),
             polled_at: None,
             newest_report,
             status_bytes: 0,
@@ -102,7 +109,7 @@ impl Room {
         act: &mut Act<'_>,
     ) -> Result<(), Refusal> {
         let group = self.group.key.clone();
-        let record = self.seat(node, act)?;
+        let record = self.seat(node, 0, act)?;
         record.membership = Some(Membership {
             joined_at: act.now,
             use_websocket,
@@ -113,14 +120,20 @@ impl Room {
     }
 
     /// The node's record, made if the group has room for it. A full group first forgets a
-    /// node past its time.
+    /// node past its time. A new node brings `bytes` with it.
     pub(super) fn seat(
         &mut self,
         node: &NodeId,
+        bytes: usize,
         act: &mut Act<'_>,
     ) -> Result<&mut NodeRecord, Refusal> {
         let limit = act.limits.nodes_per_group;
-        if !self.nodes.contains_key(node) && self.nodes.len() >= limit {
+        let new = !self.nodes.contains_key(node);
+        if new {
+            act.memory
+                .admit(Work::Node, footprint::node(node) + bytes)?;
+        }
+        if new && self.nodes.len() >= limit {
             let dead = self
                 .nodes
                 .iter()
@@ -137,6 +150,9 @@ impl Room {
                 act.by_node.remove(&oldest);
             }
         }
+        if new {
+            self.held.grow(footprint::node(node));
+        }
         let fresh = || NodeRecord {
             membership: None,
             alive_until: act.now,
@@ -152,6 +168,8 @@ impl Room {
         self.status_bytes += record
             .readings
             .rendered(rendered::row(&self.group.key, &node));
+        let readings = footprint::readings(record.readings.size());
+        self.held.grow(footprint::node(&node) + readings);
         self.nodes.insert(node, record);
     }
 
@@ -183,6 +201,8 @@ impl Room {
         if let Some(record) = self.nodes.remove(node) {
             let row = rendered::row(&self.group.key, node);
             self.status_bytes -= record.readings.rendered(row);
+            let readings = footprint::readings(record.readings.size());
+            self.held.shrink(footprint::node(node) + readings);
             changes.no_node(&self.group.key, node);
         }
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 
 use crate::heartbeat::rules::Rules;
+use crate::memory::{Memory, Work};
 use crate::model::event::Since;
 use crate::model::group::{End, Group, GroupKey, Member};
 use crate::model::ids::{Domain, GroupId, GroupName, NodeId};
@@ -13,6 +14,7 @@ use crate::model::refusal::Refusal;
 use crate::model::status::{NodeStatus, SharedData};
 use crate::model::time::Timestamp;
 use crate::store::embedded::ended::EndedGroups;
+use crate::store::embedded::footprint;
 use crate::store::embedded::log::{Found, NewCall};
 use crate::store::embedded::records::{Change, Changes};
 use crate::store::embedded::room::{Act, Room, Taken};
@@ -25,6 +27,7 @@ macro_rules! act {
         Act {
             rules: &$state.rules,
             limits: &$state.limits,
+            memory: &$state.memory,
             now: $now,
             changes: &mut $state.changes,
             by_node: &mut $state.by_node,
@@ -41,6 +44,7 @@ mod restore;
 pub struct State {
     rules: Rules,
     limits: Limits,
+    memory: Memory,
     rooms: HashMap<GroupKey, Room>,
     by_host: HashMap<(NodeId, Domain), GroupId>,
     by_domain: BTreeMap<Domain, BTreeSet<GroupId>>,
@@ -52,17 +56,18 @@ pub struct State {
 }
 
 impl State {
-    /// An empty stage that tells its changes to `changes`.
-    pub fn new(rules: Rules, limits: Limits, changes: Changes) -> Self {
+    /// An empty stage that tells its changes to `changes` and counts in `memory`.
+    pub fn new(rules: Rules, limits: Limits, memory: Memory, changes: Changes) -> Self {
         Self {
             rules,
             limits,
+            ended: EndedGroups::new(&memory),
+            memory,
             rooms: HashMap::new(),
             by_host: HashMap::new(),
             by_domain: BTreeMap::new(),
             by_name: BTreeMap::new(),
             by_node: HashMap::new(),
-            ended: EndedGroups::default(),
             changes,
         }
     }
@@ -125,6 +130,7 @@ impl State {
             heartbeat_at: now,
             delivery: wish.delivery,
         };
+        self.memory.admit(Work::Group, footprint::group(&group))?;
         self.changes.group(&group);
         self.insert(group.clone());
         Ok(Hosted {
@@ -176,7 +182,8 @@ impl State {
         let room = admitted(&mut self.rooms, &self.ended, &self.rules, group, now)?;
         room.join(node, use_websocket, &mut act!(self, now))?;
         let joined = room.group.clone();
-        let former = self.by_node.insert(node.clone(), group.clone());
+        // The group's own key, for that of the call would be one more copy of its texts.
+        let former = self.by_node.insert(node.clone(), joined.key.clone());
         if let Some(former) = former.filter(|former| former != group)
             && let Some(room) = self.rooms.get_mut(&former)
         {
@@ -305,6 +312,12 @@ impl State {
         }
     }
 
+    /// See [`Store::any_group_lives`](crate::store::Store::any_group_lives).
+    pub fn any_group_lives(&self, now: Timestamp) -> bool {
+        let mut groups = self.rooms.values().map(|room| &room.group);
+        groups.any(|group| self.rules.admit(group, now).is_ok())
+    }
+
     fn living(&self, group: &GroupKey, now: Timestamp) -> Option<&Room> {
         self.rooms
             .get(group)
@@ -323,7 +336,7 @@ impl State {
             .entry(group.name.clone())
             .or_default()
             .insert(key.clone());
-        self.rooms.insert(key, Room::new(group));
+        self.rooms.insert(key, Room::new(group, &self.memory));
     }
 
     fn remove(&mut self, key: &GroupKey) {
@@ -352,6 +365,9 @@ impl State {
                 self.by_node.remove(node);
             }
         }
+        footprint::give_back(&mut self.rooms);
+        footprint::give_back(&mut self.by_host);
+        footprint::give_back(&mut self.by_node);
     }
 }
 

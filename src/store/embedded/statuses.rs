@@ -11,6 +11,7 @@ use crate::model::refusal::Refusal;
 use crate::model::rendered;
 use crate::model::status::{self, Layer, NodeStatus, Readings, SensorData, SharedData, Size};
 use crate::model::time::Timestamp;
+use crate::store::embedded::footprint;
 use crate::store::embedded::room::{Act, Room};
 
 /// A member's variables as they stand, to be put together after the lock.
@@ -50,14 +51,22 @@ impl Room {
         let readings = known.unwrap_or(&nothing);
         let row = rendered::row(&self.group.key, node);
         let before = readings.rendered(row);
-        let after = size_within(readings, data, timestamp, act.limits)?.rendered(row);
+        let size = size_within(readings, data, timestamp, act.limits)?;
+        let after = size.rendered(row);
+        let held = footprint::readings(readings.size());
+        let will_hold = footprint::readings(size);
+        if known.is_some() {
+            act.memory.admit_growth(will_hold.saturating_sub(held))?;
+        }
         self.make_way(node, before, after, act)?;
         let group = self.group.key.clone();
-        let record = self.seat(node, act)?;
+        let record = self.seat(node, will_hold, act)?;
         record.readings.write(data, timestamp);
         record.alive_until = act.rules.member_until(act.now);
         act.changes.node(&group, node, record);
         self.status_bytes = self.status_bytes - before + after;
+        self.held.shrink(held);
+        self.held.grow(will_hold);
         self.newest_report = timestamp;
         Ok(timestamp)
     }
@@ -99,6 +108,8 @@ impl Room {
             }
             freed += bytes;
             if let Some(record) = self.nodes.get_mut(&node) {
+                let readings = footprint::readings(record.readings.size());
+                self.held.shrink(readings);
                 record.readings = Readings::default();
                 act.changes.node(group, &node, record);
             }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::memory::{Lease, Memory, Purpose};
 use crate::store::Failure;
 use crate::store::embedded::files::Files;
 use crate::store::embedded::journal::{Durability, Journal};
@@ -21,18 +22,28 @@ use crate::store::embedded::state::State;
 const QUEUE: usize = 4096;
 /// Calls that one batch takes.
 const CALLS_PER_BATCH: usize = 1024;
-/// Bytes of values after which a batch takes no more calls.
+/// Bytes of changes after which a batch takes no more calls.
 const BYTES_PER_BATCH: usize = 4 * 1024 * 1024;
 /// Time before each attempt to open the file again.
 const RECOVERY: Duration = Duration::from_millis(500);
 
 type Done = oneshot::Sender<Result<(), Failure>>;
 
+/// A call that waits for the disk.
+#[derive(Debug)]
+struct Call {
+    changes: Vec<Change>,
+    done: Done,
+    /// What its changes take in memory until it is answered.
+    held: Lease,
+}
+
 /// The way to the disk.
 #[derive(Debug)]
 pub struct Writer {
     /// There until the writer is dropped.
-    queue: Option<mpsc::Sender<(Vec<Change>, Done)>>,
+    queue: Option<mpsc::Sender<Call>>,
+    memory: Memory,
     thread: Option<JoinHandle<()>>,
     failing: Arc<AtomicBool>,
 }
@@ -49,13 +60,21 @@ impl Drop for Writer {
 }
 
 /// A place in the queue.
-pub struct Place<'a>(mpsc::Permit<'a, (Vec<Change>, Done)>);
+pub struct Place<'a> {
+    permit: mpsc::Permit<'a, Call>,
+    memory: &'a Memory,
+}
 
 impl Place<'_> {
     /// Takes the place at once; the future answers when the changes are on disk.
     pub fn write(self, changes: Vec<Change>) -> impl Future<Output = Result<(), Failure>> + use<> {
         let (done, answer) = oneshot::channel();
-        self.0.send((changes, done));
+        let held = self.memory.lease(Purpose::Disk, size(&changes));
+        self.permit.send(Call {
+            changes,
+            done,
+            held,
+        });
         async {
             answer
                 .await
@@ -71,16 +90,18 @@ impl Writer {
         folder: &Path,
         durability: Durability,
         state: &Arc<Mutex<State>>,
+        memory: Memory,
     ) -> anyhow::Result<Self> {
         make_folder(folder)
             .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
-        let (files, records) = Files::open(folder, durability)?;
+        let (files, records) = Files::open(folder, durability, &memory)?;
         lock(state).restore_all(records);
         let (queue, calls) = mpsc::channel(QUEUE);
         let failing = Arc::new(AtomicBool::new(false));
         let disk = Disk {
             folder: folder.to_owned(),
             durability,
+            memory: memory.clone(),
             files: Some(files),
             spoiled: None,
             state: Arc::clone(state),
@@ -92,6 +113,7 @@ impl Writer {
             .context("cannot start the store's thread")?;
         Ok(Self {
             queue: Some(queue),
+            memory,
             thread: Some(thread),
             failing,
         })
@@ -101,7 +123,11 @@ impl Writer {
     pub async fn place(&self) -> Result<Place<'_>, Failure> {
         let stopped = || Failure::new("write to disk", "the store's thread has stopped");
         let queue = self.queue.as_ref().ok_or_else(stopped)?;
-        queue.reserve().await.map(Place).map_err(|_| stopped())
+        let permit = queue.reserve().await.map_err(|_| stopped())?;
+        Ok(Place {
+            permit,
+            memory: &self.memory,
+        })
     }
 
     /// Whether the disk takes changes. While it does not, nothing may be changed: asked
@@ -126,12 +152,13 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-type Calls = mpsc::Receiver<(Vec<Change>, Done)>;
+type Calls = mpsc::Receiver<Call>;
 
 /// The thread's side.
 struct Disk {
     folder: PathBuf,
     durability: Durability,
+    memory: Memory,
     /// None while the disk does not take changes.
     files: Option<Files>,
     /// The journal of a batch that failed, until the batch is taken back.
@@ -170,7 +197,7 @@ impl Disk {
                 // First, so that whoever is told so is told the truth.
                 self.fail(failure);
             }
-            for done in waiting {
+            for (done, _held) in waiting {
                 // A caller that went away needs no answer.
                 let _ = done.send(written.clone());
             }
@@ -207,7 +234,7 @@ impl Disk {
         if !self.take_back() {
             return;
         }
-        let Ok((files, records)) = Files::open(&self.folder, self.durability) else {
+        let Ok((files, records)) = Files::open(&self.folder, self.durability, &self.memory) else {
             return;
         };
         let mut state = lock(&self.state);
@@ -221,27 +248,29 @@ impl Disk {
 }
 
 /// What waits, for one batch.
-fn gather(first: (Vec<Change>, Done), calls: &mut Calls) -> (Vec<Change>, Vec<Done>) {
-    let (mut changes, first) = first;
-    let (mut waiting, mut bytes) = (vec![first], size(&changes));
+fn gather(first: Call, calls: &mut Calls) -> (Vec<Change>, Vec<(Done, Lease)>) {
+    let (mut changes, mut bytes) = (first.changes, first.held.bytes());
+    let mut waiting = vec![(first.done, first.held)];
     while waiting.len() < CALLS_PER_BATCH
         && bytes < BYTES_PER_BATCH
-        && let Ok((more, done)) = calls.try_recv()
+        && let Ok(more) = calls.try_recv()
     {
-        bytes += size(&more);
-        changes.extend(more);
-        waiting.push(done);
+        bytes += more.held.bytes();
+        changes.extend(more.changes);
+        waiting.push((more.done, more.held));
     }
     (changes, waiting)
 }
 
+/// What changes take in memory.
 fn size(changes: &[Change]) -> usize {
-    let values = changes.iter().filter_map(|change| change.value.as_ref());
-    values.map(Vec::len).sum()
+    changes.iter().map(Change::bytes).sum()
 }
 
 fn refuse_all(calls: &mut Calls) {
-    while let Ok((_, done)) = calls.try_recv() {
-        let _ = done.send(Err(Failure::new("write to disk", "the last batch failed")));
+    while let Ok(call) = calls.try_recv() {
+        let _ = call
+            .done
+            .send(Err(Failure::new("write to disk", "the last batch failed")));
     }
 }

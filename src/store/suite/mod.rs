@@ -4,7 +4,7 @@
 //! nobody else uses. Time is handed in, so it is moved and never slept. A store under
 //! test keeps the times of [`Timings::STG`] and the bounds of [`LIMITS`].
 
-mod class;
+pub(crate) mod class;
 mod delivery;
 mod ended;
 mod ends;
@@ -51,7 +51,7 @@ const TIMES: Timings = Timings::STG;
 
 /// When each sentence begins: a whole second, so far ahead that no table's own expiry
 /// removes a record before its sentence is over.
-const START: Timestamp = Timestamp::from_seconds(3_900_000_000);
+pub(crate) const START: Timestamp = Timestamp::from_seconds(3_900_000_000);
 
 /// The moment `millis` milliseconds after the start.
 const fn at(millis: i64) -> Timestamp {
@@ -59,7 +59,7 @@ const fn at(millis: i64) -> Timestamp {
 }
 
 /// The moment `seconds` after the start.
-const fn second(seconds: u32) -> Timestamp {
+pub(crate) const fn second(seconds: u32) -> Timestamp {
     START.plus_seconds(seconds)
 }
 
