@@ -122,7 +122,7 @@ fn every_bound_is_in_the_help_with_its_variable_and_default() {
         ("MESH_MAX_SUBSCRIPTIONS", "100"),
         ("MESH_MAX_MESSAGE_BYTES", "262144"),
         ("MESH_MAX_OUTBOX_BYTES", "1048576"),
-        ("MESH_MAX_SELECTION_BYTES", "1048576"),
+        ("MESH_MAX_SELECTION_BYTES", "524288"),
         ("MESH_CONNECTION_TIMEOUT_SECONDS", "90"),
         ("MESH_PEER_TIMEOUT_SECONDS", "180"),
         ("MESH_SHORT_PEER_TIMEOUT_SECONDS", "60"),

@@ -195,7 +195,11 @@ async fn clients_of_appsync_are_told_to_wait_90_seconds_for_a_sign_of_life() {
 #[tokio::test]
 async fn d25_greedy_sockets_that_do_not_read_grow_the_server_by_less_than_80_mb() {
     let folder = folder();
-    let server = Server::start(folder.path(), &[("MESH_STORE", "memory")]);
+    let settings = [
+        ("MESH_STORE", "memory"),
+        ("MESH_MAX_SELECTION_BYTES", "2000000"),
+    ];
+    let server = Server::start(folder.path(), &settings);
     let mesh = server.mesh("da2-mesh-development");
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;

@@ -393,7 +393,7 @@ bounds! {
     /// to a query on it counts apart. Any one message fits into the least, 524288
     max_outbox_bytes: u32 = "1048576", "MESH_MAX_OUTBOX_BYTES", 524_288..;
     /// Bytes of the selections of one WebSocket's subscriptions
-    max_selection_bytes: u32 = "1048576", "MESH_MAX_SELECTION_BYTES", 16_384..;
+    max_selection_bytes: u32 = "524288", "MESH_MAX_SELECTION_BYTES", 16_384..;
     /// Seconds for a WebSocket to send `connection_init` (else code 4408)
     init_timeout: u32 = "15", "MESH_INIT_TIMEOUT_SECONDS", 1..;
     /// Seconds between two signs of life on a WebSocket; some clients leave after 30

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bytes::Bytes;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -63,6 +64,7 @@ pub struct Hub {
     speakers: Box<[Speaker]>,
     next_speaker: AtomicUsize,
     memory: Memory,
+    rendering: Semaphore,
 }
 
 /// The listeners of one group.
@@ -97,6 +99,7 @@ impl Hub {
             speakers: (0..cores).map(|_| Speaker::default()).collect(),
             next_speaker: AtomicUsize::new(0),
             memory,
+            rendering: Semaphore::new(1),
         })
     }
 
@@ -111,6 +114,12 @@ impl Hub {
     /// Tells everything that waits, now: what the speakers do in passing.
     pub fn pass(&self) {
         self.speakers.iter().for_each(Speaker::pass);
+    }
+
+    /// Waits for the turn to render what a listener keeps to itself: one does at a time, so
+    /// that however many there are, they take no more than one core from everybody else.
+    pub async fn turn_to_render(&self) -> Option<SemaphorePermit<'_>> {
+        self.rendering.acquire().await.ok()
     }
 
     /// Registers a listener. Everything published after this returns reaches it (decision

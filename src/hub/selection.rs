@@ -114,8 +114,11 @@ impl Pick {
     }
 
     fn bytes(&self) -> usize {
+        /// What the allocator adds to a piece of memory, about.
+        const PIECE_BYTES: usize = 16;
         let inner: usize = self.inner.iter().map(Self::bytes).sum();
-        size_of::<Self>() + self.name.len() + inner
+        let list = if inner > 0 { PIECE_BYTES } else { 0 };
+        size_of::<Self>() + self.name.len().max(PIECE_BYTES) + PIECE_BYTES + list + inner
     }
 }
 

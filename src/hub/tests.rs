@@ -252,3 +252,13 @@ fn a_dropped_subscription_hears_nothing_and_leaves_nothing_behind() {
     hub.pass();
     assert_eq!(one.heard().len(), 1);
 }
+
+#[tokio::test]
+async fn one_listener_at_a_time_renders_for_itself() {
+    let hub = Hub::new();
+    let first = hub.turn_to_render().await;
+    let mut second = Box::pin(hub.turn_to_render());
+    assert!(futures_util::poll!(&mut second).is_pending());
+    drop(first);
+    assert!(second.await.is_some());
+}

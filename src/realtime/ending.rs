@@ -9,6 +9,10 @@ use futures_util::StreamExt as _;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::{sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Error as WsError;
+use tokio_tungstenite::tungstenite::error::CapacityError;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_util::sync::CancellationToken;
 
 use crate::realtime::frame::Close;
@@ -40,6 +44,42 @@ pub enum Peer {
     Closed,
     /// Nothing: it is not there.
     Gone,
+}
+
+impl Ending {
+    /// After an error of the WebSocket library.
+    pub fn after(error: &WsError) -> Self {
+        let close = match error {
+            WsError::Capacity(CapacityError::MessageTooLong { .. }) => Close::TOO_BIG,
+            WsError::Utf8(_) => Close::NOT_UTF8,
+            WsError::Protocol(_) => Close::BAD_FRAME,
+            // The socket is broken.
+            _ => {
+                return Ending {
+                    close: Close::BAD_FRAME,
+                    peer: Peer::Gone,
+                };
+            }
+        };
+        Ending {
+            close,
+            peer: Peer::Unreadable,
+        }
+    }
+
+    /// The answer to a client's own close.
+    pub fn answer(close: Option<&CloseFrame>) -> Self {
+        // The library has put 1002 in the place of a code that no client may send.
+        let invalid = close.is_some_and(|frame| frame.code == CloseCode::Protocol);
+        Ending {
+            close: if invalid {
+                Close::BAD_CLOSE
+            } else {
+                Close::NORMAL
+            },
+            peer: Peer::Closed,
+        }
+    }
 }
 
 impl From<Close> for Ending {

@@ -1,12 +1,11 @@
 //! What waits to be written to one socket: frames one after the other, a bounded number
 //! of bytes (decisions D20, D25), written in as few calls as possible.
 //!
-//! Whoever speaks puts whole frames in, under a lock. What a group hears goes straight to
-//! a plain socket that takes it, many sockets in one pass and without waking their tasks;
-//! a socket's own task writes what it says itself, and what the peer did not take at
-//! once. The socket's reader puts its pongs in by the same door. Messages of subscriptions
-//! that render for themselves wait here unrendered, shared with all others that wait for
-//! them, until the socket has taken everything before.
+//! Frames go in whole, under a lock. What a group hears goes straight to a plain socket that
+//! takes it, many sockets in one pass and without waking their tasks; a socket's own task
+//! writes what it says itself, its pongs, and what the peer did not take at once. Messages of
+//! subscriptions that render for themselves wait here unrendered, shared with all others
+//! that wait for them, until the socket has taken everything before.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -27,7 +26,7 @@ use crate::realtime::session::Operation;
 use crate::realtime::subscriber::Subscriber;
 use crate::realtime::wire::send_some;
 
-/// What one unrendered message takes beside its shared bytes.
+/// What an unrendered message takes beside its shared bytes.
 const ENTRY_BYTES: usize = size_of::<Unrendered>();
 /// What may wait while the process's memory is short (decision D26).
 const PRESSED_BYTES: usize = 64 * 1024;
@@ -46,7 +45,7 @@ struct Waiting {
     queue: Queue,
     unrendered: VecDeque<Unrendered>,
     unrendered_bytes: usize,
-    /// Subscriptions that were ended here, and of which the socket's task is to know.
+    /// Subscriptions that were ended here; the socket's task is to know.
     ended: Vec<Operation>,
     writer: Option<Waker>,
     flow: Flow,
@@ -66,19 +65,18 @@ struct Unrendered {
 impl Outbox {
     /// A queue that holds up to `limit` bytes and is written by its socket's own task.
     pub fn new(limit: usize, memory: Memory) -> Arc<Self> {
-        Arc::new(Self {
-            limit,
-            tcp: None,
-            memory,
-            waiting: Mutex::default(),
-        })
+        Self::to(None, limit, memory)
     }
 
     /// A queue to the plain socket `tcp`, to which deliveries are written at once.
     pub fn direct(limit: usize, memory: Memory, tcp: Arc<TcpStream>) -> Arc<Self> {
+        Self::to(Some(tcp), limit, memory)
+    }
+
+    fn to(tcp: Option<Arc<TcpStream>>, limit: usize, memory: Memory) -> Arc<Self> {
         Arc::new(Self {
             limit,
-            tcp: Some(tcp),
+            tcp,
             memory,
             waiting: Mutex::default(),
         })
@@ -167,23 +165,26 @@ impl Outbox {
     /// Renders the oldest message that waits for that, once everything before it is
     /// written; says whether there was one. Only the socket's own task calls this.
     pub fn render_next(&self) -> bool {
-        let next = {
-            let mut waiting = self.lock();
-            if waiting.queue.len() > 0 {
-                return false;
-            }
-            let next = waiting.unrendered.pop_front();
-            waiting.unrendered_bytes -= next.as_ref().map_or(0, |next| next.bytes);
-            if waiting.unrendered.is_empty() {
-                waiting.unrendered = VecDeque::new();
-            }
-            self.settle(&mut waiting);
-            next
-        };
-        if let Some(next) = &next {
-            next.subscriber.render(&next.publication);
+        let mut waiting = self.lock();
+        if !waiting.is_to_render() {
+            return false;
         }
-        next.is_some()
+        let next = waiting.unrendered.pop_front();
+        waiting.unrendered_bytes -= next.as_ref().map_or(0, |next| next.bytes);
+        if waiting.unrendered.is_empty() {
+            waiting.unrendered = VecDeque::new();
+        }
+        self.settle(&mut waiting);
+        drop(waiting);
+        next.is_some_and(|next| {
+            next.subscriber.render(&next.publication);
+            true
+        })
+    }
+
+    /// Whether something is to be rendered now.
+    pub fn is_to_render(&self) -> bool {
+        self.lock().is_to_render()
     }
 
     /// Puts a text in.
@@ -301,7 +302,8 @@ impl Outbox {
         to: Pin<&mut impl AsyncWrite>,
     ) -> Poll<std::io::Result<()>> {
         let mut waiting = self.lock();
-        if waiting.full || (!waiting.closed && !waiting.ended.is_empty()) {
+        let ended = !waiting.closed && !waiting.ended.is_empty();
+        if waiting.full || ended || waiting.is_to_render() {
             return Poll::Ready(Ok(()));
         }
         if !waiting
@@ -312,11 +314,7 @@ impl Outbox {
             waiting.writer = Some(cx.waker().clone());
         }
         if waiting.queue.len() == 0 {
-            return if waiting.unrendered.is_empty() {
-                Poll::Pending
-            } else {
-                Poll::Ready(Ok(()))
-            };
+            return Poll::Pending;
         }
         let written = to.poll_write(cx, waiting.queue.next());
         waiting.flow.tried(written.is_ready());
@@ -369,6 +367,11 @@ impl Waiting {
     /// Whether nothing more goes in.
     fn is_shut(&self) -> bool {
         self.full || self.closed
+    }
+
+    /// Whether everything before an unrendered message is written.
+    fn is_to_render(&self) -> bool {
+        self.queue.len() == 0 && !self.unrendered.is_empty()
     }
 
     fn forget_unrendered(&mut self) {

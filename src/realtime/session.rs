@@ -49,7 +49,7 @@ impl Default for SocketLimits {
             operations: 100,
             message_bytes: 256 * 1024,
             outbox_bytes: 1024 * 1024,
-            selection_bytes: 1024 * 1024,
+            selection_bytes: 512 * 1024,
             init: Duration::from_secs(15),
             keep_alive: Duration::from_secs(20),
             connection_timeout: Duration::from_secs(90),

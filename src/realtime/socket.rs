@@ -12,10 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::error::CapacityError;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error as WsError, Message};
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Caller;
@@ -33,8 +31,7 @@ use crate::realtime::wire::{Line, Shared};
 use crate::resolvers::document::OwnedAsk;
 use crate::resolvers::run::Runner;
 
-/// Bytes read from a socket at once; the library holds this much for every connection,
-/// and clients say little after their first messages.
+/// Bytes read at once, held for every connection: clients say little after they began.
 const READ_BYTES: usize = 512;
 
 /// What a socket needs of its server.
@@ -155,7 +152,16 @@ fn converse(
         if let Some(ending) = ending {
             let Service { limits, stop, .. } = &pump.service;
             let (limit, to) = (limits.close_timeout, &pump.outbox);
-            ending::end(ending, &mut frames, &mut writer, to, limit, stop).await;
+            // Boxed: it would stand in every open socket's future otherwise.
+            Box::pin(ending::end(
+                ending,
+                &mut frames,
+                &mut writer,
+                to,
+                limit,
+                stop,
+            ))
+            .await;
         }
     })
 }
@@ -188,8 +194,12 @@ impl Pump {
                         self.liveness.heard(Instant::now());
                     }
                     self.forget_ended();
-                    if self.outbox.render_next() {
-                        // Others get their turn between two renderings.
+                    if self.outbox.is_to_render() {
+                        let hub = &self.service.runner.mesh().hub;
+                        let turn = hub.turn_to_render().await;
+                        self.outbox.render_next();
+                        drop(turn);
+                        // Others go on between two renderings.
                         tokio::task::yield_now().await;
                     }
                     (Vec::new(), 0)
@@ -199,9 +209,9 @@ impl Pump {
                     match frame? {
                         Ok(Message::Text(text)) => (self.session.hear(&text), text.len()),
                         Ok(Message::Binary(_)) => return Some(Close::NOT_TEXT.into()),
-                        Ok(Message::Close(close)) => return Some(answer_to(close.as_ref())),
+                        Ok(Message::Close(close)) => return Some(Ending::answer(close.as_ref())),
                         Ok(_) => continue,
-                        Err(error) => return Some(ending_after(&error)),
+                        Err(error) => return Some(Ending::after(&error)),
                     }
                 }
                 outcome = next(&mut self.running) => (self.conclude(outcome), 0),
@@ -357,39 +367,6 @@ impl Pump {
             self.outbox.ping();
         }
         look
-    }
-}
-
-fn ending_after(error: &WsError) -> Ending {
-    let close = match error {
-        WsError::Capacity(CapacityError::MessageTooLong { .. }) => Close::TOO_BIG,
-        WsError::Utf8(_) => Close::NOT_UTF8,
-        WsError::Protocol(_) => Close::BAD_FRAME,
-        // The socket is broken.
-        _ => {
-            return Ending {
-                close: Close::BAD_FRAME,
-                peer: Peer::Gone,
-            };
-        }
-    };
-    Ending {
-        close,
-        peer: Peer::Unreadable,
-    }
-}
-
-/// The answer to a client's own close.
-fn answer_to(close: Option<&CloseFrame>) -> Ending {
-    // The library has put 1002 in the place of a code that no client may send.
-    let invalid = close.is_some_and(|frame| frame.code == CloseCode::Protocol);
-    Ending {
-        close: if invalid {
-            Close::BAD_CLOSE
-        } else {
-            Close::NORMAL
-        },
-        peer: Peer::Closed,
     }
 }
 

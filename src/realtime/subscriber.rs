@@ -21,8 +21,8 @@ pub struct Subscriber {
     /// What stands before and after the value of `data`.
     head: Box<str>,
     tail: &'static [u8],
-    /// What it renders by itself.
-    own: Option<HeldSelection>,
+    /// What it renders by itself; boxed, for most subscriptions share.
+    own: Option<Box<HeldSelection>>,
 }
 
 impl Subscriber {
@@ -42,7 +42,7 @@ impl Subscriber {
             of,
             head: head.into(),
             tail,
-            own,
+            own: own.map(Box::new),
         }
     }
 
