@@ -333,7 +333,8 @@ async fn d21_a_failing_disk_is_no_missing_group() {
     command
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .envs(settings(&data))
-        .env("MESH_MAX_STATUS_BYTES_PER_GROUP", "100000000");
+        .env("MESH_MAX_STATUS_BYTES_PER_GROUP", "100000000")
+        .env("MESH_MAX_ANSWER_BYTES", "200000000");
     let server = Server::run(folder.path(), command);
     let mesh = server.mesh(KEY);
     let group = mesh.host("teacher").creates("class").await;
