@@ -55,13 +55,6 @@ pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
     })
 }
 
-#[cfg_attr(
-    not(feature = "dynamodb"),
-    expect(
-        clippy::unused_async,
-        reason = "only a table is reached over a network"
-    )
-)]
 async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh> {
     let (rules, limits) = (settings.rules, settings.limits);
     let memory = settings.memory.clone();
