@@ -1,12 +1,8 @@
 //! Every knob of the program, typed, with its line in `--help`. Flags win over the
 //! environment, the environment over the `.env` file. Only the mains see this.
 
-#[cfg(feature = "bench")]
-pub mod bench;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
-#[cfg(feature = "bench")]
-pub mod mix;
 mod stage;
 
 use std::net::SocketAddr;
@@ -68,7 +64,7 @@ pub enum Command {
     /// reordering and messages of other groups are counted, and the time to each listener is
     /// known. Exits with code 1 when anything of that happened, or when nothing was heard.
     #[cfg(feature = "bench")]
-    Bench(Box<bench::BenchArgs>),
+    Bench(Box<mesh_bench::BenchArgs>),
 }
 
 /// How the server keeps what it is told.

@@ -4,7 +4,6 @@
 //! The rooms, from the doors down:
 //!
 //! - [`config`]: every knob of the program, and what is wrong with a set of them
-//! - `bench`: the load tool, a client like others
 //! - [`stage`]: puts a stage together from its settings and runs it
 //! - [`server`]: HTTP, WebSocket upgrades, TLS, health, the GraphiQL page
 //! - `lambda`: an AppSync event to the same schema, and its answer back
@@ -22,11 +21,10 @@
 //! reads no clock. [`store`] and [`hub`] do not know each other: a resolver stores
 //! first, then publishes. [`realtime`] knows no store. [`resolvers`] know no axum and no
 //! socket, and `lambda` knows neither. Only [`config`], [`stage`] and the binaries see
-//! settings. No lock is held over an await.
+//! settings. Only the command line knows the load tool, which is a crate of its own
+//! (`crates/mesh-bench`) and knows nothing of ours. No lock is held over an await.
 
 pub mod auth;
-#[cfg(feature = "bench")]
-pub mod bench;
 pub mod config;
 pub mod domains;
 pub mod heartbeat;

@@ -32,7 +32,7 @@ fn run() -> anyhow::Result<()> {
         #[cfg(feature = "dynamodb")]
         Some(Command::Group(command)) => stage::dynamodb::group(&command)?,
         #[cfg(feature = "bench")]
-        Some(Command::Bench(args)) => mesh_v2::bench::run(*args)?,
+        Some(Command::Bench(args)) => mesh_bench::run(*args)?,
         Some(Command::Serve(args)) => stage::serve(&args, env_file.as_deref())?,
         None => stage::serve(&cli.serve, env_file.as_deref())?,
     }

@@ -8,7 +8,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
-use crate::config::bench::{BenchArgs, ServedStore};
+use crate::args::{BenchArgs, ServedStore};
 
 /// Connections beside those of the run.
 const OTHERS: u32 = 100;

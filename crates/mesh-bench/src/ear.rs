@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
-use crate::bench::caller::shown;
-use crate::bench::group::Group;
-use crate::bench::seen::Seen;
-use crate::bench::stamp::{Kind, Stamp};
-use crate::bench::tally::Tally;
+use crate::caller::shown;
+use crate::group::Group;
+use crate::seen::Seen;
+use crate::stamp::{Kind, Stamp};
+use crate::tally::Tally;
 
 /// What a message without a stamp is.
 #[derive(Deserialize)]

@@ -4,6 +4,7 @@
 //! the clock. [`run`] is one run from the first connection to the report: `people`
 //! come and go in it, `measure` is its middle part.
 
+mod args;
 mod caller;
 mod door;
 mod ear;
@@ -11,6 +12,7 @@ mod frames;
 mod group;
 mod machine;
 mod measure;
+mod mix;
 mod own_server;
 mod people;
 mod poller;
@@ -30,9 +32,9 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 
-use crate::bench::own_server::OwnServer;
-use crate::bench::report::{Report, page};
-use crate::config::bench::BenchArgs;
+pub use crate::args::BenchArgs;
+use crate::own_server::OwnServer;
+use crate::report::{Report, page};
 
 /// Connections of a run at most.
 const CONNECTIONS: u64 = 200_000;

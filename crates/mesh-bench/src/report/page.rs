@@ -1,10 +1,10 @@
 //! The report as one page that needs nothing else: no script, no font, no other host.
 
-use crate::bench::measure::Point;
-use crate::bench::report::chart::{Column, Line, columns, lines};
-use crate::bench::report::figures::Latency;
-use crate::bench::report::table::{bytes, duration, grouped, round};
-use crate::bench::report::{Report, ratio};
+use crate::measure::Point;
+use crate::report::chart::{Column, Line, columns, lines};
+use crate::report::figures::Latency;
+use crate::report::table::{bytes, duration, grouped, round};
+use crate::report::{Report, ratio};
 
 const STYLE: &str = include_str!("page.css");
 

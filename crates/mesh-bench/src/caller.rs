@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
-use crate::bench::door::Door;
+use crate::door::Door;
 
 /// How long an answer may take.
 const ANSWER: Duration = Duration::from_secs(30);

@@ -4,10 +4,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
 
-use crate::bench::measure::Moment;
-use crate::bench::report::{micros, ratio};
-use crate::bench::tally::{Tally, Times};
-use crate::config::bench::BenchArgs;
+use crate::args::BenchArgs;
+use crate::measure::Moment;
+use crate::report::{micros, ratio};
+use crate::tally::{Tally, Times};
 
 /// Connections that say something about memory: fewer drown in the rest.
 const ENOUGH_CONNECTIONS: u32 = 100;

@@ -8,12 +8,12 @@ use serde::Serialize;
 use tokio::time::{Instant, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::bench::machine::{Usage, usage};
-use crate::bench::people::Publishing;
-use crate::bench::progress::Progress;
-use crate::bench::publisher::Sent;
-use crate::bench::report::{micros, ratio};
-use crate::bench::tally::{Tally, times};
+use crate::machine::{Usage, usage};
+use crate::people::Publishing;
+use crate::progress::Progress;
+use crate::publisher::Sent;
+use crate::report::{micros, ratio};
+use crate::tally::{Tally, times};
 
 /// Between two looks for stragglers.
 const LOOK: Duration = Duration::from_millis(20);

@@ -6,16 +6,16 @@ pub mod figures;
 pub mod page;
 mod table;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::bench::machine::Machine;
-use crate::bench::measure::{AllSent, Measured, Point};
-use crate::bench::report::figures::{
+use crate::args::{BenchArgs, Protocol, ServedStore};
+use crate::machine::Machine;
+use crate::measure::{AllSent, Measured, Point};
+use crate::report::figures::{
     Bar, Checked, Connections, Delivered, Latency, Polled, Published, Server,
 };
-use crate::bench::tally::Tally;
-use crate::config::bench::{BenchArgs, Protocol, ServedStore};
-use crate::model::time::Timestamp;
+use crate::tally::Tally;
 
 /// A run's report.
 #[derive(Clone, Debug, Serialize)]
@@ -81,7 +81,7 @@ impl Report {
         let machine = Machine::this();
         Self {
             version: env!("CARGO_PKG_VERSION"),
-            started_at: started_at.to_string(),
+            started_at: format!("{started_at:.3}"),
             client_threads: args.threads.map_or(machine.cores_allowed, |n| n as usize),
             machine,
             settings: Settings::new(args, endpoint),

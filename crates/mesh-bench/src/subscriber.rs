@@ -11,15 +11,15 @@ use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_util::sync::CancellationToken;
 
-use crate::bench::caller::shown;
-use crate::bench::door::{Door, OPENING};
-use crate::bench::ear::Ear;
-use crate::bench::frames::Frames;
-use crate::bench::group::Group;
-use crate::bench::seen::Seen;
-use crate::bench::tally::Tally;
-use crate::bench::words;
-use crate::config::bench::Protocol;
+use crate::args::Protocol;
+use crate::caller::shown;
+use crate::door::{Door, OPENING};
+use crate::ear::Ear;
+use crate::frames::Frames;
+use crate::group::Group;
+use crate::seen::Seen;
+use crate::tally::Tally;
+use crate::words;
 
 /// An open subscription.
 pub struct Subscriber {

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use crate::bench::report::figures::{Latency, Server};
-use crate::bench::report::{Report, ratio};
+use crate::report::figures::{Latency, Server};
+use crate::report::{Report, ratio};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,10 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::bench::group::Group;
-use crate::bench::stamp::{Kind, Stamp};
-use crate::config::bench::BenchArgs;
-use crate::config::mix::Mix;
+use crate::args::BenchArgs;
+use crate::group::Group;
+use crate::mix::Mix;
+use crate::stamp::{Kind, Stamp};
 
 /// What the host asks for.
 pub const CREATE: &str = "mutation CreateGroup($name: String!, $hostId: ID!, $domain: String!) { createGroup(name: $name, hostId: $hostId, domain: $domain, useWebSocket: true) { id domain fullId name hostId expiresAt heartbeatIntervalSeconds useWebSocket pollingIntervalSeconds } }";

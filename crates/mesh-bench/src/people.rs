@@ -9,17 +9,17 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use crate::bench::caller::Caller;
-use crate::bench::group::Group;
-use crate::bench::measure::AllSent;
-use crate::bench::poller::Poller;
-use crate::bench::publisher::{Pace, Publisher, Sent};
-use crate::bench::report::figures::Checked;
-use crate::bench::report::ratio;
-use crate::bench::run::Run;
-use crate::bench::seen::Seen;
-use crate::bench::subscriber::Subscriber;
-use crate::bench::words::{Verb, Words};
+use crate::caller::Caller;
+use crate::group::Group;
+use crate::measure::AllSent;
+use crate::poller::Poller;
+use crate::publisher::{Pace, Publisher, Sent};
+use crate::report::figures::Checked;
+use crate::report::ratio;
+use crate::run::Run;
+use crate::seen::Seen;
+use crate::subscriber::Subscriber;
+use crate::words::{Verb, Words};
 
 /// Everybody listens within this, or the run does not begin.
 const LISTENING: Duration = Duration::from_secs(10);

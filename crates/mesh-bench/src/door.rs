@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use hyper::Uri;
-use rustls_pki_types::ServerName;
+use rustls::pki_types::ServerName;
 use tokio::net::{TcpSocket, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::bench::frames::Stream;
+use crate::frames::Stream;
 
 /// How long a connection may take to open, handshakes included.
 pub const OPENING: Duration = Duration::from_secs(15);

@@ -10,12 +10,12 @@ use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::bench::caller::{Caller, shown};
-use crate::bench::group::Group;
-use crate::bench::seen::Seen;
-use crate::bench::stamp::{Kind, Stamp};
-use crate::bench::tally::Tally;
-use crate::bench::words;
+use crate::caller::{Caller, shown};
+use crate::group::Group;
+use crate::seen::Seen;
+use crate::stamp::{Kind, Stamp};
+use crate::tally::Tally;
+use crate::words;
 
 /// Events of a full answer: there may be more (contract 1.3, getEventsSince).
 const PAGE: usize = 100;

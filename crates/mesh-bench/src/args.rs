@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::config::mix::Mix;
+use crate::mix::Mix;
+
+/// The API key of a server that was given none.
+const DEVELOPMENT_KEY: &str = "da2-mesh-development";
 
 /// How subscribers listen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -53,7 +56,7 @@ pub struct BenchArgs {
     #[arg(
         long,
         env = "APPSYNC_API_KEY",
-        default_value = super::stage::DEVELOPMENT_KEY,
+        default_value = DEVELOPMENT_KEY,
         hide_env_values = true,
         value_name = "KEY",
         help_heading = "Whom"

@@ -10,11 +10,11 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-use crate::bench::caller::Caller;
-use crate::bench::door::Door;
-use crate::bench::tally::Tally;
-use crate::bench::words;
-use crate::config::bench::BenchArgs;
+use crate::args::BenchArgs;
+use crate::caller::Caller;
+use crate::door::Door;
+use crate::tally::Tally;
+use crate::words;
 
 /// Connections over which groups are made and dissolved.
 const HANDS: u32 = 16;

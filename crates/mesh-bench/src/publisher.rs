@@ -9,11 +9,11 @@ use memchr::memmem;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::bench::caller::{Caller, shown};
-use crate::bench::group::Group;
-use crate::bench::stamp::{Kind, Stamp};
-use crate::bench::tally::Tally;
-use crate::bench::words::{Verb, Words};
+use crate::caller::{Caller, shown};
+use crate::group::Group;
+use crate::stamp::{Kind, Stamp};
+use crate::tally::Tally;
+use crate::words::{Verb, Words};
 
 /// How long to wait for room before a message counts as lost for the flow; it is counted
 /// as lost only at the end, if it never comes.
