@@ -6,7 +6,7 @@ use mesh_v2::domains::DomainKey;
 use mesh_v2::model::event::{Cursor, Stamp};
 use mesh_v2::model::group::GroupKey;
 use mesh_v2::resolvers::DocumentLimits;
-use mesh_v2::resolvers::document::{Ask, Documents};
+use mesh_v2::resolvers::document::{Documents, GraphQlRequest};
 use mesh_v2::resolvers::run::Runner;
 use serde_json::json;
 use tokio_util::task::TaskTracker;
@@ -29,7 +29,7 @@ fn some_group() -> GroupKey {
 #[divan::bench]
 fn envelope_is_read(bencher: Bencher<'_, '_>) {
     let body = body(&some_group());
-    bencher.bench(|| Ask::read(black_box(body.as_bytes())).is_some());
+    bencher.bench(|| GraphQlRequest::read(black_box(body.as_bytes())).is_some());
 }
 
 /// Parsing and every bound: what the first of a kind costs.
@@ -48,8 +48,8 @@ fn document_is_known(bencher: Bencher<'_, '_>) {
     bencher.bench(|| documents.get(black_box(&ask(REPORT))).is_ok());
 }
 
-fn ask(text: &str) -> Ask<'_> {
-    Ask::new(text.into(), None, None).expect("an envelope")
+fn ask(text: &str) -> GraphQlRequest<'_> {
+    GraphQlRequest::new(text.into(), None, None).expect("an envelope")
 }
 
 /// A whole report on a store in memory that nobody listens to: envelope, document,
@@ -61,13 +61,13 @@ fn report_is_answered_directly(bencher: Bencher<'_, '_>) {
     let runner = Runner::new(mesh, DocumentLimits::default(), TaskTracker::new());
     let body = body(&group);
     // The engine proves the document once.
-    let ask = Ask::read(body.as_bytes()).expect("an envelope");
+    let ask = GraphQlRequest::read(body.as_bytes()).expect("an envelope");
     let document = runner.documents().get(&ask).expect("a document");
     let variables = ask.variables().expect("variables");
     let answer = runtime.block_on(runner.answer(document, variables, NOBODY));
     assert!(!answer.text.windows(8).any(|text| text == b"\"errors\""));
     let answer = || {
-        let ask = Ask::read(black_box(body.as_bytes()))?;
+        let ask = GraphQlRequest::read(black_box(body.as_bytes()))?;
         let document = runner.documents().get(&ask).ok()?;
         runtime.block_on(runner.ask(document, &ask, NOBODY))
     };
@@ -83,7 +83,7 @@ fn report_is_answered_by_the_engine(bencher: Bencher<'_, '_>) {
     let runner = Runner::new(mesh, DocumentLimits::default(), TaskTracker::new());
     let body = body(&group);
     bencher.bench_local(|| {
-        let ask = Ask::read(black_box(body.as_bytes()))?;
+        let ask = GraphQlRequest::read(black_box(body.as_bytes()))?;
         let document = runner.documents().get(&ask).ok()?;
         let variables = ask.variables()?;
         Some(runtime.block_on(runner.answer(document, variables, NOBODY)))

@@ -17,7 +17,7 @@ use mesh_v2::model::message::Message;
 use mesh_v2::model::status::{NodeStatus, SensorData};
 use mesh_v2::model::time::Timestamp;
 use mesh_v2::store::embedded::Embedded;
-use mesh_v2::store::{GroupWish, Store};
+use mesh_v2::store::{CreateGroup, Store};
 use tokio::runtime::Runtime;
 
 /// The editor's report, as a document.
@@ -72,7 +72,7 @@ pub fn runtime() -> Runtime {
 
 /// A new group on a store.
 pub fn group(runtime: &Runtime, store: &dyn Store, now: Timestamp) -> GroupKey {
-    let wish = GroupWish {
+    let wish = CreateGroup {
         domain: Domain::parse("domain", "0123456789abcdef").expect("a domain"),
         host: node("teacher"),
         name: GroupName::parse("name", "class").expect("a name"),

@@ -18,7 +18,7 @@ use mesh_v2::realtime::outbox::Outbox;
 use mesh_v2::realtime::session::Operation;
 use mesh_v2::realtime::subscriber::Subscriber;
 use mesh_v2::resolvers::DocumentLimits;
-use mesh_v2::resolvers::document::Ask;
+use mesh_v2::resolvers::document::GraphQlRequest;
 use mesh_v2::resolvers::run::Runner;
 use serde_json::json;
 use tokio_util::task::TaskTracker;
@@ -36,7 +36,7 @@ fn wanted() -> (GroupKey, Selection) {
     let runner = Runner::new(mesh, DocumentLimits::default(), TaskTracker::new());
     let variables = json!({"groupId": group.id.as_str(), "domain": group.domain.as_str()});
     let body = json!({"query": LISTEN, "variables": variables}).to_string();
-    let ask = Ask::read(body.as_bytes()).expect("an envelope");
+    let ask = GraphQlRequest::read(body.as_bytes()).expect("an envelope");
     let document = runner.documents().get(&ask).expect("a document");
     let variables = ask.variables().expect("variables");
     let subscribing = runner.subscribe(&document, variables, Caller { address: None });
@@ -53,7 +53,7 @@ fn subscription_is_compiled(bencher: Bencher<'_, '_>) {
     let variables = json!({"groupId": group.id.as_str(), "domain": group.domain.as_str()});
     let body = json!({"query": LISTEN, "variables": variables}).to_string();
     bencher.bench_local(|| {
-        let ask = Ask::read(black_box(body.as_bytes()))?;
+        let ask = GraphQlRequest::read(black_box(body.as_bytes()))?;
         let document = runner.documents().get(&ask).ok()?;
         let subscribing = runner.subscribe(&document, ask.variables()?, Caller { address: None });
         runtime.block_on(subscribing).ok()

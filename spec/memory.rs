@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::people::text;
 use crate::support::program::{Server, folder};
+use crate::support::raw::Wire;
 use crate::support::{Group, Node, TestMesh};
 
 const KEY: &str = "da2-of-this-test";
@@ -247,6 +248,31 @@ async fn d26_large_variables_without_end_are_refused_in_time() {
         format!(r#"nodeId: "node {node}", data: [{{key: "k{key}", value: "{value}"}}]"#)
     })
     .await;
+}
+
+#[tokio::test]
+async fn d26_large_bodies_are_refused_before_they_are_read_and_small_ones_are_not() {
+    let filled = Filled::start();
+    let group = filled.mesh.host("teacher").creates("class").await;
+    // Announced bodies count at once, twice: as they come and as values.
+    let announced = BUDGET as usize / 100 / 2;
+    let head = format!(
+        "POST /graphql HTTP/1.1\r\nhost: {}\r\nx-api-key: {KEY}\r\nconnection: close\r\n\
+         content-type: application/json\r\ncontent-length: {announced}\r\n\r\n",
+        filled.mesh.address()
+    );
+    let mut open = Vec::new();
+    for _ in 0..100 {
+        let mut wire = Wire::to(&filled.mesh).await;
+        wire.writes(head.as_bytes()).await;
+        open.push(wire);
+    }
+    let mut last = open.pop().expect("a connection");
+    let answer = String::from_utf8(last.reads_to_the_end().await).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("\"LimitExceeded\""), "{answer}");
+    assert!(answer.contains("The server's memory is full"), "{answer}");
+    group.renews().await.value();
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use crate::domains::address_behind_appsync;
 use crate::lambda::fields::{Field, Fields};
 use crate::mesh::Mesh;
 use crate::resolvers::DocumentLimits;
-use crate::resolvers::document::{Ask, DocumentError};
+use crate::resolvers::document::{DocumentError, GraphQlRequest};
 use crate::resolvers::run::Runner;
 
 /// The most events of one batch; AppSync's own bound of `maxBatchSize`.
@@ -157,7 +157,7 @@ impl Door {
         variables: &RawValue,
         caller: Caller,
     ) -> Outcome {
-        let ask = Ask {
+        let ask = GraphQlRequest {
             query: text.into(),
             variables: Some(variables),
             operation_name: None,

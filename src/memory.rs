@@ -10,7 +10,7 @@ pub mod machine;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::model::refusal::Refusal;
+use crate::model::error::ClientError;
 
 /// What the bytes are held for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,10 +104,10 @@ impl Memory {
 
     /// Refuses new work (`LimitExceeded`) above its high-water mark; `bytes` is what the
     /// work would add.
-    pub fn admit(&self, work: Work, bytes: usize) -> Result<(), Refusal> {
+    pub fn admit(&self, work: Work, bytes: usize) -> Result<(), ClientError> {
         let mark = self.share(work.high_water());
         if self.total().saturating_add(bytes) > mark {
-            return Err(Refusal::Full {
+            return Err(ClientError::Full {
                 what: "the server's memory",
                 limit: self.0.limit,
             });
@@ -117,7 +117,7 @@ impl Memory {
 
     /// Refuses what a known node would add (`LimitExceeded`): much of it above the mark of
     /// [`Work::Data`], little of it above that of [`Work::Little`], and nothing never.
-    pub fn admit_growth(&self, bytes: usize) -> Result<(), Refusal> {
+    pub fn admit_growth(&self, bytes: usize) -> Result<(), ClientError> {
         match bytes {
             0 => Ok(()),
             1..=LITTLE => self.admit(Work::Little, bytes),

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::model::error::ClientError;
 use crate::model::event::{CURSOR_PREFIX, Since};
-use crate::model::group::{Delivery, End, Group, GroupKey, Tombstone};
+use crate::model::group::{Delivery, EndReason, Group, GroupKey, Tombstone};
 use crate::model::ids::NodeId;
-use crate::model::refusal::Refusal;
 use crate::model::time::Timestamp;
 
 /// A stage's times, in seconds; defaults are the contract's (section 3) for stage stg.
@@ -202,23 +202,29 @@ impl Rules {
 
     /// Lets a request into a living group (contract 1.2): up to the end of the second
     /// in which it ends, both ways.
-    pub fn admit<'a>(&self, group: &'a Group, now: Timestamp) -> Result<LiveGroup<'a>, Refusal> {
+    pub fn admit<'a>(
+        &self,
+        group: &'a Group,
+        now: Timestamp,
+    ) -> Result<LiveGroup<'a>, ClientError> {
         match self.end_of(group, now) {
             None => Ok(LiveGroup(group)),
-            Some(End::TimeUp) => Err(Refusal::GroupExpired {
+            Some(EndReason::TimeUp) => Err(ClientError::GroupExpired {
                 group: group.key.clone(),
                 expires_at: group.expires_at,
             }),
-            Some(End::HostSilent | End::Replaced) => Err(Refusal::HostSilent(group.key.clone())),
+            Some(EndReason::HostSilent | EndReason::Replaced) => {
+                Err(ClientError::HostSilent(group.key.clone()))
+            }
         }
     }
 
     /// Why the group has ended, if it has.
-    pub fn end_of(&self, group: &Group, now: Timestamp) -> Option<End> {
+    pub fn end_of(&self, group: &Group, now: Timestamp) -> Option<EndReason> {
         if now.seconds() > group.expires_at.seconds() {
-            Some(End::TimeUp)
+            Some(EndReason::TimeUp)
         } else if group.heartbeat_at.seconds() < now.seconds() - i64::from(self.timings.host_ttl) {
-            Some(End::HostSilent)
+            Some(EndReason::HostSilent)
         } else {
             None
         }
@@ -227,7 +233,7 @@ impl Rules {
     /// What is remembered of a group that ended by itself, from `now` on (decision D30):
     /// for as long as its host and its members may be silent, so that whoever sends a
     /// heartbeat in time learns why.
-    pub fn tombstone(&self, group: &Group, end: End, now: Timestamp) -> Tombstone {
+    pub fn tombstone(&self, group: &Group, end: EndReason, now: Timestamp) -> Tombstone {
         let Timings {
             host_ttl,
             member_ttl,
@@ -242,19 +248,19 @@ impl Rules {
 
     /// What a request to a group that ended by itself is refused with: the same as before
     /// its record was removed, whenever that was.
-    pub fn refuse_ended(group: &GroupKey, tombstone: &Tombstone, now: Timestamp) -> Refusal {
+    pub fn refuse_ended(group: &GroupKey, tombstone: &Tombstone, now: Timestamp) -> ClientError {
         let Tombstone {
             end,
             expires_at,
             until,
         } = *tombstone;
         if until < now {
-            Refusal::GroupNotFound(group.clone())
-        } else if end == End::TimeUp || now.seconds() > expires_at.seconds() {
+            ClientError::GroupNotFound(group.clone())
+        } else if end == EndReason::TimeUp || now.seconds() > expires_at.seconds() {
             let group = group.clone();
-            Refusal::GroupExpired { group, expires_at }
+            ClientError::GroupExpired { group, expires_at }
         } else {
-            Refusal::HostSilent(group.clone())
+            ClientError::HostSilent(group.clone())
         }
     }
 
@@ -266,16 +272,16 @@ impl Rules {
     }
 
     /// The life of a new group, in seconds.
-    pub fn lifetime(&self, asked: Option<i32>) -> Result<u32, Refusal> {
+    pub fn lifetime(&self, asked: Option<i32>) -> Result<u32, ClientError> {
         let max = self.timings.max_connection;
         let Some(asked) = asked else {
             return Ok(self.timings.default_connection);
         };
         let seconds = u32::try_from(asked).unwrap_or(0);
         if seconds < 1 {
-            Err(Refusal::LifeTooShort)
+            Err(ClientError::LifeTooShort)
         } else if seconds > max {
-            Err(Refusal::LifeTooLong(max))
+            Err(ClientError::LifeTooLong(max))
         } else {
             Ok(seconds)
         }
@@ -405,7 +411,7 @@ mod tests {
 
     #[test]
     fn an_ended_group_is_refused_like_before_it_was_removed_until_it_is_forgotten() {
-        let silent = rules().tombstone(&group(), End::HostSilent, millis(1_061_000));
+        let silent = rules().tombstone(&group(), EndReason::HostSilent, millis(1_061_000));
         assert!(silent.until >= millis(1_061_000).plus_seconds(Timings::STG.host_ttl));
         for now in [1_061_000, 1_121_000] {
             let before = rules().admit(&group(), millis(now)).unwrap_err();
@@ -418,7 +424,11 @@ mod tests {
             expires_at: Timestamp::from_seconds(1070),
             ..group()
         };
-        for end in [End::HostSilent, End::TimeUp, End::Replaced] {
+        for end in [
+            EndReason::HostSilent,
+            EndReason::TimeUp,
+            EndReason::Replaced,
+        ] {
             let tombstone = rules().tombstone(&short, end, millis(1_071_000));
             let after = Rules::refuse_ended(&short.key, &tombstone, millis(1_071_000));
             assert_eq!(after, rules().admit(&short, millis(1_071_000)).unwrap_err());

@@ -1,15 +1,15 @@
 //! Who listens: every group's subscribers on this server.
 //!
 //! Publishing neither renders nor waits for a listener: it leaves the message with each
-//! audience, and a speaker tells what was left to all of them in one pass. A group's first
+//! audience, and a dispatcher tells what was left to all of them in one pass. A group's first
 //! [`SHARED_SELECTIONS`] selections without aliases are rendered once per message, and
 //! subscribers share the bytes; any other subscriber renders for itself. The hub knows no
 //! store and no wire.
 
-mod audience;
+mod batch;
+mod dispatcher;
 mod publication;
 pub mod selection;
-mod speaker;
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
@@ -22,14 +22,14 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::hub::audience::{Audience, Rendering};
+use crate::hub::batch::{Rendering, SubscriberBatch};
+use crate::hub::dispatcher::{Dispatcher, Scratch};
 use crate::hub::selection::Selection;
-use crate::hub::speaker::{Desk, Speaker};
 use crate::memory::{Memory, Purpose};
 use crate::model::group::GroupKey;
 use crate::model::message::Message;
 
-pub use audience::HeldSelection;
+pub use batch::LeasedSelection;
 pub use publication::{COUNTED_BYTES, Publication, SHARED_SELECTIONS, counted};
 
 /// Parts of the hub that are locked apart, so that groups seldom wait for each other.
@@ -37,31 +37,31 @@ const SHARDS: usize = 32;
 
 /// Somebody who hears messages, in the group's one order (decision D18). The methods must
 /// neither wait nor call the hub.
-pub trait Listener: Send + Sync {
+pub trait Subscriber: Send + Sync {
     /// Is told that it is registered, before it hears anything (decision D17).
-    fn welcome(&self);
+    fn on_subscribe(&self);
 
     /// Takes rendered values of the subscription's `data`, oldest first. `scratch` is lent
     /// for the call: what it holds means nothing.
-    fn hear(&self, messages: &[Bytes], scratch: &mut Vec<u8>);
+    fn deliver(&self, messages: &[Bytes], scratch: &mut Vec<u8>);
 
     /// Takes the next message to render by itself: only of one that got its selection to
     /// keep as it registered.
     fn enqueue(self: Arc<Self>, message: &Arc<Publication>);
 
     /// Is told that a message by its selection exceeds the limit (decision D25).
-    fn exceeded(&self);
+    fn on_oversized(&self);
 
     /// Is told that it is registered no more. A pass that is under way may still come by.
-    fn farewell(&self);
+    fn on_unsubscribe(&self);
 }
 
 /// The listeners of all groups.
 pub struct Hub {
-    // A shard is locked to find a group, the circle to speak in it.
-    shards: [RwLock<HashMap<GroupKey, Arc<Mutex<Circle>>>>; SHARDS],
+    // A shard is locked to find a group, the topic to speak in it.
+    shards: [RwLock<HashMap<GroupKey, Arc<Mutex<Topic>>>>; SHARDS],
     hasher: RandomState,
-    speakers: Box<[Speaker]>,
+    dispatchers: Box<[Dispatcher]>,
     next_speaker: AtomicUsize,
     memory: Memory,
     rendering: Semaphore,
@@ -69,10 +69,10 @@ pub struct Hub {
 
 /// The listeners of one group.
 #[derive(Default)]
-struct Circle {
-    audiences: Vec<Arc<Audience>>,
+struct Topic {
+    audiences: Vec<Arc<SubscriberBatch>>,
     next_id: u64,
-    /// Set when the circle was found empty and taken out of the hub.
+    /// Set when the topic was found empty and taken out of the hub.
     closed: bool,
 }
 
@@ -85,7 +85,7 @@ pub struct Subscription {
 }
 
 impl Hub {
-    /// A hub that nobody listens to, with a speaker for each core.
+    /// A hub that nobody listens to, with a dispatcher for each core.
     pub fn new() -> Arc<Self> {
         Self::counted(Memory::unlimited())
     }
@@ -96,24 +96,24 @@ impl Hub {
         Arc::new(Self {
             shards: Default::default(),
             hasher: RandomState::new(),
-            speakers: (0..cores).map(|_| Speaker::default()).collect(),
+            dispatchers: (0..cores).map(|_| Dispatcher::default()).collect(),
             next_speaker: AtomicUsize::new(0),
             memory,
             rendering: Semaphore::new(1),
         })
     }
 
-    /// Has the speakers work until `stop`; without them, messages wait.
+    /// Has the dispatchers work until `stop`; without them, messages wait.
     pub fn speak(&self, tasks: &TaskTracker, stop: &CancellationToken) {
-        for speaker in &self.speakers {
-            let (speaker, stop) = (speaker.clone(), stop.clone());
-            tasks.spawn(async move { stop.run_until_cancelled(speaker.run()).await });
+        for dispatcher in &self.dispatchers {
+            let (dispatcher, stop) = (dispatcher.clone(), stop.clone());
+            tasks.spawn(async move { stop.run_until_cancelled(dispatcher.run()).await });
         }
     }
 
-    /// Tells everything that waits, now: what the speakers do in passing.
+    /// Tells everything that waits, now: what the dispatchers do in passing.
     pub fn pass(&self) {
-        self.speakers.iter().for_each(Speaker::pass);
+        self.dispatchers.iter().for_each(Dispatcher::pass);
     }
 
     /// Waits for the turn to render what a listener keeps to itself: one does at a time, so
@@ -129,15 +129,15 @@ impl Hub {
         self: &Arc<Self>,
         group: &GroupKey,
         selection: Selection,
-        listener: impl FnOnce(Option<HeldSelection>) -> Arc<dyn Listener>,
+        listener: impl FnOnce(Option<LeasedSelection>) -> Arc<dyn Subscriber>,
     ) -> Subscription {
         let lease = self.memory.lease(Purpose::Selections, selection.bytes());
-        let held = HeldSelection::new(selection, lease);
+        let held = LeasedSelection::new(selection, lease);
         let id = loop {
-            let circle = self.circle(group);
-            let mut circle = lock(&circle);
-            if !circle.closed {
-                break circle.add(held, listener, || self.next_speaker());
+            let topic = self.topic(group);
+            let mut topic = lock(&topic);
+            if !topic.closed {
+                break topic.add(held, listener, || self.next_speaker());
             }
         };
         Subscription {
@@ -149,14 +149,14 @@ impl Hub {
 
     /// Tells a message to everybody who listens to its group, in one order for all.
     pub fn publish(&self, message: &Message) {
-        let circle = read(self.shard(message.group()))
+        let topic = read(self.shard(message.group()))
             .get(message.group())
             .cloned();
-        let Some(circle) = circle else { return };
+        let Some(topic) = topic else { return };
         let publication = Arc::new(Publication::new(message.clone(), &self.memory));
-        let crowded = lock(&circle).publish(&publication);
+        let crowded = lock(&topic).publish(&publication);
         for audience in crowded {
-            audience.speak(&mut Desk::default());
+            audience.speak(&mut Scratch::default());
         }
     }
 
@@ -165,20 +165,20 @@ impl Hub {
         self.shards.iter().map(|shard| read(shard).len()).sum()
     }
 
-    fn shard(&self, group: &GroupKey) -> &RwLock<HashMap<GroupKey, Arc<Mutex<Circle>>>> {
+    fn shard(&self, group: &GroupKey) -> &RwLock<HashMap<GroupKey, Arc<Mutex<Topic>>>> {
         let hash = self.hasher.hash_one(group);
         &self.shards[usize::try_from(hash % SHARDS as u64).unwrap_or(0)]
     }
 
-    fn next_speaker(&self) -> Speaker {
+    fn next_speaker(&self) -> Dispatcher {
         let turn = self.next_speaker.fetch_add(1, Ordering::Relaxed);
-        self.speakers[turn % self.speakers.len()].clone()
+        self.dispatchers[turn % self.dispatchers.len()].clone()
     }
 
-    fn circle(&self, group: &GroupKey) -> Arc<Mutex<Circle>> {
+    fn topic(&self, group: &GroupKey) -> Arc<Mutex<Topic>> {
         let shard = self.shard(group);
-        if let Some(circle) = read(shard).get(group) {
-            return Arc::clone(circle);
+        if let Some(topic) = read(shard).get(group) {
+            return Arc::clone(topic);
         }
         let mut groups = shard.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(groups.entry(group.clone()).or_default())
@@ -186,18 +186,18 @@ impl Hub {
 
     fn leave(&self, group: &GroupKey, id: u64) {
         let shard = self.shard(group);
-        let Some(circle) = read(shard).get(group).cloned() else {
+        let Some(topic) = read(shard).get(group).cloned() else {
             return;
         };
-        let left = lock(&circle).remove(id);
+        let left = lock(&topic).remove(id);
         if let Some(listener) = &left {
-            listener.farewell();
+            listener.on_unsubscribe();
         }
-        if lock(&circle).audiences.is_empty() {
+        if lock(&topic).audiences.is_empty() {
             let mut groups = shard.write().unwrap_or_else(PoisonError::into_inner);
-            let mut circle = lock(&circle);
-            if circle.audiences.is_empty() && !circle.closed {
-                circle.closed = true;
+            let mut topic = lock(&topic);
+            if topic.audiences.is_empty() && !topic.closed {
+                topic.closed = true;
                 groups.remove(group);
             }
         }
@@ -206,26 +206,26 @@ impl Hub {
     }
 }
 
-impl Circle {
+impl Topic {
     fn add(
         &mut self,
-        held: HeldSelection,
-        listener: impl FnOnce(Option<HeldSelection>) -> Arc<dyn Listener>,
-        speaker: impl FnOnce() -> Speaker,
+        held: LeasedSelection,
+        listener: impl FnOnce(Option<LeasedSelection>) -> Arc<dyn Subscriber>,
+        dispatcher: impl FnOnce() -> Dispatcher,
     ) -> u64 {
         self.next_id += 1;
         let id = self.next_id;
         let (rendering, kept) = self.rendering_for(held);
-        let alike = |audience: &&Arc<Audience>| match (&rendering, audience.rendering()) {
+        let alike = |audience: &&Arc<SubscriberBatch>| match (&rendering, audience.rendering()) {
             (Rendering::Shared(slot, _), Rendering::Shared(other, _)) => slot == other,
-            (Rendering::PerListener, Rendering::PerListener) => true,
+            (Rendering::PerSubscriber, Rendering::PerSubscriber) => true,
             _ => false,
         };
         let last = self.audiences.iter().rev().find(alike);
         if let Some(audience) = last.filter(|audience| audience.has_room()) {
             audience.add(id, listener(kept));
         } else {
-            let audience = Audience::new(rendering, speaker());
+            let audience = SubscriberBatch::new(rendering, dispatcher());
             audience.add(id, listener(kept));
             self.audiences.push(audience);
         }
@@ -233,7 +233,7 @@ impl Circle {
     }
 
     /// Who renders for one more listener, and the selection if it is the listener itself.
-    fn rendering_for(&self, held: HeldSelection) -> (Rendering, Option<HeldSelection>) {
+    fn rendering_for(&self, held: LeasedSelection) -> (Rendering, Option<LeasedSelection>) {
         let mut taken = [false; SHARED_SELECTIONS];
         for audience in &self.audiences {
             if let Rendering::Shared(slot, other) = audience.rendering() {
@@ -247,18 +247,18 @@ impl Circle {
             Some(slot) if held.selection().has_no_aliases() => {
                 (Rendering::Shared(slot, Arc::new(held)), None)
             }
-            _ => (Rendering::PerListener, Some(held)),
+            _ => (Rendering::PerSubscriber, Some(held)),
         }
     }
 
     /// Leaves the message with every audience; answers those where too much waits.
-    fn publish(&self, publication: &Arc<Publication>) -> Vec<Arc<Audience>> {
+    fn publish(&self, publication: &Arc<Publication>) -> Vec<Arc<SubscriberBatch>> {
         let audiences = self.audiences.iter();
         let crowded = audiences.filter(|audience| audience.post(Arc::clone(publication)));
         crowded.cloned().collect()
     }
 
-    fn remove(&mut self, id: u64) -> Option<Arc<dyn Listener>> {
+    fn remove(&mut self, id: u64) -> Option<Arc<dyn Subscriber>> {
         let (at, left) = self
             .audiences
             .iter()

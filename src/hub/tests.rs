@@ -1,6 +1,6 @@
 use super::*;
 use crate::hub::selection::{Field, Pick};
-use crate::model::group::End;
+use crate::model::group::EndReason;
 use crate::model::message::Dissolution;
 
 #[derive(Clone, Default)]
@@ -15,10 +15,10 @@ struct Heard {
     left: bool,
 }
 
-impl Listener for TestSubscriber {
-    fn welcome(&self) {}
+impl Subscriber for TestSubscriber {
+    fn on_subscribe(&self) {}
 
-    fn hear(&self, messages: &[Bytes], _: &mut Vec<u8>) {
+    fn deliver(&self, messages: &[Bytes], _: &mut Vec<u8>) {
         let mut heard = self.0.lock().unwrap();
         heard.messages.extend_from_slice(messages);
         heard.passes += 1;
@@ -29,11 +29,11 @@ impl Listener for TestSubscriber {
         heard.unrendered.push(Arc::clone(message));
     }
 
-    fn exceeded(&self) {
+    fn on_oversized(&self) {
         self.0.lock().unwrap().exceeded += 1;
     }
 
-    fn farewell(&self) {
+    fn on_unsubscribe(&self) {
         self.0.lock().unwrap().left = true;
     }
 }
@@ -48,7 +48,7 @@ impl TestSubscriber {
     }
 }
 
-fn listener(ear: &TestSubscriber) -> Arc<dyn Listener> {
+fn listener(ear: &TestSubscriber) -> Arc<dyn Subscriber> {
     Arc::new(ear.clone())
 }
 
@@ -69,7 +69,7 @@ fn selection(field: Field) -> Selection {
 }
 
 fn message(id: &str) -> Message {
-    Message::Dissolved(Dissolution::by_end(group(id), End::TimeUp))
+    Message::Dissolved(Dissolution::by_end(group(id), EndReason::TimeUp))
 }
 
 fn listens(hub: &Arc<Hub>, id: &str, field: Field, ear: &TestSubscriber) -> Subscription {
@@ -126,7 +126,11 @@ fn each_selection_and_each_group_hears_its_own() {
 fn what_was_published_together_is_heard_in_one_pass_and_in_order() {
     let (hub, ear) = (Hub::new(), TestSubscriber::default());
     let _a = listens(&hub, "g", Field::GroupDissolve, &ear);
-    let ends = [End::TimeUp, End::HostSilent, End::Replaced];
+    let ends = [
+        EndReason::TimeUp,
+        EndReason::HostSilent,
+        EndReason::Replaced,
+    ];
     for end in ends {
         hub.publish(&Message::Dissolved(Dissolution::by_end(group("g"), end)));
     }

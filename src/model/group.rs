@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::error::ClientError;
 use crate::model::ids::{Domain, GroupId, GroupName, NodeId};
-use crate::model::refusal::Refusal;
 use crate::model::time::Timestamp;
 
 /// A group's full name, `id@domain`: the key of everything that happens in it.
@@ -19,7 +19,7 @@ pub struct GroupKey {
 
 impl GroupKey {
     /// Takes the arguments `groupId` and `domain`.
-    pub fn parse(group_id: &str, domain: &str) -> Result<Self, Refusal> {
+    pub fn parse(group_id: &str, domain: &str) -> Result<Self, ClientError> {
         Ok(Self {
             id: GroupId::parse("groupId", group_id)?,
             domain: Domain::parse("domain", domain)?,
@@ -95,7 +95,7 @@ pub struct Member {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {
     /// Why it ended.
-    pub end: End,
+    pub end: EndReason,
     /// Its absolute end, whatever came before.
     pub expires_at: Timestamp,
     /// Until when it is remembered.
@@ -104,7 +104,7 @@ pub struct Tombstone {
 
 /// Why a group ended without being dissolved by its host (decision D7).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum End {
+pub enum EndReason {
     /// The host sent no heartbeat within its TTL.
     HostSilent,
     /// `expiresAt` has passed.

@@ -7,24 +7,24 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::refusal::Refusal;
+use crate::model::error::ClientError;
 
 /// The longest id, name or domain, in Unicode characters (D3).
 pub const MAX_CHARACTERS: usize = 256;
 
-fn check(argument: &'static str, text: &str) -> Result<(), Refusal> {
+fn check(argument: &'static str, text: &str) -> Result<(), ClientError> {
     if text.is_empty() {
-        return Err(Refusal::Missing(argument));
+        return Err(ClientError::Missing(argument));
     }
     // A character has at most four bytes: longer texts need no counting.
     if text.len() > MAX_CHARACTERS * 4 || text.chars().count() > MAX_CHARACTERS {
-        return Err(Refusal::TooLong {
+        return Err(ClientError::TooLong {
             argument,
             characters: MAX_CHARACTERS,
         });
     }
     if text.chars().any(|c| c.is_control() || c == '#') {
-        return Err(Refusal::Forbidden(argument));
+        return Err(ClientError::Forbidden(argument));
     }
     Ok(())
 }
@@ -38,7 +38,7 @@ macro_rules! name {
 
         impl $type {
             /// Takes the text of the argument called `argument`, or refuses it by that name.
-            pub fn parse(argument: &'static str, text: &str) -> Result<Self, Refusal> {
+            pub fn parse(argument: &'static str, text: &str) -> Result<Self, ClientError> {
                 check(argument, text)?;
                 Ok(Self(text.into()))
             }

@@ -1,7 +1,7 @@
 //! What a group's members hear.
 
 use crate::model::event::EventBatch;
-use crate::model::group::{End, GroupKey};
+use crate::model::group::{EndReason, GroupKey};
 use crate::model::status::NodeStatus;
 
 /// The most bytes of a message as a subscriber gets it (decision D25): AppSync's 240 KB.
@@ -69,11 +69,11 @@ impl Dissolution {
     }
 
     /// It ended by itself (decision D7).
-    pub fn by_end(group: GroupKey, end: End) -> Self {
+    pub fn by_end(group: GroupKey, end: EndReason) -> Self {
         let why = match end {
-            End::HostSilent => "its host fell silent",
-            End::TimeUp => "its time is up",
-            End::Replaced => "its host began a new group",
+            EndReason::HostSilent => "its host fell silent",
+            EndReason::TimeUp => "its time is up",
+            EndReason::Replaced => "its host began a new group",
         };
         let message = format!("Group {group} has ended: {why}.");
         Self { group, message }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::limits::Limits;
-use crate::model::refusal::Refusal;
 use crate::model::rendered;
 use crate::model::time::Timestamp;
 
@@ -95,14 +95,14 @@ pub struct Size {
 
 impl Size {
     /// Refuses what is too much or too large for one node.
-    pub fn within(&self, limits: &Limits) -> Result<(), Refusal> {
+    pub fn within(&self, limits: &Limits) -> Result<(), ClientError> {
         let argument = "data";
         if self.keys > limits.keys_per_node {
             let items = limits.keys_per_node;
-            Err(Refusal::TooMany { argument, items })
+            Err(ClientError::TooMany { argument, items })
         } else if self.bytes > limits.status_bytes {
             let bytes = limits.status_bytes;
-            Err(Refusal::TooLarge { argument, bytes })
+            Err(ClientError::TooLarge { argument, bytes })
         } else {
             Ok(())
         }

@@ -252,7 +252,7 @@ impl Close {
     /// The operation's id is in use.
     pub const DUPLICATE: Self = Self {
         code: 4409,
-        reason: "Subscriber for this id already exists",
+        reason: "SocketSubscriber for this id already exists",
     };
     /// A second `connection_init`.
     pub const SECOND_INIT: Self = Self {

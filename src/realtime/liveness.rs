@@ -8,12 +8,12 @@ use tokio::time::Instant;
 
 /// The places for connections. Clones share them.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct ConnectionSlots {
     free: Arc<Semaphore>,
     all: usize,
 }
 
-impl Places {
+impl ConnectionSlots {
     /// So many.
     pub fn new(all: usize) -> Self {
         Self {
@@ -46,7 +46,7 @@ pub enum Look {
     /// It was heard lately.
     Alive,
     /// It is to be asked.
-    Ask,
+    GraphQlRequest,
     /// It was asked and did not answer in time.
     Gone,
 }
@@ -76,7 +76,7 @@ impl Liveness {
         if silence + next > timeout && now - asked >= timeout / 3 {
             Look::Gone
         } else {
-            Look::Ask
+            Look::GraphQlRequest
         }
     }
 }
@@ -129,7 +129,7 @@ mod tests {
         loop {
             match liveness.look(now, timeout, KEEP_ALIVE) {
                 Look::Gone => break,
-                Look::Ask => asked += 1,
+                Look::GraphQlRequest => asked += 1,
                 Look::Alive => assert_eq!(asked, 0),
             }
             now += KEEP_ALIVE;
@@ -173,7 +173,7 @@ mod tests {
 
     #[tokio::test]
     async fn places_run_short_when_less_than_a_tenth_is_free() {
-        let places = Places::new(20);
+        let places = ConnectionSlots::new(20);
         let mut taken = Vec::new();
         while !places.run_short() {
             taken.push(places.take().await);

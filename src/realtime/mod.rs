@@ -1,5 +1,5 @@
 //! The WebSocket protocols: what is said (`frame`), who may say what when (`session`),
-//! the pump between a socket, a session and the hub (`socket`), what waits to be written
+//! the connection between a socket, a session and the hub (`socket`), what waits to be written
 //! (`outbox`, on top of `queue` and `frame_head`), what an operation comes to (`operation`), a subscription as the hub knows it (`subscriber`), who
 //! is still there (`liveness`), how a connection ends (`ending`), and a socket as its
 //! reader and its writer see it (`wire`).
@@ -19,4 +19,4 @@ pub mod socket;
 pub mod subscriber;
 mod wire;
 
-pub use liveness::Places;
+pub use liveness::ConnectionSlots;

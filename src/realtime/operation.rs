@@ -7,8 +7,8 @@ use serde_json::Value;
 use crate::auth::Caller;
 use crate::realtime::frame::{Dialect, channel_error};
 use crate::realtime::session::Operation;
-use crate::resolvers::answer;
-use crate::resolvers::document::OwnedAsk;
+use crate::resolvers::document::OwnedGraphQlRequest;
+use crate::resolvers::response;
 use crate::resolvers::run::{Runner, Wanted};
 
 /// What an operation came to.
@@ -27,7 +27,7 @@ pub async fn run(
     caller: Caller,
     of: Operation,
     dialect: Dialect,
-    ask: OwnedAsk,
+    ask: OwnedGraphQlRequest,
 ) -> Outcome {
     let (document, variables) = match ask.open(runner.documents()) {
         Ok(opened) => opened,

@@ -23,7 +23,7 @@ use crate::realtime::frame_head::{CLOSE, FINAL, FRAME_HEAD_BYTES, PING, TEXT, fr
 use crate::realtime::liveness::Flow;
 use crate::realtime::queue::{Kind, Part, Queue};
 use crate::realtime::session::Operation;
-use crate::realtime::subscriber::Subscriber;
+use crate::realtime::subscriber::SocketSubscriber;
 use crate::realtime::wire::send_some;
 
 /// What an unrendered message takes beside its shared bytes.
@@ -56,7 +56,7 @@ struct Waiting {
 
 #[derive(Debug)]
 struct Unrendered {
-    subscriber: Arc<Subscriber>,
+    subscriber: Arc<SocketSubscriber>,
     publication: Arc<Publication>,
     /// What it counts for: a message that waits for several subscriptions counts once.
     bytes: usize,
@@ -139,7 +139,7 @@ impl Outbox {
     /// Leaves a message for a subscription that renders for itself, with `gone` as above.
     pub fn enqueue(
         &self,
-        subscriber: &Arc<Subscriber>,
+        subscriber: &Arc<SocketSubscriber>,
         publication: &Arc<Publication>,
         gone: impl FnOnce() -> bool,
     ) {

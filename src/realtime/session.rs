@@ -13,7 +13,7 @@ use crate::realtime::frame::{
     ClientFrame, Close, Dialect, KEEP_ALIVE, Offer, Subprotocol, channel_error, connection_ack,
     connection_error, stray_error, subprotocol_error,
 };
-use crate::resolvers::document::OwnedAsk;
+use crate::resolvers::document::OwnedGraphQlRequest;
 
 /// The longest operation id, in bytes.
 const ID_BYTES: usize = 256;
@@ -81,9 +81,9 @@ impl Operation {
 
 /// What the socket is to do next.
 #[derive(Debug)]
-pub enum Act {
+pub enum Action {
     /// Send a text.
-    Say(String),
+    Send(String),
     /// Send the answer to a query or mutation.
     Answer(Vec<u8>),
     /// Run an operation and tell the session of its outcome.
@@ -93,7 +93,7 @@ pub enum Act {
         /// How it is talked about.
         dialect: Dialect,
         /// What is asked.
-        ask: OwnedAsk,
+        ask: OwnedGraphQlRequest,
     },
     /// Forget an operation.
     Stop(String),
@@ -145,10 +145,10 @@ impl Session {
     }
 
     /// Hears a text from the client.
-    pub fn hear(&mut self, text: &str) -> Vec<Act> {
+    pub fn hear(&mut self, text: &str) -> Vec<Action> {
         if !self.spoken {
-            let error = Act::Say(subprotocol_error());
-            return vec![error, Act::Close(Close::UNKNOWN_PROTOCOL)];
+            let error = Action::Send(subprotocol_error());
+            return vec![error, Action::Close(Close::UNKNOWN_PROTOCOL)];
         }
         let Some(frame) = ClientFrame::read(text) else {
             return self.not_understood("unreadable");
@@ -157,31 +157,31 @@ impl Session {
             (_, "connection_init") => self.init(&frame),
             (Subprotocol::GraphqlTransportWs, "subscribe") => self.subscribe(frame),
             (Subprotocol::GraphqlTransportWs, "complete") => self.stop(frame.id, false),
-            (Subprotocol::GraphqlTransportWs, "ping") => vec![Act::Say(pong(frame.payload))],
+            (Subprotocol::GraphqlTransportWs, "ping") => vec![Action::Send(pong(frame.payload))],
             (Subprotocol::GraphqlTransportWs, "pong") => Vec::new(),
             // Before the acknowledgement AppSync ignores what it does not wait for.
             (Subprotocol::GraphqlWs, _) if !self.open => Vec::new(),
             (Subprotocol::GraphqlWs, "start") => self.start(frame),
             (Subprotocol::GraphqlWs, "stop") => self.stop(frame.id, true),
-            (Subprotocol::GraphqlWs, "connection_terminate") => vec![Act::Close(Close::NORMAL)],
+            (Subprotocol::GraphqlWs, "connection_terminate") => vec![Action::Close(Close::NORMAL)],
             _ => self.not_understood("unknown"),
         }
     }
 
     /// The operation was refused.
-    pub fn refused(&mut self, of: &Operation, errors: Vec<Value>) -> Vec<Act> {
+    pub fn refused(&mut self, of: &Operation, errors: Vec<Value>) -> Vec<Action> {
         let dialect = self.end(of);
-        let error = dialect.map(|dialect| Act::Say(dialect.error(&of.id, errors)));
+        let error = dialect.map(|dialect| Action::Send(dialect.error(&of.id, errors)));
         error.into_iter().collect()
     }
 
     /// A query or mutation was answered, in this text.
-    pub fn answered(&mut self, of: &Operation, text: Vec<u8>) -> Vec<Act> {
+    pub fn answered(&mut self, of: &Operation, text: Vec<u8>) -> Vec<Action> {
         if self.end(of).is_none() {
             return Vec::new();
         }
-        let complete = Act::Say(Dialect::complete(&of.id));
-        vec![Act::Answer(text), complete]
+        let complete = Action::Send(Dialect::complete(&of.id));
+        vec![Action::Answer(text), complete]
     }
 
     /// A subscription was ended by an error that the client has been told; says whether
@@ -204,10 +204,10 @@ impl Session {
         Some(dialect)
     }
 
-    fn init(&mut self, frame: &ClientFrame) -> Vec<Act> {
+    fn init(&mut self, frame: &ClientFrame) -> Vec<Action> {
         if self.open {
             return match self.protocol {
-                Subprotocol::GraphqlTransportWs => vec![Act::Close(Close::SECOND_INIT)],
+                Subprotocol::GraphqlTransportWs => vec![Action::Close(Close::SECOND_INIT)],
                 Subprotocol::GraphqlWs => self.acknowledge(),
             };
         }
@@ -224,30 +224,30 @@ impl Session {
             }
             Err(why) if self.protocol == Subprotocol::GraphqlWs => {
                 vec![
-                    Act::Say(connection_error(why)),
-                    Act::Close(Close::UNAUTHORIZED),
+                    Action::Send(connection_error(why)),
+                    Action::Close(Close::UNAUTHORIZED),
                 ]
             }
             // This client would come back after any other code.
-            Err(_) => vec![Act::Close(Close::UNAUTHORIZED)],
+            Err(_) => vec![Action::Close(Close::UNAUTHORIZED)],
         }
     }
 
-    fn acknowledge(&self) -> Vec<Act> {
-        let ack = Act::Say(connection_ack(
+    fn acknowledge(&self) -> Vec<Action> {
+        let ack = Action::Send(connection_ack(
             self.protocol,
             self.limits.connection_timeout.as_millis(),
         ));
         // At once: one client counts its patience only from the first sign of life, and
         // another does not start anew at the acknowledgement.
         std::iter::once(ack)
-            .chain(self.keep_alive().map(|ka| Act::Say(ka.into())))
+            .chain(self.keep_alive().map(|ka| Action::Send(ka.into())))
             .collect()
     }
 
-    fn start(&mut self, frame: ClientFrame) -> Vec<Act> {
+    fn start(&mut self, frame: ClientFrame) -> Vec<Action> {
         let Some(id) = frame.id.clone().filter(|id| is_id(id)) else {
-            return vec![Act::Say(stray_error(&channel_error(
+            return vec![Action::Send(stray_error(&channel_error(
                 "BadRequestException",
                 "start needs an id of 1 to 256 bytes",
             )))];
@@ -256,7 +256,7 @@ impl Session {
             return Self::bad_start(Dialect::AppSync, &id);
         };
         let Some(data) = payload.get("data").and_then(Value::as_str) else {
-            return match frame.payload.map(OwnedAsk::deserialize) {
+            return match frame.payload.map(OwnedGraphQlRequest::deserialize) {
                 Some(Ok(ask)) => self.run(Dialect::Legacy, id, ask),
                 _ => Self::bad_start(Dialect::Legacy, &id),
             };
@@ -269,7 +269,7 @@ impl Session {
             && let Err(why) = self.keys.check(Some(shown))
         {
             let error = channel_error(crate::auth::Unauthorized::KIND, why.message());
-            return vec![Act::Say(Dialect::AppSync.error(&id, vec![error]))];
+            return vec![Action::Send(Dialect::AppSync.error(&id, vec![error]))];
         }
         match serde_json::from_str(data) {
             Ok(ask) => self.run(Dialect::AppSync, id, ask),
@@ -277,20 +277,20 @@ impl Session {
         }
     }
 
-    fn subscribe(&mut self, frame: ClientFrame) -> Vec<Act> {
+    fn subscribe(&mut self, frame: ClientFrame) -> Vec<Action> {
         if !self.open {
-            return vec![Act::Close(Close::UNAUTHORIZED)];
+            return vec![Action::Close(Close::UNAUTHORIZED)];
         }
         match (
             frame.id.filter(|id| is_id(id)),
-            frame.payload.map(OwnedAsk::deserialize),
+            frame.payload.map(OwnedGraphQlRequest::deserialize),
         ) {
             (Some(id), Some(Ok(ask))) => self.run(Dialect::Transport, id, ask),
-            _ => vec![Act::Close(Close::BAD_MESSAGE)],
+            _ => vec![Action::Close(Close::BAD_MESSAGE)],
         }
     }
 
-    fn run(&mut self, dialect: Dialect, id: String, ask: OwnedAsk) -> Vec<Act> {
+    fn run(&mut self, dialect: Dialect, id: String, ask: OwnedGraphQlRequest) -> Vec<Action> {
         let mut acts = Vec::new();
         if self.operations.contains_key(&id) {
             match dialect {
@@ -299,18 +299,18 @@ impl Session {
                         "DuplicatedOperationError",
                         "This id is in use on the connection",
                     );
-                    return vec![Act::Say(dialect.error(&id, vec![error]))];
+                    return vec![Action::Send(dialect.error(&id, vec![error]))];
                 }
-                Dialect::Transport => return vec![Act::Close(Close::DUPLICATE)],
+                Dialect::Transport => return vec![Action::Close(Close::DUPLICATE)],
                 // The legacy protocol's own server starts the operation over.
-                Dialect::Legacy => acts.push(Act::Stop(id.clone())),
+                Dialect::Legacy => acts.push(Action::Stop(id.clone())),
             }
         } else if self.operations.len() >= self.limits.operations {
             let message = format!(
                 "Max number of {} subscriptions reached",
                 self.limits.operations
             );
-            return vec![Act::Say(dialect.error(
+            return vec![Action::Send(dialect.error(
                 &id,
                 vec![channel_error("MaxSubscriptionsReachedError", &message)],
             ))];
@@ -321,32 +321,34 @@ impl Session {
             number: self.started,
         };
         self.operations.insert(of.id.clone(), (dialect, of.number));
-        acts.push(Act::Run { of, dialect, ask });
+        acts.push(Action::Run { of, dialect, ask });
         acts
     }
 
-    fn bad_start(dialect: Dialect, id: &str) -> Vec<Act> {
+    fn bad_start(dialect: Dialect, id: &str) -> Vec<Action> {
         let error = channel_error(
             "BadRequestException",
             "The payload holds no readable GraphQL request",
         );
-        vec![Act::Say(dialect.error(id, vec![error]))]
+        vec![Action::Send(dialect.error(id, vec![error]))]
     }
 
-    fn stop(&mut self, id: Option<String>, confirmed: bool) -> Vec<Act> {
+    fn stop(&mut self, id: Option<String>, confirmed: bool) -> Vec<Action> {
         let Some(id) = id.filter(|id| self.operations.remove(id).is_some()) else {
             return Vec::new();
         };
-        let confirmation = confirmed.then(|| Act::Say(Dialect::complete(&id)));
-        std::iter::once(Act::Stop(id)).chain(confirmation).collect()
+        let confirmation = confirmed.then(|| Action::Send(Dialect::complete(&id)));
+        std::iter::once(Action::Stop(id))
+            .chain(confirmation)
+            .collect()
     }
 
-    fn not_understood(&self, what: &str) -> Vec<Act> {
+    fn not_understood(&self, what: &str) -> Vec<Action> {
         match self.protocol {
-            Subprotocol::GraphqlTransportWs => vec![Act::Close(Close::BAD_MESSAGE)],
+            Subprotocol::GraphqlTransportWs => vec![Action::Close(Close::BAD_MESSAGE)],
             Subprotocol::GraphqlWs => {
                 let message = format!("{what} not supported through the realtime channel");
-                vec![Act::Say(stray_error(&channel_error(
+                vec![Action::Send(stray_error(&channel_error(
                     "UnsupportedOperation",
                     &message,
                 )))]

@@ -1,4 +1,4 @@
-//! The pump of one socket: the only place where its client, its outbox, its running
+//! The connection of one socket: the only place where its client, its outbox, its running
 //! operations, its timers and the server's stop meet.
 
 use std::collections::{HashMap, VecDeque};
@@ -19,16 +19,16 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::Caller;
 use crate::hub::Subscription;
 use crate::memory::{Lease, Purpose, Work};
-use crate::realtime::Places;
+use crate::realtime::ConnectionSlots;
 use crate::realtime::ending::{self, Ending, Peer};
 use crate::realtime::frame::{Close, Dialect, channel_error};
 use crate::realtime::liveness::{Liveness, Look};
 use crate::realtime::operation::{Outcome, next, run};
 use crate::realtime::outbox::Outbox;
-use crate::realtime::session::{Act, Operation, Session, SocketLimits};
-use crate::realtime::subscriber::Subscriber;
+use crate::realtime::session::{Action, Operation, Session, SocketLimits};
+use crate::realtime::subscriber::SocketSubscriber;
 use crate::realtime::wire::{Line, Shared};
-use crate::resolvers::document::OwnedAsk;
+use crate::resolvers::document::OwnedGraphQlRequest;
 use crate::resolvers::run::Runner;
 
 /// Bytes read at once, held for every connection: clients say little after they began.
@@ -44,10 +44,10 @@ pub struct Service {
     /// Cancelled when this socket shall say goodbye.
     pub stop: CancellationToken,
     /// The places for connections, of which this socket has one.
-    pub places: Places,
+    pub places: ConnectionSlots,
 }
 
-struct Pump {
+struct Connection {
     service: Service,
     caller: Caller,
     session: Session,
@@ -70,7 +70,7 @@ struct Pump {
 struct Queued {
     of: Operation,
     dialect: Dialect,
-    ask: OwnedAsk,
+    ask: OwnedGraphQlRequest,
     bytes: usize,
 }
 
@@ -121,7 +121,7 @@ fn converse(
     service: Service,
     caller: Caller,
 ) -> BoxFuture<'static, ()> {
-    let mut pump = Pump {
+    let mut connection = Connection {
         service,
         caller,
         session,
@@ -137,21 +137,21 @@ fn converse(
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BYTES)
         .write_buffer_size(0)
-        .max_message_size(Some(pump.service.limits.message_bytes))
-        .max_frame_size(Some(pump.service.limits.message_bytes));
+        .max_message_size(Some(connection.service.limits.message_bytes))
+        .max_frame_size(Some(connection.service.limits.message_bytes));
     let line = Line {
         reader,
-        outbox: Arc::clone(&pump.outbox),
+        outbox: Arc::clone(&connection.outbox),
     };
     Box::pin(async move {
         let mut frames = WebSocketStream::from_raw_socket(line, Role::Server, Some(config)).await;
-        let ending = pump.converse(&mut frames, &mut writer).await;
+        let ending = connection.converse(&mut frames, &mut writer).await;
         // Nothing more is heard from here on, however long the close takes.
-        pump.subscriptions.clear();
-        pump.outbox.forget_unrendered();
+        connection.subscriptions.clear();
+        connection.outbox.forget_unrendered();
         if let Some(ending) = ending {
-            let Service { limits, stop, .. } = &pump.service;
-            let (limit, to) = (limits.close_timeout, &pump.outbox);
+            let Service { limits, stop, .. } = &connection.service;
+            let (limit, to) = (limits.close_timeout, &connection.outbox);
             // Boxed: it would stand in every open socket's future otherwise.
             Box::pin(ending::end(
                 ending,
@@ -166,7 +166,7 @@ fn converse(
     })
 }
 
-impl Pump {
+impl Connection {
     /// Until the client has left (`None`) or the connection is to be closed.
     async fn converse(
         &mut self,
@@ -245,17 +245,17 @@ impl Pump {
     }
 
     /// Does what a message of so many `bytes` asks for.
-    fn perform(&mut self, acts: Vec<Act>, bytes: usize) -> Option<Close> {
+    fn perform(&mut self, acts: Vec<Action>, bytes: usize) -> Option<Close> {
         for act in acts {
             match act {
-                Act::Say(text) => self.outbox.say(&text),
-                Act::Answer(text) => self.outbox.answer(text),
-                Act::Stop(id) => {
+                Action::Send(text) => self.outbox.say(&text),
+                Action::Answer(text) => self.outbox.answer(text),
+                Action::Stop(id) => {
                     self.unsubscribe(&id);
                     self.queue.retain(|waiting| waiting.of.id != id);
                     self.count_queued();
                 }
-                Act::Run { of, dialect, ask } => {
+                Action::Run { of, dialect, ask } => {
                     self.queue.push_back(Queued {
                         of,
                         dialect,
@@ -264,7 +264,7 @@ impl Pump {
                     });
                     self.count_queued();
                 }
-                Act::Close(close) => return Some(close),
+                Action::Close(close) => return Some(close),
             }
         }
         None
@@ -296,7 +296,7 @@ impl Pump {
             (self.queued_bytes > 0).then(|| memory.lease(Purpose::Queues, self.queued_bytes));
     }
 
-    fn conclude(&mut self, outcome: Outcome) -> Vec<Act> {
+    fn conclude(&mut self, outcome: Outcome) -> Vec<Action> {
         match outcome {
             Outcome::Answered(of, text) => self.session.answered(&of, text),
             Outcome::Refused(of, errors) => self.session.refused(&of, errors),
@@ -313,7 +313,7 @@ impl Pump {
                 let (outbox, id) = (Arc::clone(&self.outbox), of.id.clone());
                 let hub = &self.service.runner.mesh().hub;
                 let subscription = hub.listen(&wanted.group, wanted.selection, |own| {
-                    Arc::new(Subscriber::new(outbox, of, dialect, own))
+                    Arc::new(SocketSubscriber::new(outbox, of, dialect, own))
                 });
                 self.selection_bytes += bytes;
                 self.subscriptions.insert(id, (subscription, bytes));
@@ -363,7 +363,7 @@ impl Pump {
             Some(text) => self.outbox.say(text),
             None => self.outbox.ping(),
         }
-        if look == Look::Ask && self.session.keep_alive().is_some() {
+        if look == Look::GraphQlRequest && self.session.keep_alive().is_some() {
             self.outbox.ping();
         }
         look

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use crate::hub::{HeldSelection, Listener, Publication};
+use crate::hub::{LeasedSelection, Publication, Subscriber};
 use crate::model::message::MESSAGE_BYTES;
 use crate::realtime::frame::{Dialect, channel_error, start_ack};
 use crate::realtime::outbox::Outbox;
@@ -13,7 +13,7 @@ use crate::realtime::session::Operation;
 
 /// A subscription.
 #[derive(Debug)]
-pub struct Subscriber {
+pub struct SocketSubscriber {
     outbox: Arc<Outbox>,
     gone: AtomicBool,
     dialect: Dialect,
@@ -22,17 +22,17 @@ pub struct Subscriber {
     head: Box<str>,
     tail: &'static [u8],
     /// What it renders by itself; boxed, for most subscriptions share.
-    own: Option<Box<HeldSelection>>,
+    own: Option<Box<LeasedSelection>>,
 }
 
-impl Subscriber {
+impl SocketSubscriber {
     /// The subscription `of` the socket behind `outbox`; one that renders for itself has
     /// its `own` selection.
     pub fn new(
         outbox: Arc<Outbox>,
         of: Operation,
         dialect: Dialect,
-        own: Option<HeldSelection>,
+        own: Option<LeasedSelection>,
     ) -> Self {
         let (head, tail) = dialect.around_data(&of.id);
         Self {
@@ -52,8 +52,8 @@ impl Subscriber {
             return;
         };
         match publication.render(own.selection()) {
-            Some(data) => self.hear(&[data], &mut Vec::new()),
-            None => self.exceeded(),
+            Some(data) => self.deliver(&[data], &mut Vec::new()),
+            None => self.on_oversized(),
         }
     }
 
@@ -67,14 +67,14 @@ impl Subscriber {
     }
 }
 
-impl Listener for Subscriber {
-    fn welcome(&self) {
+impl Subscriber for SocketSubscriber {
+    fn on_subscribe(&self) {
         if self.dialect == Dialect::AppSync {
             self.outbox.say(&start_ack(&self.of.id));
         }
     }
 
-    fn hear(&self, messages: &[Bytes], scratch: &mut Vec<u8>) {
+    fn deliver(&self, messages: &[Bytes], scratch: &mut Vec<u8>) {
         let around = (self.head.as_bytes(), self.tail);
         self.outbox
             .deliver(around, messages, scratch, || self.is_gone());
@@ -84,7 +84,7 @@ impl Listener for Subscriber {
         self.outbox.enqueue(&self, message, || self.is_gone());
     }
 
-    fn exceeded(&self) {
+    fn on_oversized(&self) {
         let message = format!(
             "A message by this selection exceeds {MESSAGE_BYTES} bytes: select with fewer aliases"
         );
@@ -94,7 +94,7 @@ impl Listener for Subscriber {
         self.outbox.end(&self.of, &text, gone);
     }
 
-    fn farewell(&self) {
+    fn on_unsubscribe(&self) {
         self.gone.store(true, Ordering::Relaxed);
     }
 }

@@ -5,8 +5,8 @@ use async_graphql_parser::types::OperationType;
 
 use crate::hub::selection::Pick;
 use crate::memory::{Lease, Memory, Purpose, Work};
+use crate::model::error::ClientError;
 use crate::model::message::MESSAGE_BYTES;
-use crate::model::refusal::Refusal;
 use crate::resolvers::field_value::FieldValue;
 
 /// A query's answer of more bytes is large.
@@ -60,11 +60,11 @@ impl Budget {
         value: &FieldValue,
         picks: &[Pick],
         fields: usize,
-    ) -> Result<Vec<u8>, Refusal> {
+    ) -> Result<Vec<u8>, ClientError> {
         let around = self.written + name.len() + AROUND_FIELD;
         let left = self.limit.saturating_sub(around);
         let text = value.write(picks, left / fields.max(1), left);
-        let text = text.ok_or(Refusal::AnswerTooLarge { bytes: self.limit })?;
+        let text = text.ok_or(ClientError::AnswerTooLarge { bytes: self.limit })?;
         if text.len() > self.large {
             self.lease.memory().admit(Work::Data, text.len())?;
         }
@@ -86,9 +86,9 @@ impl Budget {
     }
 
     /// The whole answer: refused when it is larger than a budget.
-    pub fn finish(mut self, text: Vec<u8>) -> Result<(Vec<u8>, Lease), Refusal> {
+    pub fn finish(mut self, text: Vec<u8>) -> Result<(Vec<u8>, Lease), ClientError> {
         if text.len() > self.limit {
-            return Err(Refusal::AnswerTooLarge { bytes: self.limit });
+            return Err(ClientError::AnswerTooLarge { bytes: self.limit });
         }
         self.lease.resize(text.len());
         Ok((text, self.lease))

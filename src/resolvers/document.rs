@@ -18,8 +18,8 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use crate::resolvers::DocumentLimits;
-use crate::resolvers::direct::Direct;
 use crate::resolvers::document::bounds::{check_nesting, check_width};
+use crate::resolvers::fast_path::FastPath;
 
 /// Documents that are remembered, about; a deployed client sends some twenty.
 const REMEMBERED: usize = 512;
@@ -41,7 +41,7 @@ impl Weighter<Box<str>, Arc<Parsed>> for ByText {
 /// What a client asks, in the envelope that every wire shares. Unknown members are ignored.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Ask<'a> {
+pub struct GraphQlRequest<'a> {
     /// The document.
     #[serde(borrow)]
     pub query: Cow<'a, str>,
@@ -53,7 +53,7 @@ pub struct Ask<'a> {
     pub operation_name: Option<Cow<'a, str>>,
 }
 
-impl<'a> Ask<'a> {
+impl<'a> GraphQlRequest<'a> {
     /// Reads the envelope; `None` when it is none, or its variables are no object.
     pub fn read(json: &'a [u8]) -> Option<Self> {
         let Self {
@@ -92,7 +92,7 @@ impl<'a> Ask<'a> {
 /// The same, held for longer than the text it came in.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct OwnedAsk {
+pub struct OwnedGraphQlRequest {
     query: String,
     #[serde(default)]
     variables: Option<Variables>,
@@ -100,12 +100,12 @@ pub struct OwnedAsk {
     operation_name: Option<String>,
 }
 
-impl OwnedAsk {
+impl OwnedGraphQlRequest {
     /// The document and its operation, and the variables.
     pub fn open(self, documents: &Documents) -> Result<(Document, Variables), DocumentError> {
         let variables = self.variables.unwrap_or_default();
         let name = self.operation_name.map(Into::into);
-        let document = documents.get(&Ask {
+        let document = documents.get(&GraphQlRequest {
             query: self.query.into(),
             variables: None,
             operation_name: name,
@@ -186,7 +186,7 @@ pub struct Documents {
 #[derive(Debug)]
 struct Parsed {
     document: ExecutableDocument,
-    direct: Option<Direct>,
+    direct: Option<FastPath>,
 }
 
 impl Documents {
@@ -199,7 +199,7 @@ impl Documents {
     }
 
     /// The asked document, parsed now or before, with its operation.
-    pub fn get(&self, ask: &Ask<'_>) -> Result<Document, DocumentError> {
+    pub fn get(&self, ask: &GraphQlRequest<'_>) -> Result<Document, DocumentError> {
         let parsed = match self.parsed.get(&*ask.query) {
             Some(parsed) => parsed,
             None => self.remember(&ask.query)?,
@@ -246,7 +246,7 @@ fn parse(text: &str, limits: DocumentLimits) -> Result<Parsed, DocumentError> {
     check_width(&document, limits.complexity)?;
     let mut operations = document.operations.iter();
     let only = operations.next().filter(|_| operations.next().is_none());
-    let direct = only.and_then(|(_, operation)| Direct::of(&document, &operation.node));
+    let direct = only.and_then(|(_, operation)| FastPath::of(&document, &operation.node));
     Ok(Parsed { document, direct })
 }
 
@@ -269,7 +269,7 @@ impl Document {
     }
 
     /// The document's direct form.
-    pub(super) fn direct(&self) -> Option<&Direct> {
+    pub(super) fn direct(&self) -> Option<&FastPath> {
         self.parsed.direct.as_ref()
     }
 

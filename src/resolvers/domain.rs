@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, Object};
 
-use crate::resolvers::Reach as _;
+use crate::resolvers::ContextExt as _;
 
 #[derive(Default, Debug)]
 pub struct DomainMutation;

@@ -6,19 +6,19 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use serde::Deserialize;
 
 use crate::mesh::{Mesh, NextSince};
+use crate::model::error::ClientError;
 use crate::model::event::{self, Channel, EventCall, Since};
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::message::Message;
-use crate::model::refusal::Refusal;
 use crate::resolvers::answering::Written;
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::input::objects;
 use crate::resolvers::message::MeshMessage;
 use crate::resolvers::scalar::AwsDateTime;
 use crate::resolvers::status::{NodeStatus, polled_group};
-use crate::resolvers::{Answer, Reach as _, at_most, published};
-use crate::store::{self, Appended};
+use crate::resolvers::{ContextExt as _, Result, at_most, published};
+use crate::store::{self, AppendOutcome};
 
 #[derive(SimpleObject)]
 pub struct Event {
@@ -132,14 +132,14 @@ async fn events_since(
     group_id: &str,
     domain: &str,
     since: &str,
-) -> Answer<FieldValue> {
+) -> Result<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
     let events = page(mesh, &group, Since::Exactly(since)).await?;
     Ok(FieldValue::Events(group, events))
 }
 
 /// No more than one answer could hold; it is cut again to what the answer has room for.
-async fn page(mesh: &Mesh, group: &GroupKey, since: Since<'_>) -> store::Answer<Vec<event::Event>> {
+async fn page(mesh: &Mesh, group: &GroupKey, since: Since<'_>) -> store::Result<Vec<event::Event>> {
     let (bytes, now) = (mesh.limits.answer_bytes, mesh.clock.now());
     mesh.store.events_since(group, since, bytes, now).await
 }
@@ -155,7 +155,7 @@ pub struct PollArgs {
 
 impl PollArgs {
     /// A page of events, and every living node's variables.
-    pub async fn run(self, mesh: &Mesh) -> Answer<FieldValue> {
+    pub async fn run(self, mesh: &Mesh) -> Result<FieldValue> {
         let group = polled_group(&self.group_id, &self.domain)?;
         // Events first: whoever hears "go" also sees the variable that was set before it
         // (contract section 7, point 9).
@@ -218,7 +218,7 @@ pub struct EventArgs {
 
 impl EventArgs {
     /// Takes a call's events, then tells them to the group.
-    pub async fn fire(self, mesh: &Mesh) -> Answer<FieldValue> {
+    pub async fn fire(self, mesh: &Mesh) -> Result<FieldValue> {
         let call = self.call(mesh, Channel::Fired)?;
         mesh.start_hold.over().await;
         let appended = mesh.store.append(call, mesh.clock.now()).await?;
@@ -230,11 +230,11 @@ impl EventArgs {
         Ok(FieldValue::Message(message))
     }
 
-    async fn record(self, mesh: &Mesh) -> Answer<RecordEventsPayload> {
+    async fn record(self, mesh: &Mesh) -> Result<RecordEventsPayload> {
         let call = self.call(mesh, Channel::Recorded)?;
         let (group, recorded_count) = (call.group.clone(), call.events.len());
         mesh.start_hold.over().await;
-        let Appended {
+        let AppendOutcome {
             batch,
             next_since,
             repeated,
@@ -258,7 +258,7 @@ impl EventArgs {
         })
     }
 
-    fn call(self, mesh: &Mesh, channel: Channel) -> Result<EventCall, Refusal> {
+    fn call(self, mesh: &Mesh, channel: Channel) -> Result<EventCall, ClientError> {
         let group = GroupKey::parse(&self.group_id, &self.domain)?;
         let node = NodeId::parse("nodeId", &self.node_id)?;
         at_most("events", &self.events, mesh.limits.events_per_call)?;
@@ -283,7 +283,7 @@ impl EventArgs {
 fn in_the_words_of_recording(error: store::Error) -> store::Error {
     match error {
         store::Error::Refused(refusal) if refusal.kind() == "GroupNotFound" => {
-            Refusal::NoGroupToRecordIn.into()
+            ClientError::NoGroupToRecordIn.into()
         }
         other => other,
     }

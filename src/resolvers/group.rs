@@ -3,16 +3,16 @@
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
 use crate::mesh::Mesh;
+use crate::model::error::ClientError;
 use crate::model::group::{self, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::message::{Dissolution, Message};
-use crate::model::refusal::Refusal;
 use crate::resolvers::answering::Written;
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::message::MeshMessage;
 use crate::resolvers::scalar::AwsDateTime;
-use crate::resolvers::{Answer, Reach as _};
-use crate::store::GroupWish;
+use crate::resolvers::{ContextExt as _, Result};
+use crate::store::CreateGroup;
 
 /// The most UTF-16 units of a search prefix (contract 1.3).
 const PREFIX_UNITS: usize = 6;
@@ -83,7 +83,7 @@ impl GroupQuery {
     }
 }
 
-async fn list(mesh: &Mesh, domain: &str) -> Answer<FieldValue> {
+async fn list(mesh: &Mesh, domain: &str) -> Result<FieldValue> {
     let domain = Domain::parse("domain", domain)?;
     let groups = mesh.store.groups_in(&domain, mesh.clock.now()).await?;
     Ok(FieldValue::Groups(
@@ -92,15 +92,15 @@ async fn list(mesh: &Mesh, domain: &str) -> Answer<FieldValue> {
     ))
 }
 
-async fn search(mesh: &Mesh, prefix: &str, limit: Option<i32>) -> Answer<FieldValue> {
+async fn search(mesh: &Mesh, prefix: &str, limit: Option<i32>) -> Result<FieldValue> {
     if !(1..=PREFIX_UNITS).contains(&prefix.encode_utf16().count()) {
-        return Err(Refusal::BadPrefix.into());
+        return Err(ClientError::BadPrefix.into());
     }
     let limit = limit.unwrap_or(SEARCH_DEFAULT);
     let limit = usize::try_from(limit)
         .ok()
         .filter(|_| (1..=SEARCH_MOST).contains(&limit));
-    let limit = limit.ok_or(Refusal::BadSearchLimit)?;
+    let limit = limit.ok_or(ClientError::BadSearchLimit)?;
     let groups = mesh
         .store
         .groups_named(prefix, limit, mesh.clock.now())
@@ -125,8 +125,8 @@ impl GroupMutation {
         max_connection_time_seconds: Option<i32>,
         use_web_socket: bool,
     ) -> Result<Group> {
-        let wish = |mesh: &Mesh| -> Result<GroupWish, Refusal> {
-            Ok(GroupWish {
+        let wish = |mesh: &Mesh| -> Result<CreateGroup, ClientError> {
+            Ok(CreateGroup {
                 name: GroupName::parse("name", &name)?,
                 host: NodeId::parse("hostId", &host_id)?,
                 domain: Domain::parse("domain", &domain)?,
@@ -159,7 +159,7 @@ impl GroupMutation {
     }
 }
 
-async fn create(mesh: &Mesh, wish: Result<GroupWish, Refusal>) -> Answer<Group> {
+async fn create(mesh: &Mesh, wish: Result<CreateGroup, ClientError>) -> Result<Group> {
     let hosted = mesh.store.host_group(wish?, mesh.clock.now()).await?;
     if let Some(former) = hosted.replaced {
         mesh.hub.publish(&Message::Dissolved(Dissolution::by_end(
@@ -179,7 +179,7 @@ async fn create(mesh: &Mesh, wish: Result<GroupWish, Refusal>) -> Answer<Group> 
     Ok(Group::told(mesh, &hosted.group))
 }
 
-async fn dissolve(mesh: &Mesh, group_id: &str, domain: &str, host_id: &str) -> Answer<FieldValue> {
+async fn dissolve(mesh: &Mesh, group_id: &str, domain: &str, host_id: &str) -> Result<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
     let host = NodeId::parse("hostId", host_id)?;
     mesh.start_hold.over().await;
@@ -194,7 +194,7 @@ async fn renew(
     group_id: &str,
     domain: &str,
     host_id: &str,
-) -> Answer<HeartbeatPayload> {
+) -> Result<HeartbeatPayload> {
     let group = GroupKey::parse(group_id, domain)?;
     let host = NodeId::parse("hostId", host_id)?;
     let group = mesh.store.renew(&group, &host, mesh.clock.now()).await?;

@@ -3,20 +3,20 @@
 //! A resolver parses its arguments into the model's words, asks the store, tells the
 //! hub and answers. Resolvers know no socket, HTTP, Lambda or AWS.
 
-pub mod answer;
 mod answering;
 pub mod budget;
 pub mod compile;
-mod direct;
 pub mod document;
 mod domain;
 mod event;
+mod fast_path;
 mod field_value;
 mod group;
 mod input;
 mod message;
 mod node;
 mod published;
+pub mod response;
 pub mod run;
 mod scalar;
 mod status;
@@ -27,7 +27,7 @@ use async_graphql::{Context, MergedObject};
 
 use crate::auth::Caller;
 use crate::mesh::Mesh;
-use crate::model::refusal::Refusal;
+use crate::model::error::ClientError;
 use crate::resolvers::answering::Answering;
 use crate::store;
 
@@ -93,13 +93,13 @@ pub fn schema(mesh: Arc<Mesh>, limits: DocumentLimits) -> Schema {
 }
 
 /// What a resolver may reach for.
-trait Reach {
+trait ContextExt {
     fn mesh(&self) -> &Mesh;
     fn caller(&self) -> Caller;
     fn answering(&self) -> &Answering;
 }
 
-impl Reach for Context<'_> {
+impl ContextExt for Context<'_> {
     fn mesh(&self) -> &Mesh {
         self.data_unchecked::<Arc<Mesh>>()
     }
@@ -113,27 +113,27 @@ impl Reach for Context<'_> {
     }
 }
 
-/// The answer of a resolver, or why there is none.
-pub(crate) type Answer<T> = Result<T, Unanswered>;
+/// The result of a resolver.
+pub(crate) type Result<T, E = ResolverError> = std::result::Result<T, E>;
 
 /// A refusal or failure on its way to the caller: the one place where both become
 /// GraphQL errors.
 #[derive(Clone, Debug)]
-pub(crate) struct Unanswered(store::Error);
+pub(crate) struct ResolverError(store::Error);
 
-impl<E: Into<store::Error>> From<E> for Unanswered {
+impl<E: Into<store::Error>> From<E> for ResolverError {
     fn from(error: E) -> Self {
         Self(error.into())
     }
 }
 
-impl From<Unanswered> for async_graphql::Error {
-    fn from(Unanswered(error): Unanswered) -> Self {
+impl From<ResolverError> for async_graphql::Error {
+    fn from(ResolverError(error): ResolverError) -> Self {
         match error {
             store::Error::Refused(refusal) => told(&refusal.to_string(), refusal.kind()),
             store::Error::Failed(failure) => {
                 tracing::error!(error = failure.whole(), "a request failed");
-                told(answer::OUT_OF_ORDER, "InternalFailure")
+                told(response::OUT_OF_ORDER, "InternalFailure")
             }
         }
     }
@@ -146,9 +146,9 @@ fn told(message: &str, kind: &'static str) -> async_graphql::Error {
 }
 
 /// Refuses a list with too many items before anything is made of it.
-fn at_most<T>(argument: &'static str, list: &[T], items: usize) -> Result<(), Refusal> {
+fn at_most<T>(argument: &'static str, list: &[T], items: usize) -> Result<(), ClientError> {
     if list.len() > items {
-        Err(Refusal::TooMany { argument, items })
+        Err(ClientError::TooMany { argument, items })
     } else {
         Ok(())
     }

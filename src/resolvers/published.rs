@@ -4,11 +4,11 @@
 //! The measure is a `MeshMessage` of which everything is selected, `__typename` included,
 //! once and without aliases.
 
+use crate::model::error::ClientError;
 use crate::model::event::EventCall;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::message::MESSAGE_BYTES;
-use crate::model::refusal::Refusal;
 use crate::model::rendered;
 use crate::model::status::SensorData;
 
@@ -25,21 +25,25 @@ const EVENT: usize = r#"{"__typename":"Event","name":,"firedByNodeId":,"groupId"
 type Measure = fn(&str) -> usize;
 
 /// Refuses a report whose message would be too large.
-pub fn check_report(group: &GroupKey, node: &NodeId, data: &[SensorData]) -> Result<(), Refusal> {
+pub fn check_report(
+    group: &GroupKey,
+    node: &NodeId,
+    data: &[SensorData],
+) -> Result<(), ClientError> {
     check("data", |text| report_bytes(group, node, data, text))
 }
 
 /// Refuses a call whose message would be too large.
-pub fn check_events(call: &EventCall) -> Result<(), Refusal> {
+pub fn check_events(call: &EventCall) -> Result<(), ClientError> {
     check("events", |text| event_bytes(call, text))
 }
 
 /// Lengths first: what cannot be too large, as nearly all, needs no look at its texts.
-fn check(argument: &'static str, bytes: impl Fn(Measure) -> usize) -> Result<(), Refusal> {
+fn check(argument: &'static str, bytes: impl Fn(Measure) -> usize) -> Result<(), ClientError> {
     if bytes(widest) <= MESSAGE_BYTES || bytes(rendered::text) <= MESSAGE_BYTES {
         return Ok(());
     }
-    Err(Refusal::TooLargeToPublish {
+    Err(ClientError::TooLargeToPublish {
         argument,
         bytes: MESSAGE_BYTES,
     })

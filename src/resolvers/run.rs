@@ -12,13 +12,13 @@ use crate::auth::Caller;
 use crate::hub::selection::Selection;
 use crate::memory::{Lease, Purpose};
 use crate::mesh::Mesh;
+use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
-use crate::model::refusal::Refusal;
 use crate::resolvers::answering::Answering;
 use crate::resolvers::budget::Budget;
-use crate::resolvers::document::{Ask, Document, DocumentError, Documents};
+use crate::resolvers::document::{Document, DocumentError, Documents, GraphQlRequest};
 use crate::resolvers::message::Heard;
-use crate::resolvers::{DocumentLimits, Schema, answer, compile, schema};
+use crate::resolvers::{DocumentLimits, Schema, compile, response, schema};
 
 /// What runs operations: the schema over a stage, and the documents that came before.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ pub struct Runner {
 
 /// What a subscription wants to hear.
 #[derive(Debug)]
-pub struct Wanted {
+pub struct SubscriptionTarget {
     /// Of which group.
     pub group: GroupKey,
     /// Which fields.
@@ -62,13 +62,18 @@ impl Runner {
     }
 
     /// Answers a query or mutation as it came. `None` when its variables cannot be read.
-    pub async fn ask(&self, document: Document, ask: &Ask<'_>, caller: Caller) -> Option<Answered> {
+    pub async fn ask(
+        &self,
+        document: Document,
+        ask: &GraphQlRequest<'_>,
+        caller: Caller,
+    ) -> Option<GraphQlResponse> {
         if let Some(answered) = self.answer_directly(&document, ask).await {
             return Some(answered);
         }
         let variables = ask.variables()?;
         if let Err(error) = document.check_variables(&variables) {
-            return Some(self.refuse(&answer::document_error(&error)));
+            return Some(self.refuse(&response::document_error(&error)));
         }
         Some(self.answer(document, variables, caller).await)
     }
@@ -77,8 +82,8 @@ impl Runner {
     pub(super) async fn answer_directly(
         &self,
         document: &Document,
-        ask: &Ask<'_>,
-    ) -> Option<Answered> {
+        ask: &GraphQlRequest<'_>,
+    ) -> Option<GraphQlResponse> {
         let direct = document.direct()?;
         let call = direct.read(ask.variables?.get())?;
         let mut budget = self.budget(document);
@@ -99,7 +104,7 @@ impl Runner {
         document: Document,
         variables: Variables,
         caller: Caller,
-    ) -> Answered {
+    ) -> GraphQlResponse {
         let budget = self.budget(&document);
         let answering = Answering::new(document.clone(), variables.clone(), budget);
         let answering = Arc::new(answering);
@@ -115,12 +120,12 @@ impl Runner {
         if let Some(direct) = document.direct().filter(|_| response.is_ok()) {
             direct.prove(document.parsed(), document.operation());
         }
-        let answered = self.finish(answer::text(&response), budget);
+        let answered = self.finish(response::text(&response), budget);
         // An error that belongs to no field: the document did not pass validation.
         let invalid = response.is_err() && response.errors.iter().all(|e| e.path.is_empty());
         if invalid {
-            let invalid = answer::errors(&response);
-            return Answered {
+            let invalid = response::errors(&response);
+            return GraphQlResponse {
                 invalid,
                 ..answered
             };
@@ -133,32 +138,32 @@ impl Runner {
         Budget::new(&self.mesh.memory, limit, document.kind())
     }
 
-    fn finish(&self, text: Vec<u8>, budget: Budget) -> Answered {
+    fn finish(&self, text: Vec<u8>, budget: Budget) -> GraphQlResponse {
         match budget.finish(text) {
-            Ok((text, lease)) => Answered::new(text, lease),
+            Ok((text, lease)) => GraphQlResponse::new(text, lease),
             Err(refusal) => self.refuse_as(&refusal),
         }
     }
 
     /// The answer to an operation that is refused as a whole.
-    pub fn refuse_as(&self, refusal: &Refusal) -> Answered {
-        self.refuse(&answer::whole_error(refusal.kind(), &refusal.to_string()))
+    pub fn refuse_as(&self, refusal: &ClientError) -> GraphQlResponse {
+        self.refuse(&response::whole_error(refusal.kind(), &refusal.to_string()))
     }
 
     /// The answer to an operation whose work broke. It is no failure of the transport:
     /// clients repeat those, and what broke half-way must not run twice.
-    fn broke(&self) -> Answered {
-        self.refuse(&answer::whole_error(
+    fn broke(&self) -> GraphQlResponse {
+        self.refuse(&response::whole_error(
             "InternalFailure",
-            answer::OUT_OF_ORDER,
+            response::OUT_OF_ORDER,
         ))
     }
 
     /// The answer to an operation that is refused with an error in AppSync's form.
-    pub fn refuse(&self, error: &serde_json::Value) -> Answered {
-        let text = answer::refusal(error);
+    pub fn refuse(&self, error: &serde_json::Value) -> GraphQlResponse {
+        let text = response::refusal(error);
         let lease = self.mesh.memory.lease(Purpose::Answers, text.len());
-        Answered::new(text, lease)
+        GraphQlResponse::new(text, lease)
     }
 
     /// Validates a subscription and says what it wants, or why not, as AppSync's errors.
@@ -167,19 +172,19 @@ impl Runner {
         document: &Document,
         variables: Variables,
         caller: Caller,
-    ) -> Result<Wanted, Vec<serde_json::Value>> {
+    ) -> Result<SubscriptionTarget, Vec<serde_json::Value>> {
         let heard = Heard::default();
         let asked = request(document, variables.clone(), caller).data(heard.clone());
         if let Some(refused) = self.schema.execute_stream(asked).next().await {
-            return Err(answer::errors(&refused));
+            return Err(response::errors(&refused));
         }
         // Only now is the document known to be sound: fragments in a circle would not end.
         let selection = compile::operation(document.parsed(), document.operation(), &variables);
         let wanted = heard
             .group()
             .zip(selection)
-            .map(|(group, selection)| Wanted { group, selection });
-        wanted.ok_or_else(|| vec![answer::document_error(&DocumentError::NotOneField)])
+            .map(|(group, selection)| SubscriptionTarget { group, selection });
+        wanted.ok_or_else(|| vec![response::document_error(&DocumentError::NotOneField)])
     }
 
     /// Does work to its end even when the caller goes away meanwhile: what was stored is
@@ -203,7 +208,7 @@ struct Broke;
 
 /// An answer in AppSync's form, and its place in the stage's memory.
 #[derive(Debug)]
-pub struct Answered {
+pub struct GraphQlResponse {
     /// The answer.
     pub text: Vec<u8>,
     /// Its bytes are counted until this is dropped.
@@ -212,7 +217,7 @@ pub struct Answered {
     pub invalid: Vec<serde_json::Value>,
 }
 
-impl Answered {
+impl GraphQlResponse {
     fn new(text: Vec<u8>, lease: Lease) -> Self {
         let invalid = Vec::new();
         Self {

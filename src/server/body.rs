@@ -10,7 +10,7 @@ use bytes::Bytes;
 use hyper::body::{Frame, SizeHint};
 
 use crate::memory::Lease;
-use crate::resolvers::run::Answered;
+use crate::resolvers::run::GraphQlResponse;
 
 /// Bytes of one piece.
 const PIECE: usize = 16 * 1024;
@@ -20,7 +20,7 @@ pub struct AnswerBody(Bytes);
 
 /// An answer's bytes, and where they are counted as long as any of them is held.
 struct Counted {
-    answered: Answered,
+    answered: GraphQlResponse,
     _unread: Lease,
 }
 
@@ -32,7 +32,7 @@ impl AsRef<[u8]> for Counted {
 
 impl AnswerBody {
     /// An answer and its place among those that its connection has not read.
-    pub fn new(answered: Answered, unread: Lease) -> Self {
+    pub fn new(answered: GraphQlResponse, unread: Lease) -> Self {
         Self(Bytes::from_owner(Counted {
             answered,
             _unread: unread,

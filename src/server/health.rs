@@ -16,11 +16,11 @@ pub async fn alive() -> &'static str {
 pub async fn ready(
     Extension(connection): Extension<Arc<Connection>>,
 ) -> (StatusCode, &'static str) {
-    let doors = &connection.doors;
-    if doors.stop.is_cancelled() {
+    let state = &connection.state;
+    if state.stop.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }
-    match doors.runner.mesh().store.ready().await {
+    match state.runner.mesh().store.ready().await {
         Ok(()) => (StatusCode::OK, "ok\n"),
         Err(error) => {
             tracing::warn!(error = error.whole(), "not ready");

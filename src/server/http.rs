@@ -106,7 +106,7 @@ async fn get_graphql(
         .and_then(|accepted| accepted.to_str().ok());
     if accepted.is_some_and(|kinds| kinds.contains("text/html")) && request.uri().query().is_none()
     {
-        return page::page(&connection.doors);
+        return page::page(&connection.state);
     }
     query::get(&connection, request.into_parts().0).await
 }
@@ -136,13 +136,13 @@ pub fn answer(status: StatusCode, body: impl Into<Body>) -> Response {
 
 /// A request that is refused as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct HttpError {
     status: StatusCode,
     kind: &'static str,
     message: &'static str,
 }
 
-impl Refused {
+impl HttpError {
     /// The body is empty.
     pub const EMPTY: Self = Self::malformed("Request body is empty.");
     /// The request holds no GraphQL query.
@@ -204,7 +204,7 @@ impl Refused {
     }
 }
 
-impl From<Unauthorized> for Refused {
+impl From<Unauthorized> for HttpError {
     fn from(why: Unauthorized) -> Self {
         Self {
             status: StatusCode::UNAUTHORIZED,

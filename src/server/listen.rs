@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::memory::{Lease, Memory, Purpose};
 use crate::server::footprint::{HTTP_BYTES, SOCKET_BYTES, TLS_BYTES};
-use crate::server::{Doors, Listeners, http};
+use crate::server::{AppState, Listeners, http};
 
 /// How long to wait after the system refused a connection, such as for want of file handles.
 const BREATHER: Duration = Duration::from_millis(100);
@@ -30,8 +30,8 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// A connection, as its requests know it. A WebSocket keeps it after its upgrade, and
 /// with it the place among the connections.
 pub struct Connection {
-    /// What all doors share.
-    pub doors: Arc<Doors>,
+    /// What all state share.
+    pub state: Arc<AppState>,
     /// The routes.
     pub router: Router,
     /// The peer's address.
@@ -43,42 +43,42 @@ pub struct Connection {
 }
 
 /// Accepts until the server stops.
-pub async fn accept_all(doors: Arc<Doors>, listeners: Listeners) {
+pub async fn accept_all(state: Arc<AppState>, listeners: Listeners) {
     let router = http::router();
-    let plain = accept(&doors, &router, &listeners.plain, None);
+    let plain = accept(&state, &router, &listeners.plain, None);
     match &listeners.tls {
         Some((listener, config)) => {
             let acceptor = TlsAcceptor::from(Arc::clone(config));
-            tokio::join!(plain, accept(&doors, &router, listener, Some(acceptor)));
+            tokio::join!(plain, accept(&state, &router, listener, Some(acceptor)));
         }
         None => plain.await,
     }
 }
 
 async fn accept(
-    doors: &Arc<Doors>,
+    state: &Arc<AppState>,
     router: &Router,
     listener: &TcpListener,
     tls: Option<TlsAcceptor>,
 ) {
-    let memory = &doors.runner.mesh().memory;
+    let memory = &state.runner.mesh().memory;
     let bytes = SOCKET_BYTES + tls.as_ref().map_or(0, |_| TLS_BYTES);
     loop {
         let (stream, peer, place) = tokio::select! {
-            () = doors.stop.cancelled() => return,
-            accepted = accept_one(listener, doors) => accepted,
+            () = state.stop.cancelled() => return,
+            accepted = accept_one(listener, state) => accepted,
         };
         let connection = Connection {
-            doors: Arc::clone(doors),
+            state: Arc::clone(state),
             router: router.clone(),
             peer,
-            unread: Memory::new(doors.settings.http.unread_bytes),
+            unread: Memory::new(state.settings.http.unread_bytes),
             _place: place,
             _held: memory.lease(Purpose::Connections, bytes),
         };
         let tls = tls.clone();
-        doors.tasks.spawn(async move {
-            let patience = connection.doors.settings.http.patience;
+        state.tasks.spawn(async move {
+            let patience = connection.state.settings.http.patience;
             match tls {
                 None => serve(stream, connection).await,
                 Some(tls) => {
@@ -95,17 +95,17 @@ async fn accept(
 
 async fn accept_one(
     listener: &TcpListener,
-    doors: &Doors,
+    state: &AppState,
 ) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     loop {
-        let taken = doors.places.take().await;
+        let taken = state.places.take().await;
         let place = taken.expect("the semaphore is never closed");
         match listener.accept().await {
             Ok((stream, peer)) => {
                 // Messages are small and each matters now: no waiting for more to send.
                 let _ = stream.set_nodelay(true);
                 // What a system does not know costs time alone: the server's own timers stay.
-                let _ = watch_peer(&stream, doors.settings.sockets.peer_timeout);
+                let _ = watch_peer(&stream, state.settings.sockets.peer_timeout);
                 return (stream, peer, place);
             }
             Err(error) => {
@@ -140,9 +140,9 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let connection = Arc::new(connection);
-    let doors = Arc::clone(&connection.doors);
+    let state = Arc::clone(&connection.state);
     // Until the connection ends or becomes a WebSocket.
-    let memory = &doors.runner.mesh().memory;
+    let memory = &state.runner.mesh().memory;
     let _held = memory.lease(Purpose::Connections, HTTP_BYTES);
     let asked = Arc::new(Asked::default());
     let told = Arc::clone(&asked);
@@ -155,7 +155,7 @@ where
             Ok::<_, Infallible>(response)
         }
     });
-    let limits = doors.settings.http;
+    let limits = state.settings.http;
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
@@ -181,7 +181,7 @@ where
         // Errors here are the peer's: broken requests, closed sockets.
         tokio::select! {
             _ = connection.as_mut() => return,
-            () = doors.stop.cancelled() => {
+            () = state.stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 let _ = connection.await;
                 return;

@@ -1,4 +1,4 @@
-//! The standalone server: HTTP and WebSocket doors over the schema, health, the
+//! The standalone server: HTTP and WebSocket state over the schema, health, the
 //! GraphiQL page, TLS, and an orderly stop.
 
 mod body;
@@ -22,7 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::ApiKeys;
 use crate::heartbeat::reaper;
 use crate::mesh::Mesh;
-use crate::realtime::Places;
+use crate::realtime::ConnectionSlots;
 use crate::realtime::session::SocketLimits;
 use crate::resolvers::DocumentLimits;
 use crate::resolvers::run::Runner;
@@ -89,12 +89,12 @@ impl Default for HttpLimits {
 const LAST_CALLS: Duration = Duration::from_secs(1);
 
 /// What every door of one server shares.
-struct Doors {
+struct AppState {
     runner: Runner,
     settings: ServerSettings,
     tasks: TaskTracker,
     stop: CancellationToken,
-    places: Places,
+    places: ConnectionSlots,
 }
 
 /// Where the server listens.
@@ -122,16 +122,16 @@ pub async fn run(
     mesh.hub.speak(&TaskTracker::new(), &speaking);
     let places = {
         let memory = &runner.mesh().memory;
-        Places::new(footprint::connections(settings.http.connections, memory))
+        ConnectionSlots::new(footprint::connections(settings.http.connections, memory))
     };
-    let doors = Arc::new(Doors {
+    let state = Arc::new(AppState {
         runner,
         settings,
         tasks: tasks.clone(),
         stop: stop.clone(),
         places,
     });
-    let drain = doors.settings.http.drain;
+    let drain = state.settings.http.drain;
     let reaping = {
         let stop = stop.clone();
         async move {
@@ -144,7 +144,7 @@ pub async fn run(
         }
     };
     tasks.spawn(reaping);
-    listen::accept_all(doors, listeners).await;
+    listen::accept_all(state, listeners).await;
     tasks.close();
     // Sockets are closed over the drain; a little more, and whoever is left is dropped. With
     // no drain nobody takes over, and each moment of waiting is one of refused calls (D32).

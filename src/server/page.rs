@@ -4,7 +4,7 @@ use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
-use crate::server::Doors;
+use crate::server::AppState;
 
 const PAGE: &str = include_str!("graphiql/index.html");
 /// What the page has where the development key goes.
@@ -13,10 +13,10 @@ const POLICY: &str = "default-src 'self'; style-src 'self' 'unsafe-inline'; img-
                       font-src 'self' data:; connect-src 'self' ws: wss:; frame-ancestors 'none'";
 
 /// GET /graphql for a browser. The development key is public knowledge; no other is put in.
-pub fn page(doors: &Doors) -> Response {
+pub fn page(state: &AppState) -> Response {
     let page = PAGE.replace(
         KEY_PLACE,
-        doors.settings.development_key.unwrap_or_default(),
+        state.settings.development_key.unwrap_or_default(),
     );
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),

@@ -17,15 +17,15 @@ use serde_json::value::RawValue;
 use crate::auth::Caller;
 use crate::domains::caller_address;
 use crate::memory::{Lease, Purpose, Work};
-use crate::model::refusal::Refusal;
+use crate::model::error::ClientError;
 use crate::realtime::credentials::API_KEY;
-use crate::resolvers::answer;
 use crate::resolvers::budget::large;
-use crate::resolvers::document::{Ask, DocumentError};
-use crate::resolvers::run::Answered;
-use crate::server::Doors;
+use crate::resolvers::document::{DocumentError, GraphQlRequest};
+use crate::resolvers::response;
+use crate::resolvers::run::GraphQlResponse;
+use crate::server::AppState;
 use crate::server::body::AnswerBody;
-use crate::server::http::{Refused, answer as respond};
+use crate::server::http::{HttpError, answer as respond};
 use crate::server::listen::Connection;
 
 /// A body of up to this many bytes that has come with its head is not counted.
@@ -34,18 +34,18 @@ const SMALL_BODY: usize = 4096;
 /// POST /graphql.
 pub async fn post(connection: &Connection, request: Request<Incoming>) -> Response {
     let (head, body) = request.into_parts();
-    let doors = &connection.doors;
+    let state = &connection.state;
     let answered = async {
-        doors.settings.keys.check(key_in(&head.headers))?;
+        state.settings.keys.check(key_in(&head.headers))?;
         check_content_type(&head.headers)?;
-        let (body, _held) = read(doors, body).await?;
+        let (body, _held) = read(state, body).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
-            return Err(Refused::EMPTY);
+            return Err(HttpError::EMPTY);
         }
-        let ask = Ask::read(&body).ok_or(Refused::UNREADABLE)?;
+        let ask = GraphQlRequest::read(&body).ok_or(HttpError::UNREADABLE)?;
         run_one(connection, &ask, &head.headers).await
     };
-    answered.await.unwrap_or_else(Refused::response)
+    answered.await.unwrap_or_else(HttpError::response)
 }
 
 /// GET /graphql?query=…; AppSync lets mutations through as well.
@@ -57,26 +57,26 @@ pub async fn get(connection: &Connection, head: Parts) -> Response {
         variables: Option<String>,
         operation_name: Option<String>,
     }
-    let doors = &connection.doors;
+    let state = &connection.state;
     let answered = async {
-        doors.settings.keys.check(key_in(&head.headers))?;
+        state.settings.keys.check(key_in(&head.headers))?;
         let Query(asked): Query<Asked> =
-            Query::try_from_uri(&head.uri).map_err(|_| Refused::UNREADABLE)?;
+            Query::try_from_uri(&head.uri).map_err(|_| HttpError::UNREADABLE)?;
         let variables = asked.variables.filter(|text| !text.is_empty());
         let variables = variables
             .as_deref()
             .map(serde_json::from_str::<&RawValue>)
             .transpose();
-        let variables = variables.map_err(|_| Refused::UNREADABLE)?;
-        let ask = Ask::new(
+        let variables = variables.map_err(|_| HttpError::UNREADABLE)?;
+        let ask = GraphQlRequest::new(
             asked.query.into(),
             variables,
             asked.operation_name.map(Into::into),
         );
-        let ask = ask.ok_or(Refused::UNREADABLE)?;
+        let ask = ask.ok_or(HttpError::UNREADABLE)?;
         run_one(connection, &ask, &head.headers).await
     };
-    answered.await.unwrap_or_else(Refused::response)
+    answered.await.unwrap_or_else(HttpError::response)
 }
 
 /// The API key in the headers.
@@ -90,13 +90,13 @@ pub fn caller(connection: &Connection, headers: &HeaderMap) -> Caller {
     let forwarded: Vec<_> = forwarded
         .map(|value| value.to_str().unwrap_or_default())
         .collect();
-    let trusted = &connection.doors.settings.trusted_proxies;
+    let trusted = &connection.state.settings.trusted_proxies;
     Caller {
         address: caller_address(connection.peer.ip(), &forwarded, trusted),
     }
 }
 
-fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
+fn check_content_type(headers: &HeaderMap) -> Result<(), HttpError> {
     let kind = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -108,24 +108,26 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Refused> {
     if known {
         Ok(())
     } else {
-        Err(Refused::UNREADABLE)
+        Err(HttpError::UNREADABLE)
     }
 }
 
 /// Reads a body. One that is large or does not come with its head is counted until it was
 /// answered. A small one is never refused: it may be a heartbeat.
-async fn read(doors: &Doors, body: Incoming) -> Result<(Bytes, Option<Lease>), Refused> {
-    let limits = doors.settings.http;
+async fn read(state: &AppState, body: Incoming) -> Result<(Bytes, Option<Lease>), HttpError> {
+    let limits = state.settings.http;
     let expected = body.size_hint().upper().and_then(|n| n.try_into().ok());
     let expected = limits.body_bytes.min(expected.unwrap_or(usize::MAX));
     let count = || {
-        let memory = &doors.runner.mesh().memory;
+        let memory = &state.runner.mesh().memory;
         // Once as it came, and once as values.
         let bytes = expected * 2;
         if expected > SMALL_BODY {
-            memory.admit(Work::Data, bytes).map_err(|_| Refused::FULL)?;
+            memory
+                .admit(Work::Data, bytes)
+                .map_err(|_| HttpError::FULL)?;
         }
-        Ok::<_, Refused>(memory.lease(Purpose::Requests, bytes))
+        Ok::<_, HttpError>(memory.lease(Purpose::Requests, bytes))
     };
     let mut held = None;
     if expected > SMALL_BODY {
@@ -141,35 +143,35 @@ async fn read(doors: &Doors, body: Incoming) -> Result<(Bytes, Option<Lease>), R
             }
             tokio::time::timeout(limits.patience, reading)
                 .await
-                .map_err(|_| Refused::TOO_LATE)?
+                .map_err(|_| HttpError::TOO_LATE)?
         }
     };
     match read {
         Ok(body) => Ok((body.to_bytes(), held)),
-        Err(error) if error.is::<LengthLimitError>() => Err(Refused::TOO_LARGE),
-        Err(_) => Err(Refused::UNREADABLE),
+        Err(error) if error.is::<LengthLimitError>() => Err(HttpError::TOO_LARGE),
+        Err(_) => Err(HttpError::UNREADABLE),
     }
 }
 
 async fn run_one(
     connection: &Connection,
-    ask: &Ask<'_>,
+    ask: &GraphQlRequest<'_>,
     headers: &HeaderMap,
-) -> Result<Response, Refused> {
-    let runner = &connection.doors.runner;
+) -> Result<Response, HttpError> {
+    let runner = &connection.state.runner;
     let document = match runner.documents().get(ask) {
         Ok(document) => document,
-        Err(DocumentError::NoOperation) => return Err(Refused::UNREADABLE),
-        Err(DocumentError::NoOperationName) => return Err(Refused::NO_OPERATION_NAME),
+        Err(DocumentError::NoOperation) => return Err(HttpError::UNREADABLE),
+        Err(DocumentError::NoOperationName) => return Err(HttpError::NO_OPERATION_NAME),
         Err(error) => {
             return Ok(give(
                 connection,
-                runner.refuse(&answer::document_error(&error)),
+                runner.refuse(&response::document_error(&error)),
             ));
         }
     };
     if document.kind() == OperationType::Subscription {
-        return Err(Refused::SUBSCRIPTION);
+        return Err(HttpError::SUBSCRIPTION);
     }
     let unread = &connection.unread;
     if unread.total() >= unread.limit() {
@@ -178,7 +180,7 @@ async fn run_one(
     let caller = caller(connection, headers);
     let kind = document.kind();
     let answered = runner.ask(document, ask, caller).await;
-    let mut answered = answered.ok_or(Refused::UNREADABLE)?;
+    let mut answered = answered.ok_or(HttpError::UNREADABLE)?;
     let (size, waiting) = (answered.text.len(), unread.total());
     if size > large(kind) && waiting > 0 && waiting + size > unread.limit() {
         answered = unread_refusal(connection);
@@ -187,14 +189,14 @@ async fn run_one(
 }
 
 /// The answer, counted until the peer's system has taken it (decision D24).
-fn give(connection: &Connection, answered: Answered) -> Response {
+fn give(connection: &Connection, answered: GraphQlResponse) -> Response {
     let unread = &connection.unread;
     let place = unread.lease(Purpose::Answers, answered.text.len());
     respond(StatusCode::OK, AnswerBody::new(answered, place))
 }
 
-fn unread_refusal(connection: &Connection) -> Answered {
+fn unread_refusal(connection: &Connection) -> GraphQlResponse {
     let bytes = connection.unread.limit();
-    let runner = &connection.doors.runner;
-    runner.refuse_as(&Refusal::UnreadAnswers { bytes })
+    let runner = &connection.state.runner;
+    runner.refuse_as(&ClientError::UnreadAnswers { bytes })
 }

@@ -21,8 +21,8 @@ use crate::realtime::credentials::{key_in_protocols, key_in_query};
 use crate::realtime::frame::Offer;
 use crate::realtime::session::Session;
 use crate::realtime::socket::{self, Service, Upgraded};
-use crate::server::Doors;
-use crate::server::http::Refused;
+use crate::server::AppState;
+use crate::server::http::HttpError;
 use crate::server::listen::Connection;
 use crate::server::query::{caller, key_in};
 
@@ -45,7 +45,7 @@ pub async fn upgrade(
             .get(header::SEC_WEBSOCKET_VERSION)
             .is_some_and(|version| version == "13");
     let (true, Some(key)) = (right, headers.get(header::SEC_WEBSOCKET_KEY)) else {
-        return Refused::NO_UPGRADE.response();
+        return HttpError::NO_UPGRADE.response();
     };
     let accept = derive_accept_key(key.as_bytes());
     let offered: Vec<&str> = tokens(headers, header::SEC_WEBSOCKET_PROTOCOL).collect();
@@ -55,14 +55,14 @@ pub async fn upgrade(
         .or_else(|| key_in(headers).map(Into::into));
     let caller = caller(&connection, headers);
     let Some(upgrading) = request.extensions_mut().remove::<OnUpgrade>() else {
-        return Refused::NO_UPGRADE.response();
+        return HttpError::NO_UPGRADE.response();
     };
-    let settings = &connection.doors.settings;
+    let settings = &connection.state.settings;
     let session = Session::new(offer, settings.keys.clone(), settings.sockets, shown);
-    connection.doors.tasks.clone().spawn(async move {
+    connection.state.tasks.clone().spawn(async move {
         // A client that left before the upgrade was done needs nothing.
         if let Ok(upgraded) = upgrading.await {
-            converse(&connection.doors, upgraded, session, caller).await;
+            converse(&connection.state, upgraded, session, caller).await;
         }
     });
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
@@ -83,29 +83,29 @@ pub async fn upgrade(
 }
 
 async fn converse(
-    doors: &Doors,
+    state: &AppState,
     upgraded: hyper::upgrade::Upgraded,
     session: Session,
     caller: Caller,
 ) {
     let goodbye = CancellationToken::new();
     let service = Service {
-        runner: doors.runner.clone(),
-        limits: doors.settings.sockets,
+        runner: state.runner.clone(),
+        limits: state.settings.sockets,
         stop: goodbye.clone(),
-        places: doors.places.clone(),
+        places: state.places.clone(),
     };
     let socket = plain_or_other(upgraded);
     let mut serving = socket::serve(socket, session, service, caller);
     tokio::select! {
         () = &mut serving => return,
-        () = doors.stop.cancelled() => {}
+        () = state.stop.cancelled() => {}
     }
     // Clients come back at once: all of them at the same moment would be a stampede.
     let share = f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
     tokio::select! {
         () = &mut serving => {}
-        () = tokio::time::sleep(doors.settings.http.drain.mul_f64(share)) => {
+        () = tokio::time::sleep(state.settings.http.drain.mul_f64(share)) => {
             goodbye.cancel();
             serving.await;
         }

@@ -17,10 +17,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use thiserror::Error;
 
+use crate::model::error::ClientError;
 use crate::model::event::{Event, EventBatch, EventCall, Since};
-use crate::model::group::{Delivery, End, Group, GroupKey, Member};
+use crate::model::group::{Delivery, EndReason, Group, GroupKey, Member};
 use crate::model::ids::{Domain, GroupName, NodeId};
-use crate::model::refusal::Refusal;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 
@@ -32,7 +32,7 @@ pub const EVENTS_PER_READ: usize = 100;
 pub enum Error {
     /// The answer is no, with its reason.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] ClientError),
     /// There is no answer: the store itself failed (decision D21).
     #[error(transparent)]
     Failed(#[from] Failure),
@@ -65,12 +65,12 @@ impl Failure {
     }
 }
 
-/// What a store answers.
-pub type Answer<T> = Result<T, Error>;
+/// The result of a store call.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A group somebody wants to host.
 #[derive(Clone, Debug)]
-pub struct GroupWish {
+pub struct CreateGroup {
     /// The domain.
     pub domain: Domain,
     /// The host.
@@ -85,27 +85,27 @@ pub struct GroupWish {
 
 /// A host's group.
 #[derive(Clone, Debug)]
-pub struct Hosted {
+pub struct HostOutcome {
     /// The group.
     pub group: Group,
     /// Whether this call made it.
     pub created: bool,
     /// The host's former group, if this call ended it.
-    pub replaced: Option<Ended>,
+    pub replaced: Option<EndedGroup>,
 }
 
 /// A group that ended without being dissolved.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub struct EndedGroup {
     /// The group.
     pub group: GroupKey,
     /// Why it ended.
-    pub end: End,
+    pub end: EndReason,
 }
 
 /// A call's events after they were taken.
 #[derive(Clone, Debug)]
-pub struct Appended {
+pub struct AppendOutcome {
     /// The events as subscribers hear them.
     pub batch: EventBatch,
     /// The cursor of the call's last event (decision D16).
@@ -123,13 +123,13 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// A group that lives already keeps its name, end and heartbeat; only its delivery
     /// follows the wish. Refuses when the domain or stage is full.
-    async fn host_group(&self, wish: GroupWish, now: Timestamp) -> Answer<Hosted>;
+    async fn host_group(&self, wish: CreateGroup, now: Timestamp) -> Result<HostOutcome>;
 
     /// The living groups of a domain, by id. Reads group records only.
-    async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Answer<Vec<Group>>;
+    async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Result<Vec<Group>>;
 
     /// The first `limit` living groups whose name begins with `prefix`, by name.
-    async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Answer<Vec<Group>>;
+    async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Result<Vec<Group>>;
 
     /// Makes the node a member, and takes it out of its former group (decision D11).
     /// `use_websocket` is what the node itself asked for. Refuses when the group is full.
@@ -139,21 +139,21 @@ pub trait Store: Send + Sync + 'static {
         node: &NodeId,
         use_websocket: Option<bool>,
         now: Timestamp,
-    ) -> Answer<Group>;
+    ) -> Result<Group>;
 
     /// Forgets the node and its status in this group; unknown ones as well.
-    async fn leave(&self, group: &GroupKey, node: &NodeId) -> Answer<()>;
+    async fn leave(&self, group: &GroupKey, node: &NodeId) -> Result<()>;
 
     /// Ends the group for its host. When it answers, no read sees anything of the
     /// group and no write reaches it (decision D6).
-    async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Answer<()>;
+    async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<()>;
 
     /// The host's sign of life; it never revives a group nor moves its end.
-    async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Answer<Group>;
+    async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<Group>;
 
     /// A member's sign of life (decision D10); answers until when it counts. A member
     /// past its time is counted again as long as its group lives.
-    async fn beat(&self, group: &GroupKey, node: &NodeId, now: Timestamp) -> Answer<Timestamp>;
+    async fn beat(&self, group: &GroupKey, node: &NodeId, now: Timestamp) -> Result<Timestamp>;
 
     /// Writes the node's variables, each under its own time (decision D9), and answers
     /// just what was sent. The node need not be a member. Refuses when the group's variables
@@ -165,22 +165,22 @@ pub trait Store: Send + Sync + 'static {
         node: &NodeId,
         data: Vec<SensorData>,
         now: Timestamp,
-    ) -> Answer<NodeStatus>;
+    ) -> Result<NodeStatus>;
 
     /// Every living node's variables: by node id, then oldest write first. Those of a node
     /// past its time are hidden until its next sign of life (decision D31). Empty for a
     /// group that is not alive.
-    async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Answer<Vec<NodeStatus>>;
+    async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Result<Vec<NodeStatus>>;
 
     /// All variables of a member, under the newest time.
-    async fn status_of(&self, node: &NodeId, now: Timestamp) -> Answer<Option<NodeStatus>>;
+    async fn status_of(&self, node: &NodeId, now: Timestamp) -> Result<Option<NodeStatus>>;
 
     /// The group's living members, by node id; its host is none unless it joined.
-    async fn members(&self, group: &GroupKey, now: Timestamp) -> Answer<Vec<Member>>;
+    async fn members(&self, group: &GroupKey, now: Timestamp) -> Result<Vec<Member>>;
 
     /// Takes a call's events into the group's log (decisions D12, D15). Recorded events
     /// are kept for pollers; fired ones while the group has any (decision D13).
-    async fn append(&self, call: EventCall, now: Timestamp) -> Answer<Appended>;
+    async fn append(&self, call: EventCall, now: Timestamp) -> Result<AppendOutcome>;
 
     /// Up to [`EVENTS_PER_READ`] events after `since`, in log order; remembers that
     /// somebody polls. Empty for a group that is not alive. Of events that take more than
@@ -192,13 +192,13 @@ pub trait Store: Send + Sync + 'static {
         since: Since<'_>,
         max_bytes: usize,
         now: Timestamp,
-    ) -> Answer<Vec<Event>>;
+    ) -> Result<Vec<Event>>;
 
     /// Whether any group lives, whose members may want to hear of each other.
-    async fn any_group_lives(&self, now: Timestamp) -> Answer<bool>;
+    async fn any_group_lives(&self, now: Timestamp) -> Result<bool>;
 
     /// Forgets what has expired and answers which groups ended, each once (decision D7).
-    async fn reap(&self, now: Timestamp) -> Answer<Vec<Ended>>;
+    async fn reap(&self, now: Timestamp) -> Result<Vec<EndedGroup>>;
 
     /// Whether the store can take writes now.
     async fn ready(&self) -> Result<(), Failure>;

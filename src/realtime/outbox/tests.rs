@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
 use crate::hub::selection::{Field, Pick, Selection};
-use crate::hub::{HeldSelection, Hub, Listener};
+use crate::hub::{Hub, LeasedSelection, Listener};
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::message::Dissolution;
@@ -250,14 +250,14 @@ async fn an_answer_beyond_the_bound_goes_in_and_a_close_comes_between_its_frames
 }
 
 /// A subscription that renders for itself: so many aliases of the group's id.
-fn renders_itself(outbox: &Arc<Outbox>, aliases: usize) -> Arc<Subscriber> {
+fn renders_itself(outbox: &Arc<Outbox>, aliases: usize) -> Arc<SocketSubscriber> {
     let memory = Memory::unlimited();
     let picks = (0..aliases).map(|i| Pick::leaf(&format!("a{i}"), Field::GroupId));
     let selection = Selection::new("onMessageInGroup", picks.collect());
     let lease = memory.lease(Purpose::Selections, selection.bytes());
-    let own = HeldSelection::new(selection, lease);
+    let own = LeasedSelection::new(selection, lease);
     let of = Operation::new("1", 1);
-    Arc::new(Subscriber::new(
+    Arc::new(SocketSubscriber::new(
         Arc::clone(outbox),
         of,
         Dialect::AppSync,
@@ -315,7 +315,7 @@ fn a_burst_counts_once_however_many_subscriptions_of_a_socket_hear_it() {
             hub.listen(&group, selection, |own| {
                 let of = Operation::new(&number.to_string(), number);
                 let outbox = Arc::clone(&outbox);
-                Arc::new(Subscriber::new(outbox, of, Dialect::Transport, own))
+                Arc::new(SocketSubscriber::new(outbox, of, Dialect::Transport, own))
             })
         })
         .collect();

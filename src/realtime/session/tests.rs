@@ -23,13 +23,13 @@ fn open(protocol: Subprotocol) -> Session {
 }
 
 /// What is said, run, stopped or closed, briefly.
-fn told(acts: Vec<Act>) -> Vec<String> {
+fn told(acts: Vec<Action>) -> Vec<String> {
     let brief = |act| match act {
-        Act::Answer(text) => {
+        Action::Answer(text) => {
             let value: Value = serde_json::from_slice(&text).unwrap();
             value["type"].as_str().unwrap().to_owned()
         }
-        Act::Say(text) => {
+        Action::Send(text) => {
             let value: Value = serde_json::from_str(&text).unwrap();
             let kind = value["type"].as_str().unwrap().to_owned();
             match value
@@ -40,9 +40,9 @@ fn told(acts: Vec<Act>) -> Vec<String> {
                 None => kind,
             }
         }
-        Act::Run { of, dialect, .. } => format!("run {} {dialect:?}", of.id),
-        Act::Stop(id) => format!("forget {id}"),
-        Act::Close(close) => format!("close {}", close.code),
+        Action::Run { of, dialect, .. } => format!("run {} {dialect:?}", of.id),
+        Action::Stop(id) => format!("forget {id}"),
+        Action::Close(close) => format!("close {}", close.code),
     };
     acts.into_iter().map(brief).collect()
 }
@@ -283,7 +283,7 @@ fn a_protocol_that_is_not_spoken_is_refused_once_the_client_says_something() {
     let limits = SocketLimits::default();
     let mut session = Session::new(Offer::Unknown, ApiKeys::new([KEY]), limits, None);
     let acts = session.hear(r#"{"type":"connection_init"}"#);
-    let Act::Say(text) = &acts[0] else {
+    let Action::Send(text) = &acts[0] else {
         panic!("{acts:?}")
     };
     let error = json!({"message": "SubProtocolNotSupportedError", "errorCode": 400});

@@ -22,7 +22,7 @@ async fn serves(near: DuplexStream, protocol: Subprotocol) {
         runner: Runner::new(mesh, DocumentLimits::default(), tasks),
         limits,
         stop: CancellationToken::new(),
-        places: Places::new(20),
+        places: ConnectionSlots::new(20),
     };
     let offer = Offer::Known(protocol);
     let mut session = Session::new(offer, ApiKeys::new([KEY]), limits, Some(KEY.into()));

@@ -9,15 +9,15 @@ use serde_json::json;
 
 use crate::mesh::Mesh;
 use crate::model::event::{Channel, Cursor, EventCall, EventInput, Stamp};
-use crate::model::group::{End, GroupKey};
+use crate::model::group::{EndReason, GroupKey};
 use crate::model::ids::NodeId;
 use crate::model::message::{Dissolution, Message};
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::property::cases;
-use crate::resolvers::document::{Ask, Document, Documents};
+use crate::resolvers::document::{Document, Documents, GraphQlRequest};
 use crate::resolvers::message::Heard;
-use crate::resolvers::{DocumentLimits, Schema, answer, compile, schema};
+use crate::resolvers::{DocumentLimits, Schema, compile, response, schema};
 
 /// The fields of each type: name, and the type of what it holds.
 fn fields(of: &str) -> &'static [(&'static str, &'static str)] {
@@ -199,7 +199,7 @@ fn messages() -> Vec<Message> {
     vec![
         Message::Status(status),
         Message::Events(batch),
-        Message::Dissolved(Dissolution::by_end(group, End::HostSilent)),
+        Message::Dissolved(Dissolution::by_end(group, EndReason::HostSilent)),
     ]
 }
 
@@ -220,7 +220,7 @@ fn variables() -> Variables {
 }
 
 fn open(query: &str) -> Document {
-    let ask = Ask {
+    let ask = GraphQlRequest {
         query: query.into(),
         variables: None,
         operation_name: None,
@@ -248,7 +248,7 @@ proptest! {
         prop_assert!(executed.len() == 3, "{:?}", executed);
         for (message, executed) in messages().iter().zip(&executed) {
             prop_assert!(executed.errors.is_empty(), "{:?}", executed.errors);
-            let engine = String::from_utf8(answer::text(executed)).unwrap();
+            let engine = String::from_utf8(response::text(executed)).unwrap();
             let ours = String::from_utf8(selection.render(message).unwrap()).unwrap();
             prop_assert_eq!(format!("{{\"data\":{ours}}}"), engine);
         }

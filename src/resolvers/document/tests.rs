@@ -4,8 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn ask<'a>(query: &'a str, name: Option<&'a str>) -> Ask<'a> {
-    Ask {
+fn ask<'a>(query: &'a str, name: Option<&'a str>) -> GraphQlRequest<'a> {
+    GraphQlRequest {
         query: query.into(),
         variables: None,
         operation_name: name.map(Into::into),
@@ -106,7 +106,9 @@ fn a_syntax_error_says_where_and_does_not_repeat_the_document() {
 
 #[test]
 fn an_envelope_is_read_or_refused() {
-    let read = |json: &str| Ask::read(json.as_bytes()).and_then(|ask| Some(ask.variables()?.len()));
+    let read = |json: &str| {
+        GraphQlRequest::read(json.as_bytes()).and_then(|ask| Some(ask.variables()?.len()))
+    };
     assert_eq!(
         read(r#"{"query":"{ a }","variables":{"x":1},"extensions":{}}"#),
         Some(1)

@@ -8,7 +8,7 @@ use crate::model::group::{Delivery, Group, GroupKey, Member};
 use crate::model::ids::{GroupName, NodeId};
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
-use crate::resolvers::document::{Ask, Documents};
+use crate::resolvers::document::{Documents, GraphQlRequest};
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::{DocumentLimits, compile};
 
@@ -26,7 +26,7 @@ fn node() -> NodeId {
 fn picks(selection: &str) -> Vec<Pick> {
     let text = format!("query {{ root {{ {selection} }} }}");
     let documents = Documents::new(DocumentLimits::default());
-    let document = documents.get(&Ask::new(text.into(), None, None).unwrap());
+    let document = documents.get(&GraphQlRequest::new(text.into(), None, None).unwrap());
     let document = document.unwrap();
     let variables = async_graphql::Variables::default();
     let mut roots = compile::roots(document.parsed(), document.operation(), &variables);

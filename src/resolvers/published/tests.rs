@@ -18,7 +18,7 @@ use crate::realtime::frame::Dialect;
 use crate::realtime::outbox::Outbox;
 use crate::realtime::session::Operation;
 use crate::realtime::subscriber::Subscriber;
-use crate::resolvers::document::{Ask, Documents};
+use crate::resolvers::document::{Documents, GraphQlRequest};
 use crate::resolvers::{DocumentLimits, compile};
 
 /// All that can be selected of a message, once.
@@ -29,7 +29,7 @@ fn everything() -> Selection {
           firedByNodeId groupId domain timestamp } \
         groupDissolve { __typename groupId domain message } } }";
     let documents = Documents::new(DocumentLimits::default());
-    let document = documents.get(&Ask::new(text.into(), None, None).unwrap());
+    let document = documents.get(&GraphQlRequest::new(text.into(), None, None).unwrap());
     let document = document.unwrap();
     let variables = async_graphql::Variables::default();
     compile::operation(document.parsed(), document.operation(), &variables).unwrap()

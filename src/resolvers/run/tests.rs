@@ -12,7 +12,7 @@ use crate::model::group::{Group, Member};
 use crate::model::ids::{Domain, NodeId};
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
-use crate::store::{Answer, Appended, Ended, Failure, GroupWish, Hosted, Store};
+use crate::store::{AppendOutcome, CreateGroup, EndedGroup, Failure, HostOutcome, Result, Store};
 
 /// A store that counts, and breaks when it is told to.
 struct Probe {
@@ -40,7 +40,7 @@ impl Probe {
 
 #[async_trait]
 impl Store for Probe {
-    async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Answer<Vec<NodeStatus>> {
+    async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Result<Vec<NodeStatus>> {
         self.reads.fetch_add(1, Ordering::Relaxed);
         self.may_break().await;
         self.inner.statuses(group, now).await
@@ -52,26 +52,26 @@ impl Store for Probe {
         node: &NodeId,
         data: Vec<SensorData>,
         now: Timestamp,
-    ) -> Answer<NodeStatus> {
+    ) -> Result<NodeStatus> {
         self.writes.fetch_add(1, Ordering::Relaxed);
         let status = self.inner.report(group, node, data, now).await;
         self.may_break().await;
         status
     }
 
-    async fn any_group_lives(&self, now: Timestamp) -> Answer<bool> {
+    async fn any_group_lives(&self, now: Timestamp) -> Result<bool> {
         self.inner.any_group_lives(now).await
     }
 
-    async fn host_group(&self, wish: GroupWish, now: Timestamp) -> Answer<Hosted> {
+    async fn host_group(&self, wish: CreateGroup, now: Timestamp) -> Result<HostOutcome> {
         self.inner.host_group(wish, now).await
     }
 
-    async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Answer<Vec<Group>> {
+    async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Result<Vec<Group>> {
         self.inner.groups_in(domain, now).await
     }
 
-    async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Answer<Vec<Group>> {
+    async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Result<Vec<Group>> {
         self.inner.groups_named(prefix, limit, now).await
     }
 
@@ -81,35 +81,35 @@ impl Store for Probe {
         node: &NodeId,
         use_websocket: Option<bool>,
         now: Timestamp,
-    ) -> Answer<Group> {
+    ) -> Result<Group> {
         self.inner.join(group, node, use_websocket, now).await
     }
 
-    async fn leave(&self, group: &GroupKey, node: &NodeId) -> Answer<()> {
+    async fn leave(&self, group: &GroupKey, node: &NodeId) -> Result<()> {
         self.inner.leave(group, node).await
     }
 
-    async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Answer<()> {
+    async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<()> {
         self.inner.dissolve(group, host, now).await
     }
 
-    async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Answer<Group> {
+    async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<Group> {
         self.inner.renew(group, host, now).await
     }
 
-    async fn beat(&self, group: &GroupKey, node: &NodeId, now: Timestamp) -> Answer<Timestamp> {
+    async fn beat(&self, group: &GroupKey, node: &NodeId, now: Timestamp) -> Result<Timestamp> {
         self.inner.beat(group, node, now).await
     }
 
-    async fn status_of(&self, node: &NodeId, now: Timestamp) -> Answer<Option<NodeStatus>> {
+    async fn status_of(&self, node: &NodeId, now: Timestamp) -> Result<Option<NodeStatus>> {
         self.inner.status_of(node, now).await
     }
 
-    async fn members(&self, group: &GroupKey, now: Timestamp) -> Answer<Vec<Member>> {
+    async fn members(&self, group: &GroupKey, now: Timestamp) -> Result<Vec<Member>> {
         self.inner.members(group, now).await
     }
 
-    async fn append(&self, call: EventCall, now: Timestamp) -> Answer<Appended> {
+    async fn append(&self, call: EventCall, now: Timestamp) -> Result<AppendOutcome> {
         self.inner.append(call, now).await
     }
 
@@ -119,11 +119,11 @@ impl Store for Probe {
         since: Since<'_>,
         max_bytes: usize,
         now: Timestamp,
-    ) -> Answer<Vec<Event>> {
+    ) -> Result<Vec<Event>> {
         self.inner.events_since(group, since, max_bytes, now).await
     }
 
-    async fn reap(&self, now: Timestamp) -> Answer<Vec<Ended>> {
+    async fn reap(&self, now: Timestamp) -> Result<Vec<EndedGroup>> {
         self.inner.reap(now).await
     }
 
@@ -174,7 +174,7 @@ async fn stage(breaks: Breaks, memory: Memory) -> Stage {
 
 async fn asked(runner: &Runner, query: &str, variables: &Value) -> Value {
     let text = json!({"query": query, "variables": variables}).to_string();
-    let ask = Ask::read(text.as_bytes()).unwrap();
+    let ask = GraphQlRequest::read(text.as_bytes()).unwrap();
     let document = runner.documents().get(&ask).unwrap();
     let answered = runner.ask(document, &ask, Caller::default()).await.unwrap();
     serde_json::from_slice(&answered.text).unwrap()
@@ -248,7 +248,7 @@ async fn whatever_breaks_is_told_once_and_runs_once() {
         };
         broken(&asked(&stage.runner, REPORT, &stage.report(3)).await);
         assert_eq!(stage.counts(), (0, 1), "by the engine");
-        let ask = Ask::new(REPORT.into(), None, None).unwrap();
+        let ask = GraphQlRequest::new(REPORT.into(), None, None).unwrap();
         let document = stage.runner.documents().get(&ask).unwrap();
         let direct = document.direct().unwrap();
         direct.prove(document.parsed(), document.operation());
@@ -275,7 +275,7 @@ async fn an_answer_is_held_until_it_is_dropped_and_a_large_one_needs_memory() {
         format!("{{ {list} }}"),
     );
     let two = json!({"query": two.replace("GROUP", &stage.group)}).to_string();
-    let ask = Ask::read(two.as_bytes()).unwrap();
+    let ask = GraphQlRequest::read(two.as_bytes()).unwrap();
     let document = || stage.runner.documents().get(&ask).unwrap();
     let held = stage.runner.ask(document(), &ask, Caller::default()).await;
     let held = held.unwrap();

@@ -10,13 +10,13 @@ use crate::model::group::{GroupKey, Tombstone};
 use crate::model::ids::Domain;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
+use crate::store::dynamodb::attempt_error::AttemptError;
 use crate::store::dynamodb::items::attributes::text;
 use crate::store::dynamodb::items::group::{Standing, Why};
 use crate::store::dynamodb::items::keys::{self, ENDED, Key};
 use crate::store::dynamodb::items::points_at;
 use crate::store::dynamodb::items::tombstone::Record;
 use crate::store::dynamodb::requests::Search;
-use crate::store::dynamodb::setback::Setback;
 
 /// Seconds between two looks for tombstones whose time is over.
 const LOOK_EVERY: i64 = 30;
@@ -31,12 +31,12 @@ const PER_DOMAIN_AT_LEAST: usize = 100;
 /// several may leave as many times more. Whatever ends past them is removed without one.
 #[derive(Debug, Default)]
 pub struct EndedCount {
-    places: Mutex<Places>,
+    places: Mutex<TombstoneSlots>,
     looked_at: AtomicI64,
 }
 
 #[derive(Debug, Default)]
-struct Places {
+struct TombstoneSlots {
     /// How many of a domain are remembered until which second.
     until: BTreeMap<(i64, Domain), usize>,
     /// How many of a domain there are.
@@ -45,7 +45,7 @@ struct Places {
     all: usize,
 }
 
-impl Places {
+impl TombstoneSlots {
     fn free(&mut self, place: &(i64, Domain), many: usize) {
         self.all -= many;
         if let Some(count) = self.of_domain.get_mut(&place.1) {
@@ -105,7 +105,7 @@ impl Drop for Place<'_> {
 }
 
 impl EndedCount {
-    fn lock(&self) -> MutexGuard<'_, Places> {
+    fn lock(&self) -> MutexGuard<'_, TombstoneSlots> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -162,7 +162,7 @@ impl DynamoDb {
         &self,
         doing: &'static str,
         group: &GroupKey,
-    ) -> Result<Option<Standing>, Setback> {
+    ) -> Result<Option<Standing>, AttemptError> {
         let found = self.table.read(doing, &[Key::group(group)]).await?;
         let record = found.first().and_then(Option::as_ref).map(Record::read);
         Ok(record.transpose()?.and_then(Record::standing))
@@ -189,7 +189,7 @@ impl DynamoDb {
     }
 
     /// Forgets the groups whose time is over, now and then.
-    pub(super) async fn forget_ended(&self, now: Timestamp) -> Result<(), Setback> {
+    pub(super) async fn forget_ended(&self, now: Timestamp) -> Result<(), AttemptError> {
         const DOING: &str = "forget ended groups";
         if !self.ended.look_is_due(now) {
             return Ok(());
@@ -281,7 +281,7 @@ mod tests {
         assert!(left(&count, "a", 61));
         assert!(!left(&count, "a", 61));
         assert!(left(&count, "a", 122));
-        let Places {
+        let TombstoneSlots {
             until, of_domain, ..
         } = &*count.lock();
         assert_eq!((until.len(), of_domain.len()), (1, 1));

@@ -4,19 +4,19 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt as _};
 
-use crate::model::group::{End, GroupKey};
+use crate::model::error::ClientError;
+use crate::model::group::{EndReason, GroupKey};
 use crate::model::ids::NodeId;
-use crate::model::refusal::Refusal;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
+use crate::store::dynamodb::attempt_error::{AttemptError, until_settled};
 use crate::store::dynamodb::groups::mark;
 use crate::store::dynamodb::items::attributes::{Reader, number, text};
 use crate::store::dynamodb::items::group::{Standing, Why, due};
 use crate::store::dynamodb::items::keys::{self, Item, Key, WATCHES};
 use crate::store::dynamodb::items::{pointer, points_at, tidy_at, tombstone};
 use crate::store::dynamodb::requests::{Search, Step};
-use crate::store::dynamodb::setback::{Setback, until_settled};
-use crate::store::{Answer, Ended};
+use crate::store::{EndedGroup, Result};
 
 /// That a group's record is the whole one: whoever replaces or removes it tells the end.
 const NOT_REMOVED: &str = "attribute_exists(#hostId)";
@@ -35,16 +35,16 @@ impl DynamoDb {
         key: &GroupKey,
         host: &NodeId,
         now: Timestamp,
-    ) -> Result<(), Setback> {
+    ) -> Result<(), AttemptError> {
         const DOING: &str = "dissolve a group";
         self.memory.forget(key);
-        let gone = || Setback::from(Refusal::GroupNotFound(key.clone()));
+        let gone = || AttemptError::from(ClientError::GroupNotFound(key.clone()));
         let standing = self.standing(DOING, key).await?.ok_or_else(gone)?;
         match standing.ended {
             None => {
                 let live = self.rules.admit(&standing.group, now).map_err(|_| gone())?;
                 live.hosted_by(host)
-                    .map_err(|real| Refusal::NotTheHostToDissolve {
+                    .map_err(|real| ClientError::NotTheHostToDissolve {
                         host: real.clone(),
                         requester: host.clone(),
                     })?;
@@ -66,7 +66,7 @@ impl DynamoDb {
 
     /// Removes all that is in a marked group, and at last its record; says whether it
     /// was this call that removed that. `seen` ended groups were seen in its domain.
-    pub(super) async fn clear(&self, group: &GroupKey, seen: usize) -> Result<bool, Setback> {
+    pub(super) async fn clear(&self, group: &GroupKey, seen: usize) -> Result<bool, AttemptError> {
         const DOING: &str = "remove a group";
         self.memory.forget(group);
         let Some(standing) = self.standing(DOING, group).await? else {
@@ -99,13 +99,13 @@ impl DynamoDb {
         }
         let last = match self.table.write(DOING, steps).await {
             Ok(()) => true,
-            Err(Setback::Lost(failure)) => {
+            Err(AttemptError::Lost(failure)) => {
                 if self.standing(DOING, group).await?.is_some() {
-                    return Err(Setback::Lost(failure));
+                    return Err(AttemptError::Lost(failure));
                 }
                 false
             }
-            Err(setback) => return Err(setback),
+            Err(attempt_error) => return Err(attempt_error),
         };
         if last {
             self.stage.leave();
@@ -117,7 +117,7 @@ impl DynamoDb {
     }
 
     /// Removes the reverse records of a group's members, unless they moved on.
-    async fn remove_reverses(&self, group: &GroupKey, items: &[Item]) -> Result<(), Setback> {
+    async fn remove_reverses(&self, group: &GroupKey, items: &[Item]) -> Result<(), AttemptError> {
         let members = items.iter().map(Reader).filter_map(|item| {
             item.maybe_text("joinedAt").ok()??;
             NodeId::parse("nodeId", item.text("nodeId").ok()?).ok()
@@ -128,8 +128,8 @@ impl DynamoDb {
         let mut removals = removals.buffer_unordered(AT_ONCE);
         while let Some(removed) = removals.next().await {
             removed.map_err(|error: crate::store::Error| match error {
-                crate::store::Error::Failed(failure) => Setback::Failed(failure),
-                crate::store::Error::Refused(refusal) => Setback::Refused(refusal),
+                crate::store::Error::Failed(failure) => AttemptError::Failed(failure),
+                crate::store::Error::Refused(refusal) => AttemptError::Refused(refusal),
             })?;
         }
         Ok(())
@@ -140,18 +140,18 @@ impl DynamoDb {
         &self,
         group: &GroupKey,
         node: &NodeId,
-    ) -> Result<(), Setback> {
+    ) -> Result<(), AttemptError> {
         const DOING: &str = "remove a reverse record";
         let step = Step::delete(Key::reverse(node)).when(POINTS_HERE);
         match self.table.write(DOING, vec![here(step, group)]).await {
-            Err(Setback::Lost(failure)) => {
+            Err(AttemptError::Lost(failure)) => {
                 let found = self
                     .table
                     .read(DOING, &[Key::reverse(node)])
                     .await?
                     .remove(0);
                 match found.as_ref().map(points_at).transpose()? {
-                    Some(points) if points == *group => Err(Setback::Lost(failure)),
+                    Some(points) if points == *group => Err(AttemptError::Lost(failure)),
                     _ => Ok(()),
                 }
             }
@@ -161,7 +161,7 @@ impl DynamoDb {
 
     /// See [`Store::any_group_lives`](crate::store::Store::any_group_lives). A watch that is
     /// overdue by less than a group lives without its host may be of a living one.
-    pub(super) async fn any_watched(&self, now: Timestamp) -> Result<bool, Setback> {
+    pub(super) async fn any_watched(&self, now: Timestamp) -> Result<bool, AttemptError> {
         let earliest = now.seconds() - i64::from(self.rules.timings().host_ttl);
         let watches = Search {
             keys: "#pk = :watches AND #sk >= :earliest",
@@ -178,8 +178,8 @@ impl DynamoDb {
 
     /// See [`Store::reap`](crate::store::Store::reap). Looks only at what is due; what
     /// has expired inside living groups is the table's to tidy.
-    pub(super) async fn reap_due(&self, now: Timestamp) -> Answer<Vec<Ended>> {
-        if let Err(Setback::Failed(failure)) = self.forget_ended(now).await {
+    pub(super) async fn reap_due(&self, now: Timestamp) -> Result<Vec<EndedGroup>> {
+        if let Err(AttemptError::Failed(failure)) = self.forget_ended(now).await {
             // What is remembered too long is only refused in other words.
             let error: &dyn std::error::Error = &failure;
             tracing::warn!(error, "could not forget ended groups; trying again later");
@@ -202,8 +202,8 @@ impl DynamoDb {
             match look {
                 Ok(end) => ended.extend(end),
                 // Another server got ahead, or the next look tries again.
-                Err(Setback::Lost(_) | Setback::Refused(_)) => {}
-                Err(Setback::Failed(failure)) => broken = Some(failure),
+                Err(AttemptError::Lost(_) | AttemptError::Refused(_)) => {}
+                Err(AttemptError::Failed(failure)) => broken = Some(failure),
             }
         }
         match broken {
@@ -219,7 +219,11 @@ impl DynamoDb {
     }
 
     /// Ends the group of a watch that came due, or watches on.
-    async fn look_after(&self, watch: Item, now: Timestamp) -> Result<Option<Ended>, Setback> {
+    async fn look_after(
+        &self,
+        watch: Item,
+        now: Timestamp,
+    ) -> Result<Option<EndedGroup>, AttemptError> {
         const DOING: &str = "look after a group";
         let group = points_at(&watch)?;
         let Some(standing) = self.standing(DOING, &group).await? else {
@@ -234,7 +238,7 @@ impl DynamoDb {
                 return Ok(None);
             }
             (Some((Why::By(end), _)), _) => end,
-            (Some((Why::Dissolved, _)), end) => end.unwrap_or(End::HostSilent),
+            (Some((Why::Dissolved, _)), end) => end.unwrap_or(EndReason::HostSilent),
             (None, Some(end)) => {
                 let steps = mark(&standing, Why::By(end), false, now);
                 self.table.write(DOING, steps).await?;
@@ -246,10 +250,10 @@ impl DynamoDb {
             }
         };
         let told = self.clear(&group, 0).await?;
-        Ok(told.then_some(Ended { group, end }))
+        Ok(told.then_some(EndedGroup { group, end }))
     }
 
-    async fn watch_on(&self, standing: &Standing) -> Result<(), Setback> {
+    async fn watch_on(&self, standing: &Standing) -> Result<(), AttemptError> {
         let group = &standing.group;
         let next = due(group, &self.rules);
         if next == standing.watch {

@@ -3,11 +3,12 @@
 //! whoever takes them, and a reader sees when one is not yet visible.
 
 use crate::heartbeat::rules::Rules;
+use crate::model::error::ClientError;
 use crate::model::event::{Channel, Cursor, Event, EventCall, EventInput, Since, Stamp};
 use crate::model::group::{Group, GroupKey};
-use crate::model::refusal::Refusal;
 use crate::model::rendered;
 use crate::model::time::Timestamp;
+use crate::store::dynamodb::attempt_error::{AttemptError, until_settled};
 use crate::store::dynamodb::items::attributes::{number, text};
 use crate::store::dynamodb::items::events::Stretch;
 use crate::store::dynamodb::items::group::Room;
@@ -15,9 +16,8 @@ use crate::store::dynamodb::items::keys::{self, Item, Key};
 use crate::store::dynamodb::items::node::{Node, Remembered};
 use crate::store::dynamodb::nodes::put_node;
 use crate::store::dynamodb::requests::{Search, Step};
-use crate::store::dynamodb::setback::{Setback, until_settled};
 use crate::store::dynamodb::{DynamoDb, Wanted};
-use crate::store::{Answer, Appended, EVENTS_PER_READ, Failure};
+use crate::store::{AppendOutcome, EVENTS_PER_READ, Failure, Result};
 
 /// Texts in one record of events; DynamoDB's bound is 400 KB with all around them.
 const RECORD_BYTES: usize = 250 * 1024;
@@ -39,7 +39,7 @@ impl DynamoDb {
         call: &EventCall,
         taken_by: &str,
         now: Timestamp,
-    ) -> Result<Appended, Setback> {
+    ) -> Result<AppendOutcome, AttemptError> {
         let key = &call.group;
         let wanted = Wanted {
             node: Some(&call.node),
@@ -113,10 +113,10 @@ impl DynamoDb {
         room: &Room,
         last: Cursor,
         now: Timestamp,
-    ) -> Result<Vec<Step>, Setback> {
+    ) -> Result<Vec<Step>, AttemptError> {
         let bytes = call.bytes();
         if bytes > CALL_BYTES {
-            return Err(Refusal::TooLarge {
+            return Err(ClientError::TooLarge {
                 argument: "events",
                 bytes: CALL_BYTES,
             }
@@ -159,7 +159,7 @@ impl DynamoDb {
         room: &Room,
         group: &Group,
         now: Timestamp,
-    ) -> Result<bool, Setback> {
+    ) -> Result<bool, AttemptError> {
         if room.polling || room.polled_until.is_some_and(|until| until >= now) {
             return Ok(true);
         }
@@ -184,7 +184,7 @@ impl DynamoDb {
         since: Since<'_>,
         max_bytes: usize,
         now: Timestamp,
-    ) -> Answer<Vec<Event>> {
+    ) -> Result<Vec<Event>> {
         let Some(group) = self.living(key, now).await? else {
             return Ok(Vec::new());
         };
@@ -198,7 +198,7 @@ impl DynamoDb {
         group: &Group,
         since: Since<'_>,
         now: Timestamp,
-    ) -> Result<Vec<Event>, Setback> {
+    ) -> Result<Vec<Event>, AttemptError> {
         const DOING: &str = "read events";
         let Group { key, .. } = group;
         let mut newest = None;
@@ -248,7 +248,7 @@ impl DynamoDb {
 
     /// Writes down that somebody polls, rarely (decision D13): polls count until a
     /// while after the minute, so that the next ones need not be written.
-    async fn note_poll(&self, group: &Group, now: Timestamp) -> Answer<()> {
+    async fn note_poll(&self, group: &Group, now: Timestamp) -> Result<()> {
         let counts_until = now.plus_seconds(60);
         let noted = self.memory.polls_noted_until(&group.key);
         if noted.is_some_and(|noted| noted >= counts_until) {
@@ -263,22 +263,22 @@ impl DynamoDb {
         };
         match self.table.write("note a poll", vec![marker()]).await {
             // Another poll noted as much, or the group is ending.
-            Ok(()) | Err(Setback::Lost(_)) => {
+            Ok(()) | Err(AttemptError::Lost(_)) => {
                 self.memory.note_polls(&group.key, until);
                 Ok(())
             }
-            Err(setback) => Err(setback.into()),
+            Err(attempt_error) => Err(attempt_error.into()),
         }
     }
 }
 
-fn log_full(limit: usize) -> Setback {
+fn log_full(limit: usize) -> AttemptError {
     let what = "the group's event log";
-    Refusal::Full { what, limit }.into()
+    ClientError::Full { what, limit }.into()
 }
 
-fn appended(call: &EventCall, last: Cursor, repeated: bool) -> Appended {
-    Appended {
+fn appended(call: &EventCall, last: Cursor, repeated: bool) -> AppendOutcome {
+    AppendOutcome {
         batch: call.batch(last.stamp.at),
         next_since: last.to_string(),
         repeated,
@@ -378,7 +378,7 @@ impl Reading {
         }
     }
 
-    fn take(&mut self, item: &Item, alive: impl Fn(Timestamp) -> bool) -> Result<(), Setback> {
+    fn take(&mut self, item: &Item, alive: impl Fn(Timestamp) -> bool) -> Result<(), AttemptError> {
         let (record, after) = Stretch::read(item)?;
         if self.broken {
             return Ok(());
@@ -399,10 +399,10 @@ impl Reading {
         Ok(())
     }
 
-    fn told(mut self) -> Result<Vec<Event>, Setback> {
+    fn told(mut self) -> Result<Vec<Event>, AttemptError> {
         if self.broken && self.events.is_empty() {
             let cause = "a call before the last is not visible yet";
-            return Err(Setback::Lost(Failure::new("read events", cause)));
+            return Err(AttemptError::Lost(Failure::new("read events", cause)));
         }
         self.events.truncate(EVENTS_PER_READ);
         Ok(self.events)

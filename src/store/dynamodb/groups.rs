@@ -2,19 +2,19 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::model::group::{End, Group, GroupKey};
+use crate::model::error::ClientError;
+use crate::model::group::{EndReason, Group, GroupKey};
 use crate::model::ids::{Domain, GroupId, NodeId};
-use crate::model::refusal::Refusal;
 use crate::model::time::Timestamp;
+use crate::store::dynamodb::attempt_error::AttemptError;
 use crate::store::dynamodb::items::attributes::text;
 use crate::store::dynamodb::items::group::{Room, Standing, Why, due, epoch, polling};
 use crate::store::dynamodb::items::keys::{self, GROUPS, Key, WATCHES};
 use crate::store::dynamodb::items::tombstone::Record;
 use crate::store::dynamodb::items::{pointer, points_at, tidy_at};
 use crate::store::dynamodb::requests::{Search, Step};
-use crate::store::dynamodb::setback::Setback;
 use crate::store::dynamodb::{DynamoDb, Wanted};
-use crate::store::{Answer, Ended, GroupWish, Hosted};
+use crate::store::{CreateGroup, EndedGroup, HostOutcome, Result};
 
 /// That a group's record is there and not being removed.
 const STANDS: &str = "attribute_exists(#pk) AND attribute_not_exists(#ended)";
@@ -25,9 +25,9 @@ impl DynamoDb {
     /// One try of [`Store::host_group`](crate::store::Store::host_group).
     pub(super) async fn try_host(
         &self,
-        wish: &GroupWish,
+        wish: &CreateGroup,
         now: Timestamp,
-    ) -> Result<Hosted, Setback> {
+    ) -> Result<HostOutcome, AttemptError> {
         const DOING: &str = "make a group";
         let lock = Key::lock(&wish.host, &wish.domain);
         let held = self.table.read(DOING, &[lock]).await?.remove(0);
@@ -41,7 +41,7 @@ impl DynamoDb {
                 if standing.ended.is_none() && self.rules.lists(&standing.group, now) =>
             {
                 let group = self.follow_wish(standing.group, wish).await?;
-                Ok(Hosted {
+                Ok(HostOutcome {
                     group,
                     created: false,
                     replaced: None,
@@ -52,7 +52,11 @@ impl DynamoDb {
     }
 
     /// A group that lives already: only its delivery follows the wish.
-    async fn follow_wish(&self, mut group: Group, wish: &GroupWish) -> Result<Group, Setback> {
+    async fn follow_wish(
+        &self,
+        mut group: Group,
+        wish: &CreateGroup,
+    ) -> Result<Group, AttemptError> {
         if group.delivery.uses_websocket() == wish.delivery.uses_websocket() {
             return Ok(group);
         }
@@ -79,11 +83,11 @@ impl DynamoDb {
     /// Makes the group, in the place of the host's former one.
     async fn make(
         &self,
-        wish: &GroupWish,
+        wish: &CreateGroup,
         former: Option<GroupKey>,
         standing: Option<Standing>,
         now: Timestamp,
-    ) -> Result<Hosted, Setback> {
+    ) -> Result<HostOutcome, AttemptError> {
         let replaced = standing.filter(|standing| standing.ended.is_none());
         let group = Group {
             key: GroupKey {
@@ -99,7 +103,7 @@ impl DynamoDb {
         };
         let end = replaced.as_ref().map(|standing| {
             let end = self.rules.end_of(&standing.group, now);
-            end.unwrap_or(End::Replaced)
+            end.unwrap_or(EndReason::Replaced)
         });
         let mut steps = self.new_group(&group, former.as_ref());
         match (&replaced, end, &former) {
@@ -118,15 +122,15 @@ impl DynamoDb {
         let seen = self
             .enter(&wish.domain, usize::from(replaced.is_some()), now)
             .await?;
-        if let Err(setback) = self.table.write("make a group", steps).await {
+        if let Err(attempt_error) = self.table.write("make a group", steps).await {
             self.stage.leave();
-            return Err(setback);
+            return Err(attempt_error);
         }
         let replaced = match (replaced, end) {
             (Some(standing), Some(end)) => self.replace(standing.group.key, end, seen).await,
             _ => None,
         };
-        Ok(Hosted {
+        Ok(HostOutcome {
             group,
             created: true,
             replaced,
@@ -135,11 +139,11 @@ impl DynamoDb {
 
     /// Removes the former group. If that breaks off the reaper goes on with it, and
     /// tells its end then: the new group is made either way.
-    async fn replace(&self, group: GroupKey, end: End, seen: usize) -> Option<Ended> {
+    async fn replace(&self, group: GroupKey, end: EndReason, seen: usize) -> Option<EndedGroup> {
         match self.clear(&group, seen).await {
-            Ok(told) => told.then_some(Ended { group, end }),
-            Err(setback) => {
-                let error = crate::store::Error::from(setback);
+            Ok(told) => told.then_some(EndedGroup { group, end }),
+            Err(attempt_error) => {
+                let error = crate::store::Error::from(attempt_error);
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
                     "left to the reaper"
@@ -187,13 +191,13 @@ impl DynamoDb {
         domain: &Domain,
         leaving: usize,
         now: Timestamp,
-    ) -> Result<usize, Setback> {
+    ) -> Result<usize, AttemptError> {
         const DOING: &str = "count groups";
         let limit = self.limits.groups_per_domain;
         let (in_domain, read) = self.table.count(DOING, &groups_of(domain)).await?;
         if in_domain.saturating_sub(leaving) >= limit {
             let what = "the domain";
-            return Err(Refusal::Full { what, limit }.into());
+            return Err(ClientError::Full { what, limit }.into());
         }
         let watches = Search {
             keys: "#pk = :watches AND #sk >= :now",
@@ -208,7 +212,7 @@ impl DynamoDb {
         let on_stage = self.table.count(DOING, &watches);
         if !self.stage.enter(limit, leaving, on_stage).await? {
             let what = "the stage";
-            return Err(Refusal::Full { what, limit }.into());
+            return Err(ClientError::Full { what, limit }.into());
         }
         Ok(read.saturating_sub(in_domain))
     }
@@ -218,7 +222,7 @@ impl DynamoDb {
         &self,
         domain: &Domain,
         now: Timestamp,
-    ) -> Result<Vec<Group>, Setback> {
+    ) -> Result<Vec<Group>, AttemptError> {
         let found = self.table.all("list groups", &groups_of(domain)).await?;
         let mut groups = Vec::new();
         for item in &found {
@@ -238,7 +242,7 @@ impl DynamoDb {
         prefix: &str,
         limit: usize,
         now: Timestamp,
-    ) -> Result<Vec<Group>, Setback> {
+    ) -> Result<Vec<Group>, AttemptError> {
         const DOING: &str = "search groups";
         let Some(first) = keys::by_name(prefix) else {
             return Ok(Vec::new());
@@ -280,7 +284,7 @@ impl DynamoDb {
     }
 
     /// The groups with this id, in whatever domain, alive or not yet tidied away.
-    pub async fn groups_by_id(&self, id: &GroupId) -> Answer<Vec<Group>> {
+    pub async fn groups_by_id(&self, id: &GroupId) -> Result<Vec<Group>> {
         let by_id = Search {
             index: Some("GroupIdIndex"),
             keys: "#gsi_pk = :id",
@@ -289,7 +293,7 @@ impl DynamoDb {
         };
         let found = self.table.all("find a group by its id", &by_id).await?;
         let groups = found.iter().map(|item| Ok(Standing::read(item)?.group));
-        let groups: Result<_, Setback> = groups.collect();
+        let groups: Result<_, AttemptError> = groups.collect();
         Ok(groups?)
     }
 
@@ -300,11 +304,11 @@ impl DynamoDb {
         key: &GroupKey,
         host: &NodeId,
         now: Timestamp,
-    ) -> Result<Group, Setback> {
+    ) -> Result<Group, AttemptError> {
         self.memory.forget(key);
         let mut group = self.look(key, Wanted::default(), now).await?.group;
         let hosted = self.rules.admit(&group, now)?.hosted_by(host);
-        hosted.map_err(|_| Refusal::NotTheHostToRenew)?;
+        hosted.map_err(|_| ClientError::NotTheHostToRenew)?;
         group.heartbeat_at = now;
         let beat = Step::update(Key::group(key), "SET #heartbeatAt = :now");
         let beat = beat.when(STANDS).with(":now", epoch(now));

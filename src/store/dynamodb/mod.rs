@@ -8,6 +8,7 @@
 //!
 //! Nothing here names a listener; only this folder knows DynamoDB.
 
+mod attempt_error;
 pub mod client;
 mod ended;
 mod ending;
@@ -19,7 +20,6 @@ mod nodes;
 mod requests;
 mod reserving;
 mod room_change;
-mod setback;
 mod stage_count;
 mod statuses;
 pub mod table;
@@ -33,13 +33,14 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 
 use crate::heartbeat::rules::Rules;
+use crate::model::error::ClientError;
 use crate::model::event::{Channel, Event, EventCall, Since};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
 use crate::model::limits::Limits;
-use crate::model::refusal::Refusal;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
+use crate::store::dynamodb::attempt_error::{AttemptError, until_settled};
 use crate::store::dynamodb::client::Settings;
 use crate::store::dynamodb::ended::EndedCount;
 use crate::store::dynamodb::items::group::{Room, Standing, Why};
@@ -48,10 +49,9 @@ use crate::store::dynamodb::items::node::Node;
 use crate::store::dynamodb::items::tombstone::Record;
 use crate::store::dynamodb::memory::Memory;
 use crate::store::dynamodb::requests::{Step, Table};
-use crate::store::dynamodb::setback::{Setback, until_settled};
 use crate::store::dynamodb::stage_count::StageCount;
 use crate::store::dynamodb::turns::Turns;
-use crate::store::{Answer, Appended, Ended, Failure, GroupWish, Hosted, Store};
+use crate::store::{AppendOutcome, CreateGroup, EndedGroup, Failure, HostOutcome, Result, Store};
 
 /// The DynamoDB store.
 #[derive(Debug)]
@@ -116,7 +116,7 @@ impl DynamoDb {
         key: &GroupKey,
         wanted: Wanted<'_>,
         now: Timestamp,
-    ) -> Result<Seen, Setback> {
+    ) -> Result<Seen, AttemptError> {
         let remembered = self.memory.group(key);
         let remembered = remembered.filter(|group| self.rules.admit(group, now).is_ok());
         let keys = [
@@ -145,7 +145,7 @@ impl DynamoDb {
         &self,
         doing: &'static str,
         keys: &[Option<Key>; N],
-    ) -> Result<[Option<Item>; N], Setback> {
+    ) -> Result<[Option<Item>; N], AttemptError> {
         let wanted: Vec<Key> = keys.iter().flatten().cloned().collect();
         let mut found = Vec::new();
         if !wanted.is_empty() {
@@ -163,7 +163,7 @@ impl DynamoDb {
         key: &GroupKey,
         record: Option<&Item>,
         now: Timestamp,
-    ) -> Result<Group, Setback> {
+    ) -> Result<Group, AttemptError> {
         let record = record.map(Record::read).transpose()?;
         let ended = |tombstone| Err(Rules::refuse_ended(key, &tombstone, now));
         let admitted = match record {
@@ -176,7 +176,7 @@ impl DynamoDb {
                 ..
             })) => ended(self.rules.tombstone(&group, end, at)),
             Some(Record::Tombstone(tombstone)) => ended(tombstone),
-            Some(Record::Standing(_)) | None => Err(Refusal::GroupNotFound(key.clone())),
+            Some(Record::Standing(_)) | None => Err(ClientError::GroupNotFound(key.clone())),
         };
         match &admitted {
             Ok(group) => self.memory.remember(group),
@@ -186,26 +186,26 @@ impl DynamoDb {
     }
 
     /// The group if it is alive.
-    async fn living(&self, key: &GroupKey, now: Timestamp) -> Answer<Option<Group>> {
+    async fn living(&self, key: &GroupKey, now: Timestamp) -> Result<Option<Group>> {
         match self.look(key, Wanted::default(), now).await {
             Ok(seen) => Ok(Some(seen.group)),
-            Err(Setback::Refused(_)) => Ok(None),
-            Err(setback) => Err(setback.into()),
+            Err(AttemptError::Refused(_)) => Ok(None),
+            Err(attempt_error) => Err(attempt_error.into()),
         }
     }
 }
 
 #[async_trait]
 impl Store for DynamoDb {
-    async fn host_group(&self, wish: GroupWish, now: Timestamp) -> Answer<Hosted> {
+    async fn host_group(&self, wish: CreateGroup, now: Timestamp) -> Result<HostOutcome> {
         until_settled!(self, self.try_host(&wish, now))
     }
 
-    async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Answer<Vec<Group>> {
+    async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Result<Vec<Group>> {
         Ok(self.list(domain, now).await?)
     }
 
-    async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Answer<Vec<Group>> {
+    async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Result<Vec<Group>> {
         Ok(self.search(prefix, limit, now).await?)
     }
 
@@ -215,26 +215,26 @@ impl Store for DynamoDb {
         node: &NodeId,
         use_websocket: Option<bool>,
         now: Timestamp,
-    ) -> Answer<Group> {
+    ) -> Result<Group> {
         let _turn = self.turns.take(group).await;
         until_settled!(self, self.try_join(group, node, use_websocket, now))
     }
 
-    async fn leave(&self, group: &GroupKey, node: &NodeId) -> Answer<()> {
+    async fn leave(&self, group: &GroupKey, node: &NodeId) -> Result<()> {
         until_settled!(self, self.try_leave(group, node))
     }
 
-    async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Answer<()> {
+    async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<()> {
         until_settled!(self, self.try_dissolve(group, host, now))
     }
 
-    async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Answer<Group> {
+    async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<Group> {
         let renewed = until_settled!(self, self.try_renew(group, host, now))?;
         until_settled!(self, self.try_touch(group, host, now))?;
         Ok(renewed)
     }
 
-    async fn beat(&self, group: &GroupKey, node: &NodeId, now: Timestamp) -> Answer<Timestamp> {
+    async fn beat(&self, group: &GroupKey, node: &NodeId, now: Timestamp) -> Result<Timestamp> {
         until_settled!(self, self.try_beat(group, node, now))
     }
 
@@ -244,7 +244,7 @@ impl Store for DynamoDb {
         node: &NodeId,
         data: Vec<SensorData>,
         now: Timestamp,
-    ) -> Answer<NodeStatus> {
+    ) -> Result<NodeStatus> {
         let data = Arc::new(data);
         let (mut first, mut turn) = (true, None);
         until_settled!(self, {
@@ -257,19 +257,19 @@ impl Store for DynamoDb {
         })
     }
 
-    async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Answer<Vec<NodeStatus>> {
+    async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Result<Vec<NodeStatus>> {
         self.all_statuses(group, now).await
     }
 
-    async fn status_of(&self, node: &NodeId, now: Timestamp) -> Answer<Option<NodeStatus>> {
+    async fn status_of(&self, node: &NodeId, now: Timestamp) -> Result<Option<NodeStatus>> {
         self.member_status(node, now).await
     }
 
-    async fn members(&self, group: &GroupKey, now: Timestamp) -> Answer<Vec<Member>> {
+    async fn members(&self, group: &GroupKey, now: Timestamp) -> Result<Vec<Member>> {
         self.all_members(group, now).await
     }
 
-    async fn append(&self, call: EventCall, now: Timestamp) -> Answer<Appended> {
+    async fn append(&self, call: EventCall, now: Timestamp) -> Result<AppendOutcome> {
         let polled = |group: Group| !group.delivery.uses_websocket();
         let kept =
             call.channel == Channel::Recorded || self.memory.group(&call.group).is_some_and(polled);
@@ -288,15 +288,15 @@ impl Store for DynamoDb {
         since: Since<'_>,
         max_bytes: usize,
         now: Timestamp,
-    ) -> Answer<Vec<Event>> {
+    ) -> Result<Vec<Event>> {
         self.poll(group, since, max_bytes, now).await
     }
 
-    async fn any_group_lives(&self, now: Timestamp) -> Answer<bool> {
+    async fn any_group_lives(&self, now: Timestamp) -> Result<bool> {
         Ok(self.any_watched(now).await?)
     }
 
-    async fn reap(&self, now: Timestamp) -> Answer<Vec<Ended>> {
+    async fn reap(&self, now: Timestamp) -> Result<Vec<EndedGroup>> {
         self.reap_due(now).await
     }
 
@@ -304,8 +304,8 @@ impl Store for DynamoDb {
     async fn ready(&self) -> Result<(), Failure> {
         let probe = Step::delete(Key::nowhere()).when("attribute_exists(#pk)");
         match self.table.write("write to its table", vec![probe]).await {
-            Ok(()) | Err(Setback::Lost(_) | Setback::Refused(_)) => Ok(()),
-            Err(Setback::Failed(failure)) => Err(failure),
+            Ok(()) | Err(AttemptError::Lost(_) | AttemptError::Refused(_)) => Ok(()),
+            Err(AttemptError::Failed(failure)) => Err(failure),
         }
     }
 }

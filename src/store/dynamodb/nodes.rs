@@ -1,12 +1,13 @@
 //! Members: joining, leaving, beating. A node's record changes only from the version
 //! that was read, and enters a group only together with the group's room.
 
+use crate::model::error::ClientError;
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::NodeId;
-use crate::model::refusal::Refusal;
 use crate::model::status::Readings;
 use crate::model::time::Timestamp;
-use crate::store::Answer;
+use crate::store::Result;
+use crate::store::dynamodb::attempt_error::{AttemptError, until_settled};
 use crate::store::dynamodb::ending::{POINTS_HERE, here};
 use crate::store::dynamodb::items::attributes::text;
 use crate::store::dynamodb::items::group::Room;
@@ -15,7 +16,6 @@ use crate::store::dynamodb::items::node::Node;
 use crate::store::dynamodb::items::{pointer, points_at, tidy_at};
 use crate::store::dynamodb::requests::{Search, Step};
 use crate::store::dynamodb::room_change::RoomChange;
-use crate::store::dynamodb::setback::{Setback, until_settled};
 use crate::store::dynamodb::{DynamoDb, Wanted};
 
 /// The step that writes a node's record over the one that was read.
@@ -65,14 +65,14 @@ impl DynamoDb {
         after: &Node,
         room: Option<&Room>,
         now: Timestamp,
-    ) -> Result<Vec<Step>, Setback> {
+    ) -> Result<Vec<Step>, AttemptError> {
         let limit = self.limits.nodes_per_group;
         let mut steps = vec![put_node(group, before, after)];
         let mut change = RoomChange::between(before, after);
         if change.seats() && room.is_some_and(|room| room.nodes >= limit) {
             let oldest = self.oldest_dead(group, now).await?;
             let what = "the group";
-            let oldest = oldest.ok_or(Refusal::Full { what, limit })?;
+            let oldest = oldest.ok_or(ClientError::Full { what, limit })?;
             let (step, left) = forget_node(group, &oldest);
             steps.push(step);
             change = change.and(left);
@@ -88,7 +88,11 @@ impl DynamoDb {
         Ok(steps)
     }
 
-    async fn oldest_dead(&self, group: &GroupKey, now: Timestamp) -> Result<Option<Node>, Setback> {
+    async fn oldest_dead(
+        &self,
+        group: &GroupKey,
+        now: Timestamp,
+    ) -> Result<Option<Node>, AttemptError> {
         let nodes = self.nodes_of(group).await?;
         let dead = nodes
             .into_iter()
@@ -97,7 +101,7 @@ impl DynamoDb {
     }
 
     /// Every node's record, by node id.
-    pub(super) async fn nodes_of(&self, group: &GroupKey) -> Result<Vec<Node>, Setback> {
+    pub(super) async fn nodes_of(&self, group: &GroupKey) -> Result<Vec<Node>, AttemptError> {
         let nodes = Search {
             keys: "#pk = :inside AND begins_with(#sk, :nodes)",
             values: vec![
@@ -119,7 +123,7 @@ impl DynamoDb {
         node: &NodeId,
         use_websocket: Option<bool>,
         now: Timestamp,
-    ) -> Result<Group, Setback> {
+    ) -> Result<Group, AttemptError> {
         const DOING: &str = "join a group";
         let wanted = Wanted {
             node: Some(node),
@@ -157,17 +161,17 @@ impl DynamoDb {
 
     /// The room of a living group. Without one the group is ending: whoever looks again
     /// will see that.
-    pub(super) fn entered(&self, key: &GroupKey, room: Option<Room>) -> Result<Room, Setback> {
+    pub(super) fn entered(&self, key: &GroupKey, room: Option<Room>) -> Result<Room, AttemptError> {
         room.ok_or_else(|| {
             self.memory.forget(key);
             let cause = "the group's record and its room disagree";
-            Setback::Lost(crate::store::Failure::new("enter a group", cause))
+            AttemptError::Lost(crate::store::Failure::new("enter a group", cause))
         })
     }
 
     /// The steps that take a node out of a group, if that group is not itself being
     /// removed.
-    async fn leaving(&self, group: &GroupKey, node: &NodeId) -> Result<Vec<Step>, Setback> {
+    async fn leaving(&self, group: &GroupKey, node: &NodeId) -> Result<Vec<Step>, AttemptError> {
         let place = [Key::node(group, node), Key::room(group)];
         let mut found = self.table.read("leave a group", &place).await?;
         let (room, record) = (found.pop().flatten(), found.pop().flatten());
@@ -187,7 +191,11 @@ impl DynamoDb {
     }
 
     /// One try of [`Store::leave`](crate::store::Store::leave).
-    pub(super) async fn try_leave(&self, group: &GroupKey, node: &NodeId) -> Result<(), Setback> {
+    pub(super) async fn try_leave(
+        &self,
+        group: &GroupKey,
+        node: &NodeId,
+    ) -> Result<(), AttemptError> {
         const DOING: &str = "leave a group";
         let reverse = Key::reverse(node);
         let found = self
@@ -211,12 +219,12 @@ impl DynamoDb {
         key: &GroupKey,
         node: &NodeId,
         now: Timestamp,
-    ) -> Result<Timestamp, Setback> {
+    ) -> Result<Timestamp, AttemptError> {
         let record = self.touched(key, node, now, |node| node.membership.is_some());
         if record.await? {
             Ok(self.rules.member_until(now))
         } else {
-            Err(Refusal::NodeNotFound.into())
+            Err(ClientError::NodeNotFound.into())
         }
     }
 
@@ -226,11 +234,11 @@ impl DynamoDb {
         key: &GroupKey,
         node: &NodeId,
         now: Timestamp,
-    ) -> Result<(), Setback> {
+    ) -> Result<(), AttemptError> {
         match self.touched(key, node, now, Node::known).await {
             // The group ended in the same moment: the renewal came first.
-            Ok(_) | Err(Setback::Refused(_)) => Ok(()),
-            Err(setback) => Err(setback),
+            Ok(_) | Err(AttemptError::Refused(_)) => Ok(()),
+            Err(attempt_error) => Err(attempt_error),
         }
     }
 
@@ -240,7 +248,7 @@ impl DynamoDb {
         node: &NodeId,
         now: Timestamp,
         counts: impl Fn(&Node) -> bool + Send,
-    ) -> Result<bool, Setback> {
+    ) -> Result<bool, AttemptError> {
         let wanted = Wanted {
             node: Some(node),
             ..Wanted::default()
@@ -268,7 +276,7 @@ impl DynamoDb {
     }
 
     /// See [`Store::members`](crate::store::Store::members).
-    pub(super) async fn all_members(&self, key: &GroupKey, now: Timestamp) -> Answer<Vec<Member>> {
+    pub(super) async fn all_members(&self, key: &GroupKey, now: Timestamp) -> Result<Vec<Member>> {
         if self.living(key, now).await?.is_none() {
             return Ok(Vec::new());
         }

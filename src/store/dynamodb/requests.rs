@@ -11,8 +11,8 @@ use aws_sdk_dynamodb::types::{
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::store::Failure;
+use crate::store::dynamodb::attempt_error::{AttemptError, Tries, single, transaction};
 use crate::store::dynamodb::items::keys::{Item, Key};
-use crate::store::dynamodb::setback::{Setback, Tries, single, transaction};
 
 /// Records that one `BatchGetItem` may ask for.
 const READ_BATCH: usize = 100;
@@ -163,7 +163,11 @@ impl Table {
     }
 
     /// Takes the steps: all or none.
-    pub async fn write(&self, doing: &'static str, mut steps: Vec<Step>) -> Result<(), Setback> {
+    pub async fn write(
+        &self,
+        doing: &'static str,
+        mut steps: Vec<Step>,
+    ) -> Result<(), AttemptError> {
         let alone = steps.len() == 1 && !matches!(steps[0].what, What::Check(_));
         match steps.pop() {
             None => Ok(()),
@@ -175,7 +179,7 @@ impl Table {
         }
     }
 
-    async fn write_one(&self, doing: &'static str, step: Step) -> Result<(), Setback> {
+    async fn write_one(&self, doing: &'static str, step: Step) -> Result<(), AttemptError> {
         let _door = self.door().await?;
         let (names, values) = (step.names(), step.values());
         match step.what {
@@ -213,7 +217,7 @@ impl Table {
 
     /// The SDK gives each transaction a token, so that one whose answer was lost and
     /// that is sent again is taken once.
-    async fn write_all(&self, doing: &'static str, steps: Vec<Step>) -> Result<(), Setback> {
+    async fn write_all(&self, doing: &'static str, steps: Vec<Step>) -> Result<(), AttemptError> {
         let _door = self.door().await?;
         let steps: Result<Vec<_>, _> = steps.into_iter().map(|step| self.transact(step)).collect();
         let steps = steps.map_err(|error| Failure::new(doing, error))?;
@@ -276,7 +280,7 @@ impl Table {
         &self,
         doing: &'static str,
         keys: &[Key],
-    ) -> Result<Vec<Option<Item>>, Setback> {
+    ) -> Result<Vec<Option<Item>>, AttemptError> {
         if let [key] = keys {
             let _door = self.door().await?;
             let get = self.client.get_item().table_name(&self.name);
@@ -294,7 +298,11 @@ impl Table {
         Ok(keys.iter().map(|key| found.remove(key)).collect())
     }
 
-    async fn read_batch(&self, doing: &'static str, keys: &[Key]) -> Result<Vec<Item>, Setback> {
+    async fn read_batch(
+        &self,
+        doing: &'static str,
+        keys: &[Key],
+    ) -> Result<Vec<Item>, AttemptError> {
         let wanted = KeysAndAttributes::builder()
             .set_keys(Some(keys.iter().map(Key::attributes).collect()))
             .consistent_read(true)
@@ -325,13 +333,17 @@ impl Table {
         doing: &'static str,
         search: &Search,
         from: Next,
-    ) -> Result<(Vec<Item>, Next), Setback> {
+    ) -> Result<(Vec<Item>, Next), AttemptError> {
         let answer = self.query(doing, search, from, None).await?;
         Ok((answer.items.unwrap_or_default(), answer.last_evaluated_key))
     }
 
     /// All that a search finds.
-    pub async fn all(&self, doing: &'static str, search: &Search) -> Result<Vec<Item>, Setback> {
+    pub async fn all(
+        &self,
+        doing: &'static str,
+        search: &Search,
+    ) -> Result<Vec<Item>, AttemptError> {
         let (mut all, mut next) = self.page(doing, search, None).await?;
         while next.is_some() {
             let (more, after) = self.page(doing, search, next).await?;
@@ -346,7 +358,7 @@ impl Table {
         &self,
         doing: &'static str,
         search: &Search,
-    ) -> Result<(usize, usize), Setback> {
+    ) -> Result<(usize, usize), AttemptError> {
         let (mut count, mut read, mut next) = (0, 0, None);
         loop {
             let answer = self.query(doing, search, next, Some(Select::Count)).await?;
@@ -365,7 +377,7 @@ impl Table {
         search: &Search,
         from: Next,
         select: Option<Select>,
-    ) -> Result<aws_sdk_dynamodb::operation::query::QueryOutput, Setback> {
+    ) -> Result<aws_sdk_dynamodb::operation::query::QueryOutput, AttemptError> {
         let _door = self.door().await?;
         let values = search.values.iter().cloned();
         let values = values.map(|(name, value)| (name.to_owned(), value));
@@ -389,7 +401,7 @@ impl Table {
     }
 
     /// Removes records, whatever is in them.
-    pub async fn remove(&self, doing: &'static str, keys: &[Key]) -> Result<(), Setback> {
+    pub async fn remove(&self, doing: &'static str, keys: &[Key]) -> Result<(), AttemptError> {
         for keys in keys.chunks(REMOVE_BATCH) {
             let requests: Result<Vec<_>, _> = keys.iter().map(removal).collect();
             let requests = requests.map_err(|error| Failure::new(doing, error))?;
@@ -408,7 +420,7 @@ impl Table {
                         }
                         Failure::new(doing, "DynamoDB left records of a batch unwritten")
                     }
-                    Err(Setback::Lost(conflict)) => conflict,
+                    Err(AttemptError::Lost(conflict)) => conflict,
                     Err(other) => return Err(other),
                 };
                 tries.again(busy).await?;

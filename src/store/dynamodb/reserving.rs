@@ -6,18 +6,18 @@
 //! a kilobyte of each node's share are still unused.
 
 use crate::heartbeat::rules::Rules;
+use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
-use crate::model::refusal::Refusal;
 use crate::model::rendered;
 use crate::model::status::Readings;
 use crate::model::time::Timestamp;
 use crate::store::Failure;
 use crate::store::dynamodb::DynamoDb;
+use crate::store::dynamodb::attempt_error::AttemptError;
 use crate::store::dynamodb::items::group::Room;
 use crate::store::dynamodb::items::node::Node;
 use crate::store::dynamodb::nodes::put_node;
 use crate::store::dynamodb::room_change::RoomChange;
-use crate::store::dynamodb::setback::Setback;
 
 /// Bytes that are kept beyond those that are taken, unless nodes are to be so many that it
 /// would cost a quarter of the bound.
@@ -50,7 +50,7 @@ impl DynamoDb {
         after: &Node,
         room: Option<&Room>,
         now: Timestamp,
-    ) -> Result<usize, Setback> {
+    ) -> Result<usize, AttemptError> {
         let taken = after.readings.rendered(rendered::row(group, &after.id));
         let wanted = self.with_spare(taken);
         // What is kept is given back only when it is much: that costs a second step.
@@ -76,7 +76,7 @@ impl DynamoDb {
         node: &Node,
         lacking: usize,
         now: Timestamp,
-    ) -> Result<(), Setback> {
+    ) -> Result<(), AttemptError> {
         const DOING: &str = "make way for variables";
         let mut dead = self.nodes_of(group).await?;
         dead.retain(|other| {
@@ -84,7 +84,7 @@ impl DynamoDb {
             other.id != node.id && other.reserved > 0 && other.alive_until.is_some_and(gone)
         });
         if dead.iter().map(|node| node.reserved).sum::<usize>() < lacking {
-            return Err(Refusal::VariablesFull(self.limits.status_bytes_per_group).into());
+            return Err(ClientError::VariablesFull(self.limits.status_bytes_per_group).into());
         }
         dead.sort_by(|a, b| (a.alive_until, &a.id).cmp(&(b.alive_until, &b.id)));
         let (mut steps, mut freed) = (Vec::new(), 0);
@@ -103,6 +103,6 @@ impl DynamoDb {
         steps.push(RoomChange::freed(freed).step(group, &self.limits));
         self.table.write(DOING, steps).await?;
         let again = "the variables of nodes past their time made way";
-        Err(Setback::Lost(Failure::new(DOING, again)))
+        Err(AttemptError::Lost(Failure::new(DOING, again)))
     }
 }

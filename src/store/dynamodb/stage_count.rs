@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-use crate::store::dynamodb::setback::Setback;
+use crate::store::dynamodb::attempt_error::AttemptError;
 
 /// How many groups the stage has, as far as this server knows: counted now and then,
 /// and kept up in between with what happens here. So the stage's bound is kept exactly
@@ -34,9 +34,14 @@ impl StageCount {
 
     /// Takes a place for a new group if there are less than `most`, beside `leaving` that
     /// end with it. Counts first if need be; others wait for that.
-    pub async fn enter<C>(&self, most: usize, leaving: usize, count: C) -> Result<bool, Setback>
+    pub async fn enter<C>(
+        &self,
+        most: usize,
+        leaving: usize,
+        count: C,
+    ) -> Result<bool, AttemptError>
     where
-        C: Future<Output = Result<(usize, usize), Setback>>,
+        C: Future<Output = Result<(usize, usize), AttemptError>>,
     {
         let _turn = self.counting.acquire().await;
         let believed = self.lock().filter(|(_, at)| at.elapsed() < Self::BELIEVED);

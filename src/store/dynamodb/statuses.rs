@@ -8,11 +8,11 @@ use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::status::{NodeStatus, SharedData};
 use crate::model::time::Timestamp;
-use crate::store::Answer;
+use crate::store::Result;
+use crate::store::dynamodb::attempt_error::{AttemptError, until_settled};
 use crate::store::dynamodb::items::keys::Key;
 use crate::store::dynamodb::items::node::Node;
 use crate::store::dynamodb::items::points_at;
-use crate::store::dynamodb::setback::{Setback, until_settled};
 use crate::store::dynamodb::{DynamoDb, Wanted};
 
 impl DynamoDb {
@@ -25,7 +25,7 @@ impl DynamoDb {
         data: &SharedData,
         again: bool,
         now: Timestamp,
-    ) -> Result<NodeStatus, Setback> {
+    ) -> Result<NodeStatus, AttemptError> {
         if again {
             self.memory.forget(key);
         }
@@ -68,7 +68,7 @@ impl DynamoDb {
         &self,
         key: &GroupKey,
         now: Timestamp,
-    ) -> Answer<Vec<NodeStatus>> {
+    ) -> Result<Vec<NodeStatus>> {
         if self.living(key, now).await?.is_none() {
             return Ok(Vec::new());
         }
@@ -90,7 +90,7 @@ impl DynamoDb {
         &self,
         id: &NodeId,
         now: Timestamp,
-    ) -> Answer<Option<NodeStatus>> {
+    ) -> Result<Option<NodeStatus>> {
         let found = self.table.read("read a status", &[Key::reverse(id)]).await;
         let points = found?.remove(0);
         let points = points.as_ref().map(points_at).transpose();
@@ -103,8 +103,8 @@ impl DynamoDb {
         };
         let seen = match self.look(&group, wanted, now).await {
             Ok(seen) => seen,
-            Err(Setback::Refused(_)) => return Ok(None),
-            Err(setback) => return Err(setback.into()),
+            Err(AttemptError::Refused(_)) => return Ok(None),
+            Err(attempt_error) => return Err(attempt_error.into()),
         };
         let alive = |until| Rules::node_alive(until, now);
         let member = seen

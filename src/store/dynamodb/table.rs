@@ -15,7 +15,7 @@ use aws_sdk_dynamodb::types::{
 use thiserror::Error;
 
 use crate::store::Failure;
-use crate::store::dynamodb::setback::failure;
+use crate::store::dynamodb::attempt_error::failure;
 
 /// How long a table may take to come or go.
 const PATIENCE: Duration = Duration::from_mins(3);

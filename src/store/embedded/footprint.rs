@@ -73,7 +73,7 @@ mod tests {
     use crate::store::embedded::{Durability, Embedded};
     use crate::store::suite::class::{Class, data, events, kind_and_text, refusal};
     use crate::store::suite::{self, START, second};
-    use crate::store::{Answer, Store as _};
+    use crate::store::{Result, Store as _};
 
     fn within(memory: &Memory) -> Embedded {
         let rules = Rules::new(Timings::STG).unwrap();
@@ -148,7 +148,7 @@ mod tests {
         class
             .reports(&group.key, "pupil", &[("v", "1"), ("l", &large)], START)
             .await;
-        let full = |answer: Answer<()>| {
+        let full = |answer: Result<()>| {
             let (kind, text) = kind_and_text(&refusal(answer));
             assert_eq!(kind, "LimitExceeded");
             assert!(text.contains("memory"), "{text}");

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::heartbeat::rules::Rules;
 use crate::memory::{Lease, Memory, Purpose};
+use crate::model::error::ClientError;
 use crate::model::event::{Cursor, Event, EventCall, EventInput, Fingerprint, Since, Stamp};
 use crate::model::group::{Group, GroupKey};
 use crate::model::ids::NodeId;
-use crate::model::refusal::Refusal;
 use crate::model::rendered;
 use crate::model::time::Timestamp;
 use crate::store::EVENTS_PER_READ;
@@ -130,7 +130,7 @@ impl Log {
         new: &NewCall,
         keep: bool,
         act: &mut Act<'_>,
-    ) -> Result<Taken, Refusal> {
+    ) -> Result<Taken, ClientError> {
         let NewCall {
             call, fingerprint, ..
         } = new;
@@ -153,7 +153,7 @@ impl Log {
             } else {
                 act.limits.event_bytes_per_group
             };
-            return Err(Refusal::Full {
+            return Err(ClientError::Full {
                 what: "the group's event log",
                 limit,
             });

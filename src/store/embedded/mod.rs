@@ -24,11 +24,11 @@ use async_trait::async_trait;
 pub use self::journal::Durability;
 use crate::heartbeat::rules::Rules;
 use crate::memory::Memory;
+use crate::model::error::ClientError;
 use crate::model::event::{Event, EventCall, Since};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
 use crate::model::limits::Limits;
-use crate::model::refusal::Refusal;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::store::embedded::log::NewCall;
@@ -36,7 +36,7 @@ use crate::store::embedded::records::Changes;
 use crate::store::embedded::state::State;
 use crate::store::embedded::statuses::OwnStatus;
 use crate::store::embedded::writer::Writer;
-use crate::store::{Answer, Appended, Ended, Failure, GroupWish, Hosted, Store};
+use crate::store::{AppendOutcome, CreateGroup, EndedGroup, Failure, HostOutcome, Result, Store};
 
 /// The embedded store.
 #[derive(Debug)]
@@ -98,7 +98,7 @@ impl Embedded {
         look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn write<T>(&self, act: impl FnOnce(&mut State) -> Result<T, Refusal>) -> Answer<T> {
+    async fn write<T>(&self, act: impl FnOnce(&mut State) -> Result<T, ClientError>) -> Result<T> {
         let Some(writer) = &self.writer else {
             return Ok(self.read(act)?);
         };
@@ -118,15 +118,15 @@ impl Embedded {
 
 #[async_trait]
 impl Store for Embedded {
-    async fn host_group(&self, wish: GroupWish, now: Timestamp) -> Answer<Hosted> {
+    async fn host_group(&self, wish: CreateGroup, now: Timestamp) -> Result<HostOutcome> {
         self.write(|state| state.host_group(wish, now)).await
     }
 
-    async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Answer<Vec<Group>> {
+    async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Result<Vec<Group>> {
         Ok(self.read(|state| state.groups_in(domain, now)))
     }
 
-    async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Answer<Vec<Group>> {
+    async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Result<Vec<Group>> {
         Ok(self.read(|state| state.groups_named(prefix, limit, now)))
     }
 
@@ -136,12 +136,12 @@ impl Store for Embedded {
         node: &NodeId,
         use_websocket: Option<bool>,
         now: Timestamp,
-    ) -> Answer<Group> {
+    ) -> Result<Group> {
         self.write(|state| state.join(group, node, use_websocket, now))
             .await
     }
 
-    async fn leave(&self, group: &GroupKey, node: &NodeId) -> Answer<()> {
+    async fn leave(&self, group: &GroupKey, node: &NodeId) -> Result<()> {
         self.write(|state| {
             state.leave(group, node);
             Ok(())
@@ -149,15 +149,15 @@ impl Store for Embedded {
         .await
     }
 
-    async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Answer<()> {
+    async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<()> {
         self.write(|state| state.dissolve(group, host, now)).await
     }
 
-    async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Answer<Group> {
+    async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<Group> {
         self.write(|state| state.renew(group, host, now)).await
     }
 
-    async fn beat(&self, group: &GroupKey, node: &NodeId, now: Timestamp) -> Answer<Timestamp> {
+    async fn beat(&self, group: &GroupKey, node: &NodeId, now: Timestamp) -> Result<Timestamp> {
         self.write(|state| state.beat(group, node, now)).await
     }
 
@@ -167,29 +167,29 @@ impl Store for Embedded {
         node: &NodeId,
         data: Vec<SensorData>,
         now: Timestamp,
-    ) -> Answer<NodeStatus> {
+    ) -> Result<NodeStatus> {
         let data = Arc::new(data);
         self.write(|state| state.report(group, node, data, now))
             .await
     }
 
-    async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Answer<Vec<NodeStatus>> {
+    async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Result<Vec<NodeStatus>> {
         Ok(self.read(|state| state.statuses(group, now)))
     }
 
-    async fn status_of(&self, node: &NodeId, now: Timestamp) -> Answer<Option<NodeStatus>> {
+    async fn status_of(&self, node: &NodeId, now: Timestamp) -> Result<Option<NodeStatus>> {
         let own = self.read(|state| state.status_of(node, now));
         Ok(own.and_then(OwnStatus::told))
     }
 
-    async fn members(&self, group: &GroupKey, now: Timestamp) -> Answer<Vec<Member>> {
+    async fn members(&self, group: &GroupKey, now: Timestamp) -> Result<Vec<Member>> {
         Ok(self.read(|state| state.members(group, now)))
     }
 
-    async fn append(&self, call: EventCall, now: Timestamp) -> Answer<Appended> {
+    async fn append(&self, call: EventCall, now: Timestamp) -> Result<AppendOutcome> {
         let new = NewCall::from(call);
         let taken = self.write(|state| state.append(&new, now)).await?;
-        Ok(Appended {
+        Ok(AppendOutcome {
             batch: new.call.batch(taken.stamp.at),
             next_since: taken.last.to_string(),
             repeated: taken.repeated,
@@ -202,16 +202,16 @@ impl Store for Embedded {
         since: Since<'_>,
         max_bytes: usize,
         now: Timestamp,
-    ) -> Answer<Vec<Event>> {
+    ) -> Result<Vec<Event>> {
         let found = self.read(|state| state.events_since(group, since, now));
         Ok(found.told(max_bytes))
     }
 
-    async fn any_group_lives(&self, now: Timestamp) -> Answer<bool> {
+    async fn any_group_lives(&self, now: Timestamp) -> Result<bool> {
         Ok(self.read(|state| state.any_group_lives(now)))
     }
 
-    async fn reap(&self, now: Timestamp) -> Answer<Vec<Ended>> {
+    async fn reap(&self, now: Timestamp) -> Result<Vec<EndedGroup>> {
         self.write(|state| Ok(state.reap(now))).await
     }
 

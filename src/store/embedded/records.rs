@@ -19,7 +19,7 @@ pub enum Table {
     /// Calls by `domain#group#stamp`.
     Calls,
     /// Tombstones by `domain#group`.
-    Ended,
+    EndedGroup,
 }
 
 /// A record to write, or to remove when there is no value.
@@ -51,7 +51,7 @@ pub enum Record {
     /// A call of a group.
     Call(GroupKey, LoggedCall),
     /// A group that ended by itself.
-    Ended(GroupKey, Tombstone),
+    EndedGroup(GroupKey, Tombstone),
 }
 
 /// Collects the changes of a stage that is persisted, and nothing otherwise.
@@ -95,12 +95,12 @@ impl Changes {
 
     /// The group has ended and is remembered.
     pub fn ended(&mut self, group: &GroupKey, tombstone: &Tombstone) {
-        self.put(Table::Ended, || group_prefix(group), tombstone);
+        self.put(Table::EndedGroup, || group_prefix(group), tombstone);
     }
 
     /// The ended group is remembered no longer.
     pub fn not_ended(&mut self, group: &GroupKey) {
-        self.remove(Table::Ended, || group_prefix(group));
+        self.remove(Table::EndedGroup, || group_prefix(group));
     }
 
     /// The node is as given.
@@ -181,7 +181,9 @@ pub fn read(table: Table, key: &str, value: &[u8]) -> Result<Record, UnreadableR
             serde_json::from_slice(value).map(|record| Record::Node(group, node, record))
         }
         Table::Calls => serde_json::from_slice(value).map(|call| Record::Call(group, call)),
-        Table::Ended => serde_json::from_slice(value).map(|ended| Record::Ended(group, ended)),
+        Table::EndedGroup => {
+            serde_json::from_slice(value).map(|ended| Record::EndedGroup(group, ended))
+        }
     }
     .map_err(|_| unreadable())
 }

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::heartbeat::rules::Rules;
 use crate::memory::{Lease, Memory, Work};
+use crate::model::error::ClientError;
 use crate::model::event::{Channel, Cursor, Since, Stamp};
 use crate::model::group::{Delivery, Group, GroupKey, Member};
 use crate::model::ids::NodeId;
 use crate::model::limits::Limits;
-use crate::model::refusal::Refusal;
 use crate::model::rendered;
 use crate::model::status::Readings;
 use crate::model::time::Timestamp;
@@ -107,7 +107,7 @@ impl Room {
         node: &NodeId,
         use_websocket: Option<bool>,
         act: &mut Act<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ClientError> {
         let group = self.group.key.clone();
         let record = self.seat(node, 0, act)?;
         record.membership = Some(Membership {
@@ -126,7 +126,7 @@ impl Room {
         node: &NodeId,
         bytes: usize,
         act: &mut Act<'_>,
-    ) -> Result<&mut NodeRecord, Refusal> {
+    ) -> Result<&mut NodeRecord, ClientError> {
         let limit = act.limits.nodes_per_group;
         let new = !self.nodes.contains_key(node);
         if new {
@@ -141,7 +141,7 @@ impl Room {
             let oldest = dead
                 .min_by_key(|(_, record)| record.alive_until)
                 .map(|(node, _)| node.clone());
-            let oldest = oldest.ok_or(Refusal::Full {
+            let oldest = oldest.ok_or(ClientError::Full {
                 what: "the group",
                 limit,
             })?;
@@ -230,7 +230,7 @@ impl Room {
     }
 
     /// Takes a call's events; keeps them if somebody may poll for them.
-    pub fn append(&mut self, new: &NewCall, act: &mut Act<'_>) -> Result<Taken, Refusal> {
+    pub fn append(&mut self, new: &NewCall, act: &mut Act<'_>) -> Result<Taken, ClientError> {
         self.touch_member(&new.call.node, act);
         let keep = new.call.channel == Channel::Recorded || self.has_pollers(act.now);
         self.log.append(new, keep, act)

@@ -6,11 +6,11 @@ use std::ops::Bound;
 
 use crate::heartbeat::rules::Rules;
 use crate::memory::{Memory, Work};
+use crate::model::error::ClientError;
 use crate::model::event::Since;
-use crate::model::group::{End, Group, GroupKey, Member};
+use crate::model::group::{EndReason, Group, GroupKey, Member};
 use crate::model::ids::{Domain, GroupId, GroupName, NodeId};
 use crate::model::limits::Limits;
-use crate::model::refusal::Refusal;
 use crate::model::status::{NodeStatus, SharedData};
 use crate::model::time::Timestamp;
 use crate::store::embedded::ended::EndedGroups;
@@ -19,7 +19,7 @@ use crate::store::embedded::log::{Found, NewCall};
 use crate::store::embedded::records::{Change, Changes};
 use crate::store::embedded::room::{Act, Room, Taken};
 use crate::store::embedded::statuses::OwnStatus;
-use crate::store::{Ended, GroupWish, Hosted};
+use crate::store::{CreateGroup, EndedGroup, HostOutcome};
 
 /// The circumstances of a call; a macro, so that only these fields are borrowed.
 macro_rules! act {
@@ -78,7 +78,11 @@ impl State {
     }
 
     /// See [`Store::host_group`](crate::store::Store::host_group).
-    pub fn host_group(&mut self, wish: GroupWish, now: Timestamp) -> Result<Hosted, Refusal> {
+    pub fn host_group(
+        &mut self,
+        wish: CreateGroup,
+        now: Timestamp,
+    ) -> Result<HostOutcome, ClientError> {
         let former = self
             .by_host
             .get(&(wish.host.clone(), wish.domain.clone()))
@@ -94,7 +98,7 @@ impl State {
                 room.group.delivery = wish.delivery;
                 self.changes.group(&room.group);
             }
-            return Ok(Hosted {
+            return Ok(HostOutcome {
                 group: room.group.clone(),
                 created: false,
                 replaced: None,
@@ -105,9 +109,9 @@ impl State {
                 .rooms
                 .get(&group)
                 .and_then(|room| self.rules.end_of(&room.group, now));
-            let end = end.unwrap_or(End::Replaced);
+            let end = end.unwrap_or(EndReason::Replaced);
             self.end(&group, end, now);
-            Ended { group, end }
+            EndedGroup { group, end }
         });
         let in_domain = self.by_domain.get(&wish.domain).map_or(0, BTreeSet::len);
         for (what, held, limit) in [
@@ -115,7 +119,7 @@ impl State {
             ("the domain", in_domain, self.limits.groups_per_domain),
         ] {
             if held >= limit {
-                return Err(Refusal::Full { what, limit });
+                return Err(ClientError::Full { what, limit });
             }
         }
         let group = Group {
@@ -133,7 +137,7 @@ impl State {
         self.memory.admit(Work::Group, footprint::group(&group))?;
         self.changes.group(&group);
         self.insert(group.clone());
-        Ok(Hosted {
+        Ok(HostOutcome {
             group,
             created: true,
             replaced,
@@ -178,7 +182,7 @@ impl State {
         node: &NodeId,
         use_websocket: Option<bool>,
         now: Timestamp,
-    ) -> Result<Group, Refusal> {
+    ) -> Result<Group, ClientError> {
         let room = admitted(&mut self.rooms, &self.ended, &self.rules, group, now)?;
         room.join(node, use_websocket, &mut act!(self, now))?;
         let joined = room.group.clone();
@@ -208,12 +212,12 @@ impl State {
         group: &GroupKey,
         host: &NodeId,
         now: Timestamp,
-    ) -> Result<(), Refusal> {
-        let dead = |_| Refusal::GroupNotFound(group.clone());
+    ) -> Result<(), ClientError> {
+        let dead = |_| ClientError::GroupNotFound(group.clone());
         let room = admitted(&mut self.rooms, &self.ended, &self.rules, group, now).map_err(dead)?;
         let live = self.rules.admit(&room.group, now).map_err(dead)?;
         live.hosted_by(host)
-            .map_err(|real| Refusal::NotTheHostToDissolve {
+            .map_err(|real| ClientError::NotTheHostToDissolve {
                 host: real.clone(),
                 requester: host.clone(),
             })?;
@@ -227,12 +231,12 @@ impl State {
         group: &GroupKey,
         host: &NodeId,
         now: Timestamp,
-    ) -> Result<Group, Refusal> {
+    ) -> Result<Group, ClientError> {
         let room = admitted(&mut self.rooms, &self.ended, &self.rules, group, now)?;
         self.rules
             .admit(&room.group, now)?
             .hosted_by(host)
-            .map_err(|_| Refusal::NotTheHostToRenew)?;
+            .map_err(|_| ClientError::NotTheHostToRenew)?;
         room.group.heartbeat_at = now;
         self.changes.group(&room.group);
         room.touch(host, &mut act!(self, now));
@@ -245,12 +249,12 @@ impl State {
         group: &GroupKey,
         node: &NodeId,
         now: Timestamp,
-    ) -> Result<Timestamp, Refusal> {
+    ) -> Result<Timestamp, ClientError> {
         let room = admitted(&mut self.rooms, &self.ended, &self.rules, group, now)?;
         if room.touch_member(node, &mut act!(self, now)) {
             Ok(self.rules.member_until(now))
         } else {
-            Err(Refusal::NodeNotFound)
+            Err(ClientError::NodeNotFound)
         }
     }
 
@@ -261,7 +265,7 @@ impl State {
         node: &NodeId,
         data: SharedData,
         now: Timestamp,
-    ) -> Result<NodeStatus, Refusal> {
+    ) -> Result<NodeStatus, ClientError> {
         let room = admitted(&mut self.rooms, &self.ended, &self.rules, group, now)?;
         let timestamp = room.report(node, &data, &mut act!(self, now))?;
         Ok(NodeStatus {
@@ -293,7 +297,7 @@ impl State {
     }
 
     /// See [`Store::append`](crate::store::Store::append).
-    pub fn append(&mut self, new: &NewCall, now: Timestamp) -> Result<Taken, Refusal> {
+    pub fn append(&mut self, new: &NewCall, now: Timestamp) -> Result<Taken, ClientError> {
         let room = admitted(
             &mut self.rooms,
             &self.ended,
@@ -378,11 +382,11 @@ fn admitted<'a>(
     rules: &Rules,
     group: &GroupKey,
     now: Timestamp,
-) -> Result<&'a mut Room, Refusal> {
+) -> Result<&'a mut Room, ClientError> {
     let Some(room) = rooms.get_mut(group) else {
         return Err(match ended.get(group) {
             Some(tombstone) => Rules::refuse_ended(group, tombstone, now),
-            None => Refusal::GroupNotFound(group.clone()),
+            None => ClientError::GroupNotFound(group.clone()),
         });
     };
     rules.admit(&room.group, now)?;

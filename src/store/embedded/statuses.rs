@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use crate::heartbeat::rules::Rules;
+use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::limits::Limits;
-use crate::model::refusal::Refusal;
 use crate::model::rendered;
 use crate::model::status::{self, Layer, NodeStatus, Readings, SensorData, SharedData, Size};
 use crate::model::time::Timestamp;
@@ -42,7 +42,7 @@ impl Room {
         node: &NodeId,
         data: &SharedData,
         act: &mut Act<'_>,
-    ) -> Result<Timestamp, Refusal> {
+    ) -> Result<Timestamp, ClientError> {
         // A report never carries an earlier time than one before it, even if the clock steps back.
         let timestamp = act.now.max(self.newest_report);
         // Looked at before a seat is taken: a refusal must not cost anybody theirs.
@@ -80,7 +80,7 @@ impl Room {
         before: usize,
         after: usize,
         act: &mut Act<'_>,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ClientError> {
         let limit = act.limits.status_bytes_per_group;
         let lacking = (self.status_bytes - before + after).saturating_sub(limit);
         if lacking == 0 || after <= before {
@@ -98,7 +98,7 @@ impl Room {
             .filter(|(.., bytes)| *bytes > 0)
             .collect();
         if dead.iter().map(|(.., bytes)| bytes).sum::<usize>() < lacking {
-            return Err(Refusal::VariablesFull(limit));
+            return Err(ClientError::VariablesFull(limit));
         }
         dead.sort_unstable();
         let mut freed = 0;
@@ -156,7 +156,7 @@ fn size_within(
     data: &[SensorData],
     timestamp: Timestamp,
     limits: &Limits,
-) -> Result<Size, Refusal> {
+) -> Result<Size, ClientError> {
     let size = readings.size_with(data, timestamp);
     size.within(limits)?;
     Ok(size)

@@ -1,13 +1,13 @@
 //! A class in a domain of its own, and what its people do, as short as it can be said.
 
+use crate::model::error::ClientError;
 use crate::model::event::{Channel, Event, EventCall, EventInput, Since};
 use crate::model::group::{Delivery, Group, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
-use crate::model::refusal::Refusal;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::store::suite::{START, TIMES};
-use crate::store::{Answer, Appended, Error, GroupWish, Store};
+use crate::store::{AppendOutcome, CreateGroup, Error, Result, Store};
 
 /// The delivery of a polling group.
 pub const POLLING: Delivery = Delivery::Polling {
@@ -48,8 +48,8 @@ impl<'a, S: Store> Class<'a, S> {
     }
 
     /// A wish for a WebSocket group with the longest life.
-    pub fn wish(&self, host: &str) -> GroupWish {
-        GroupWish {
+    pub fn wish(&self, host: &str) -> CreateGroup {
+        CreateGroup {
             domain: self.domain.clone(),
             host: self.node(host),
             name: group_name("name"),
@@ -65,7 +65,7 @@ impl<'a, S: Store> Class<'a, S> {
 
     /// A polling group, made at the start.
     pub async fn polling_group(&self, host: &str) -> Group {
-        let wish = GroupWish {
+        let wish = CreateGroup {
             delivery: POLLING,
             ..self.wish(host)
         };
@@ -73,7 +73,7 @@ impl<'a, S: Store> Class<'a, S> {
     }
 
     /// A new group.
-    pub async fn made(&self, wish: GroupWish, now: Timestamp) -> Group {
+    pub async fn made(&self, wish: CreateGroup, now: Timestamp) -> Group {
         let hosted = self.store.host_group(wish, now).await.unwrap();
         assert!(hosted.created, "the host has a group already: {hosted:?}");
         hosted.group
@@ -102,7 +102,7 @@ impl<'a, S: Store> Class<'a, S> {
         node: &str,
         data: Vec<SensorData>,
         now: Timestamp,
-    ) -> Answer<NodeStatus> {
+    ) -> Result<NodeStatus> {
         let node = self.node(node);
         self.store.report(group, &node, data, now).await
     }
@@ -133,7 +133,7 @@ impl<'a, S: Store> Class<'a, S> {
         node: &str,
         events: Vec<EventInput>,
         now: Timestamp,
-    ) -> Appended {
+    ) -> AppendOutcome {
         let call = self.call(Channel::Recorded, group, node, events);
         self.store.append(call, now).await.unwrap()
     }
@@ -144,7 +144,7 @@ impl<'a, S: Store> Class<'a, S> {
         node: &str,
         events: Vec<EventInput>,
         now: Timestamp,
-    ) -> Appended {
+    ) -> AppendOutcome {
         let call = self.call(Channel::Fired, group, node, events);
         self.store.append(call, now).await.unwrap()
     }
@@ -232,7 +232,12 @@ impl<'a, S: Store> Class<'a, S> {
     }
 
     /// What each verb that needs a living group is refused with; dissolving comes last.
-    pub async fn all_refusals(&self, group: &Group, node: &str, now: Timestamp) -> Vec<Refusal> {
+    pub async fn all_refusals(
+        &self,
+        group: &Group,
+        node: &str,
+        now: Timestamp,
+    ) -> Vec<ClientError> {
         let key = &group.key;
         let id = self.node(node);
         let record = self.call(Channel::Recorded, key, node, events(&["late"]));
@@ -254,7 +259,7 @@ impl<'a, S: Store> Class<'a, S> {
 
 /// The refusal that was answered.
 #[track_caller]
-pub fn refusal<T: std::fmt::Debug>(answer: Answer<T>) -> Refusal {
+pub fn refusal<T: std::fmt::Debug>(answer: Result<T>) -> ClientError {
     match answer {
         Err(Error::Refused(refusal)) => refusal,
         other => panic!("not refused: {other:?}"),
@@ -262,7 +267,7 @@ pub fn refusal<T: std::fmt::Debug>(answer: Answer<T>) -> Refusal {
 }
 
 /// A refusal as a client sees it.
-pub fn kind_and_text(refusal: &Refusal) -> (&'static str, String) {
+pub fn kind_and_text(refusal: &ClientError) -> (&'static str, String) {
     (refusal.kind(), refusal.to_string())
 }
 

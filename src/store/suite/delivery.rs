@@ -4,7 +4,7 @@ use crate::model::group::{Delivery, Group, GroupKey};
 use crate::model::time::Timestamp;
 use crate::store::suite::class::{Class, POLLING, events, names};
 use crate::store::suite::{START, at, second, sentences};
-use crate::store::{GroupWish, Store};
+use crate::store::{CreateGroup, Store};
 
 sentences! {
     a_polling_group_keeps_what_is_fired,
@@ -92,7 +92,7 @@ async fn a_poll_has_fired_events_kept_for_a_minute<S: Store>(class: Class<'_, S>
 async fn a_group_switched_to_polling_keeps_what_is_fired<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await.key;
     for (delivery, kept) in [(POLLING, true), (Delivery::WebSocket, false)] {
-        let wish = GroupWish {
+        let wish = CreateGroup {
             delivery,
             ..class.wish("h")
         };

@@ -1,10 +1,10 @@
 //! What is told of groups that have ended, whether they are tidied away or not (decision D30).
 
-use crate::model::group::{End, Group};
+use crate::model::group::{EndReason, Group};
 use crate::model::time::Timestamp;
 use crate::store::suite::class::{Class, kind_and_text, refusal};
 use crate::store::suite::{LIMITS, START, TIMES, second, sentences};
-use crate::store::{Ended, GroupWish, Store};
+use crate::store::{CreateGroup, EndedGroup, Store};
 
 sentences! {
     an_ended_group_is_remembered_with_its_reason_after_it_was_tidied_away,
@@ -18,7 +18,7 @@ sentences! {
 /// A group whose host falls silent, and one whose time is up while its host beats.
 async fn silent_and_short<S: Store>(class: &Class<'_, S>) -> [Group; 2] {
     let silent = class.group("silent").await;
-    let short = GroupWish {
+    let short = CreateGroup {
         lifetime: TIMES.host_ttl,
         ..class.wish("short")
     };
@@ -91,9 +91,9 @@ async fn a_replaced_group_is_remembered_too<S: Store>(class: Class<'_, S>) {
     let former = class.group("h").await;
     let now = second(ENDED);
     let next = class.store.host_group(class.wish("h"), now).await.unwrap();
-    let told = Ended {
+    let told = EndedGroup {
         group: former.key.clone(),
-        end: End::HostSilent,
+        end: EndReason::HostSilent,
     };
     assert_eq!(next.replaced, Some(told));
     says(&class, &former, &silent_text(&former), now).await;
@@ -112,7 +112,7 @@ async fn a_dissolved_group_is_told_like_one_that_never_was<S: Store>(class: Clas
 }
 
 async fn a_silent_group_is_expired_once_its_time_is_up<S: Store>(class: Class<'_, S>) {
-    let wish = |host| GroupWish {
+    let wish = |host| CreateGroup {
         lifetime: TIMES.host_ttl + 30,
         ..class.wish(host)
     };
@@ -152,7 +152,7 @@ pub async fn no_more_ended_groups_are_remembered_than_the_bound_allows<S: Store>
     for n in 0..LIMITS.ended_groups + 20 {
         let domain = super::class::domain(&class.own(&format!("{}-", n % 6)));
         let host = format!("h{n}");
-        let wish = GroupWish {
+        let wish = CreateGroup {
             domain,
             ..class.wish(&host)
         };

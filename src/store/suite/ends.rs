@@ -4,11 +4,11 @@ use std::slice::from_ref;
 
 use futures_util::future::join_all;
 
-use crate::model::group::{End, Group, GroupKey};
+use crate::model::group::{EndReason, Group, GroupKey};
 use crate::model::time::Timestamp;
 use crate::store::suite::class::{Class, data, events, kind_and_text, refusal};
 use crate::store::suite::{LIMITS, START, TIMES, at, second, sentences};
-use crate::store::{Ended, GroupWish, Store};
+use crate::store::{CreateGroup, EndedGroup, Store};
 
 sentences! {
     a_renew_keeps_a_group_alive_and_never_moves_its_end,
@@ -67,7 +67,7 @@ async fn a_renew_by_another_is_refused<S: Store>(class: Class<'_, S>) {
 async fn a_renew_never_revives<S: Store>(class: Class<'_, S>) {
     let dissolved = class.group("dissolved").await;
     let silent = class.group("silent").await;
-    let short = GroupWish {
+    let short = CreateGroup {
         lifetime: 5,
         ..class.wish("short")
     };
@@ -140,7 +140,7 @@ async fn a_silent_group_is_reached_until_its_last_second<S: Store>(class: Class<
 }
 
 async fn a_group_is_reached_until_the_second_of_its_end<S: Store>(class: Class<'_, S>) {
-    let short = GroupWish {
+    let short = CreateGroup {
         lifetime: 10,
         ..class.wish("h")
     };
@@ -151,7 +151,7 @@ async fn a_group_is_reached_until_the_second_of_its_end<S: Store>(class: Class<'
 }
 
 async fn a_group_both_silent_and_expired_is_expired<S: Store>(class: Class<'_, S>) {
-    let short = GroupWish {
+    let short = CreateGroup {
         lifetime: 10,
         ..class.wish("h")
     };
@@ -214,7 +214,7 @@ async fn a_dissolve_by_another_is_refused<S: Store>(class: Class<'_, S>) {
 }
 
 async fn a_dead_group_cannot_be_dissolved<S: Store>(class: Class<'_, S>) {
-    let short = GroupWish {
+    let short = CreateGroup {
         lifetime: 5,
         ..class.wish("short")
     };
@@ -294,7 +294,7 @@ async fn a_group_of_many_pages_is_told_and_dissolved_whole<S: Store>(class: Clas
 }
 
 /// The ends of this class's groups that a reap tells.
-async fn reaped<S: Store>(class: &Class<'_, S>, now: Timestamp) -> Vec<Ended> {
+async fn reaped<S: Store>(class: &Class<'_, S>, now: Timestamp) -> Vec<EndedGroup> {
     let mut ended = class.store.reap(now).await.unwrap();
     ended.retain(|ended| ended.group.domain == class.domain);
     ended
@@ -303,7 +303,7 @@ async fn reaped<S: Store>(class: &Class<'_, S>, now: Timestamp) -> Vec<Ended> {
 async fn each_end_is_reaped_once_with_its_reason<S: Store>(class: Class<'_, S>) {
     let silent = class.group("silent").await;
     let steady = class.group("steady").await;
-    let short = GroupWish {
+    let short = CreateGroup {
         lifetime: 70,
         ..class.wish("short")
     };
@@ -312,27 +312,27 @@ async fn each_end_is_reaped_once_with_its_reason<S: Store>(class: Class<'_, S>) 
     for group in [&steady, &short] {
         class.renews(group, second(50)).await;
     }
-    let told = |group: &Group, end| Ended {
+    let told = |group: &Group, end| EndedGroup {
         group: group.key.clone(),
         end,
     };
     assert_eq!(reaped(&class, second(60)).await, []);
     assert_eq!(
         reaped(&class, second(61)).await,
-        [told(&silent, End::HostSilent)]
+        [told(&silent, EndReason::HostSilent)]
     );
     assert_eq!(reaped(&class, second(61)).await, []);
     class.sees_nothing(&silent, &["k"], second(61)).await;
     assert_eq!(reaped(&class, second(70)).await, []);
     assert_eq!(
         reaped(&class, second(71)).await,
-        [told(&short, End::TimeUp)]
+        [told(&short, EndReason::TimeUp)]
     );
     assert_eq!(reaped(&class, second(72)).await, []);
     assert_eq!(class.listed(second(72)).await, from_ref(&steady.key));
     assert_eq!(
         reaped(&class, second(111)).await,
-        [told(&steady, End::HostSilent)]
+        [told(&steady, EndReason::HostSilent)]
     );
 }
 
@@ -347,4 +347,24 @@ async fn a_reap_spares_what_lives<S: Store>(class: Class<'_, S>) {
     assert_eq!(class.statuses(key, second(55)).await.len(), 1);
     assert_eq!(class.polls(key, "", second(55)).await.len(), 1);
     class.renews(&group, second(55)).await;
+}
+
+/// In a store of its own: others' groups would be found too (decision D32).
+pub(super) async fn a_start_finds_out_whether_any_group_lives<S: Store>(class: Class<'_, S>) {
+    let lives = async |now| class.store.any_group_lives(now).await.unwrap();
+    assert!(!lives(START).await);
+    let group = class.group("h").await;
+    assert!(lives(START).await);
+    let late = second(TIMES.host_ttl - 1);
+    assert!(lives(late).await);
+    class.renews(&group, late).await;
+    assert!(lives(second(TIMES.host_ttl + 1)).await);
+    // Whether a group that ended moments ago is still counted is the store's choice.
+    let long_after = second(4 * TIMES.host_ttl);
+    assert!(!lives(long_after).await);
+    let another = class.made(class.wish("another"), long_after).await;
+    assert!(lives(long_after).await);
+    let dissolved = class.store.dissolve(&another.key, &another.host, long_after);
+    dissolved.await.unwrap();
+    assert!(!lives(long_after).await);
 }

@@ -5,14 +5,14 @@ use std::slice::from_ref;
 use futures_util::future::join_all;
 
 use crate::model::event::EventInput;
-use crate::model::group::{Delivery, End, Group, GroupKey};
+use crate::model::group::{Delivery, EndReason, Group, GroupKey};
 use crate::model::ids::NodeId;
 use crate::model::time::Timestamp;
 use crate::store::suite::class::{
     Class, POLLING, data, domain, event, events, group_name, kind_and_text, refusal,
 };
 use crate::store::suite::{START, TIMES, at, second, sentences};
-use crate::store::{Ended, GroupWish, Store};
+use crate::store::{CreateGroup, EndedGroup, Store};
 
 sentences! {
     a_group_is_as_its_host_wished_it,
@@ -34,7 +34,7 @@ sentences! {
 
 async fn a_group_is_as_its_host_wished_it<S: Store>(class: Class<'_, S>) {
     for (host, delivery, lifetime) in [("a", Delivery::WebSocket, 300), ("b", POLLING, 7)] {
-        let wish = GroupWish {
+        let wish = CreateGroup {
             name: group_name(&class.own(host)),
             delivery,
             lifetime,
@@ -78,7 +78,7 @@ async fn texts_of_any_script_come_back_as_they_were<S: Store>(class: Class<'_, S
         " ",
         "'\"\\",
     ] {
-        let wish = GroupWish {
+        let wish = CreateGroup {
             domain: domain(&class.own(text)),
             name: group_name(&class.own(text)),
             delivery: POLLING,
@@ -136,7 +136,7 @@ async fn texts_of_any_script_come_back_as_they_were<S: Store>(class: Class<'_, S
 
 async fn ids_that_begin_alike_stay_apart<S: Store>(class: Class<'_, S>) {
     let group = class.polling_group("h").await;
-    let longer = GroupWish {
+    let longer = CreateGroup {
         domain: domain(&format!("{}0", class.domain)),
         ..class.wish("h")
     };
@@ -169,7 +169,7 @@ async fn ids_that_begin_alike_stay_apart<S: Store>(class: Class<'_, S>) {
 
 async fn a_repeated_wish_gives_the_same_group<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await;
-    let again = GroupWish {
+    let again = CreateGroup {
         name: group_name("another"),
         lifetime: 5,
         ..class.wish("h")
@@ -194,7 +194,7 @@ async fn a_repeated_wish_is_no_heartbeat<S: Store>(class: Class<'_, S>) {
 async fn a_wish_for_another_delivery_switches_the_group<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await;
     for delivery in [POLLING, Delivery::WebSocket, POLLING] {
-        let wish = GroupWish {
+        let wish = CreateGroup {
             delivery,
             name: group_name("another"),
             ..class.wish("h")
@@ -223,7 +223,7 @@ async fn a_hundred_simultaneous_wishes_make_one_group<S: Store>(class: Class<'_,
 
 async fn a_host_has_one_group_in_each_domain<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await;
-    let elsewhere = GroupWish {
+    let elsewhere = CreateGroup {
         domain: domain(&class.own("elsewhere")),
         ..class.wish("h")
     };
@@ -239,8 +239,8 @@ async fn a_host_has_one_group_in_each_domain<S: Store>(class: Class<'_, S>) {
 }
 
 /// The host comes back at `now`, when its first group has ended for the reason `end`.
-async fn replaces<S: Store>(class: &Class<'_, S>, lifetime: u32, now: Timestamp, end: End) {
-    let first = GroupWish {
+async fn replaces<S: Store>(class: &Class<'_, S>, lifetime: u32, now: Timestamp, end: EndReason) {
+    let first = CreateGroup {
         lifetime,
         ..class.wish("h")
     };
@@ -249,7 +249,7 @@ async fn replaces<S: Store>(class: &Class<'_, S>, lifetime: u32, now: Timestamp,
     class.reports(&group.key, "k", &[("k", "1")], START).await;
     let hosted = class.store.host_group(class.wish("h"), now).await.unwrap();
     assert!(hosted.created && hosted.group.key.id != group.key.id);
-    let ended = Ended {
+    let ended = EndedGroup {
         group: group.key.clone(),
         end,
     };
@@ -269,15 +269,15 @@ async fn replaces<S: Store>(class: &Class<'_, S>, lifetime: u32, now: Timestamp,
 
 async fn a_silent_group_is_replaced_and_told<S: Store>(class: Class<'_, S>) {
     let silent = second(TIMES.host_ttl + 1);
-    replaces(&class, 300, silent, End::HostSilent).await;
+    replaces(&class, 300, silent, EndReason::HostSilent).await;
 }
 
 async fn a_group_whose_time_is_up_is_replaced_and_told<S: Store>(class: Class<'_, S>) {
-    replaces(&class, 10, second(11), End::TimeUp).await;
+    replaces(&class, 10, second(11), EndReason::TimeUp).await;
 }
 
 async fn a_group_in_its_last_second_is_replaced_and_told<S: Store>(class: Class<'_, S>) {
-    replaces(&class, 10, at(10_500), End::Replaced).await;
+    replaces(&class, 10, at(10_500), EndReason::Replaced).await;
 }
 
 async fn simultaneous_wishes_replace_an_ended_group_once<S: Store>(class: Class<'_, S>) {
@@ -310,7 +310,7 @@ async fn a_list_drops_a_silent_group_at_its_ttl<S: Store>(class: Class<'_, S>) {
 }
 
 async fn a_list_drops_a_group_at_its_end<S: Store>(class: Class<'_, S>) {
-    let short = GroupWish {
+    let short = CreateGroup {
         lifetime: 10,
         ..class.wish("h")
     };

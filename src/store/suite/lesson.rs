@@ -7,7 +7,7 @@ use crate::model::status::NodeStatus;
 use crate::model::time::Timestamp;
 use crate::store::suite::class::{Class, POLLING, event, events, group_name, keyed};
 use crate::store::suite::{START, at, second};
-use crate::store::{GroupWish, Store};
+use crate::store::{CreateGroup, Store};
 
 /// Whom a lesson asks about, and everything it is told.
 #[derive(Debug, PartialEq)]
@@ -40,7 +40,7 @@ struct Room {
 /// Two groups live, one is dissolved, one's time is up; nodes join, report, fire, record, move and leave.
 pub async fn live_through_a_lesson<S: Store>(store: &S) -> Told {
     let class = Class::new(store);
-    let wish = GroupWish {
+    let wish = CreateGroup {
         name: group_name(&class.own("ねこ🐱%@")),
         delivery: POLLING,
         ..class.wish("先生")
@@ -80,7 +80,7 @@ pub async fn live_through_a_lesson<S: Store>(store: &S) -> Told {
         .dissolve(&over.key, &over.host, at(7))
         .await
         .unwrap();
-    let short = GroupWish {
+    let short = CreateGroup {
         lifetime: 1,
         ..class.wish("short")
     };

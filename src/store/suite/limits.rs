@@ -2,14 +2,14 @@
 
 use futures_util::future::join_all;
 
+use crate::model::error::ClientError;
 use crate::model::event::{Channel, EventInput};
 use crate::model::group::{Group, GroupKey};
-use crate::model::refusal::Refusal;
 use crate::model::rendered;
 use crate::model::time::Timestamp;
 use crate::store::suite::class::{Class, data, domain, event, keyed, kind_and_text, refusal};
 use crate::store::suite::{LIMITS, START, TIMES, at, second, sentences};
-use crate::store::{GroupWish, Store};
+use crate::store::{CreateGroup, Store};
 
 sentences! {
     a_full_domain_refuses_new_groups_only,
@@ -24,7 +24,7 @@ sentences! {
 }
 
 #[track_caller]
-fn is_full(refused: &Refusal) {
+fn is_full(refused: &ClientError) {
     assert_eq!(refused.kind(), "LimitExceeded", "{refused}");
 }
 
@@ -43,7 +43,7 @@ async fn a_full_domain_refuses_new_groups_only<S: Store>(class: Class<'_, S>) {
         .unwrap();
     assert_eq!(known.group, groups[0]);
     class.joins(&groups[1].key, "k", START).await;
-    let elsewhere = GroupWish {
+    let elsewhere = CreateGroup {
         domain: domain(&class.own("elsewhere")),
         ..class.wish("late")
     };
@@ -59,7 +59,7 @@ async fn a_full_domain_refuses_new_groups_only<S: Store>(class: Class<'_, S>) {
 
 /// Needs a store of its own, with nothing in it.
 pub async fn a_full_stage_refuses_new_groups_only<S: Store>(class: Class<'_, S>) {
-    let wish = |n: usize| GroupWish {
+    let wish = |n: usize| CreateGroup {
         domain: domain(&class.own(&format!("{}-", n % 6))),
         ..class.wish(&format!("h{n}"))
     };

@@ -88,6 +88,9 @@ where
     let alone =
         ended::no_more_ended_groups_are_remembered_than_the_bound_allows(Class::new(&empty));
     hearing.say("remembered_ends", Box::pin(alone)).await;
+    let empty = make().await;
+    let alone = ends::a_start_finds_out_whether_any_group_lives(Class::new(&empty));
+    hearing.say("any_group_lives", Box::pin(alone)).await;
     assert!(
         hearing.broken.is_empty(),
         "{} of {} sentences do not hold: {:#?}",

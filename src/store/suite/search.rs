@@ -8,7 +8,7 @@ use crate::model::group::Group;
 use crate::model::time::Timestamp;
 use crate::store::suite::class::{Class, domain, group_name};
 use crate::store::suite::{START, TIMES, at, second, sentences};
-use crate::store::{GroupWish, Store};
+use crate::store::{CreateGroup, Store};
 
 sentences! {
     a_search_finds_names_by_their_exact_beginning,
@@ -20,7 +20,7 @@ sentences! {
 
 /// Groups of these names, each with a host of its own; names are this class's own.
 async fn named<S: Store>(class: &Class<'_, S>, names: &[String]) -> Vec<Group> {
-    let wishes = names.iter().map(|name| GroupWish {
+    let wishes = names.iter().map(|name| CreateGroup {
         name: group_name(name),
         ..class.wish(&format!("host of {name}"))
     });
@@ -51,7 +51,7 @@ async fn a_search_finds_names_by_their_exact_beginning<S: Store>(class: Class<'_
     );
     assert_eq!(found(&class, &own("A"), 100, START).await, [""; 0]);
     assert_eq!(found(&class, &own("abc"), 100, START).await, [""; 0]);
-    let elsewhere = GroupWish {
+    let elsewhere = CreateGroup {
         domain: domain(&class.own("elsewhere")),
         name: group_name(&own("ab")),
         ..class.wish("h")

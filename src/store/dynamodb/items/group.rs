@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue as Value;
 
 use crate::heartbeat::rules::Rules;
 use crate::model::event::{Cursor, Stamp};
-use crate::model::group::{Delivery, End, Group};
+use crate::model::group::{Delivery, EndReason, Group};
 use crate::model::ids::{GroupName, NodeId};
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::items::attributes::{Reader, Unreadable, list, map, number, text};
@@ -28,7 +28,7 @@ pub enum Why {
     /// Its host dissolved it.
     Dissolved,
     /// It ended by itself.
-    By(End),
+    By(EndReason),
 }
 
 impl Why {
@@ -36,20 +36,24 @@ impl Why {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Dissolved => "dissolved",
-            Self::By(End::HostSilent) => "host silent",
-            Self::By(End::TimeUp) => "time up",
-            Self::By(End::Replaced) => "replaced",
+            Self::By(EndReason::HostSilent) => "host silent",
+            Self::By(EndReason::TimeUp) => "time up",
+            Self::By(EndReason::Replaced) => "replaced",
         }
     }
 
     /// Reads it back.
     pub fn parse(text: &str) -> Result<Self, Unreadable> {
-        [End::HostSilent, End::TimeUp, End::Replaced]
-            .map(Self::By)
-            .into_iter()
-            .chain([Self::Dissolved])
-            .find(|why| why.as_str() == text)
-            .ok_or(Unreadable("ended"))
+        [
+            EndReason::HostSilent,
+            EndReason::TimeUp,
+            EndReason::Replaced,
+        ]
+        .map(Self::By)
+        .into_iter()
+        .chain([Self::Dissolved])
+        .find(|why| why.as_str() == text)
+        .ok_or(Unreadable("ended"))
     }
 }
 

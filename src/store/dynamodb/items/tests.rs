@@ -9,7 +9,7 @@ use super::node::{Node, Remembered};
 use super::tombstone::{self, Record};
 use super::*;
 use crate::model::event::EventInput;
-use crate::model::group::{Delivery, End, Tombstone};
+use crate::model::group::{Delivery, EndReason, Tombstone};
 use crate::model::ids::{GroupName, NodeId};
 use crate::model::status::{Readings, SensorData};
 
@@ -49,9 +49,9 @@ proptest! {
         let ends = [
             None,
             Some(Why::Dissolved),
-            Some(Why::By(End::HostSilent)),
-            Some(Why::By(End::TimeUp)),
-            Some(Why::By(End::Replaced)),
+            Some(Why::By(EndReason::HostSilent)),
+            Some(Why::By(EndReason::TimeUp)),
+            Some(Why::By(EndReason::Replaced)),
         ];
         let ended = ends[ended].map(|why| (why, at));
         let standing = Standing { group, watch, ended };
@@ -62,7 +62,7 @@ proptest! {
 
     #[test]
     fn a_tombstone_comes_back_and_names_nobody(group in group(), end in 0usize..3, until in moment()) {
-        let end = [End::HostSilent, End::TimeUp, End::Replaced][end];
+        let end = [EndReason::HostSilent, EndReason::TimeUp, EndReason::Replaced][end];
         let kept = Tombstone { end, expires_at: group.expires_at, until };
         let item = tombstone::item(&group.key, &kept);
         for gone in ["name", "hostId", "gsi_pk", "gsi2_pk"] {

@@ -19,7 +19,7 @@ use crate::model::time::Timestamp;
 use crate::property::cases;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::embedded::{Durability, Embedded};
-use crate::store::{Error, GroupWish, Store};
+use crate::store::{CreateGroup, Error, Store};
 
 /// Lessons, and acts in each.
 const LESSONS: u32 = 50;
@@ -217,7 +217,7 @@ impl<'a> Lesson<'a> {
         match act {
             Act::Host(domain, node, websocket, lifetime) => {
                 let rules = Rules::new(TIMES).unwrap();
-                let wish = GroupWish {
+                let wish = CreateGroup {
                     domain: self.domain(*domain),
                     host: self.node(*node),
                     name: GroupName::parse("name", &format!("{}組{domain}{node}", self.salt))

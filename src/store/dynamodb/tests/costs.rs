@@ -16,7 +16,7 @@ use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::client::Settings;
-use crate::store::{Answer, GroupWish, Store};
+use crate::store::{CreateGroup, Result, Store};
 
 /// The class that is measured.
 const PUPILS: u32 = 40;
@@ -74,7 +74,7 @@ impl Class {
         &mut self,
         what: &'static str,
         how: &'static str,
-        call: impl AsyncFnOnce(&DynamoDb) -> Answer<T>,
+        call: impl AsyncFnOnce(&DynamoDb) -> Result<T>,
     ) -> T {
         self.proxy.measured();
         let answer = Box::pin(call(&self.store)).await.unwrap();
@@ -96,8 +96,8 @@ fn node(n: usize) -> NodeId {
     NodeId::parse("nodeId", &format!("{n:032x}")).unwrap()
 }
 
-fn wish(host: usize, delivery: Delivery) -> GroupWish {
-    GroupWish {
+fn wish(host: usize, delivery: Delivery) -> CreateGroup {
+    CreateGroup {
         domain: Domain::parse("domain", "0123456789abcdef").unwrap(),
         host: node(host),
         name: GroupName::parse("name", node(host).as_str()).unwrap(),

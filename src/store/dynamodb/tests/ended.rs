@@ -5,19 +5,19 @@ use futures_util::future::join_all;
 use super::engine::engine;
 use super::proxy::{Fault, Plan, Proxy};
 use super::{new_table, records, server};
-use crate::model::group::{Delivery, End, GroupKey, Tombstone};
+use crate::model::group::{Delivery, EndReason, GroupKey, Tombstone};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::limits::Limits;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
+use crate::store::dynamodb::attempt_error::AttemptError;
 use crate::store::dynamodb::client::Settings;
 use crate::store::dynamodb::groups::mark;
 use crate::store::dynamodb::items::group::Why;
 use crate::store::dynamodb::items::keys::{ENDED, Key};
 use crate::store::dynamodb::items::tombstone;
 use crate::store::dynamodb::requests::Step;
-use crate::store::dynamodb::setback::Setback;
-use crate::store::{GroupWish, Hosted, Store};
+use crate::store::{CreateGroup, HostOutcome, Store};
 
 const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
 /// When the host of a group made at [`NOW`] has been silent for too long.
@@ -43,8 +43,8 @@ fn domain(name: &str) -> Domain {
     Domain::parse("domain", name).unwrap()
 }
 
-async fn hosts(store: &DynamoDb, school: &str, host: &str, now: Timestamp) -> Hosted {
-    let wish = GroupWish {
+async fn hosts(store: &DynamoDb, school: &str, host: &str, now: Timestamp) -> HostOutcome {
+    let wish = CreateGroup {
         domain: domain(school),
         host: NodeId::parse("hostId", &format!("{host}@{school}")).unwrap(),
         name: GroupName::parse("name", "ねこ").unwrap(),
@@ -65,7 +65,7 @@ async fn leaves_tombstones(store: &DynamoDb, school: &str, many: usize, until: T
     let left = (0..many).map(async |n| {
         let group = GroupKey::parse(&format!("g{n}"), school).unwrap();
         let kept = Tombstone {
-            end: End::HostSilent,
+            end: EndReason::HostSilent,
             expires_at: until,
             until,
         };
@@ -88,7 +88,7 @@ async fn in_domain(client: &aws_sdk_dynamodb::Client, table: &str, school: &str)
 /// Marks a group as ended: all but its removal.
 async fn ends(store: &DynamoDb, group: &GroupKey) {
     let standing = store.standing("end", group).await.unwrap().unwrap();
-    let steps = mark(&standing, Why::By(End::HostSilent), false, SILENT);
+    let steps = mark(&standing, Why::By(EndReason::HostSilent), false, SILENT);
     store.table.write("end", steps).await.unwrap();
 }
 
@@ -150,7 +150,7 @@ async fn servers_that_end_the_same_groups_take_one_place_for_each() {
         ends(&one, group).await;
         let clear = async |store: &DynamoDb| loop {
             match store.clear(group, 0).await {
-                Err(Setback::Lost(_)) => {}
+                Err(AttemptError::Lost(_)) => {}
                 cleared => return cleared.unwrap(),
             }
         };

@@ -17,7 +17,7 @@ use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::client::Settings;
-use crate::store::{Answer, Error, GroupWish, Store};
+use crate::store::{CreateGroup, Error, Result, Store};
 
 const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
 
@@ -88,8 +88,8 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn wish(&self) -> GroupWish {
-        GroupWish {
+    fn wish(&self) -> CreateGroup {
+        CreateGroup {
             domain: self.domain.clone(),
             host: node(&format!("teacher@{}", self.domain)),
             name: GroupName::parse("name", "ねこ").unwrap(),
@@ -139,7 +139,7 @@ impl<'a> Scene<'a> {
         }
     }
 
-    async fn acts(&self, store: &DynamoDb, verb: Verb, group: &Group) -> Answer<String> {
+    async fn acts(&self, store: &DynamoDb, verb: Verb, group: &Group) -> Result<String> {
         let (key, kitten) = (&group.key, self.kitten());
         let now = NOW.plus_seconds(1);
         let told = match verb {
@@ -237,7 +237,7 @@ async fn meets(scene: Scene<'_>, verb: Verb, plan: Plan, client: &Client, table:
             ..scene
                 .calm
                 .host_group(
-                    GroupWish {
+                    CreateGroup {
                         host: node("other"),
                         domain: Domain::parse("domain", &format!("x{}", scene.domain)).unwrap(),
                         ..scene.wish()

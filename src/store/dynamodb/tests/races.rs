@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 
 use super::{new_table, records, server};
 use crate::model::event::{Channel, Event, EventCall, EventInput, Since};
-use crate::model::group::{Delivery, End, Group, GroupKey};
+use crate::model::group::{Delivery, EndReason, Group, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::limits::Limits;
 use crate::model::rendered;
@@ -15,7 +15,7 @@ use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::groups::mark;
 use crate::store::dynamodb::items::group::Why;
-use crate::store::{Answer, Error, GroupWish, Store};
+use crate::store::{CreateGroup, Error, Result, Store};
 
 /// The moment of every test: so far ahead that no table's own expiry meddles.
 const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
@@ -24,8 +24,8 @@ fn node(name: &str) -> NodeId {
     NodeId::parse("nodeId", name).unwrap()
 }
 
-fn wish(host: &str) -> GroupWish {
-    GroupWish {
+fn wish(host: &str) -> CreateGroup {
+    CreateGroup {
         domain: Domain::parse("domain", "学校").unwrap(),
         host: node(host),
         name: GroupName::parse("name", "ねこ").unwrap(),
@@ -95,7 +95,7 @@ impl Pair {
 
 /// Whether it was done; the only refusal that a race may bring is `GroupNotFound`.
 #[track_caller]
-fn done<T>(answer: Answer<T>) -> bool {
+fn done<T>(answer: Result<T>) -> bool {
     match answer {
         Ok(_) => true,
         Err(Error::Refused(refusal)) => {
@@ -218,7 +218,7 @@ async fn a_group_that_is_just_being_removed_is_refused_with_its_reason() {
     ];
     assert_eq!(refused(later).await, told);
     let standing = one.standing("test", key).await.unwrap().unwrap();
-    let steps = mark(&standing, Why::By(End::HostSilent), false, later);
+    let steps = mark(&standing, Why::By(EndReason::HostSilent), false, later);
     one.table.write("test", steps).await.unwrap();
     assert_eq!(refused(later).await, told);
     let much_later = later.plus_seconds(20);

@@ -9,7 +9,7 @@ use crate::model::limits::Limits;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::table::{self, Error};
 use crate::store::dynamodb::{client, items};
-use crate::store::{GroupWish, Store};
+use crate::store::{CreateGroup, Store};
 
 const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
 
@@ -65,7 +65,7 @@ async fn a_store_without_its_table_is_not_ready_and_fails_without_refusing() {
 async fn a_group_is_found_by_its_id_alone_and_nothing_else_stands_in_the_indexes() {
     let (settings, client) = new_table().await;
     let store = server(&settings, Limits::default()).await;
-    let wish = GroupWish {
+    let wish = CreateGroup {
         domain: Domain::parse("domain", "学校").unwrap(),
         host: NodeId::parse("hostId", "先生").unwrap(),
         name: GroupName::parse("name", "ねこ").unwrap(),

@@ -34,7 +34,7 @@ impl State {
                     room.log.restore(call);
                 }
             }
-            Record::Ended(key, tombstone) => self.ended.restore(key, tombstone),
+            Record::EndedGroup(key, tombstone) => self.ended.restore(key, tombstone),
         }
     }
 }

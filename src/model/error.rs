@@ -9,9 +9,9 @@ use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::time::Timestamp;
 
-/// Why a request was refused. `Display` is the `message`, [`Refusal::kind`] the `errorType`.
+/// Why a request was refused. `Display` is the `message`, [`ClientError::kind`] the `errorType`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum Refusal {
+pub enum ClientError {
     /// There is no such group.
     #[error("Group not found: {0}")]
     GroupNotFound(GroupKey),
@@ -121,7 +121,7 @@ pub enum Refusal {
     },
 }
 
-impl Refusal {
+impl ClientError {
     /// The GraphQL error's `errorType`.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -147,33 +147,33 @@ mod tests {
     #[test]
     fn only_the_contracts_refusals_use_words_that_disconnect() {
         let harmless = [
-            Refusal::Missing("groupId"),
-            Refusal::MissingGroup,
-            Refusal::TooLong {
+            ClientError::Missing("groupId"),
+            ClientError::MissingGroup,
+            ClientError::TooLong {
                 argument: "nodeId",
                 characters: 256,
             },
-            Refusal::Forbidden("nodeId"),
-            Refusal::BadPrefix,
-            Refusal::BadSearchLimit,
-            Refusal::LifeTooShort,
-            Refusal::LifeTooLong(1500),
-            Refusal::TooMany {
+            ClientError::Forbidden("nodeId"),
+            ClientError::BadPrefix,
+            ClientError::BadSearchLimit,
+            ClientError::LifeTooShort,
+            ClientError::LifeTooLong(1500),
+            ClientError::TooMany {
                 argument: "events",
                 items: 1000,
             },
-            Refusal::TooLarge {
+            ClientError::TooLarge {
                 argument: "data",
                 bytes: 65_536,
             },
-            Refusal::VariablesFull(4_194_304),
-            Refusal::TooLargeToPublish {
+            ClientError::VariablesFull(4_194_304),
+            ClientError::TooLargeToPublish {
                 argument: "events",
                 bytes: 245_760,
             },
-            Refusal::AnswerTooLarge { bytes: 5_242_880 },
-            Refusal::UnreadAnswers { bytes: 8_388_608 },
-            Refusal::Full {
+            ClientError::AnswerTooLarge { bytes: 5_242_880 },
+            ClientError::UnreadAnswers { bytes: 8_388_608 },
+            ClientError::Full {
                 what: "the group",
                 limit: 1000,
             },

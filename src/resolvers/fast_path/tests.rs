@@ -8,7 +8,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Caller;
 use crate::mesh::Mesh;
 use crate::resolvers::DocumentLimits;
-use crate::resolvers::document::Ask;
+use crate::resolvers::document::GraphQlRequest;
 use crate::resolvers::run::Runner;
 
 const REPORT: &str =
@@ -38,7 +38,7 @@ async fn by_engine(runner: &Runner, query: &str, variables: &str) -> String {
         r#"{{"query":{},"variables":{variables}}}"#,
         Value::from(query)
     );
-    let ask = Ask::read(text.as_bytes()).unwrap();
+    let ask = GraphQlRequest::read(text.as_bytes()).unwrap();
     let document = runner.documents().get(&ask).unwrap();
     let variables = ask.variables().unwrap();
     let answered = runner.answer(document, variables, Caller::default()).await;
@@ -50,7 +50,7 @@ async fn directly(runner: &Runner, query: &str, variables: &str) -> Option<Strin
         r#"{{"query":{},"variables":{variables}}}"#,
         Value::from(query)
     );
-    let ask = Ask::read(text.as_bytes()).unwrap();
+    let ask = GraphQlRequest::read(text.as_bytes()).unwrap();
     let document = runner.documents().get(&ask).unwrap();
     let answered = runner.answer_directly(&document, &ask).await?;
     Some(String::from_utf8(answered.text).unwrap())
@@ -260,6 +260,6 @@ async fn a_document_that_is_more_than_one_plain_field_is_left_to_the_engine() {
 #[test]
 fn fragments_in_a_circle_never_become_a_document() {
     let circle = REPORT.replace("domain nodeStatus", "domain ...F nodeStatus");
-    let ask = Ask::new(circle.as_str().into(), None, None).unwrap();
+    let ask = GraphQlRequest::new(circle.as_str().into(), None, None).unwrap();
     assert!(runner().documents().get(&ask).is_err());
 }

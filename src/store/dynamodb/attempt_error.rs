@@ -5,7 +5,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
-use crate::model::refusal::Refusal;
+use crate::model::error::ClientError;
 use crate::store::dynamodb::items::attributes::Unreadable;
 use crate::store::{Error, Failure};
 
@@ -16,28 +16,28 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
 /// Why a try gave no answer.
 #[derive(Debug)]
-pub enum Setback {
+pub enum AttemptError {
     /// The answer is no.
-    Refused(Refusal),
+    Refused(ClientError),
     /// Another caller got ahead, or the table is busy: look again and decide anew.
     Lost(Failure),
     /// The table failed, and was asked often enough.
     Failed(Failure),
 }
 
-impl From<Refusal> for Setback {
-    fn from(refusal: Refusal) -> Self {
+impl From<ClientError> for AttemptError {
+    fn from(refusal: ClientError) -> Self {
         Self::Refused(refusal)
     }
 }
 
-impl From<Failure> for Setback {
+impl From<Failure> for AttemptError {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
 }
 
-impl From<Unreadable> for Setback {
+impl From<Unreadable> for AttemptError {
     fn from(unreadable: Unreadable) -> Self {
         Self::Failed(unreadable.into())
     }
@@ -49,11 +49,11 @@ impl From<Unreadable> for Failure {
     }
 }
 
-impl From<Setback> for Error {
-    fn from(setback: Setback) -> Self {
-        match setback {
-            Setback::Refused(refusal) => refusal.into(),
-            Setback::Lost(failure) | Setback::Failed(failure) => failure.into(),
+impl From<AttemptError> for Error {
+    fn from(attempt_error: AttemptError) -> Self {
+        match attempt_error {
+            AttemptError::Refused(refusal) => refusal.into(),
+            AttemptError::Lost(failure) | AttemptError::Failed(failure) => failure.into(),
         }
     }
 }
@@ -78,7 +78,7 @@ impl<E: ProvideErrorMetadata> Conflict for E {
 }
 
 /// What became of a request that stood alone.
-pub fn single<T, E>(doing: &'static str, sent: Result<T, SdkError<E>>) -> Result<T, Setback>
+pub fn single<T, E>(doing: &'static str, sent: Result<T, SdkError<E>>) -> Result<T, AttemptError>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
@@ -86,9 +86,9 @@ where
         let lost = error.as_service_error().is_some_and(Conflict::conflict);
         let failure = failure(doing, &error);
         if lost {
-            Setback::Lost(failure)
+            AttemptError::Lost(failure)
         } else {
-            Setback::Failed(failure)
+            AttemptError::Failed(failure)
         }
     })
 }
@@ -98,7 +98,7 @@ where
 pub fn transaction<T>(
     doing: &'static str,
     sent: Result<T, SdkError<TransactWriteItemsError>>,
-) -> Result<T, Setback> {
+) -> Result<T, AttemptError> {
     sent.map_err(|error| {
         let lost = match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
@@ -121,9 +121,9 @@ pub fn transaction<T>(
         };
         let failure = failure(doing, &error);
         if lost {
-            Setback::Lost(failure)
+            AttemptError::Lost(failure)
         } else {
-            Setback::Failed(failure)
+            AttemptError::Failed(failure)
         }
     })
 }
@@ -189,14 +189,14 @@ fn random() -> f64 {
 /// Tries until there is an answer: whoever lost a race looks again and decides anew.
 macro_rules! until_settled {
     ($store:expr, $try:expr) => {{
-        let mut tries = $crate::store::dynamodb::setback::Tries::new($store.settings.races);
+        let mut tries = $crate::store::dynamodb::attempt_error::Tries::new($store.settings.races);
         loop {
             match $try.await {
                 Ok(answer) => break Ok(answer),
-                Err($crate::store::dynamodb::setback::Setback::Lost(failure)) => {
+                Err($crate::store::dynamodb::attempt_error::AttemptError::Lost(failure)) => {
                     tries.again(failure).await?;
                 }
-                Err(setback) => break Err($crate::store::Error::from(setback)),
+                Err(attempt_error) => break Err($crate::store::Error::from(attempt_error)),
             }
         }
     }};

@@ -9,7 +9,9 @@
 
 use std::sync::OnceLock;
 
-use async_graphql::{PathSegment, Pos, Response, ServerError, Value as Answered, Variables, value};
+use async_graphql::{
+    PathSegment, Pos, Response, ServerError, Value as GraphQlResponse, Variables, value,
+};
 use async_graphql_parser::types::{
     ExecutableDocument, Field, OperationDefinition, OperationType, Selection as AstSelection,
     SelectionSet,
@@ -23,11 +25,11 @@ use crate::resolvers::budget::Budget;
 use crate::resolvers::event::{EventArgs, PollArgs};
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::status::{ReportArgs, StatusesArgs};
-use crate::resolvers::{Answer, Unanswered, answer, compile};
+use crate::resolvers::{ResolverError, Result, compile, response};
 
 /// A document that can run directly once the engine has proven it.
 #[derive(Debug)]
-pub struct Direct {
+pub struct FastPath {
     verb: Verb,
     name: String,
     at: Pos,
@@ -81,7 +83,7 @@ pub enum Call {
     Poll(PollArgs),
 }
 
-impl Direct {
+impl FastPath {
     /// The document's direct form, if it has one.
     pub fn of(document: &ExecutableDocument, operation: &OperationDefinition) -> Option<Self> {
         let fragments = document
@@ -134,22 +136,24 @@ impl Direct {
     }
 
     /// Writes the answer to a call.
-    pub fn answer(&self, outcome: Answer<FieldValue>, budget: &mut Budget) -> Vec<u8> {
+    pub fn answer(&self, outcome: Result<FieldValue>, budget: &mut Budget) -> Vec<u8> {
         let picks = self.picks.get().map_or(&[][..], Vec::as_slice);
         let written = outcome.and_then(|value| Ok(budget.write(&self.name, &value, picks, 1)?));
         let response = match written {
-            Ok(text) => Response::new(value!({ self.name.clone(): Answered::Binary(text.into()) })),
+            Ok(text) => {
+                Response::new(value!({ self.name.clone(): GraphQlResponse::Binary(text.into()) }))
+            }
             Err(unanswered) => self.refusal(unanswered),
         };
-        answer::text(&response)
+        response::text(&response)
     }
 
-    fn refusal(&self, unanswered: Unanswered) -> Response {
+    fn refusal(&self, unanswered: ResolverError) -> Response {
         let error = async_graphql::Error::from(unanswered).into_server_error(self.at);
         let data = if self.verb.is_nullable() {
             value!({ self.name.clone(): null })
         } else {
-            Answered::Null
+            GraphQlResponse::Null
         };
         let mut response = Response::new(data);
         response.errors.push(ServerError {
@@ -162,7 +166,7 @@ impl Direct {
 
 impl Call {
     /// Does what is asked.
-    pub async fn run(self, mesh: &Mesh) -> Answer<FieldValue> {
+    pub async fn run(self, mesh: &Mesh) -> Result<FieldValue> {
         match self {
             Self::Report(asked) => asked.run(mesh).await,
             Self::Fire(asked) => asked.fire(mesh).await,

@@ -4,27 +4,27 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
+use crate::hub::dispatcher::{Dispatcher, Scratch};
 use crate::hub::publication::Publication;
 use crate::hub::selection::Selection;
-use crate::hub::speaker::{Desk, Speaker};
-use crate::hub::{Listener, lock};
+use crate::hub::{Subscriber, lock};
 use crate::memory::Lease;
 
 /// Listeners of one audience: so many are spoken to before other work gets a turn.
-const SEATS: usize = 256;
-/// Bytes that may wait for the speaker; beyond that, whoever publishes speaks.
+const BATCH_MAX: usize = 256;
+/// Bytes that may wait for the dispatcher; beyond that, whoever publishes speaks.
 const WAITING_BYTES: usize = 256 * 1024;
 /// Bytes that are rendered before they are handed on.
 const RENDERED_BYTES: usize = 256 * 1024;
 
 /// A selection that is held, and counted, as long as somebody uses it.
 #[derive(Debug)]
-pub struct HeldSelection {
+pub struct LeasedSelection {
     selection: Selection,
     _lease: Lease,
 }
 
-impl HeldSelection {
+impl LeasedSelection {
     /// Holds a selection.
     pub fn new(selection: Selection, lease: Lease) -> Self {
         Self {
@@ -43,16 +43,16 @@ impl HeldSelection {
 #[derive(Clone)]
 pub enum Rendering {
     /// All chose the same fields: each message is rendered once, in the selection's slot.
-    Shared(usize, Arc<HeldSelection>),
+    Shared(usize, Arc<LeasedSelection>),
     /// Each listener renders what it chose by itself, when it can take it: a socket with
     /// many or wide selections spends its own turns on them, and nobody else's.
-    PerListener,
+    PerSubscriber,
 }
 
-/// Up to [`SEATS`] listeners.
-pub struct Audience {
+/// Up to [`BATCH_MAX`] listeners.
+pub struct SubscriberBatch {
     rendering: Rendering,
-    speaker: Speaker,
+    dispatcher: Dispatcher,
     state: Mutex<State>,
     /// Held while somebody speaks: passes follow one another.
     speaking: Mutex<()>,
@@ -61,28 +61,28 @@ pub struct Audience {
 #[derive(Default)]
 struct State {
     /// In the order in which they came.
-    listeners: Vec<(u64, Arc<dyn Listener>)>,
+    listeners: Vec<(u64, Arc<dyn Subscriber>)>,
     /// The same for a pass to take along, made anew after somebody came or went.
-    shared: Option<Arc<[Arc<dyn Listener>]>>,
+    shared: Option<Arc<[Arc<dyn Subscriber>]>>,
     waiting: Vec<Arc<Publication>>,
     waiting_bytes: usize,
     /// What waited when somebody came who is not to hear it.
-    earlier: Vec<Round>,
-    /// The speaker will come by.
+    earlier: Vec<PendingBatch>,
+    /// The dispatcher will come by.
     expected: bool,
 }
 
-struct Round {
-    listeners: Arc<[Arc<dyn Listener>]>,
+struct PendingBatch {
+    listeners: Arc<[Arc<dyn Subscriber>]>,
     messages: Vec<Arc<Publication>>,
 }
 
-impl Audience {
-    /// An audience of nobody, told by `speaker`.
-    pub fn new(rendering: Rendering, speaker: Speaker) -> Arc<Self> {
+impl SubscriberBatch {
+    /// An audience of nobody, told by `dispatcher`.
+    pub fn new(rendering: Rendering, dispatcher: Dispatcher) -> Arc<Self> {
         Arc::new(Self {
             rendering,
-            speaker,
+            dispatcher,
             state: Mutex::default(),
             speaking: Mutex::default(),
         })
@@ -95,7 +95,7 @@ impl Audience {
 
     /// Whether one more has room.
     pub fn has_room(&self) -> bool {
-        lock(&self.state).listeners.len() < SEATS
+        lock(&self.state).listeners.len() < BATCH_MAX
     }
 
     /// Whether nobody is left.
@@ -109,22 +109,22 @@ impl Audience {
     }
 
     /// Takes a listener in; it hears nothing of what waits already.
-    pub fn add(&self, id: u64, listener: Arc<dyn Listener>) {
+    pub fn add(&self, id: u64, listener: Arc<dyn Subscriber>) {
         let mut state = lock(&self.state);
         if !state.waiting.is_empty() {
-            let round = Round {
+            let round = PendingBatch {
                 listeners: state.shared(),
                 messages: std::mem::take(&mut state.waiting),
             };
             state.earlier.push(round);
         }
-        listener.welcome();
+        listener.on_subscribe();
         state.listeners.push((id, listener));
         state.shared = None;
     }
 
     /// Lets a listener go.
-    pub fn remove(&self, id: u64) -> Option<Arc<dyn Listener>> {
+    pub fn remove(&self, id: u64) -> Option<Arc<dyn Subscriber>> {
         let mut state = lock(&self.state);
         let at = state.listeners.binary_search_by_key(&id, |(id, _)| *id);
         let (_, left) = state.listeners.remove(at.ok()?);
@@ -132,7 +132,7 @@ impl Audience {
         Some(left)
     }
 
-    /// Leaves a message for the speaker's next pass; says whether too much waits.
+    /// Leaves a message for the dispatcher's next pass; says whether too much waits.
     pub fn post(self: &Arc<Self>, publication: Arc<Publication>) -> bool {
         let mut state = lock(&self.state);
         state.waiting_bytes += publication.bytes();
@@ -141,13 +141,13 @@ impl Audience {
         let first = !std::mem::replace(&mut state.expected, true);
         drop(state);
         if first {
-            self.speaker.expect(Arc::clone(self));
+            self.dispatcher.expect(Arc::clone(self));
         }
         crowded
     }
 
     /// Tells everybody what waits.
-    pub fn speak(&self, desk: &mut Desk) {
+    pub fn speak(&self, desk: &mut Scratch) {
         let _pass = lock(&self.speaking);
         let (earlier, listeners) = {
             let mut state = lock(&self.state);
@@ -166,7 +166,7 @@ impl Audience {
 
     fn tell(
         &self,
-        listeners: &[Arc<dyn Listener>],
+        listeners: &[Arc<dyn Subscriber>],
         messages: &[Arc<Publication>],
         rendered: &mut Vec<Bytes>,
         scratch: &mut Vec<u8>,
@@ -183,7 +183,7 @@ impl Audience {
         };
         let mut hand_on = |rendered: &mut Vec<Bytes>| {
             for listener in listeners.iter().filter(|_| !rendered.is_empty()) {
-                listener.hear(rendered, scratch);
+                listener.deliver(rendered, scratch);
             }
             rendered.clear();
         };
@@ -192,7 +192,7 @@ impl Audience {
             let Some(data) = publication.render_shared(*slot, held.selection()) else {
                 hand_on(rendered);
                 for listener in listeners {
-                    listener.exceeded();
+                    listener.on_oversized();
                 }
                 return;
             };
@@ -208,7 +208,7 @@ impl Audience {
 }
 
 impl State {
-    fn shared(&mut self) -> Arc<[Arc<dyn Listener>]> {
+    fn shared(&mut self) -> Arc<[Arc<dyn Subscriber>]> {
         let listeners = &self.listeners;
         let shared = self
             .shared

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::hub::audience::Audience;
+use crate::hub::batch::SubscriberBatch;
 use crate::hub::lock;
 use crate::hub::publication::Publication;
 
@@ -21,17 +21,17 @@ const KEPT_MESSAGES: usize = 1024;
 /// A task that speaks. An audience stands in its list once, or once more when somebody
 /// else spoke to it meanwhile, so the list is as bounded as the connections are.
 #[derive(Clone, Default)]
-pub struct Speaker(Arc<Shared>);
+pub struct Dispatcher(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    expected: Mutex<Vec<Arc<Audience>>>,
+    expected: Mutex<Vec<Arc<SubscriberBatch>>>,
     wake: Notify,
 }
 
 /// What a pass works with; kept from pass to pass.
 #[derive(Default)]
-pub struct Desk {
+pub struct Scratch {
     /// What is told now.
     pub messages: Vec<Arc<Publication>>,
     /// The same, rendered.
@@ -40,7 +40,7 @@ pub struct Desk {
     pub scratch: Vec<u8>,
 }
 
-impl Desk {
+impl Scratch {
     /// Makes it ready for the next pass.
     pub fn clear(&mut self) {
         self.messages.clear();
@@ -52,9 +52,9 @@ impl Desk {
     }
 }
 
-impl Speaker {
+impl Dispatcher {
     /// Has the audience told in the next pass.
-    pub fn expect(&self, audience: Arc<Audience>) {
+    pub fn expect(&self, audience: Arc<SubscriberBatch>) {
         let mut expected = lock(&self.0.expected);
         expected.push(audience);
         let first = expected.len() == 1;
@@ -66,7 +66,7 @@ impl Speaker {
 
     /// Speaks whenever something was left.
     pub async fn run(self) {
-        let (mut pass, mut desk) = (Vec::new(), Desk::default());
+        let (mut pass, mut desk) = (Vec::new(), Scratch::default());
         loop {
             self.0.wake.notified().await;
             // Whoever is ready to publish does so first: then one write carries it all.
@@ -84,7 +84,7 @@ impl Speaker {
         }
     }
 
-    fn take(&self, pass: &mut Vec<Arc<Audience>>) {
+    fn take(&self, pass: &mut Vec<Arc<SubscriberBatch>>) {
         std::mem::swap(pass, &mut lock(&self.0.expected));
     }
 
@@ -93,7 +93,7 @@ impl Speaker {
         let mut pass = Vec::new();
         self.take(&mut pass);
         for audience in pass {
-            audience.speak(&mut Desk::default());
+            audience.speak(&mut Scratch::default());
         }
     }
 }
