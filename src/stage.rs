@@ -4,6 +4,7 @@
 pub mod dynamodb;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+mod signals;
 
 use std::io::IsTerminal as _;
 use std::net::SocketAddr;
@@ -13,7 +14,6 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{ServeArgs, StageSettings, StoreKind};
@@ -49,7 +49,7 @@ pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
         let listeners = listeners(args).await?;
         let mesh = mesh(args, &settings).await?;
         introduce(args, &settings, &listeners, env_file)?;
-        let stop = stop_on_signal()?;
+        let stop = signals::stop_on_signal()?;
         server::run(mesh, settings.server, listeners, stop).await;
         Ok(())
     })
@@ -238,42 +238,6 @@ fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
         log.json().init();
     }
     Ok(())
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "these tasks outlive no stop: one brings it, the other ends with the process"
-)]
-fn stop_on_signal() -> anyhow::Result<CancellationToken> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let stop = CancellationToken::new();
-    let (mut terminate, mut interrupt) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    let mut hangup = signal(SignalKind::hangup())?;
-    tokio::spawn(async move {
-        while hangup.recv().await.is_some() {
-            tracing::info!("SIGHUP changes nothing: settings are read at the start");
-        }
-    });
-    let told = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        // First, for saying so may fail: whoever read the log may be gone.
-        told.cancel();
-        tracing::info!("stopping");
-        // A second signal means now.
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        std::process::exit(1);
-    });
-    Ok(stop)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! A socket as its reader and its writers see it.
 
 use std::io;
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{SendFlags, Shutdown, send, shutdown};
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -92,18 +93,19 @@ impl AsyncWrite for Shared {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(shutdown(&*self.0, Shutdown::Write).map_err(Into::into))
+        Poll::Ready(SockRef::from(&*self.0).shutdown(Shutdown::Write))
     }
 }
 
-/// How many bytes a plain socket takes at once.
+/// Sends what the system takes at once and returns how many bytes it took. Unlike
+/// `TcpStream::try_write` this does not check the runtime's readiness first.
 pub fn send_some(tcp: &TcpStream, bytes: &[u8]) -> usize {
+    let socket = SockRef::from(tcp);
     let mut rest = bytes;
     while !rest.is_empty() {
-        // The flag keeps a peer that left from raising a signal.
-        match send(tcp, rest, SendFlags::NOSIGNAL) {
+        match socket.send(rest) {
             Ok(written) if written > 0 => rest = &rest[written..],
-            // The task waits for the socket, or learns that it is gone.
+            // The connection's task waits until the socket is writable, or sees the error.
             _ => break,
         }
     }

@@ -10,7 +10,6 @@ use axum::Router;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use rustix::net::sockopt;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
@@ -18,7 +17,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::memory::{Lease, Memory, Purpose};
 use crate::server::footprint::{HTTP_BYTES, SOCKET_BYTES, TLS_BYTES};
-use crate::server::{AppState, Listeners, http};
+use crate::server::{AppState, Listeners, http, tcp};
 
 /// How long to wait after the system refused a connection, such as for want of file handles.
 const BREATHER: Duration = Duration::from_millis(100);
@@ -105,7 +104,7 @@ async fn accept_one(
                 // Messages are small and each matters now: no waiting for more to send.
                 let _ = stream.set_nodelay(true);
                 // What a system does not know costs time alone: the server's own timers stay.
-                let _ = watch_peer(&stream, state.settings.sockets.peer_timeout);
+                let _ = tcp::watch_peer(&stream, state.settings.sockets.peer_timeout);
                 return (stream, peer, place);
             }
             Err(error) => {
@@ -114,25 +113,6 @@ async fn accept_one(
             }
         }
     }
-}
-
-/// Has the system give a peer up that is silent for so long: one that acknowledges nothing
-/// of what was sent, and one that answers no probe of a connection on which nothing is.
-fn watch_peer(stream: &TcpStream, timeout: Duration) -> rustix::io::Result<()> {
-    /// Probes that may stay without an answer.
-    const PROBES: u32 = 6;
-    let third = (timeout / 3).max(Duration::from_secs(1));
-    let pause = (timeout * 2 / 3 / PROBES).max(Duration::from_secs(1));
-    sockopt::set_socket_keepalive(stream, true)?;
-    sockopt::set_tcp_keepidle(stream, third)?;
-    sockopt::set_tcp_keepintvl(stream, pause)?;
-    sockopt::set_tcp_keepcnt(stream, PROBES)?;
-    #[cfg(target_os = "linux")]
-    {
-        let millis = u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX);
-        sockopt::set_tcp_user_timeout(stream, millis)?;
-    }
-    Ok(())
 }
 
 async fn serve<S>(stream: S, connection: Connection)
@@ -232,26 +212,5 @@ impl Asked {
 impl Drop for Answering {
     fn drop(&mut self) {
         self.0.answering.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn the_system_watches_each_peer_for_as_long_as_the_server_does() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let (near, _far) = tokio::join!(listener.accept(), TcpStream::connect(address));
-        let near = near.unwrap().0;
-        watch_peer(&near, Duration::from_mins(3)).unwrap();
-        assert!(sockopt::socket_keepalive(&near).unwrap());
-        let idle = sockopt::tcp_keepidle(&near).unwrap();
-        let pause = sockopt::tcp_keepintvl(&near).unwrap();
-        let probes = sockopt::tcp_keepcnt(&near).unwrap();
-        assert_eq!(idle + pause * probes, Duration::from_mins(3));
-        #[cfg(target_os = "linux")]
-        assert_eq!(sockopt::tcp_user_timeout(&near).unwrap(), 180_000);
     }
 }

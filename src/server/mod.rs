@@ -8,6 +8,7 @@ mod http;
 mod listen;
 mod page;
 mod query;
+mod tcp;
 pub mod tls;
 mod upgrade;
 

@@ -7,8 +7,7 @@
 //! written to its end, is never read.
 
 use std::fs::File;
-use std::io;
-use std::os::unix::fs::FileExt as _;
+use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::Path;
 
 use crate::store::embedded::records::{Change, Table};
@@ -77,7 +76,7 @@ impl Journal {
         self.record[8..16].copy_from_slice(&self.round.to_le_bytes());
         let sum = crc32fast::hash(&self.record[4..]);
         self.record[..4].copy_from_slice(&sum.to_le_bytes());
-        self.file.write_all_at(&self.record, self.end)?;
+        write_at(&self.file, &self.record, self.end)?;
         if self.durability == Durability::Power {
             self.file.sync_data()?;
         }
@@ -99,9 +98,14 @@ impl Journal {
 
     /// Takes back a batch whose writing failed: whatever of it arrived is not read again.
     pub fn take_back(&self) -> io::Result<()> {
-        self.file.write_all_at(&[0; HEAD], self.end)?;
+        write_at(&self.file, &[0; HEAD], self.end)?;
         self.file.sync_data()
     }
+}
+
+fn write_at(mut file: &File, bytes: &[u8], at: u64) -> io::Result<()> {
+    file.seek(SeekFrom::Start(at))?;
+    file.write_all(bytes)
 }
 
 /// A round's number. It must never have been one before, so it does not count on.
