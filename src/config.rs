@@ -423,7 +423,7 @@ bounds! {
     max_calls_per_group: u32 = "20000", "MESH_MAX_CALLS_PER_GROUP", 1..;
     /// Bytes of events that a group holds within the event TTL
     max_event_bytes_per_group: u32 = "8388608", "MESH_MAX_EVENT_BYTES_PER_GROUP", 1024..;
-    /// EndedGroup groups that are remembered for a while, so that their members are told why
+    /// Ended groups that are remembered for a while, so that their members are told why
     max_ended_groups: u32 = "20000", "MESH_MAX_ENDED_GROUPS", 0..;
 }
 

@@ -29,7 +29,7 @@ const SEND_BUFFER: usize = 64 * 1024;
 /// A connection, as its requests know it. A WebSocket keeps it after its upgrade, and
 /// with it the place among the connections.
 pub struct Connection {
-    /// What all state share.
+    /// What all connections share.
     pub state: Arc<AppState>,
     /// The routes.
     pub router: Router,

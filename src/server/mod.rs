@@ -1,4 +1,4 @@
-//! The standalone server: HTTP and WebSocket state over the schema, health, the
+//! The standalone server: HTTP and WebSocket endpoints over the schema, health, the
 //! GraphiQL page, TLS, and an orderly stop.
 
 mod body;

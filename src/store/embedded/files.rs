@@ -33,14 +33,14 @@ type Rows = TableDefinition<'static, &'static str, &'static [u8]>;
 /// The round of the journal that is yet to be taken over.
 const ROUND: TableDefinition<'static, (), u64> = TableDefinition::new("journal");
 
-const TABLES: [Table; 4] = [Table::Groups, Table::Nodes, Table::Calls, Table::EndedGroup];
+const TABLES: [Table; 4] = [Table::Groups, Table::Nodes, Table::Calls, Table::Ended];
 
 fn rows(table: Table) -> Rows {
     TableDefinition::new(match table {
         Table::Groups => "groups",
         Table::Nodes => "nodes",
         Table::Calls => "calls",
-        Table::EndedGroup => "ended",
+        Table::Ended => "ended",
     })
 }
 

@@ -119,7 +119,7 @@ fn encode(change: &Change, out: &mut Vec<u8>) -> io::Result<()> {
         Table::Groups => 0,
         Table::Nodes => 1,
         Table::Calls => 2,
-        Table::EndedGroup => 3,
+        Table::Ended => 3,
     });
     out.extend_from_slice(&length(change.key.len())?.to_le_bytes());
     let value = match &change.value {
@@ -181,7 +181,7 @@ fn decode(bytes: &mut &[u8]) -> Option<Change> {
             0 => Table::Groups,
             1 => Table::Nodes,
             2 => Table::Calls,
-            3 => Table::EndedGroup,
+            3 => Table::Ended,
             _ => return None,
         },
         key: std::str::from_utf8(key).ok()?.to_owned(),
@@ -197,7 +197,7 @@ mod tests {
     use crate::property::cases;
 
     fn change() -> impl Strategy<Value = Change> {
-        let tables = vec![Table::Groups, Table::Nodes, Table::Calls, Table::EndedGroup];
+        let tables = vec![Table::Groups, Table::Nodes, Table::Calls, Table::Ended];
         let table = prop::sample::select(tables);
         let value = prop::option::of(prop::collection::vec(any::<u8>(), 0..60));
         (table, "[a-zあ-ん#]{0,12}", value).prop_map(|(table, key, value)| Change {

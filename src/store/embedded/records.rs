@@ -19,7 +19,7 @@ pub enum Table {
     /// Calls by `domain#group#stamp`.
     Calls,
     /// Tombstones by `domain#group`.
-    EndedGroup,
+    Ended,
 }
 
 /// A record to write, or to remove when there is no value.
@@ -95,12 +95,12 @@ impl Changes {
 
     /// The group has ended and is remembered.
     pub fn ended(&mut self, group: &GroupKey, tombstone: &Tombstone) {
-        self.put(Table::EndedGroup, || group_prefix(group), tombstone);
+        self.put(Table::Ended, || group_prefix(group), tombstone);
     }
 
     /// The ended group is remembered no longer.
     pub fn not_ended(&mut self, group: &GroupKey) {
-        self.remove(Table::EndedGroup, || group_prefix(group));
+        self.remove(Table::Ended, || group_prefix(group));
     }
 
     /// The node is as given.
@@ -181,7 +181,7 @@ pub fn read(table: Table, key: &str, value: &[u8]) -> Result<Record, UnreadableR
             serde_json::from_slice(value).map(|record| Record::Node(group, node, record))
         }
         Table::Calls => serde_json::from_slice(value).map(|call| Record::Call(group, call)),
-        Table::EndedGroup => {
+        Table::Ended => {
             serde_json::from_slice(value).map(|ended| Record::EndedGroup(group, ended))
         }
     }
