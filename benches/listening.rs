@@ -16,7 +16,7 @@ use mesh_v2::model::message::Message;
 use mesh_v2::realtime::frame::Dialect;
 use mesh_v2::realtime::outbox::Outbox;
 use mesh_v2::realtime::session::Operation;
-use mesh_v2::realtime::subscriber::Subscriber;
+use mesh_v2::realtime::subscriber::SocketSubscriber;
 use mesh_v2::resolvers::DocumentLimits;
 use mesh_v2::resolvers::document::GraphQlRequest;
 use mesh_v2::resolvers::run::Runner;
@@ -91,7 +91,7 @@ fn message_is_published(bencher: Bencher<'_, '_>, listeners: usize) {
     let listen = |outbox: &Arc<Outbox>| {
         hub.listen(&group, selection.clone(), |own| {
             let (outbox, of) = (Arc::clone(outbox), Operation::new(ID, 1));
-            Arc::new(Subscriber::new(outbox, of, Dialect::AppSync, own))
+            Arc::new(SocketSubscriber::new(outbox, of, Dialect::AppSync, own))
         })
     };
     let _subscriptions: Vec<_> = outboxes.iter().map(listen).collect();

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use crate::heartbeat::clock::Clock;
 use crate::hub::Hub;
 use crate::model::message::{Dissolution, Message};
-use crate::store::{Answer, Error, Store};
+use crate::store::{Error, Result, Store};
 
 /// How often the reaper looks: a group's end is told within this and the second of
 /// grace that the rules give, which keeps decision D7's two seconds.
@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_millis(500);
 const _: () = assert!(EVERY.as_millis() < 1000, "decision D7");
 
 /// One look: forgets what has expired and tells each group's end once.
-pub async fn reap(store: &dyn Store, hub: &Hub, clock: &Clock) -> Answer<usize> {
+pub async fn reap(store: &dyn Store, hub: &Hub, clock: &Clock) -> Result<usize> {
     let ended = store.reap(clock.now()).await?;
     for end in &ended {
         tracing::info!(group = %end.group.id, why = ?end.end, "group ended");

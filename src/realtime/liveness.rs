@@ -46,7 +46,7 @@ pub enum Look {
     /// It was heard lately.
     Alive,
     /// It is to be asked.
-    GraphQlRequest,
+    Ask,
     /// It was asked and did not answer in time.
     Gone,
 }
@@ -76,7 +76,7 @@ impl Liveness {
         if silence + next > timeout && now - asked >= timeout / 3 {
             Look::Gone
         } else {
-            Look::GraphQlRequest
+            Look::Ask
         }
     }
 }
@@ -129,7 +129,7 @@ mod tests {
         loop {
             match liveness.look(now, timeout, KEEP_ALIVE) {
                 Look::Gone => break,
-                Look::GraphQlRequest => asked += 1,
+                Look::Ask => asked += 1,
                 Look::Alive => assert_eq!(asked, 0),
             }
             now += KEEP_ALIVE;

@@ -9,12 +9,12 @@ use crate::realtime::frame::{Dialect, channel_error};
 use crate::realtime::session::Operation;
 use crate::resolvers::document::OwnedGraphQlRequest;
 use crate::resolvers::response;
-use crate::resolvers::run::{Runner, Wanted};
+use crate::resolvers::run::{Runner, SubscriptionTarget};
 
 /// What an operation came to.
 pub enum Outcome {
     /// A subscription that is to be registered.
-    Listening(Operation, Wanted),
+    Listening(Operation, SubscriptionTarget),
     /// The whole text of an answer.
     Answered(Operation, Vec<u8>),
     /// Errors.
@@ -31,7 +31,7 @@ pub async fn run(
 ) -> Outcome {
     let (document, variables) = match ask.open(runner.documents()) {
         Ok(opened) => opened,
-        Err(error) => return Outcome::Refused(of, vec![answer::document_error(&error)]),
+        Err(error) => return Outcome::Refused(of, vec![response::document_error(&error)]),
     };
     let kind = document.kind();
     if kind == OperationType::Subscription {

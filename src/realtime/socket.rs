@@ -363,7 +363,7 @@ impl Connection {
             Some(text) => self.outbox.say(text),
             None => self.outbox.ping(),
         }
-        if look == Look::GraphQlRequest && self.session.keep_alive().is_some() {
+        if look == Look::Ask && self.session.keep_alive().is_some() {
             self.outbox.ping();
         }
         look

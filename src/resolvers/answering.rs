@@ -15,7 +15,7 @@ use async_graphql_parser::types::OperationType;
 use bytes::Bytes;
 use tokio::sync::Semaphore;
 
-use crate::resolvers::Result;
+use crate::resolvers::ResolverResult;
 use crate::resolvers::budget::Budget;
 use crate::resolvers::compile::{self, Root};
 use crate::resolvers::document::Document;
@@ -38,7 +38,7 @@ struct State {
     /// Taken when the answer is put together.
     budget: Option<Budget>,
     /// What is fetched and still wanted, by the first root field that asks for it.
-    fetched: HashMap<usize, Result<Arc<FieldValue>>>,
+    fetched: HashMap<usize, ResolverResult<Arc<FieldValue>>>,
     /// What is written, by root field.
     written: HashMap<usize, Bytes>,
 }
@@ -63,7 +63,7 @@ impl Answering {
     pub async fn write<T>(
         &self,
         ctx: &Context<'_>,
-        fetch: impl Future<Output = Result<FieldValue>>,
+        fetch: impl Future<Output = ResolverResult<FieldValue>>,
     ) -> Result<Written<T>> {
         let _turn = self.turn.acquire().await;
         let (name, roots) = (ctx.item.node.response_key(), self.roots());
@@ -112,7 +112,7 @@ impl Answering {
 
 impl State {
     /// Keeps a value as long as another field wants it.
-    fn keep(&mut self, roots: &[Root], at: usize, value: &Result<Arc<FieldValue>>) {
+    fn keep(&mut self, roots: &[Root], at: usize, value: &ResolverResult<Arc<FieldValue>>) {
         let first = roots[at].first;
         let wanted = roots
             .iter()
@@ -131,8 +131,8 @@ impl State {
         &mut self,
         roots: &[Root],
         at: usize,
-        value: &Result<Arc<FieldValue>>,
-    ) -> Result<Bytes> {
+        value: &ResolverResult<Arc<FieldValue>>,
+    ) -> ResolverResult<Bytes> {
         let value = value.as_ref().map_err(Clone::clone)?;
         let unwritten = roots.len() - self.written.len();
         let (name, picks) = (&roots[at].name, &roots[at].picks);

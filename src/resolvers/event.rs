@@ -17,7 +17,7 @@ use crate::resolvers::input::objects;
 use crate::resolvers::message::MeshMessage;
 use crate::resolvers::scalar::AwsDateTime;
 use crate::resolvers::status::{NodeStatus, polled_group};
-use crate::resolvers::{ContextExt as _, Result, at_most, published};
+use crate::resolvers::{ContextExt as _, ResolverResult, at_most, published};
 use crate::store::{self, AppendOutcome};
 
 #[derive(SimpleObject)]
@@ -132,7 +132,7 @@ async fn events_since(
     group_id: &str,
     domain: &str,
     since: &str,
-) -> Result<FieldValue> {
+) -> ResolverResult<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
     let events = page(mesh, &group, Since::Exactly(since)).await?;
     Ok(FieldValue::Events(group, events))
@@ -155,7 +155,7 @@ pub struct PollArgs {
 
 impl PollArgs {
     /// A page of events, and every living node's variables.
-    pub async fn run(self, mesh: &Mesh) -> Result<FieldValue> {
+    pub async fn run(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
         let group = polled_group(&self.group_id, &self.domain)?;
         // Events first: whoever hears "go" also sees the variable that was set before it
         // (contract section 7, point 9).
@@ -218,7 +218,7 @@ pub struct EventArgs {
 
 impl EventArgs {
     /// Takes a call's events, then tells them to the group.
-    pub async fn fire(self, mesh: &Mesh) -> Result<FieldValue> {
+    pub async fn fire(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
         let call = self.call(mesh, Channel::Fired)?;
         mesh.start_hold.over().await;
         let appended = mesh.store.append(call, mesh.clock.now()).await?;
@@ -230,7 +230,7 @@ impl EventArgs {
         Ok(FieldValue::Message(message))
     }
 
-    async fn record(self, mesh: &Mesh) -> Result<RecordEventsPayload> {
+    async fn record(self, mesh: &Mesh) -> ResolverResult<RecordEventsPayload> {
         let call = self.call(mesh, Channel::Recorded)?;
         let (group, recorded_count) = (call.group.clone(), call.events.len());
         mesh.start_hold.over().await;

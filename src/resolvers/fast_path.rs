@@ -25,7 +25,7 @@ use crate::resolvers::budget::Budget;
 use crate::resolvers::event::{EventArgs, PollArgs};
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::status::{ReportArgs, StatusesArgs};
-use crate::resolvers::{ResolverError, Result, compile, response};
+use crate::resolvers::{ResolverError, ResolverResult, compile, response};
 
 /// A document that can run directly once the engine has proven it.
 #[derive(Debug)]
@@ -136,7 +136,7 @@ impl FastPath {
     }
 
     /// Writes the answer to a call.
-    pub fn answer(&self, outcome: Result<FieldValue>, budget: &mut Budget) -> Vec<u8> {
+    pub fn answer(&self, outcome: ResolverResult<FieldValue>, budget: &mut Budget) -> Vec<u8> {
         let picks = self.picks.get().map_or(&[][..], Vec::as_slice);
         let written = outcome.and_then(|value| Ok(budget.write(&self.name, &value, picks, 1)?));
         let response = match written {
@@ -166,7 +166,7 @@ impl FastPath {
 
 impl Call {
     /// Does what is asked.
-    pub async fn run(self, mesh: &Mesh) -> Result<FieldValue> {
+    pub async fn run(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
         match self {
             Self::Report(asked) => asked.run(mesh).await,
             Self::Fire(asked) => asked.fire(mesh).await,

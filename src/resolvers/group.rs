@@ -11,7 +11,7 @@ use crate::resolvers::answering::Written;
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::message::MeshMessage;
 use crate::resolvers::scalar::AwsDateTime;
-use crate::resolvers::{ContextExt as _, Result};
+use crate::resolvers::{ContextExt as _, ResolverResult};
 use crate::store::CreateGroup;
 
 /// The most UTF-16 units of a search prefix (contract 1.3).
@@ -83,7 +83,7 @@ impl GroupQuery {
     }
 }
 
-async fn list(mesh: &Mesh, domain: &str) -> Result<FieldValue> {
+async fn list(mesh: &Mesh, domain: &str) -> ResolverResult<FieldValue> {
     let domain = Domain::parse("domain", domain)?;
     let groups = mesh.store.groups_in(&domain, mesh.clock.now()).await?;
     Ok(FieldValue::Groups(
@@ -92,7 +92,7 @@ async fn list(mesh: &Mesh, domain: &str) -> Result<FieldValue> {
     ))
 }
 
-async fn search(mesh: &Mesh, prefix: &str, limit: Option<i32>) -> Result<FieldValue> {
+async fn search(mesh: &Mesh, prefix: &str, limit: Option<i32>) -> ResolverResult<FieldValue> {
     if !(1..=PREFIX_UNITS).contains(&prefix.encode_utf16().count()) {
         return Err(ClientError::BadPrefix.into());
     }
@@ -159,7 +159,7 @@ impl GroupMutation {
     }
 }
 
-async fn create(mesh: &Mesh, wish: Result<CreateGroup, ClientError>) -> Result<Group> {
+async fn create(mesh: &Mesh, wish: Result<CreateGroup, ClientError>) -> ResolverResult<Group> {
     let hosted = mesh.store.host_group(wish?, mesh.clock.now()).await?;
     if let Some(former) = hosted.replaced {
         mesh.hub.publish(&Message::Dissolved(Dissolution::by_end(
@@ -179,7 +179,12 @@ async fn create(mesh: &Mesh, wish: Result<CreateGroup, ClientError>) -> Result<G
     Ok(Group::told(mesh, &hosted.group))
 }
 
-async fn dissolve(mesh: &Mesh, group_id: &str, domain: &str, host_id: &str) -> Result<FieldValue> {
+async fn dissolve(
+    mesh: &Mesh,
+    group_id: &str,
+    domain: &str,
+    host_id: &str,
+) -> ResolverResult<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
     let host = NodeId::parse("hostId", host_id)?;
     mesh.start_hold.over().await;
@@ -194,7 +199,7 @@ async fn renew(
     group_id: &str,
     domain: &str,
     host_id: &str,
-) -> Result<HeartbeatPayload> {
+) -> ResolverResult<HeartbeatPayload> {
     let group = GroupKey::parse(group_id, domain)?;
     let host = NodeId::parse("hostId", host_id)?;
     let group = mesh.store.renew(&group, &host, mesh.clock.now()).await?;

@@ -10,7 +10,7 @@ use crate::model::group::GroupKey;
 use crate::model::message::{Dissolution, Message};
 use crate::resolvers::event::BatchEvent;
 use crate::resolvers::status::NodeStatus;
-use crate::resolvers::{ResolverError, Result};
+use crate::resolvers::{ResolverError, ResolverResult};
 
 #[derive(SimpleObject)]
 struct GroupDissolvePayload {
@@ -125,7 +125,7 @@ fn listen(
     ctx: &Context<'_>,
     group_id: &str,
     domain: &str,
-) -> Result<BoxStream<'static, Option<MeshMessage>>> {
+) -> ResolverResult<BoxStream<'static, Option<MeshMessage>>> {
     let group = GroupKey::parse(group_id, domain).map_err(ResolverError::from)?;
     let Ok(heard) = ctx.data::<Heard>() else {
         return Ok(stream::empty().boxed());

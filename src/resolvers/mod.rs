@@ -114,7 +114,7 @@ impl ContextExt for Context<'_> {
 }
 
 /// The result of a resolver.
-pub(crate) type Result<T, E = ResolverError> = std::result::Result<T, E>;
+pub(crate) type ResolverResult<T> = Result<T, ResolverError>;
 
 /// A refusal or failure on its way to the caller: the one place where both become
 /// GraphQL errors.

@@ -8,7 +8,7 @@ use crate::model::ids::NodeId;
 use crate::resolvers::answering::Written;
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::scalar::AwsDateTime;
-use crate::resolvers::{ContextExt as _, Result};
+use crate::resolvers::{ContextExt as _, ResolverResult};
 
 #[derive(SimpleObject)]
 struct Node {
@@ -55,7 +55,7 @@ impl NodeQuery {
     }
 }
 
-async fn list(mesh: &Mesh, group_id: &str, domain: &str) -> Result<FieldValue> {
+async fn list(mesh: &Mesh, group_id: &str, domain: &str) -> ResolverResult<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
     let members = mesh.store.members(&group, mesh.clock.now()).await?;
     Ok(FieldValue::Members(members))
@@ -113,7 +113,7 @@ async fn join(
     domain: &str,
     node_id: &str,
     use_websocket: Option<bool>,
-) -> Result<Node> {
+) -> ResolverResult<Node> {
     let group = GroupKey::parse(group_id, domain)?;
     let node = NodeId::parse("nodeId", node_id)?;
     let group = mesh
@@ -145,7 +145,7 @@ async fn leave(
     group_id: &str,
     domain: &str,
     node_id: &str,
-) -> Result<LeaveGroupPayload> {
+) -> ResolverResult<LeaveGroupPayload> {
     let group = GroupKey::parse(group_id, domain)?;
     let node = NodeId::parse("nodeId", node_id)?;
     mesh.store.leave(&group, &node).await?;
@@ -162,7 +162,7 @@ async fn beat(
     group_id: &str,
     domain: &str,
     node_id: &str,
-) -> Result<MemberHeartbeatPayload> {
+) -> ResolverResult<MemberHeartbeatPayload> {
     let group = GroupKey::parse(group_id, domain)?;
     let node = NodeId::parse("nodeId", node_id)?;
     let until = mesh.store.beat(&group, &node, mesh.clock.now()).await?;

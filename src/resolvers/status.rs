@@ -14,7 +14,7 @@ use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::input::objects;
 use crate::resolvers::message::MeshMessage;
 use crate::resolvers::scalar::AwsDateTime;
-use crate::resolvers::{ContextExt as _, Result, at_most, published};
+use crate::resolvers::{ContextExt as _, ResolverResult, at_most, published};
 
 #[derive(SimpleObject)]
 pub struct SensorData {
@@ -81,14 +81,14 @@ impl StatusQuery {
 }
 
 /// A group's full name as the polling queries refuse it (contract 1.1).
-pub fn polled_group(group_id: &str, domain: &str) -> Result<GroupKey> {
+pub fn polled_group(group_id: &str, domain: &str) -> ResolverResult<GroupKey> {
     if group_id.is_empty() || domain.is_empty() {
         return Err(ClientError::MissingGroup.into());
     }
     Ok(GroupKey::parse(group_id, domain)?)
 }
 
-async fn status_of(mesh: &Mesh, node_id: &str) -> Result<FieldValue> {
+async fn status_of(mesh: &Mesh, node_id: &str) -> ResolverResult<FieldValue> {
     let node = NodeId::parse("nodeId", node_id)?;
     let status = mesh.store.status_of(&node, mesh.clock.now()).await?;
     Ok(FieldValue::Status(status))
@@ -104,7 +104,7 @@ pub struct StatusesArgs {
 
 impl StatusesArgs {
     /// Every living node's variables.
-    pub async fn run(self, mesh: &Mesh) -> Result<FieldValue> {
+    pub async fn run(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
         let group = polled_group(&self.group_id, &self.domain)?;
         let statuses = mesh.store.statuses(&group, mesh.clock.now()).await?;
         Ok(FieldValue::Statuses(statuses))
@@ -147,7 +147,7 @@ pub struct ReportArgs {
 
 impl ReportArgs {
     /// Stores a report, then tells it to the group.
-    pub async fn run(self, mesh: &Mesh) -> Result<FieldValue> {
+    pub async fn run(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
         let group = GroupKey::parse(&self.group_id, &self.domain)?;
         let node = NodeId::parse("nodeId", &self.node_id)?;
         at_most("data", &self.data, mesh.limits.keys_per_node)?;

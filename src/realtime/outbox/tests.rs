@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
 use crate::hub::selection::{Field, Pick, Selection};
-use crate::hub::{Hub, LeasedSelection, Listener};
+use crate::hub::{Hub, LeasedSelection, Subscriber};
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::message::Dissolution;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::config::Cli;
 use crate::hub::selection::Selection;
-use crate::hub::{Listener as _, Publication};
+use crate::hub::{Publication, Subscriber as _};
 use crate::memory::Memory;
 use crate::model::event::{Channel, EventInput};
 use crate::model::message::Message;
@@ -17,7 +17,7 @@ use crate::model::time::Timestamp;
 use crate::realtime::frame::Dialect;
 use crate::realtime::outbox::Outbox;
 use crate::realtime::session::Operation;
-use crate::realtime::subscriber::Subscriber;
+use crate::realtime::subscriber::SocketSubscriber;
 use crate::resolvers::document::{Documents, GraphQlRequest};
 use crate::resolvers::{DocumentLimits, compile};
 
@@ -164,7 +164,7 @@ fn the_least_that_may_wait_for_a_socket_takes_any_legal_message() {
         let outbox = Outbox::new(LEAST, memory.clone());
         let of = Operation::new("1", 1);
         let socket = Arc::clone(&outbox);
-        let subscriber = Arc::new(Subscriber::new(socket, of, Dialect::AppSync, None));
+        let subscriber = Arc::new(SocketSubscriber::new(socket, of, Dialect::AppSync, None));
         subscriber.enqueue(&Arc::new(Publication::new(message, &memory)));
         assert!(!outbox.is_full());
     }

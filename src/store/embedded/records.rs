@@ -181,9 +181,7 @@ pub fn read(table: Table, key: &str, value: &[u8]) -> Result<Record, UnreadableR
             serde_json::from_slice(value).map(|record| Record::Node(group, node, record))
         }
         Table::Calls => serde_json::from_slice(value).map(|call| Record::Call(group, call)),
-        Table::Ended => {
-            serde_json::from_slice(value).map(|ended| Record::EndedGroup(group, ended))
-        }
+        Table::Ended => serde_json::from_slice(value).map(|ended| Record::EndedGroup(group, ended)),
     }
     .map_err(|_| unreadable())
 }

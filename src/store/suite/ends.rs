@@ -364,7 +364,9 @@ pub(super) async fn a_start_finds_out_whether_any_group_lives<S: Store>(class: C
     assert!(!lives(long_after).await);
     let another = class.made(class.wish("another"), long_after).await;
     assert!(lives(long_after).await);
-    let dissolved = class.store.dissolve(&another.key, &another.host, long_after);
+    let dissolved = class
+        .store
+        .dissolve(&another.key, &another.host, long_after);
     dissolved.await.unwrap();
     assert!(!lives(long_after).await);
 }
