@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use crate::hub::dispatcher::{Dispatcher, Scratch};
+use crate::hub::dispatcher::{Buffers, Dispatcher};
 use crate::hub::publication::Publication;
 use crate::hub::selection::Selection;
 use crate::hub::{Subscriber, lock};
@@ -147,7 +147,7 @@ impl SubscriberBatch {
     }
 
     /// Tells everybody what waits.
-    pub fn speak(&self, desk: &mut Scratch) {
+    pub fn speak(&self, desk: &mut Buffers) {
         let _pass = lock(&self.speaking);
         let (earlier, listeners) = {
             let mut state = lock(&self.state);

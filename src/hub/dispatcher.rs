@@ -31,7 +31,7 @@ struct Shared {
 
 /// What a pass works with; kept from pass to pass.
 #[derive(Default)]
-pub struct Scratch {
+pub struct Buffers {
     /// What is told now.
     pub messages: Vec<Arc<Publication>>,
     /// The same, rendered.
@@ -40,7 +40,7 @@ pub struct Scratch {
     pub scratch: Vec<u8>,
 }
 
-impl Scratch {
+impl Buffers {
     /// Makes it ready for the next pass.
     pub fn clear(&mut self) {
         self.messages.clear();
@@ -66,7 +66,7 @@ impl Dispatcher {
 
     /// Speaks whenever something was left.
     pub async fn run(self) {
-        let (mut pass, mut desk) = (Vec::new(), Scratch::default());
+        let (mut pass, mut desk) = (Vec::new(), Buffers::default());
         loop {
             self.0.wake.notified().await;
             // Whoever is ready to publish does so first: then one write carries it all.
@@ -93,7 +93,7 @@ impl Dispatcher {
         let mut pass = Vec::new();
         self.take(&mut pass);
         for audience in pass {
-            audience.speak(&mut Scratch::default());
+            audience.speak(&mut Buffers::default());
         }
     }
 }

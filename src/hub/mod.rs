@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::hub::batch::{Rendering, SubscriberBatch};
-use crate::hub::dispatcher::{Dispatcher, Scratch};
+use crate::hub::dispatcher::{Buffers, Dispatcher};
 use crate::hub::selection::Selection;
 use crate::memory::{Memory, Purpose};
 use crate::model::group::GroupKey;
@@ -156,7 +156,7 @@ impl Hub {
         let publication = Arc::new(Publication::new(message.clone(), &self.memory));
         let crowded = lock(&topic).publish(&publication);
         for audience in crowded {
-            audience.speak(&mut Scratch::default());
+            audience.speak(&mut Buffers::default());
         }
     }
 
