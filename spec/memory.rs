@@ -255,7 +255,7 @@ async fn d26_large_bodies_are_refused_before_they_are_read_and_small_ones_are_no
     let filled = Filled::start();
     let group = filled.mesh.host("teacher").creates("class").await;
     // Announced bodies count at once, twice: as they come and as values.
-    let announced = BUDGET as usize / 100 / 2;
+    let announced = BUDGET / 200;
     let head = format!(
         "POST /graphql HTTP/1.1\r\nhost: {}\r\nx-api-key: {KEY}\r\nconnection: close\r\n\
          content-type: application/json\r\ncontent-length: {announced}\r\n\r\n",
