@@ -1,4 +1,4 @@
-//! From a message to its listeners' outboxes.
+//! From a message to its subscribers' outboxes.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use mesh_v2::memory::Memory;
 use mesh_v2::model::event::Channel;
 use mesh_v2::model::group::GroupKey;
 use mesh_v2::model::message::Message;
-use mesh_v2::realtime::frame::Dialect;
 use mesh_v2::realtime::outbox::Outbox;
-use mesh_v2::realtime::session::Operation;
+use mesh_v2::realtime::protocol::Dialect;
+use mesh_v2::realtime::session::OperationKey;
 use mesh_v2::realtime::subscriber::SocketSubscriber;
 use mesh_v2::resolvers::DocumentLimits;
 use mesh_v2::resolvers::document::GraphQlRequest;
@@ -25,26 +25,26 @@ use tokio_util::task::TaskTracker;
 
 use crate::lesson::{LISTEN, NOW, event, group, mesh, report, runtime};
 
-/// Bytes that an outbox holds at most.
-const ROOM: usize = 1 << 20;
+/// The limit of an outbox in bytes.
+const OUTBOX_BYTES: usize = 1 << 20;
 const ID: &str = "0e2f6a44-9d0c-4ab3-8a53-6f3f0c3b8f11";
 
-/// A group and what the editor selects of its messages, compiled.
-fn wanted() -> (GroupKey, Selection) {
+/// A group and the editor's selection, compiled.
+fn target() -> (GroupKey, Selection) {
     let (runtime, mesh) = (runtime(), mesh());
     let group = group(&runtime, mesh.store.as_ref(), mesh.clock.now());
     let runner = Runner::new(mesh, DocumentLimits::default(), TaskTracker::new());
     let variables = json!({"groupId": group.id.as_str(), "domain": group.domain.as_str()});
     let body = json!({"query": LISTEN, "variables": variables}).to_string();
-    let ask = GraphQlRequest::read(body.as_bytes()).expect("an envelope");
-    let document = runner.documents().get(&ask).expect("a document");
-    let variables = ask.variables().expect("variables");
+    let request = GraphQlRequest::read(body.as_bytes()).expect("an envelope");
+    let document = runner.documents().get(&request).expect("a document");
+    let variables = request.variables().expect("variables");
     let subscribing = runner.subscribe(&document, variables, Caller { address: None });
-    let wanted = runtime.block_on(subscribing).expect("a subscription");
-    (group, wanted.selection)
+    let target = runtime.block_on(subscribing).expect("a subscription");
+    (group, target.selection)
 }
 
-/// A subscription by the engine: validated, and compiled to a selection.
+/// The engine validates a subscription, and it is compiled to a selection.
 #[divan::bench]
 fn subscription_is_compiled(bencher: Bencher<'_, '_>) {
     let (runtime, mesh) = (runtime(), mesh());
@@ -53,55 +53,61 @@ fn subscription_is_compiled(bencher: Bencher<'_, '_>) {
     let variables = json!({"groupId": group.id.as_str(), "domain": group.domain.as_str()});
     let body = json!({"query": LISTEN, "variables": variables}).to_string();
     bencher.bench_local(|| {
-        let ask = GraphQlRequest::read(black_box(body.as_bytes()))?;
-        let document = runner.documents().get(&ask).ok()?;
-        let subscribing = runner.subscribe(&document, ask.variables()?, Caller { address: None });
+        let request = GraphQlRequest::read(black_box(body.as_bytes()))?;
+        let document = runner.documents().get(&request).ok()?;
+        let subscribing =
+            runner.subscribe(&document, request.variables()?, Caller { address: None });
         runtime.block_on(subscribing).ok()
     });
 }
 
 #[divan::bench]
 fn report_is_rendered(bencher: Bencher<'_, '_>) {
-    let (group, selection) = wanted();
+    let (group, selection) = target();
     let message = report(&group);
     bencher.bench(|| selection.render(black_box(&message)));
 }
 
 #[divan::bench]
 fn event_is_rendered(bencher: Bencher<'_, '_>) {
-    let (group, selection) = wanted();
+    let (group, selection) = target();
     let message = Message::Events(event(&group, Channel::Fired, 1).batch(NOW));
     bencher.bench(|| selection.render(black_box(&message)));
 }
 
 #[divan::bench]
-fn head_of_a_frame_is_made() -> usize {
-    Dialect::AppSync.around_data(black_box(ID)).0.len()
+fn data_envelope_is_made() -> usize {
+    Dialect::AppSync.data_envelope(black_box(ID)).0.len()
 }
 
-/// One message to so many outboxes, rendered once and told in one pass. They are emptied
-/// between samples, which are short so that an outbox has room for all of one.
+/// One message to many outboxes, rendered once and delivered by one flush. They are emptied
+/// between samples, which are short enough for an outbox's limit.
 #[divan::bench(args = [1, 10, 100, 1000], sample_size = 100)]
-fn message_is_published(bencher: Bencher<'_, '_>, listeners: usize) {
-    let (group, selection) = wanted();
+fn message_is_published(bencher: Bencher<'_, '_>, subscribers: usize) {
+    let (group, selection) = target();
     let hub = Hub::new();
-    let outboxes: Vec<_> = (0..listeners)
-        .map(|_| Outbox::new(ROOM, Memory::unlimited()))
+    let outboxes: Vec<_> = (0..subscribers)
+        .map(|_| Outbox::new(OUTBOX_BYTES, Memory::unlimited()))
         .collect();
-    let listen = |outbox: &Arc<Outbox>| {
-        hub.listen(&group, selection.clone(), |own| {
-            let (outbox, of) = (Arc::clone(outbox), Operation::new(ID, 1));
-            Arc::new(SocketSubscriber::new(outbox, of, Dialect::AppSync, own))
+    let subscribe = |outbox: &Arc<Outbox>| {
+        hub.subscribe(&group, selection.clone(), |selection| {
+            let (outbox, operation) = (Arc::clone(outbox), OperationKey::new(ID, 1));
+            Arc::new(SocketSubscriber::new(
+                outbox,
+                operation,
+                Dialect::AppSync,
+                selection,
+            ))
         })
     };
-    let _subscriptions: Vec<_> = outboxes.iter().map(listen).collect();
+    let _subscriptions: Vec<_> = outboxes.iter().map(subscribe).collect();
     let message = report(&group);
     bencher
-        .counter(ItemsCount::new(listeners))
+        .counter(ItemsCount::new(subscribers))
         .with_inputs(|| outboxes.iter().for_each(|outbox| empty(outbox)))
         .bench_local_values(|()| {
             hub.publish(black_box(&message));
-            hub.pass();
+            hub.flush();
         });
     assert!(outboxes.iter().all(|outbox| !outbox.is_full()));
 }

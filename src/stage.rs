@@ -74,7 +74,7 @@ async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh
     let start_hold = start_hold(store.as_ref(), &clock, settings.start_hold).await;
     Ok(Mesh {
         store,
-        hub: Hub::counted(settings.memory.clone()),
+        hub: Hub::with_memory(settings.memory.clone()),
         rules,
         clock,
         limits,

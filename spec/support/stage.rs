@@ -13,7 +13,7 @@ use mesh_v2::hub::Hub;
 use mesh_v2::memory::Memory;
 use mesh_v2::mesh::{Mesh, NextSince};
 use mesh_v2::model::limits::Limits;
-use mesh_v2::realtime::session::SocketLimits;
+use mesh_v2::realtime::SocketLimits;
 use mesh_v2::resolvers::DocumentLimits;
 use mesh_v2::server::{self, HttpLimits, Listeners, ServerSettings};
 use mesh_v2::store::Store;

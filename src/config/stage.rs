@@ -14,7 +14,7 @@ use crate::memory::{Memory, machine};
 use crate::mesh::NextSince;
 use crate::model::limits::Limits;
 use crate::model::message::MESSAGE_BYTES;
-use crate::realtime::session::SocketLimits;
+use crate::realtime::SocketLimits;
 use crate::resolvers::DocumentLimits;
 use crate::server::{HttpLimits, ServerSettings};
 

@@ -89,7 +89,7 @@ impl Dispatcher {
     }
 
     /// One pass, now.
-    pub fn pass(&self) {
+    pub fn flush(&self) {
         let mut pass = Vec::new();
         self.take(&mut pass);
         for audience in pass {

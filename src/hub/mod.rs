@@ -2,7 +2,7 @@
 //!
 //! Publishing neither renders nor waits for a listener: it leaves the message with each
 //! audience, and a dispatcher tells what was left to all of them in one pass. A group's first
-//! [`SHARED_SELECTIONS`] selections without aliases are rendered once per message, and
+//! [`MAX_SHARED_SELECTIONS`] selections without aliases are rendered once per message, and
 //! subscribers share the bytes; any other subscriber renders for itself. The hub knows no
 //! store and no wire.
 
@@ -30,7 +30,7 @@ use crate::model::group::GroupKey;
 use crate::model::message::Message;
 
 pub use batch::LeasedSelection;
-pub use publication::{COUNTED_BYTES, Publication, SHARED_SELECTIONS, counted};
+pub use publication::{MAX_SHARED_SELECTIONS, MIN_SHARED_BYTES, Publication, leased_bytes};
 
 /// Parts of the hub that are locked apart, so that groups seldom wait for each other.
 const SHARDS: usize = 32;
@@ -87,11 +87,11 @@ pub struct Subscription {
 impl Hub {
     /// A hub that nobody listens to, with a dispatcher for each core.
     pub fn new() -> Arc<Self> {
-        Self::counted(Memory::unlimited())
+        Self::with_memory(Memory::unlimited())
     }
 
     /// The same, whose selections and messages count in a memory budget (decision D26).
-    pub fn counted(memory: Memory) -> Arc<Self> {
+    pub fn with_memory(memory: Memory) -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Self {
             shards: Default::default(),
@@ -104,7 +104,7 @@ impl Hub {
     }
 
     /// Has the dispatchers work until `stop`; without them, messages wait.
-    pub fn speak(&self, tasks: &TaskTracker, stop: &CancellationToken) {
+    pub fn run_dispatchers(&self, tasks: &TaskTracker, stop: &CancellationToken) {
         for dispatcher in &self.dispatchers {
             let (dispatcher, stop) = (dispatcher.clone(), stop.clone());
             tasks.spawn(async move { stop.run_until_cancelled(dispatcher.run()).await });
@@ -112,20 +112,20 @@ impl Hub {
     }
 
     /// Tells everything that waits, now: what the dispatchers do in passing.
-    pub fn pass(&self) {
-        self.dispatchers.iter().for_each(Dispatcher::pass);
+    pub fn flush(&self) {
+        self.dispatchers.iter().for_each(Dispatcher::flush);
     }
 
     /// Waits for the turn to render what a listener keeps to itself: one does at a time, so
     /// that however many there are, they take no more than one core from everybody else.
-    pub async fn turn_to_render(&self) -> Option<SemaphorePermit<'_>> {
+    pub async fn rendering_permit(&self) -> Option<SemaphorePermit<'_>> {
         self.rendering.acquire().await.ok()
     }
 
     /// Registers a listener. Everything published after this returns reaches it (decision
     /// D17), and nothing that was published before. The listener gets its selection to keep
     /// when it is to render by itself.
-    pub fn listen(
+    pub fn subscribe(
         self: &Arc<Self>,
         group: &GroupKey,
         selection: Selection,
@@ -161,7 +161,7 @@ impl Hub {
     }
 
     /// How many groups have listeners.
-    pub fn groups(&self) -> usize {
+    pub fn topics(&self) -> usize {
         self.shards.iter().map(|shard| read(shard).len()).sum()
     }
 
@@ -234,7 +234,7 @@ impl Topic {
 
     /// Who renders for one more listener, and the selection if it is the listener itself.
     fn rendering_for(&self, held: LeasedSelection) -> (Rendering, Option<LeasedSelection>) {
-        let mut taken = [false; SHARED_SELECTIONS];
+        let mut taken = [false; MAX_SHARED_SELECTIONS];
         for audience in &self.audiences {
             if let Rendering::Shared(slot, other) = audience.rendering() {
                 if other.selection() == held.selection() {
@@ -288,7 +288,7 @@ impl std::fmt::Debug for Subscription {
 impl std::fmt::Debug for Hub {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Hub")
-            .field("groups", &self.groups())
+            .field("groups", &self.topics())
             .finish()
     }
 }

@@ -1,4 +1,4 @@
-//! A message on its way to a group's subscribers, and its renderings.
+//! A published message and its renderings.
 
 use std::sync::OnceLock;
 
@@ -8,25 +8,25 @@ use crate::hub::selection::Selection;
 use crate::memory::{Lease, Memory, Purpose};
 use crate::model::message::Message;
 
-/// Selections of one group whose renderings are shared; a class uses one.
-pub const SHARED_SELECTIONS: usize = 4;
-/// From here on a rendering is counted in the memory budget by itself: it waits once,
-/// however many sockets it waits for. A smaller one is copied.
-pub const COUNTED_BYTES: usize = 4 * 1024;
+/// Selections per group whose renderings are shared; a class uses one.
+pub const MAX_SHARED_SELECTIONS: usize = 4;
+/// A rendering of at least this size has its own lease of the memory budget: sockets that
+/// wait for it share it. A smaller one is copied.
+pub const MIN_SHARED_BYTES: usize = 4 * 1024;
 
-/// A message that was published. It is rendered when it is delivered: neither a mutation
-/// nor its group's lock waits for that (decisions D24, D25).
+/// A published message. It is rendered when it is delivered: neither the mutation nor its
+/// topic's lock waits for that (decisions D24, D25).
 #[derive(Debug)]
 pub struct Publication {
     message: Message,
     memory: Memory,
-    /// Of each shared selection, by its slot; `None` within when it exceeds the limit.
-    rendered: [OnceLock<Option<Bytes>>; SHARED_SELECTIONS],
+    /// By the slot of each shared selection; an inner `None` exceeds the limit.
+    rendered: [OnceLock<Option<Bytes>>; MAX_SHARED_SELECTIONS],
     lease: Lease,
 }
 
 impl Publication {
-    /// A message to be delivered; what it holds is counted.
+    /// A message to deliver, with a lease of its bytes.
     pub fn new(message: Message, memory: &Memory) -> Self {
         let lease = memory.lease(Purpose::Queues, message.bytes());
         Self {
@@ -43,23 +43,23 @@ impl Publication {
         &self.message
     }
 
-    /// Bytes that it holds, renderings apart.
+    /// Its bytes, without renderings.
     pub fn bytes(&self) -> usize {
         self.lease.bytes()
     }
 
-    /// The value of `data` for one selection; `None` when it exceeds the limit.
+    /// The value of `data` by a selection; `None` if it exceeds the limit.
     pub fn render(&self, selection: &Selection) -> Option<Bytes> {
         let mut bytes = selection.render(&self.message)?;
-        if bytes.len() < COUNTED_BYTES {
+        if bytes.len() < MIN_SHARED_BYTES {
             return Some(bytes.into());
         }
         bytes.shrink_to_fit();
         let lease = self.memory.lease(Purpose::Queues, bytes.len());
-        Some(counted(bytes, lease))
+        Some(leased_bytes(bytes, lease))
     }
 
-    /// The same for a shared selection: rendered once.
+    /// The same by a shared selection: rendered once.
     pub fn render_shared(&self, slot: usize, selection: &Selection) -> Option<Bytes> {
         self.rendered[slot]
             .get_or_init(|| self.render(selection))
@@ -67,20 +67,20 @@ impl Publication {
     }
 }
 
-/// Bytes that count in the memory budget as long as anybody holds them.
-pub fn counted(bytes: Vec<u8>, lease: Lease) -> Bytes {
-    Bytes::from_owner(Counted {
+/// Shared bytes that keep their lease of the memory budget until all clones are dropped.
+pub fn leased_bytes(bytes: Vec<u8>, lease: Lease) -> Bytes {
+    Bytes::from_owner(LeasedBytes {
         bytes,
         _lease: lease,
     })
 }
 
-struct Counted {
+struct LeasedBytes {
     bytes: Vec<u8>,
     _lease: Lease,
 }
 
-impl AsRef<[u8]> for Counted {
+impl AsRef<[u8]> for LeasedBytes {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }

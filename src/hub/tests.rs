@@ -1,5 +1,5 @@
 use super::*;
-use crate::hub::selection::{Field, Pick};
+use crate::hub::selection::{Field, SelectedField};
 use crate::model::group::EndReason;
 use crate::model::message::Dissolution;
 
@@ -65,7 +65,10 @@ fn name(field: Field) -> &'static str {
 }
 
 fn selection(field: Field) -> Selection {
-    Selection::new("onMessageInGroup", vec![Pick::leaf(name(field), field)])
+    Selection::new(
+        "onMessageInGroup",
+        vec![SelectedField::leaf(name(field), field)],
+    )
 }
 
 fn message(id: &str) -> Message {
@@ -73,7 +76,7 @@ fn message(id: &str) -> Message {
 }
 
 fn listens(hub: &Arc<Hub>, id: &str, field: Field, ear: &TestSubscriber) -> Subscription {
-    hub.listen(&group(id), selection(field), |_| Arc::new(ear.clone()))
+    hub.subscribe(&group(id), selection(field), |_| Arc::new(ear.clone()))
 }
 
 #[test]
@@ -86,7 +89,7 @@ fn a_message_is_rendered_once_and_its_bytes_are_shared() {
     let _a = listens(&hub, "g", Field::GroupId, &one);
     let _b = listens(&hub, "g", Field::GroupId, &two);
     hub.publish(&message("g"));
-    hub.pass();
+    hub.flush();
     assert_eq!(&one.heard()[0], r#"{"onMessageInGroup":{"groupId":"g"}}"#);
     assert_eq!(one.heard()[0].as_ptr(), two.heard()[0].as_ptr());
 }
@@ -98,11 +101,11 @@ fn a_large_class_shares_the_bytes_as_well() {
     let listen = |ear| listens(&hub, "g", Field::GroupId, ear);
     let class: Vec<_> = ears.iter().map(listen).collect();
     hub.publish(&message("g"));
-    hub.pass();
+    hub.flush();
     let first = ears[0].heard()[0].as_ptr();
     assert!(ears.iter().all(|ear| ear.heard()[0].as_ptr() == first));
     drop(class);
-    assert_eq!(hub.groups(), 0);
+    assert_eq!(hub.topics(), 0);
 }
 
 #[test]
@@ -117,7 +120,7 @@ fn each_selection_and_each_group_hears_its_own() {
     let _b = listens(&hub, "g", Field::Domain, &two);
     let _c = listens(&hub, "h", Field::Domain, &other);
     hub.publish(&message("g"));
-    hub.pass();
+    hub.flush();
     assert_eq!(&two.heard()[0], r#"{"onMessageInGroup":{"domain":"d"}}"#);
     assert_eq!((one.heard().len(), other.heard().len()), (1, 0));
 }
@@ -134,7 +137,7 @@ fn what_was_published_together_is_heard_in_one_pass_and_in_order() {
     for end in ends {
         hub.publish(&Message::Dissolved(Dissolution::by_end(group("g"), end)));
     }
-    hub.pass();
+    hub.flush();
     assert_eq!((ear.heard().len(), ear.passes()), (3, 1));
 }
 
@@ -149,7 +152,7 @@ fn whoever_comes_later_hears_nothing_of_before() {
     hub.publish(&message("g"));
     let _b = listens(&hub, "g", Field::GroupId, &two);
     hub.publish(&message("g"));
-    hub.pass();
+    hub.flush();
     assert_eq!((one.heard().len(), two.heard().len()), (2, 1));
 }
 
@@ -163,13 +166,13 @@ fn whoever_publishes_more_than_the_speaker_takes_away_speaks_for_it() {
     }
     assert_eq!(ear.passes(), 1);
     hub.publish(&message("g"));
-    hub.pass();
+    hub.flush();
     assert_eq!(ear.heard().len(), 256 * 1024 / bytes + 2);
 }
 
 /// A selection of the group's id under so many aliases.
 fn aliases(n: usize) -> Selection {
-    let picks = (0..n).map(|i| Pick::leaf(&format!("a{i}"), Field::GroupId));
+    let picks = (0..n).map(|i| SelectedField::leaf(&format!("a{i}"), Field::GroupId));
     Selection::new("onMessageInGroup", picks.collect())
 }
 
@@ -181,9 +184,9 @@ fn publishing_renders_nothing_and_aliases_are_rendered_by_those_who_chose_them()
         own = held;
         listener(&one)
     };
-    let _a = hub.listen(&group("g"), aliases(2), listener);
+    let _a = hub.subscribe(&group("g"), aliases(2), listener);
     hub.publish(&message("g"));
-    hub.pass();
+    hub.flush();
     assert!(one.heard().is_empty());
     let waiting = one.0.lock().unwrap().unrendered.clone();
     let rendered = waiting[0].render(own.unwrap().selection()).unwrap();
@@ -204,31 +207,34 @@ fn a_group_shares_a_bounded_number_of_selections() {
     let mut own = 0;
     let mut subscriptions = Vec::new();
     for field in fields.iter().chain(&fields) {
-        let selection = Selection::new("onMessageInGroup", vec![Pick::leaf(field.name(), *field)]);
-        subscriptions.push(hub.listen(&group("g"), selection, |held| {
+        let selection = Selection::new(
+            "onMessageInGroup",
+            vec![SelectedField::leaf(field.name(), *field)],
+        );
+        subscriptions.push(hub.subscribe(&group("g"), selection, |held| {
             own += usize::from(held.is_some());
             listener(&TestSubscriber::default())
         }));
     }
-    assert_eq!(own, 2 * (fields.len() - SHARED_SELECTIONS));
+    assert_eq!(own, 2 * (fields.len() - MAX_SHARED_SELECTIONS));
     drop(subscriptions);
-    assert_eq!(hub.groups(), 0);
+    assert_eq!(hub.topics(), 0);
 }
 
 #[test]
 fn selections_and_messages_are_counted_as_long_as_they_are_held() {
     let memory = Memory::unlimited();
-    let (hub, one) = (Hub::counted(memory.clone()), TestSubscriber::default());
-    let shared = hub.listen(&group("g"), selection(Field::GroupId), |_| listener(&one));
+    let (hub, one) = (Hub::with_memory(memory.clone()), TestSubscriber::default());
+    let shared = hub.subscribe(&group("g"), selection(Field::GroupId), |_| listener(&one));
     let counted = memory.held(Purpose::Selections);
     assert_eq!(counted, selection(Field::GroupId).bytes());
-    let again = hub.listen(&group("g"), selection(Field::GroupId), |_| listener(&one));
+    let again = hub.subscribe(&group("g"), selection(Field::GroupId), |_| listener(&one));
     assert_eq!(memory.held(Purpose::Selections), counted, "it is shared");
-    let apart = hub.listen(&group("g"), aliases(3), |_| listener(&one));
+    let apart = hub.subscribe(&group("g"), aliases(3), |_| listener(&one));
     assert_eq!(memory.held(Purpose::Selections), counted, "it was not kept");
     hub.publish(&message("g"));
     assert_eq!(memory.held(Purpose::Queues), message("g").bytes());
-    hub.pass();
+    hub.flush();
     one.0.lock().unwrap().unrendered.clear();
     assert_eq!(memory.held(Purpose::Queues), 0);
     drop((shared, again, apart));
@@ -247,21 +253,21 @@ fn a_dropped_subscription_hears_nothing_and_leaves_nothing_behind() {
     drop(a);
     assert!(one.0.lock().unwrap().left);
     hub.publish(&message("g"));
-    hub.pass();
+    hub.flush();
     assert_eq!((one.heard().len(), two.heard().len()), (0, 1));
     drop(b);
-    assert_eq!(hub.groups(), 0);
+    assert_eq!(hub.topics(), 0);
     let _again = listens(&hub, "g", Field::GroupId, &one);
     hub.publish(&message("g"));
-    hub.pass();
+    hub.flush();
     assert_eq!(one.heard().len(), 1);
 }
 
 #[tokio::test]
 async fn one_listener_at_a_time_renders_for_itself() {
     let hub = Hub::new();
-    let first = hub.turn_to_render().await;
-    let mut second = Box::pin(hub.turn_to_render());
+    let first = hub.rendering_permit().await;
+    let mut second = Box::pin(hub.rendering_permit());
     assert!(futures_util::poll!(&mut second).is_pending());
     drop(first);
     assert!(second.await.is_some());

@@ -1,4 +1,4 @@
-//! Where a WebSocket client shows its API key (protocol sections 0 and 1.2).
+//! Where a WebSocket client sends its API key (protocol sections 0 and 1.2).
 
 use std::borrow::Cow;
 
@@ -6,12 +6,12 @@ use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-/// The name of the header, and of the member in every JSON form of it.
+/// The name of the header, and of the member in its JSON forms.
 pub const API_KEY: &str = "x-api-key";
-/// What precedes the credentials offered as a sub-protocol.
+/// The prefix of credentials that are offered as a subprotocol.
 pub const HEADER_PROTOCOL: &str = "header-";
 
-/// The key in a JSON object of headers; their names may come in any case, even twice.
+/// The key in a JSON object of headers, whose names may have any case.
 pub fn key_in(headers: &Map<String, Value>) -> Option<&str> {
     headers
         .iter()
@@ -24,11 +24,11 @@ pub fn key_in_query(query: &str) -> Option<String> {
     let header = query
         .split('&')
         .find_map(|pair| pair.strip_prefix("header="))?;
-    // Clients put standard base64 here unescaped: `+` stands for itself, not for a space.
+    // Clients send standard base64 unescaped: a `+` is a plus, not a space.
     key_in_base64(&percent_decode_str(header).decode_utf8().ok()?)
 }
 
-/// The key in the list of offered sub-protocols.
+/// The key among the offered subprotocols.
 pub fn key_in_protocols<'a>(mut offered: impl Iterator<Item = &'a str>) -> Option<String> {
     key_in_base64(offered.find_map(|protocol| protocol.strip_prefix(HEADER_PROTOCOL))?)
 }
@@ -41,7 +41,7 @@ fn key_in_base64(text: &str) -> Option<String> {
     } else {
         Cow::Borrowed(text)
     };
-    // Some encoders leave stray bits in the last character; the lenient twin forgives them.
+    // Some encoders leave stray bits in the last character: the second decoder ignores them.
     let bytes = BASE64_NOPAD
         .decode(text.as_bytes())
         .or_else(|_| BASE64URL_NOPAD.decode(text.as_bytes()))
@@ -55,7 +55,7 @@ mod tests {
 
     use super::*;
 
-    // `~`, `?` and `>` make `+` and `/` appear in the base64.
+    // `~`, `?` and `>` become `+` and `/` in base64.
     const HEADER: &str =
         r#"{"host":"127.0.0.1:4000","x-amz-date":"~~~???>>>","X-Api-Key":"da2-key"}"#;
 
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_read_from_the_sub_protocol() {
+    fn the_key_is_read_from_the_subprotocol() {
         let protocol = format!("header-{}", BASE64URL_NOPAD.encode(HEADER.as_bytes()));
         let offered = ["graphql-ws", &protocol];
         assert_eq!(
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn nonsense_is_no_key() {
+    fn malformed_credentials_hold_no_key() {
         for query in [
             "",
             "header=",

@@ -1,113 +1,84 @@
-//! Whether a socket's peer is still there. Nothing here waits.
+//! Whether a socket's peer still answers. Nothing here waits.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
-/// The places for connections. Clones share them.
-#[derive(Clone, Debug)]
-pub struct ConnectionSlots {
-    free: Arc<Semaphore>,
-    all: usize,
-}
-
-impl ConnectionSlots {
-    /// So many.
-    pub fn new(all: usize) -> Self {
-        Self {
-            free: Arc::new(Semaphore::new(all)),
-            all,
-        }
-    }
-
-    /// Waits for one.
-    pub async fn take(&self) -> Result<OwnedSemaphorePermit, AcquireError> {
-        Arc::clone(&self.free).acquire_owned().await
-    }
-
-    /// Whether fewer than a tenth is free.
-    pub fn run_short(&self) -> bool {
-        self.free.available_permits() * 10 < self.all
-    }
-}
-
-/// When a peer was heard, and whether it was asked for a sign of life since.
+/// When a peer was last active, and since when a ping is unanswered.
 #[derive(Debug)]
 pub struct Liveness {
-    heard: Instant,
-    asked: Option<Instant>,
+    last_active: Instant,
+    pinged: Option<Instant>,
 }
 
-/// What a look at a peer comes to.
+/// The result of a keep-alive check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// It was heard lately.
+pub enum KeepAliveCheck {
+    /// The peer was active lately.
     Alive,
-    /// It is to be asked.
-    Ask,
-    /// It was asked and did not answer in time.
-    Gone,
+    /// A ping is due.
+    PingDue,
+    /// The peer was pinged and did not answer in time.
+    TimedOut,
 }
 
 impl Liveness {
-    /// A peer that was heard just now.
+    /// A peer that is active now.
     pub fn new(now: Instant) -> Self {
         Self {
-            heard: now,
-            asked: None,
+            last_active: now,
+            pinged: None,
         }
     }
 
     /// Something came from the peer.
-    pub fn heard(&mut self, now: Instant) {
+    pub fn record_activity(&mut self, now: Instant) {
         *self = Self::new(now);
     }
 
-    /// Looks at a peer that may be silent up to `timeout`; the next look comes after `next`.
-    /// It has at least a third of the time to answer, also when the time was shortened.
-    pub fn look(&mut self, now: Instant, timeout: Duration, next: Duration) -> Look {
-        let silence = now - self.heard;
+    /// Checks a peer that may be silent up to `timeout`; the next check comes after `next`.
+    /// The peer has at least a third of `timeout` to answer, also when it was shortened.
+    pub fn check(&mut self, now: Instant, timeout: Duration, next: Duration) -> KeepAliveCheck {
+        let silence = now - self.last_active;
         if silence + next <= timeout / 2 {
-            return Look::Alive;
+            return KeepAliveCheck::Alive;
         }
-        let asked = *self.asked.get_or_insert(now);
-        if silence + next > timeout && now - asked >= timeout / 3 {
-            Look::Gone
+        let pinged = *self.pinged.get_or_insert(now);
+        if silence + next > timeout && now - pinged >= timeout / 3 {
+            KeepAliveCheck::TimedOut
         } else {
-            Look::Ask
+            KeepAliveCheck::PingDue
         }
     }
 }
 
-/// Whether a peer takes what is written to it.
+/// Whether a peer accepts what is written to it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Flow {
-    /// It took what was written last, or its system did.
+pub enum WriteProgress {
+    /// The socket accepted the last write.
     #[default]
-    Taken,
-    /// It took nothing.
+    Flowing,
+    /// The socket accepted nothing: its buffers are full.
     Stalled,
-    /// It took something after it had taken nothing: it reads.
+    /// The socket accepts again after it was stalled: the peer reads.
     Resumed,
 }
 
-impl Flow {
-    /// Something was to be written, and was `taken` or not.
-    pub fn tried(&mut self, taken: bool) {
+impl WriteProgress {
+    /// A write was tried, and `accepted` or not.
+    pub fn record(&mut self, accepted: bool) {
         *self = match self {
-            _ if !taken => Self::Stalled,
+            _ if !accepted => Self::Stalled,
             Self::Stalled | Self::Resumed => Self::Resumed,
-            Self::Taken => Self::Taken,
+            Self::Flowing => Self::Flowing,
         };
     }
 
-    /// Whether it resumed since this was asked last.
+    /// Whether it resumed since the last call.
     pub fn take_resumed(&mut self) -> bool {
         let resumed = *self == Self::Resumed;
         if resumed {
-            *self = Self::Taken;
+            *self = Self::Flowing;
         }
         resumed
     }
@@ -119,67 +90,61 @@ mod tests {
 
     const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
-    /// After how many seconds a peer is given up that was heard `before` the first look.
-    fn gives_up_after(before: Duration, timeout: u64) -> u64 {
+    /// After how many seconds a peer times out that was active `before` the first check.
+    fn times_out_after(before: Duration, timeout: u64) -> u64 {
         let start = Instant::now();
         let mut liveness = Liveness::new(start);
         let timeout = Duration::from_secs(timeout);
         let mut now = start + before;
-        let mut asked = 0;
+        let mut pings = 0;
         loop {
-            match liveness.look(now, timeout, KEEP_ALIVE) {
-                Look::Gone => break,
-                Look::Ask => asked += 1,
-                Look::Alive => assert_eq!(asked, 0),
+            match liveness.check(now, timeout, KEEP_ALIVE) {
+                KeepAliveCheck::TimedOut => break,
+                KeepAliveCheck::PingDue => pings += 1,
+                KeepAliveCheck::Alive => assert_eq!(pings, 0),
             }
             now += KEEP_ALIVE;
         }
-        assert!(asked > 0, "nobody is given up without being asked");
+        assert!(pings > 0, "no peer times out without a ping");
         (now - start).as_secs()
     }
 
     #[test]
-    fn a_silent_peer_is_given_up_in_time_whenever_it_was_heard_last() {
+    fn a_silent_peer_times_out_whenever_it_was_active_last() {
         for before in 0..20 {
             let before = Duration::from_secs(before);
-            let after = gives_up_after(before, 180);
+            let after = times_out_after(before, 180);
             assert!((160..=180).contains(&after), "{before:?}: {after}");
-            let after = gives_up_after(before, 60);
+            let after = times_out_after(before, 60);
             assert!((40..=60).contains(&after), "{before:?}: {after}");
         }
     }
 
     #[test]
-    fn any_answer_starts_the_time_anew() {
+    fn any_activity_restarts_the_timeout() {
         let start = Instant::now();
         let mut liveness = Liveness::new(start);
-        let minutes = |n| start + Duration::from_mins(n);
-        let timeout = Duration::from_mins(3);
-        assert_eq!(liveness.look(minutes(2), timeout, KEEP_ALIVE), Look::Ask);
-        liveness.heard(minutes(2));
-        assert_eq!(liveness.look(minutes(3), timeout, KEEP_ALIVE), Look::Alive);
-        assert_eq!(liveness.look(minutes(4), timeout, KEEP_ALIVE), Look::Ask);
-        assert_eq!(liveness.look(minutes(5), timeout, KEEP_ALIVE), Look::Gone);
+        let mut check = |minutes, active| {
+            let now = start + Duration::from_mins(minutes);
+            let check = liveness.check(now, Duration::from_mins(3), KEEP_ALIVE);
+            if active {
+                liveness.record_activity(now);
+            }
+            check
+        };
+        assert_eq!(check(2, true), KeepAliveCheck::PingDue);
+        assert_eq!(check(3, false), KeepAliveCheck::Alive);
+        assert_eq!(check(4, false), KeepAliveCheck::PingDue);
+        assert_eq!(check(5, false), KeepAliveCheck::TimedOut);
     }
 
     #[test]
-    fn a_time_that_was_shortened_gives_up_nobody_who_was_not_asked() {
+    fn after_the_timeout_was_shortened_no_peer_times_out_without_a_ping() {
         let start = Instant::now();
         let mut liveness = Liveness::new(start);
         let (at, short) = (|s| start + Duration::from_secs(s), Duration::from_mins(1));
-        assert_eq!(liveness.look(at(80), short, KEEP_ALIVE), Look::Ask);
-        assert_eq!(liveness.look(at(100), short, KEEP_ALIVE), Look::Gone);
-    }
-
-    #[tokio::test]
-    async fn places_run_short_when_less_than_a_tenth_is_free() {
-        let places = ConnectionSlots::new(20);
-        let mut taken = Vec::new();
-        while !places.run_short() {
-            taken.push(places.take().await);
-        }
-        assert_eq!(taken.len(), 19);
-        taken.pop();
-        assert!(!places.run_short());
+        let mut check = |seconds| liveness.check(at(seconds), short, KEEP_ALIVE);
+        assert_eq!(check(80), KeepAliveCheck::PingDue);
+        assert_eq!(check(100), KeepAliveCheck::TimedOut);
     }
 }

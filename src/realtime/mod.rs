@@ -1,22 +1,36 @@
-//! The WebSocket protocols: what is said (`frame`), who may say what when (`session`),
-//! the connection between a socket, a session and the hub (`socket`), what waits to be written
-//! (`outbox`, on top of `queue` and `frame_head`), what an operation comes to (`operation`), a subscription as the hub knows it (`subscriber`), who
-//! is still there (`liveness`), how a connection ends (`ending`), and a socket as its
-//! reader and its writer see it (`wire`).
+//! GraphQL over WebSocket: AppSync's realtime protocol and two more.
 //!
-//! `frame`, `credentials`, `session`, `queue` and `liveness` know no socket and do not wait.
+//! - `socket`: serves an upgraded socket; `connection` runs its session
+//! - `session`: the protocol's state machine: texts in, actions out
+//! - `protocol`, `message`, `close`: the protocols, their messages and close codes
+//! - `credentials`: where a client sends its API key
+//! - `operation`: runs one GraphQL operation
+//! - `subscriber`: one subscription, as the hub calls it
+//! - `outbox`: what waits to be written, on top of `frame_queue` and `frame`
+//! - `liveness`, `close_handshake`: how a connection ends
+//! - `io`: adapters between sockets, the WebSocket library and the outbox
+//! - `limits`, `slots`: how much one connection may take, and how many there may be
+//!
+//! Only `connection`, `close_handshake`, `outbox` and `io` do I/O; all others are plain
+//! state and functions.
 
+mod close;
+mod close_handshake;
+mod connection;
 pub mod credentials;
-mod ending;
-pub mod frame;
-mod frame_head;
+mod frame;
+mod frame_queue;
+mod io;
+mod limits;
 mod liveness;
+mod message;
 mod operation;
 pub mod outbox;
-mod queue;
+pub mod protocol;
 pub mod session;
+mod slots;
 pub mod socket;
 pub mod subscriber;
-mod wire;
 
-pub use liveness::ConnectionSlots;
+pub use limits::SocketLimits;
+pub use slots::ConnectionSlots;

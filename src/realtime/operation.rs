@@ -1,59 +1,63 @@
-//! What one operation on a socket comes to.
+//! One GraphQL operation on a socket, from its request to its outcome.
 
 use async_graphql_parser::types::OperationType;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use crate::auth::Caller;
-use crate::realtime::frame::{Dialect, channel_error};
-use crate::realtime::session::Operation;
+use crate::realtime::message::channel_error;
+use crate::realtime::protocol::Dialect;
+use crate::realtime::session::OperationKey;
 use crate::resolvers::document::OwnedGraphQlRequest;
 use crate::resolvers::response;
 use crate::resolvers::run::{Runner, SubscriptionTarget};
 
-/// What an operation came to.
+/// The outcome of an operation.
 pub enum Outcome {
     /// A subscription that is to be registered.
-    Listening(Operation, SubscriptionTarget),
-    /// The whole text of an answer.
-    Answered(Operation, Vec<u8>),
-    /// Errors.
-    Refused(Operation, Vec<Value>),
+    Subscription(OperationKey, SubscriptionTarget),
+    /// The whole text of the response to a query or mutation.
+    Response(OperationKey, Vec<u8>),
+    /// The errors by which the operation is rejected.
+    Rejected(OperationKey, Vec<Value>),
 }
 
 /// Runs an operation.
 pub async fn run(
     runner: Runner,
     caller: Caller,
-    of: Operation,
+    operation: OperationKey,
     dialect: Dialect,
-    ask: OwnedGraphQlRequest,
+    request: OwnedGraphQlRequest,
 ) -> Outcome {
-    let (document, variables) = match ask.open(runner.documents()) {
+    let (document, variables) = match request.open(runner.documents()) {
         Ok(opened) => opened,
-        Err(error) => return Outcome::Refused(of, vec![response::document_error(&error)]),
+        Err(error) => {
+            return Outcome::Rejected(operation, vec![response::document_error(&error)]);
+        }
     };
     let kind = document.kind();
     if kind == OperationType::Subscription {
         return match runner.subscribe(&document, variables, caller).await {
-            Ok(wanted) => Outcome::Listening(of, wanted),
-            Err(errors) => Outcome::Refused(of, errors),
+            Ok(target) => Outcome::Subscription(operation, target),
+            Err(errors) => Outcome::Rejected(operation, errors),
         };
     }
     if dialect == Dialect::AppSync {
         let message = format!("{kind} not supported through the realtime channel");
-        return Outcome::Refused(of, vec![channel_error("UnsupportedOperation", &message)]);
+        let error = channel_error("UnsupportedOperation", &message);
+        return Outcome::Rejected(operation, vec![error]);
     }
-    let answered = runner.answer(document, variables, caller).await;
-    if !answered.invalid.is_empty() && dialect == Dialect::Transport {
-        return Outcome::Refused(of, answered.invalid);
+    let response = runner.answer(document, variables, caller).await;
+    if !response.invalid.is_empty() && dialect == Dialect::Transport {
+        return Outcome::Rejected(operation, response.invalid);
     }
-    let text = dialect.answer(&of.id, &answered.text);
-    Outcome::Answered(of, text)
+    let text = dialect.response(&operation.id, &response.text);
+    Outcome::Response(operation, text)
 }
 
 /// The running operation's outcome; pending while none runs.
-pub async fn next(running: &mut Option<BoxFuture<'static, Outcome>>) -> Outcome {
+pub async fn next_outcome(running: &mut Option<BoxFuture<'static, Outcome>>) -> Outcome {
     match running {
         Some(operation) => {
             let outcome = operation.await;

@@ -1,4 +1,4 @@
-//! One subscription on a socket, as the hub knows it.
+//! One subscription on a socket: the hub's subscriber.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,81 +7,81 @@ use bytes::Bytes;
 
 use crate::hub::{LeasedSelection, Publication, Subscriber};
 use crate::model::message::MESSAGE_BYTES;
-use crate::realtime::frame::{Dialect, channel_error, start_ack};
+use crate::realtime::message::{channel_error, start_ack};
 use crate::realtime::outbox::Outbox;
-use crate::realtime::session::Operation;
+use crate::realtime::protocol::Dialect;
+use crate::realtime::session::OperationKey;
 
-/// A subscription.
+/// A subscription that delivers to its socket's outbox.
 #[derive(Debug)]
 pub struct SocketSubscriber {
     outbox: Arc<Outbox>,
-    gone: AtomicBool,
+    ended: AtomicBool,
     dialect: Dialect,
-    of: Operation,
-    /// What stands before and after the value of `data`.
-    head: Box<str>,
-    tail: &'static [u8],
-    /// What it renders by itself; boxed, for most subscriptions share.
-    own: Option<Box<LeasedSelection>>,
+    operation: OperationKey,
+    /// What precedes and what follows the value of `data`.
+    prefix: Box<str>,
+    suffix: &'static [u8],
+    /// The selection, if this subscription renders by itself; boxed, for most do not.
+    selection: Option<Box<LeasedSelection>>,
 }
 
 impl SocketSubscriber {
-    /// The subscription `of` the socket behind `outbox`; one that renders for itself has
-    /// its `own` selection.
+    /// The subscription by `operation`. It has a `selection` if it renders by itself.
     pub fn new(
         outbox: Arc<Outbox>,
-        of: Operation,
+        operation: OperationKey,
         dialect: Dialect,
-        own: Option<LeasedSelection>,
+        selection: Option<LeasedSelection>,
     ) -> Self {
-        let (head, tail) = dialect.around_data(&of.id);
+        let (prefix, suffix) = dialect.data_envelope(&operation.id);
         Self {
             outbox,
-            gone: AtomicBool::new(false),
+            ended: AtomicBool::new(false),
             dialect,
-            of,
-            head: head.into(),
-            tail,
-            own: own.map(Box::new),
+            operation,
+            prefix: prefix.into(),
+            suffix,
+            selection: selection.map(Box::new),
         }
     }
 
     /// Renders a message and puts it into the outbox.
     pub fn render(&self, publication: &Publication) {
-        let Some(own) = self.own.as_ref().filter(|_| !self.is_gone()) else {
+        let Some(selection) = self.selection.as_ref().filter(|_| !self.has_ended()) else {
             return;
         };
-        match publication.render(own.selection()) {
+        match publication.render(selection.selection()) {
             Some(data) => self.deliver(&[data], &mut Vec::new()),
             None => self.on_oversized(),
         }
     }
 
     #[cfg(test)]
-    pub(super) fn is(&self, of: &Operation) -> bool {
-        self.of == *of
+    pub(super) fn is(&self, operation: &OperationKey) -> bool {
+        self.operation == *operation
     }
 
-    fn is_gone(&self) -> bool {
-        self.gone.load(Ordering::Relaxed)
+    fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Relaxed)
     }
 }
 
 impl Subscriber for SocketSubscriber {
     fn on_subscribe(&self) {
         if self.dialect == Dialect::AppSync {
-            self.outbox.say(&start_ack(&self.of.id));
+            self.outbox.send(&start_ack(&self.operation.id));
         }
     }
 
     fn deliver(&self, messages: &[Bytes], scratch: &mut Vec<u8>) {
-        let around = (self.head.as_bytes(), self.tail);
+        let envelope = (self.prefix.as_bytes(), self.suffix);
         self.outbox
-            .deliver(around, messages, scratch, || self.is_gone());
+            .deliver(envelope, messages, scratch, || self.has_ended());
     }
 
     fn enqueue(self: Arc<Self>, message: &Arc<Publication>) {
-        self.outbox.enqueue(&self, message, || self.is_gone());
+        self.outbox.enqueue(&self, message, || self.has_ended());
     }
 
     fn on_oversized(&self) {
@@ -89,12 +89,12 @@ impl Subscriber for SocketSubscriber {
             "A message by this selection exceeds {MESSAGE_BYTES} bytes: select with fewer aliases"
         );
         let error = channel_error("LimitExceeded", &message);
-        let text = self.dialect.error(&self.of.id, vec![error]);
-        let gone = || self.gone.swap(true, Ordering::Relaxed);
-        self.outbox.end(&self.of, &text, gone);
+        let text = self.dialect.error(&self.operation.id, vec![error]);
+        let end = || self.ended.swap(true, Ordering::Relaxed);
+        self.outbox.end_subscription(&self.operation, &text, end);
     }
 
     fn on_unsubscribe(&self) {
-        self.gone.store(true, Ordering::Relaxed);
+        self.ended.store(true, Ordering::Relaxed);
     }
 }

@@ -3,7 +3,7 @@
 
 use async_graphql_parser::types::OperationType;
 
-use crate::hub::selection::Pick;
+use crate::hub::selection::SelectedField;
 use crate::memory::{Lease, Memory, Purpose, Work};
 use crate::model::error::ClientError;
 use crate::model::message::MESSAGE_BYTES;
@@ -58,7 +58,7 @@ impl Budget {
         &mut self,
         name: &str,
         value: &FieldValue,
-        picks: &[Pick],
+        picks: &[SelectedField],
         fields: usize,
     ) -> Result<Vec<u8>, ClientError> {
         let around = self.written + name.len() + AROUND_FIELD;
@@ -108,8 +108,8 @@ mod tests {
         let group = GroupKey::parse("g", "d").unwrap();
         let message = "x".repeat(LARGE_QUERY);
         let value = FieldValue::Message(Message::Dissolved(Dissolution { group, message }));
-        let end = Pick::leaf("message", crate::hub::selection::Field::Message);
-        let picks = [Pick::node(
+        let end = SelectedField::leaf("message", crate::hub::selection::Field::Message);
+        let picks = [SelectedField::node(
             "groupDissolve",
             crate::hub::selection::Field::GroupDissolve,
             vec![end],

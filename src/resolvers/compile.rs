@@ -13,7 +13,7 @@ use async_graphql_parser::types::{
 };
 use async_graphql_value::{ConstValue, Name, Value};
 
-use crate::hub::selection::{Field, Pick, Selection};
+use crate::hub::selection::{Field, SelectedField, Selection};
 
 /// Compiles an operation that the engine has validated. `None` when it does not come to
 /// exactly one field.
@@ -38,7 +38,7 @@ pub struct Root {
     /// Its response name.
     pub name: Box<str>,
     /// What is wanted of it.
-    pub picks: Vec<Pick>,
+    pub picks: Vec<SelectedField>,
     /// Which root field of a query is the first with this name and equal arguments; what
     /// mutates is asked for by itself each time.
     pub first: usize,
@@ -86,10 +86,10 @@ struct Collected<'a> {
 }
 
 impl<'a> Compiler<'a> {
-    fn picks(&self, sets: &[&'a SelectionSet]) -> Vec<Pick> {
+    fn picks(&self, sets: &[&'a SelectionSet]) -> Vec<SelectedField> {
         let fields = self.collect(sets);
         let picks = fields.iter().filter_map(|c| {
-            Some(Pick::node(
+            Some(SelectedField::node(
                 c.name,
                 field(&c.field.name.node)?,
                 self.picks(&c.inner),

@@ -19,7 +19,7 @@ use async_graphql_parser::types::{
 use async_graphql_value::Value;
 use serde::Deserialize;
 
-use crate::hub::selection::Pick;
+use crate::hub::selection::SelectedField;
 use crate::mesh::Mesh;
 use crate::resolvers::budget::Budget;
 use crate::resolvers::event::{EventArgs, PollArgs};
@@ -34,7 +34,7 @@ pub struct FastPath {
     name: String,
     at: Pos,
     /// Set when the engine has answered the document without an error: it is valid.
-    picks: OnceLock<Vec<Pick>>,
+    picks: OnceLock<Vec<SelectedField>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! What a field of the root comes to, in the model's words, and the writing of it by what
 //! was selected: no tree of values is built, and writing stops at a limit.
 
-use crate::hub::selection::{Field, Out, Pick};
+use crate::hub::selection::{Field, JsonWriter, SelectedField};
 use crate::model::event::Event;
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::message::Message;
@@ -49,7 +49,7 @@ impl FieldValue {
     /// Writes what was selected, as far as the limit of bytes allows; of a page of events
     /// as many as fit into `share` bytes, and at least one. `None` when the rest does not
     /// fit into `left`.
-    pub fn write(&self, picks: &[Pick], share: usize, left: usize) -> Option<Vec<u8>> {
+    pub fn write(&self, picks: &[SelectedField], share: usize, left: usize) -> Option<Vec<u8>> {
         let events = self.events();
         if events.is_empty() {
             return self.write_with(picks, events, left);
@@ -76,8 +76,8 @@ impl FieldValue {
     }
 
     /// What one event of a page adds, its commas included, if that is within the limit.
-    fn event_bytes(&self, picks: &[Pick], event: &Event, limit: usize) -> Option<usize> {
-        let mut out = Out::up_to(limit);
+    fn event_bytes(&self, picks: &[SelectedField], event: &Event, limit: usize) -> Option<usize> {
+        let mut out = JsonWriter::with_limit(limit);
         match self {
             Self::Events(group, _) => {
                 out.raw(",");
@@ -94,8 +94,13 @@ impl FieldValue {
         out.finish().map(|text| text.len())
     }
 
-    fn write_with(&self, picks: &[Pick], events: &[Event], limit: usize) -> Option<Vec<u8>> {
-        let mut out = Out::up_to(limit);
+    fn write_with(
+        &self,
+        picks: &[SelectedField],
+        events: &[Event],
+        limit: usize,
+    ) -> Option<Vec<u8>> {
+        let mut out = JsonWriter::with_limit(limit);
         match self {
             Self::Message(message) => out.message(picks, message),
             Self::Groups(groups, interval) => out.list(groups, |out, group| {
@@ -124,30 +129,30 @@ impl FieldValue {
     }
 }
 
-fn write_group(out: &mut Out, picks: &[Pick], group: &Group, interval: u32) {
+fn write_group(out: &mut JsonWriter, picks: &[SelectedField], group: &Group, interval: u32) {
     out.object(picks, |out, pick| match pick.field {
         Field::Typename => out.raw("\"Group\""),
-        Field::Id => out.json(&group.key.id),
-        Field::Domain => out.json(&group.key.domain),
-        Field::FullId => out.json(&group.key.to_string()),
-        Field::Name => out.json(&group.name),
-        Field::HostId => out.json(&group.host),
-        Field::ExpiresAt => out.plain(&group.expires_at),
-        Field::HeartbeatIntervalSeconds => out.json(&interval),
-        Field::UseWebSocket => out.json(&group.delivery.uses_websocket()),
-        Field::PollingIntervalSeconds => out.json(&group.delivery.polling_interval()),
+        Field::Id => out.value(&group.key.id),
+        Field::Domain => out.value(&group.key.domain),
+        Field::FullId => out.value(&group.key.to_string()),
+        Field::Name => out.value(&group.name),
+        Field::HostId => out.value(&group.host),
+        Field::ExpiresAt => out.unescaped(&group.expires_at),
+        Field::HeartbeatIntervalSeconds => out.value(&interval),
+        Field::UseWebSocket => out.value(&group.delivery.uses_websocket()),
+        Field::PollingIntervalSeconds => out.value(&group.delivery.polling_interval()),
         _ => out.raw("null"),
     });
 }
 
 /// A member in a list: what belongs to its group's life is null there (contract 1.3).
-fn write_member(out: &mut Out, picks: &[Pick], member: &Member) {
+fn write_member(out: &mut JsonWriter, picks: &[SelectedField], member: &Member) {
     out.object(picks, |out, pick| match pick.field {
         Field::Typename => out.raw("\"Node\""),
-        Field::Id => out.json(&member.node),
-        Field::Name => out.json(&name_of(&member.node)),
-        Field::GroupId => out.json(&member.group.id),
-        Field::Domain => out.json(&member.group.domain),
+        Field::Id => out.value(&member.node),
+        Field::Name => out.value(&name_of(&member.node)),
+        Field::GroupId => out.value(&member.group.id),
+        Field::Domain => out.value(&member.group.domain),
         _ => out.raw("null"),
     });
 }

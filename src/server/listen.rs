@@ -97,15 +97,15 @@ async fn accept_one(
     state: &AppState,
 ) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
     loop {
-        let taken = state.places.take().await;
-        let place = taken.expect("the semaphore is never closed");
+        let acquired = state.slots.acquire().await;
+        let slot = acquired.expect("the semaphore is never closed");
         match listener.accept().await {
             Ok((stream, peer)) => {
                 // Messages are small and each matters now: no waiting for more to send.
                 let _ = stream.set_nodelay(true);
                 // What a system does not know costs time alone: the server's own timers stay.
                 let _ = tcp::watch_peer(&stream, state.settings.sockets.peer_timeout);
-                return (stream, peer, place);
+                return (stream, peer, slot);
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection; trying again");

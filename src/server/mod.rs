@@ -23,8 +23,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::ApiKeys;
 use crate::heartbeat::reaper;
 use crate::mesh::Mesh;
-use crate::realtime::ConnectionSlots;
-use crate::realtime::session::SocketLimits;
+use crate::realtime::{ConnectionSlots, SocketLimits};
 use crate::resolvers::DocumentLimits;
 use crate::resolvers::run::Runner;
 
@@ -95,7 +94,7 @@ struct AppState {
     settings: ServerSettings,
     tasks: TaskTracker,
     stop: CancellationToken,
-    places: ConnectionSlots,
+    slots: ConnectionSlots,
 }
 
 /// Where the server listens.
@@ -117,11 +116,11 @@ pub async fn run(
     let tasks = TaskTracker::new();
     let mesh = Arc::new(mesh);
     let runner = Runner::new(Arc::clone(&mesh), settings.documents, tasks.clone());
-    // Speakers go on until everybody has taken leave.
-    let speaking = CancellationToken::new();
-    let _silence_last = speaking.clone().drop_guard();
-    mesh.hub.speak(&TaskTracker::new(), &speaking);
-    let places = {
+    // The dispatchers run until all sockets are closed.
+    let dispatching = CancellationToken::new();
+    let _stop_last = dispatching.clone().drop_guard();
+    mesh.hub.run_dispatchers(&TaskTracker::new(), &dispatching);
+    let slots = {
         let memory = &runner.mesh().memory;
         ConnectionSlots::new(footprint::connections(settings.http.connections, memory))
     };
@@ -130,7 +129,7 @@ pub async fn run(
         settings,
         tasks: tasks.clone(),
         stop: stop.clone(),
-        places,
+        slots,
     });
     let drain = state.settings.http.drain;
     let reaping = {

@@ -1,5 +1,5 @@
 //! From an HTTP request to a WebSocket. The upgrade succeeds without credentials: a
-//! client that is turned away here would take the network for blocked (contract
+//! client that is rejected here would consider the network blocked (contract
 //! section 7, point 1).
 
 use std::sync::Arc;
@@ -18,9 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::Caller;
 use crate::realtime::credentials::{key_in_protocols, key_in_query};
-use crate::realtime::frame::Offer;
+use crate::realtime::protocol::Offer;
 use crate::realtime::session::Session;
-use crate::realtime::socket::{self, Service, Upgraded};
+use crate::realtime::socket::{self, ConnectionContext, Upgraded};
 use crate::server::AppState;
 use crate::server::http::HttpError;
 use crate::server::listen::Connection;
@@ -44,13 +44,13 @@ pub async fn upgrade(
         && headers
             .get(header::SEC_WEBSOCKET_VERSION)
             .is_some_and(|version| version == "13");
-    let (true, Some(key)) = (right, headers.get(header::SEC_WEBSOCKET_KEY)) else {
+    let (true, Some(nonce)) = (right, headers.get(header::SEC_WEBSOCKET_KEY)) else {
         return HttpError::NO_UPGRADE.response();
     };
-    let accept = derive_accept_key(key.as_bytes());
+    let accept = derive_accept_key(nonce.as_bytes());
     let offered: Vec<&str> = tokens(headers, header::SEC_WEBSOCKET_PROTOCOL).collect();
-    let offer = Offer::read(offered.iter().copied());
-    let shown = key_in_query(request.uri().query().unwrap_or_default())
+    let offer = Offer::parse(offered.iter().copied());
+    let key = key_in_query(request.uri().query().unwrap_or_default())
         .or_else(|| key_in_protocols(offered.iter().copied()))
         .or_else(|| key_in(headers).map(Into::into));
     let caller = caller(&connection, headers);
@@ -58,11 +58,11 @@ pub async fn upgrade(
         return HttpError::NO_UPGRADE.response();
     };
     let settings = &connection.state.settings;
-    let session = Session::new(offer, settings.keys.clone(), settings.sockets, shown);
+    let session = Session::new(offer, settings.keys.clone(), settings.sockets, key);
     connection.state.tasks.clone().spawn(async move {
-        // A client that left before the upgrade was done needs nothing.
+        // A client may leave before the upgrade is complete.
         if let Ok(upgraded) = upgrading.await {
-            converse(&connection.state, upgraded, session, caller).await;
+            serve(&connection.state, upgraded, session, caller).await;
         }
     });
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
@@ -72,7 +72,7 @@ pub async fn upgrade(
     if let Ok(accept) = HeaderValue::from_str(&accept) {
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     }
-    // Never one that was not offered: clients would close, and some come back for ever.
+    // Only what was offered: clients would close otherwise, and some reconnect for ever.
     if let Offer::Known(protocol) = offer {
         headers.insert(
             header::SEC_WEBSOCKET_PROTOCOL,
@@ -82,42 +82,42 @@ pub async fn upgrade(
     response
 }
 
-async fn converse(
+async fn serve(
     state: &AppState,
     upgraded: hyper::upgrade::Upgraded,
     session: Session,
     caller: Caller,
 ) {
-    let goodbye = CancellationToken::new();
-    let service = Service {
+    let close = CancellationToken::new();
+    let context = ConnectionContext {
         runner: state.runner.clone(),
         limits: state.settings.sockets,
-        stop: goodbye.clone(),
-        places: state.places.clone(),
+        stop: close.clone(),
+        slots: state.slots.clone(),
     };
     let socket = plain_or_other(upgraded);
-    let mut serving = socket::serve(socket, session, service, caller);
+    let mut serving = socket::serve(socket, session, context, caller);
     tokio::select! {
         () = &mut serving => return,
         () = state.stop.cancelled() => {}
     }
-    // Clients come back at once: all of them at the same moment would be a stampede.
+    // Clients reconnect at once: spread over time, they do not overload the next server.
     let share = f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
     tokio::select! {
         () = &mut serving => {}
         () = tokio::time::sleep(state.settings.http.drain.mul_f64(share)) => {
-            goodbye.cancel();
+            close.cancel();
             serving.await;
         }
     }
 }
 
-/// Takes the HTTP library's wrapping off a plain socket from which nothing was read ahead.
+/// Unwraps a plain socket from which the HTTP library has not read ahead.
 fn plain_or_other(upgraded: hyper::upgrade::Upgraded) -> Upgraded {
     match downcast::<TokioIo<TcpStream>>(upgraded) {
         Ok(parts) if parts.read_buf.is_empty() => Upgraded::Plain(parts.io.into_inner()),
         Ok(parts) => {
-            // A client that did not wait for the answer has sent its first frame already.
+            // A client that did not wait for the response has sent its first frame already.
             let (reader, writer) = tokio::io::split(parts.io.into_inner());
             let read_ahead = std::io::Cursor::new(parts.read_buf);
             Upgraded::Other(Box::new(tokio::io::join(read_ahead.chain(reader), writer)))

@@ -1,7 +1,8 @@
-//! What waits for one socket.
+//! What waits for one socket, and what its peer reads.
 
 use std::future::poll_fn;
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
 use proptest::prelude::*;
 use tokio::io::AsyncReadExt as _;
@@ -10,15 +11,17 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
-use crate::hub::selection::{Field, Pick, Selection};
-use crate::hub::{Hub, LeasedSelection, Subscriber};
+use crate::hub::selection::{Field, SelectedField, Selection};
+use crate::hub::{Hub, LeasedSelection, Publication, Subscriber as _};
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::message::Dissolution;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
-use crate::realtime::frame::Dialect;
-use crate::realtime::wire::Shared;
+use crate::realtime::io::SharedTcp;
+use crate::realtime::outbox::render_queue::ENTRY_BYTES;
+use crate::realtime::protocol::Dialect;
+use crate::realtime::subscriber::SocketSubscriber;
 
 fn outbox(limit: usize) -> Arc<Outbox> {
     Outbox::new(limit, Memory::unlimited())
@@ -39,7 +42,7 @@ async fn write_all(outbox: &Outbox, to: &mut tokio::io::DuplexStream) {
 }
 
 #[test]
-fn every_length_of_text_reads_back_as_it_was_said() {
+fn every_length_of_text_reads_back_as_it_was_sent() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
@@ -48,7 +51,7 @@ fn every_length_of_text_reads_back_as_it_was_said() {
         runtime.block_on(async {
             let outbox = outbox(1 << 20);
             let (mut near, far) = tokio::io::duplex(1 << 20);
-            for n in &lengths { outbox.say(&"a".repeat(*n)); }
+            for n in &lengths { outbox.send(&"a".repeat(*n)); }
             outbox.close(Close::NORMAL);
             write_all(&outbox, &mut near).await;
             let mut client = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
@@ -65,31 +68,31 @@ fn every_length_of_text_reads_back_as_it_was_said() {
 }
 
 #[tokio::test]
-async fn a_full_box_is_noticed_while_the_peer_takes_nothing() {
+async fn a_full_outbox_wakes_its_task_while_the_peer_reads_nothing() {
     let outbox = outbox(100);
-    outbox.say(&"a".repeat(90));
+    outbox.send(&"a".repeat(90));
     let (mut near, _far) = tokio::io::duplex(1);
     write_once(&outbox, &mut near).await;
     let mut writing = Box::pin(poll_fn(|cx| outbox.poll_write(cx, Pin::new(&mut near))));
     assert!(futures_util::poll!(&mut writing).is_pending());
-    outbox.say(&"a".repeat(90));
+    outbox.send(&"a".repeat(90));
     assert!(futures_util::poll!(&mut writing).is_ready());
     assert!(outbox.is_full());
 }
 
 #[tokio::test]
-async fn what_does_not_fit_ends_the_queue_after_the_frame_that_was_begun() {
+async fn an_overflow_drops_all_but_the_started_frame() {
     let outbox = outbox(30);
     for text in ["12345678", "abcdefgh", "ABCDEFGH"] {
-        outbox.say(text);
+        outbox.send(text);
     }
     assert!(!outbox.is_full());
     let (mut near, mut far) = tokio::io::duplex(4);
     write_once(&outbox, &mut near).await;
-    outbox.say("123456789");
+    outbox.send("123456789");
     assert!(outbox.is_full());
     outbox.close(Close::TOO_SLOW);
-    outbox.say("late");
+    outbox.send("late");
     let read = async {
         let mut bytes = Vec::new();
         far.read_to_end(&mut bytes).await.unwrap();
@@ -105,7 +108,7 @@ async fn what_does_not_fit_ends_the_queue_after_the_frame_that_was_begun() {
     assert!(bytes.ends_with(Close::TOO_SLOW.reason.as_bytes()));
 }
 
-/// Writes to a peer that takes everything, and says how much was written in so many tries.
+/// Writes to a peer that reads everything, and returns how much was written in `tries`.
 async fn written_in(tries: usize, outbox: &Outbox) -> usize {
     let (mut near, mut far) = tokio::io::duplex(1 << 20);
     for _ in 0..tries {
@@ -119,19 +122,19 @@ async fn written_in(tries: usize, outbox: &Outbox) -> usize {
 }
 
 #[tokio::test]
-async fn after_the_close_nobody_has_to_take_note_of_ended_subscriptions() {
+async fn after_the_close_ended_subscriptions_need_not_be_taken() {
     let outbox = outbox(1000);
-    outbox.end(&Operation::new("1", 1), "it has ended", || false);
-    assert_eq!(written_in(3, &outbox).await, 0, "first the task takes note");
+    outbox.end_subscription(&OperationKey::new("1", 1), "it has ended", || false);
+    assert_eq!(written_in(3, &outbox).await, 0, "first the task takes them");
     outbox.close(Close::NORMAL);
     assert!(written_in(3, &outbox).await > 12);
     assert!(outbox.is_empty());
 }
 
 #[tokio::test]
-async fn a_last_text_that_does_not_fit_does_not_keep_the_close_back() {
+async fn a_last_text_that_does_not_fit_does_not_block_the_close() {
     let outbox = outbox(1000);
-    outbox.end(&Operation::new("1", 1), &"x".repeat(1001), || false);
+    outbox.end_subscription(&OperationKey::new("1", 1), &"x".repeat(1001), || false);
     assert!(outbox.is_full());
     outbox.close(Close::TOO_SLOW);
     assert!(written_in(3, &outbox).await > Close::TOO_SLOW.reason.len());
@@ -139,10 +142,10 @@ async fn a_last_text_that_does_not_fit_does_not_keep_the_close_back() {
 }
 
 #[tokio::test]
-async fn a_ping_goes_before_all_that_was_not_begun() {
+async fn a_ping_goes_before_all_frames_that_are_not_started() {
     let outbox = outbox(1000);
     for text in ["12345678", "abcdefgh"] {
-        outbox.say(text);
+        outbox.send(text);
     }
     let (mut near, mut far) = tokio::io::duplex(4);
     write_once(&outbox, &mut near).await;
@@ -158,40 +161,40 @@ async fn a_ping_goes_before_all_that_was_not_begun() {
 }
 
 #[tokio::test]
-async fn only_a_peer_that_takes_more_after_it_stopped_is_known_to_read() {
+async fn only_a_socket_that_accepts_more_after_it_stalled_shows_that_its_peer_reads() {
     let outbox = outbox(1000);
     let (mut near, mut far) = tokio::io::duplex(8);
-    outbox.say("1234");
+    outbox.send("1234");
     write_once(&outbox, &mut near).await;
-    assert!(!outbox.take_taken(), "its system took that, perhaps");
-    outbox.say("1234");
+    assert!(!outbox.take_resumed(), "its buffers may have accepted that");
+    outbox.send("1234");
     write_once(&outbox, &mut near).await;
     let mut writing = Box::pin(poll_fn(|cx| outbox.poll_write(cx, Pin::new(&mut near))));
     assert!(futures_util::poll!(&mut writing).is_pending());
-    assert!(!outbox.take_taken());
+    assert!(!outbox.take_resumed());
     far.read_exact(&mut [0; 4]).await.unwrap();
     assert!(futures_util::poll!(&mut writing).is_ready());
-    assert!(outbox.take_taken());
-    assert!(!outbox.take_taken());
+    assert!(outbox.take_resumed());
+    assert!(!outbox.take_resumed());
 }
 
 #[test]
-fn an_empty_box_holds_no_more_than_any_other() {
+fn an_empty_outbox_has_the_same_limit_as_any_other() {
     let memory = Memory::unlimited();
     let outbox = Outbox::new(300_000, memory.clone());
     let text = Bytes::from(vec![b'x'; 240_000]);
     outbox.deliver((b"", b""), &[text.clone(), text], &mut Vec::new(), || false);
     assert!(outbox.is_full());
-    assert!(outbox.is_empty(), "none of it was begun");
+    assert!(outbox.is_empty(), "none of it was started");
     assert_eq!(memory.total(), 0);
 }
 
 #[tokio::test]
-async fn what_waits_is_counted_and_given_back_as_it_is_written() {
+async fn queued_bytes_are_accounted_for_until_they_are_written() {
     let memory = Memory::unlimited();
     let outbox = Outbox::new(1 << 20, memory.clone());
     for _ in 0..10 {
-        outbox.say(&"a".repeat(10_000));
+        outbox.send(&"a".repeat(10_000));
     }
     let held = memory.held(Purpose::Queues);
     assert!((100_000..150_000).contains(&held), "{held}");
@@ -205,23 +208,23 @@ async fn what_waits_is_counted_and_given_back_as_it_is_written() {
 }
 
 #[test]
-fn while_memory_is_short_a_slow_reader_is_given_little() {
+fn while_memory_is_low_a_slow_reader_gets_a_smaller_queue() {
     let memory = Memory::new(1_000_000);
     let _stored = memory.lease(Purpose::Stored, 950_000);
     let outbox = Outbox::new(1 << 20, memory);
-    outbox.say(&"a".repeat(60_000));
+    outbox.send(&"a".repeat(60_000));
     assert!(!outbox.is_full());
-    outbox.say(&"a".repeat(60_000));
+    outbox.send(&"a".repeat(60_000));
     assert!(outbox.is_full());
 }
 
 #[tokio::test]
-async fn an_answer_beyond_the_bound_goes_in_and_a_close_comes_between_its_frames() {
+async fn a_response_may_exceed_the_limit_and_a_close_goes_between_its_frames() {
     let memory = Memory::unlimited();
     let outbox = Outbox::new(100_000, memory.clone());
-    outbox.answer(vec![b'x'; 5_000_000]);
-    outbox.say("complete");
-    assert!(outbox.has_answer() && !outbox.is_full());
+    outbox.respond(vec![b'x'; 5_000_000]);
+    outbox.send("complete");
+    assert!(outbox.has_response() && !outbox.is_full());
     assert_eq!(memory.held(Purpose::Answers), 5_000_000);
     let (mut near, far) = tokio::io::duplex(1 << 16);
     let mut client = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
@@ -231,15 +234,15 @@ async fn an_answer_beyond_the_bound_goes_in_and_a_close_comes_between_its_frames
     };
     let ((), (whole, last)) = tokio::join!(write_all(&outbox, &mut near), read);
     assert_eq!((whole, last), (5_000_000, Message::text("complete")));
-    assert!(!outbox.has_answer());
+    assert!(!outbox.has_response());
     assert_eq!(memory.total(), 0);
 
-    outbox.answer(vec![b'x'; 5_000_000]);
+    outbox.respond(vec![b'x'; 5_000_000]);
     write_once(&outbox, &mut near).await;
-    outbox.say(&"a".repeat(100_000));
+    outbox.send(&"a".repeat(100_000));
     assert!(outbox.is_full());
     outbox.close(Close::TOO_SLOW);
-    assert!(!outbox.has_answer() || memory.held(Purpose::Queues) < 2000);
+    assert!(!outbox.has_response() || memory.held(Purpose::Queues) < 2000);
     let write = write_all(&outbox, &mut near);
     let ((), last) = tokio::join!(write, client.next());
     assert!(
@@ -249,19 +252,19 @@ async fn an_answer_beyond_the_bound_goes_in_and_a_close_comes_between_its_frames
     assert_eq!(memory.total(), 0);
 }
 
-/// A subscription that renders for itself: so many aliases of the group's id.
-fn renders_itself(outbox: &Arc<Outbox>, aliases: usize) -> Arc<SocketSubscriber> {
+/// A subscription that renders by itself: `aliases` of the group's id.
+fn unshared_subscriber(outbox: &Arc<Outbox>, aliases: usize) -> Arc<SocketSubscriber> {
     let memory = Memory::unlimited();
-    let picks = (0..aliases).map(|i| Pick::leaf(&format!("a{i}"), Field::GroupId));
+    let picks = (0..aliases).map(|i| SelectedField::leaf(&format!("a{i}"), Field::GroupId));
     let selection = Selection::new("onMessageInGroup", picks.collect());
     let lease = memory.lease(Purpose::Selections, selection.bytes());
-    let own = LeasedSelection::new(selection, lease);
-    let of = Operation::new("1", 1);
+    let selection = LeasedSelection::new(selection, lease);
+    let operation = OperationKey::new("1", 1);
     Arc::new(SocketSubscriber::new(
         Arc::clone(outbox),
-        of,
+        operation,
         Dialect::AppSync,
-        Some(own),
+        Some(selection),
     ))
 }
 
@@ -274,12 +277,12 @@ fn publication() -> Arc<Publication> {
 #[tokio::test]
 async fn a_message_that_waits_for_many_subscriptions_of_a_socket_counts_once() {
     let outbox = outbox(10_000);
-    let many: Vec<_> = (0..90).map(|_| renders_itself(&outbox, 1)).collect();
+    let many: Vec<_> = (0..90).map(|_| unshared_subscriber(&outbox, 1)).collect();
     let message = publication();
     for subscriber in &many {
         Arc::clone(subscriber).enqueue(&message);
     }
-    let bytes = outbox.lock().unrendered_bytes;
+    let bytes = outbox.lock().unrendered.bytes();
     assert!(!outbox.is_full());
     assert_eq!(bytes, 90 * ENTRY_BYTES + message.bytes());
     let mut client = Vec::new();
@@ -290,8 +293,8 @@ async fn a_message_that_waits_for_many_subscriptions_of_a_socket_counts_once() {
     }
     drop(near);
     far.read_to_end(&mut client).await.unwrap();
-    let told = String::from_utf8_lossy(&client).matches("\"a0\"").count();
-    assert_eq!((told, Arc::strong_count(&message)), (90, 1));
+    let delivered = String::from_utf8_lossy(&client).matches("\"a0\"").count();
+    assert_eq!((delivered, Arc::strong_count(&message)), (90, 1));
 }
 
 fn report(key: &str, bytes: usize) -> crate::model::message::Message {
@@ -305,17 +308,22 @@ fn report(key: &str, bytes: usize) -> crate::model::message::Message {
 }
 
 #[test]
-fn a_burst_counts_once_however_many_subscriptions_of_a_socket_hear_it() {
+fn a_burst_counts_once_however_many_subscriptions_of_a_socket_get_it() {
     let (hub, outbox) = (Hub::new(), outbox(200_000));
     let group = GroupKey::parse("g", "d").unwrap();
     let subscriptions: Vec<_> = (0..8)
         .map(|number| {
-            let picks = (0..2).map(|i| Pick::leaf(&format!("a{i}"), Field::GroupId));
+            let picks = (0..2).map(|i| SelectedField::leaf(&format!("a{i}"), Field::GroupId));
             let selection = Selection::new("onMessageInGroup", picks.collect());
-            hub.listen(&group, selection, |own| {
-                let of = Operation::new(&number.to_string(), number);
+            hub.subscribe(&group, selection, |selection| {
+                let operation = OperationKey::new(&number.to_string(), number);
                 let outbox = Arc::clone(&outbox);
-                Arc::new(SocketSubscriber::new(outbox, of, Dialect::Transport, own))
+                Arc::new(SocketSubscriber::new(
+                    outbox,
+                    operation,
+                    Dialect::Transport,
+                    selection,
+                ))
             })
         })
         .collect();
@@ -323,85 +331,90 @@ fn a_burst_counts_once_however_many_subscriptions_of_a_socket_hear_it() {
     for message in &burst {
         hub.publish(message);
     }
-    hub.pass();
+    hub.flush();
     assert!(!outbox.is_full());
-    let waiting = outbox.lock();
+    let state = outbox.lock();
     let held: usize = burst
         .iter()
         .map(crate::model::message::Message::bytes)
         .sum();
-    assert_eq!(waiting.unrendered_bytes, held + 16 * ENTRY_BYTES);
+    assert_eq!(state.unrendered.bytes(), held + 16 * ENTRY_BYTES);
     for number in 0..8 {
-        let of = Operation::new(&number.to_string(), number);
-        let heard = waiting
+        let operation = OperationKey::new(&number.to_string(), number);
+        let delivered = state
             .unrendered
             .iter()
-            .filter(|one| one.subscriber.is(&of));
-        let heard: Vec<_> = heard.map(|one| one.publication.message().clone()).collect();
-        assert_eq!(heard, burst, "in order");
+            .filter(|one| one.subscriber.is(&operation));
+        let delivered: Vec<_> = delivered
+            .map(|one| one.publication.message().clone())
+            .collect();
+        assert_eq!(delivered, burst, "in order");
     }
-    drop(waiting);
+    drop(state);
     drop(subscriptions);
 }
 
 #[test]
-fn unrendered_messages_are_bounded_as_others_are() {
+fn unrendered_messages_count_towards_the_limit() {
     let outbox = outbox(10_000);
-    let subscriber = renders_itself(&outbox, 1);
+    let subscriber = unshared_subscriber(&outbox, 1);
     let mut messages = 0;
     while !outbox.is_full() {
         Arc::clone(&subscriber).enqueue(&publication());
         messages += 1;
     }
     assert!((5..50).contains(&messages), "{messages}");
-    assert_eq!(outbox.lock().unrendered.len(), 0);
+    assert_eq!(outbox.lock().unrendered.iter().count(), 0);
 }
 
 #[test]
-fn a_selection_that_exceeds_the_limit_is_ended_alone() {
+fn a_subscription_whose_selection_exceeds_the_limit_ends_alone() {
     let outbox = outbox(1 << 20);
-    let (wide, narrow) = (renders_itself(&outbox, 2000), renders_itself(&outbox, 1));
+    let (wide, narrow) = (
+        unshared_subscriber(&outbox, 2000),
+        unshared_subscriber(&outbox, 1),
+    );
     let message = publication();
     for subscriber in [&wide, &narrow, &wide] {
         Arc::clone(subscriber).enqueue(&message);
     }
     assert!(outbox.render_next());
-    assert_eq!(outbox.take_ended(), [Operation::new("1", 1)]);
-    let said = String::from_utf8_lossy(outbox.lock().queue.next()).into_owned();
+    assert_eq!(outbox.take_ended(), [OperationKey::new("1", 1)]);
+    let sent = String::from_utf8_lossy(outbox.lock().frames.next()).into_owned();
     assert!(
-        said.contains("LimitExceeded") && said.contains("245760"),
-        "{said}"
+        sent.contains("LimitExceeded") && sent.contains("245760"),
+        "{sent}"
     );
-    let length = outbox.lock().queue.len();
-    outbox.lock().queue.advance(length);
-    assert!(outbox.render_next(), "the other subscription hears on");
-    assert!(outbox.lock().queue.len() > 256);
-    let length = outbox.lock().queue.len();
-    outbox.lock().queue.advance(length);
+    let length = outbox.lock().frames.len();
+    outbox.lock().frames.advance(length);
+    assert!(outbox.render_next(), "the other subscription goes on");
+    assert!(outbox.lock().frames.len() > 256);
+    let length = outbox.lock().frames.len();
+    outbox.lock().frames.advance(length);
     assert!(outbox.render_next());
-    assert!(outbox.is_empty(), "it was told once");
+    assert!(outbox.is_empty(), "its error was sent once");
 }
 
 #[tokio::test]
-async fn what_a_slow_peer_does_not_take_at_once_follows_whole_and_in_order() {
+async fn what_the_socket_does_not_accept_at_once_follows_whole_and_in_order() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (near, far) = tokio::join!(listener.accept(), TcpStream::connect(address));
     let near = Arc::new(near.unwrap().0);
-    let outbox = Outbox::direct(1 << 30, Memory::unlimited(), Arc::clone(&near));
-    let (mut scratch, mut said) = (Vec::new(), 0);
-    // On and on, until the peer's buffers are full.
+    let outbox = Outbox::with_socket(1 << 30, Memory::unlimited(), Arc::clone(&near));
+    let (mut scratch, mut sent) = (Vec::new(), 0);
+    // Until the peer's buffers are full.
     while outbox.is_empty() {
-        let texts = [said, said + 1].map(|n| Bytes::from(format!("{n:0>5000}")));
+        let texts = [sent, sent + 1].map(|n| Bytes::from(format!("{n:0>5000}")));
         outbox.deliver((b"", b"!"), &texts, &mut scratch, || false);
-        said += 2;
+        sent += 2;
     }
-    outbox.say("and this");
+    outbox.send("and this");
     let (last, unwanted) = (Bytes::from("last"), Bytes::from("unwanted"));
     outbox.deliver((b"", b""), &[last], &mut scratch, || false);
     outbox.deliver((b"", b""), &[unwanted], &mut scratch, || true);
     outbox.close(Close::NORMAL);
-    let mut writer = Shared(near);
+    let mut writer = SharedTcp(near);
     let write = async {
         while !outbox.is_empty() {
             let written = poll_fn(|cx| outbox.poll_write(cx, Pin::new(&mut writer)));
@@ -411,20 +424,19 @@ async fn what_a_slow_peer_does_not_take_at_once_follows_whole_and_in_order() {
     let read = async {
         let far = far.unwrap();
         let mut client = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
-        let mut heard = Vec::new();
+        let mut read = Vec::new();
         while let Some(Ok(Message::Text(text))) = client.next().await {
-            heard.push(text);
+            read.push(text);
         }
-        heard
+        read
     };
-    let ((), heard) = tokio::join!(write, read);
-    let numbers = (0..said).map(|n| format!("{n:0>5000}!"));
+    let ((), read) = tokio::join!(write, read);
+    let numbers = (0..sent).map(|n| format!("{n:0>5000}!"));
     let texts: Vec<_> = numbers.chain(["and this".into(), "last".into()]).collect();
-    assert_eq!(heard.len(), texts.len());
+    assert_eq!(read.len(), texts.len());
     assert!(
-        heard
-            .iter()
+        read.iter()
             .zip(&texts)
-            .all(|(heard, said)| heard.as_str() == said)
+            .all(|(read, sent)| read.as_str() == sent)
     );
 }

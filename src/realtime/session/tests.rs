@@ -1,4 +1,4 @@
-//! Conversations, word by word.
+//! Sessions, message by message.
 
 use serde_json::json;
 
@@ -6,26 +6,31 @@ use super::*;
 
 const KEY: &str = "da2-key";
 
-fn session(protocol: Subprotocol, shown: Option<&str>) -> Session {
+fn session(protocol: Subprotocol, upgrade_key: Option<&str>) -> Session {
     let limits = SocketLimits {
         operations: 2,
         ..SocketLimits::default()
     };
     let offer = Offer::Known(protocol);
-    Session::new(offer, ApiKeys::new([KEY]), limits, shown.map(Into::into))
+    Session::new(
+        offer,
+        ApiKeys::new([KEY]),
+        limits,
+        upgrade_key.map(Into::into),
+    )
 }
 
 fn open(protocol: Subprotocol) -> Session {
     let mut session = session(protocol, Some(KEY));
-    session.hear(r#"{"type":"connection_init"}"#);
+    session.on_message(r#"{"type":"connection_init"}"#);
     assert!(session.is_open());
     session
 }
 
-/// What is said, run, stopped or closed, briefly.
-fn told(acts: Vec<Action>) -> Vec<String> {
-    let brief = |act| match act {
-        Action::Answer(text) => {
+/// The actions in short.
+fn summary(actions: Vec<Action>) -> Vec<String> {
+    let summarize = |action| match action {
+        Action::Respond(text) => {
             let value: Value = serde_json::from_slice(&text).unwrap();
             value["type"].as_str().unwrap().to_owned()
         }
@@ -40,21 +45,23 @@ fn told(acts: Vec<Action>) -> Vec<String> {
                 None => kind,
             }
         }
-        Action::Run { of, dialect, .. } => format!("run {} {dialect:?}", of.id),
-        Action::Stop(id) => format!("forget {id}"),
+        Action::Run {
+            operation, dialect, ..
+        } => format!("run {} {dialect:?}", operation.id),
+        Action::Cancel(id) => format!("cancel {id}"),
         Action::Close(close) => format!("close {}", close.code),
     };
-    acts.into_iter().map(brief).collect()
+    actions.into_iter().map(summarize).collect()
 }
 
-fn nth(id: &str, number: u64) -> Operation {
-    Operation {
+fn nth(id: &str, number: u64) -> OperationKey {
+    OperationKey {
         id: id.into(),
         number,
     }
 }
 
-fn first(id: &str) -> Operation {
+fn first(id: &str) -> OperationKey {
     nth(id, 1)
 }
 
@@ -74,121 +81,127 @@ fn subscribe(id: &str) -> String {
 }
 
 #[test]
-fn an_acknowledgement_is_followed_by_a_sign_of_life_at_once() {
+fn an_acknowledgement_is_followed_by_a_keep_alive_at_once() {
     let mut session = session(Subprotocol::GraphqlWs, Some(KEY));
     assert_eq!(
-        told(session.hear(r#"{"type":"connection_init"}"#)),
+        summary(session.on_message(r#"{"type":"connection_init"}"#)),
         ["connection_ack", "ka"]
     );
 }
 
 #[test]
-fn the_newer_protocol_has_no_sign_of_life_of_its_own() {
+fn the_newer_protocol_has_no_keep_alive_message() {
     let mut session = session(Subprotocol::GraphqlTransportWs, None);
     let init = json!({"type": "connection_init", "payload": {"X-API-Key": KEY}}).to_string();
-    assert_eq!(told(session.hear(&init)), ["connection_ack"]);
+    assert_eq!(summary(session.on_message(&init)), ["connection_ack"]);
     assert_eq!(session.keep_alive(), None);
 }
 
 #[test]
-fn a_wrong_key_is_turned_away_only_after_connection_init() {
+fn a_wrong_key_is_rejected_only_after_connection_init() {
     let mut wrong = session(Subprotocol::GraphqlWs, Some("da2-wrong"));
-    let turned_away = ["connection_error UnauthorizedException", "close 4401"];
+    let rejected = ["connection_error UnauthorizedException", "close 4401"];
     assert_eq!(
-        told(wrong.hear(r#"{"type":"connection_init"}"#)),
-        turned_away
+        summary(wrong.on_message(r#"{"type":"connection_init"}"#)),
+        rejected
     );
     let mut none = session(Subprotocol::GraphqlTransportWs, None);
     assert_eq!(
-        told(none.hear(r#"{"type":"connection_init"}"#)),
+        summary(none.on_message(r#"{"type":"connection_init"}"#)),
         ["close 4401"]
     );
 }
 
 #[test]
-fn what_comes_before_connection_init_is_ignored_or_refused() {
+fn messages_before_connection_init_are_ignored_or_rejected() {
     let mut session = session(Subprotocol::GraphqlWs, Some(KEY));
-    assert!(session.hear(&appsync_start("1", KEY)).is_empty());
+    assert!(session.on_message(&appsync_start("1", KEY)).is_empty());
     let mut session = self::session(Subprotocol::GraphqlTransportWs, Some(KEY));
-    assert_eq!(told(session.hear(&subscribe("1"))), ["close 4401"]);
+    assert_eq!(summary(session.on_message(&subscribe("1"))), ["close 4401"]);
 }
 
 #[test]
-fn each_start_tells_its_own_dialect() {
+fn each_start_shows_its_dialect() {
     let mut session = open(Subprotocol::GraphqlWs);
     assert_eq!(
-        told(session.hear(&appsync_start("1", KEY))),
+        summary(session.on_message(&appsync_start("1", KEY))),
         ["run 1 AppSync"]
     );
-    assert_eq!(told(session.hear(&legacy_start("2"))), ["run 2 Legacy"]);
+    assert_eq!(
+        summary(session.on_message(&legacy_start("2"))),
+        ["run 2 Legacy"]
+    );
     let mut session = open(Subprotocol::GraphqlTransportWs);
-    assert_eq!(told(session.hear(&subscribe("3"))), ["run 3 Transport"]);
+    assert_eq!(
+        summary(session.on_message(&subscribe("3"))),
+        ["run 3 Transport"]
+    );
 }
 
 #[test]
-fn a_start_with_a_wrong_key_is_refused_by_its_id() {
+fn a_start_with_a_wrong_key_is_rejected_by_its_id() {
     let mut session = open(Subprotocol::GraphqlWs);
     assert_eq!(
-        told(session.hear(&appsync_start("1", "da2-wrong"))),
+        summary(session.on_message(&appsync_start("1", "da2-wrong"))),
         ["error UnauthorizedException"]
     );
     assert_eq!(session.dialect_of(&first("1")), None);
 }
 
 #[test]
-fn an_id_in_use_is_refused_or_started_over() {
+fn an_id_in_use_is_rejected_or_restarted() {
     let mut session = open(Subprotocol::GraphqlWs);
-    session.hear(&appsync_start("1", KEY));
+    session.on_message(&appsync_start("1", KEY));
     assert_eq!(
-        told(session.hear(&appsync_start("1", KEY))),
+        summary(session.on_message(&appsync_start("1", KEY))),
         ["error DuplicatedOperationError"]
     );
     assert_eq!(session.dialect_of(&first("1")), Some(Dialect::AppSync));
-    session.hear(&legacy_start("2"));
+    session.on_message(&legacy_start("2"));
     assert_eq!(
-        told(session.hear(&legacy_start("2"))),
-        ["forget 2", "run 2 Legacy"]
+        summary(session.on_message(&legacy_start("2"))),
+        ["cancel 2", "run 2 Legacy"]
     );
     let mut session = open(Subprotocol::GraphqlTransportWs);
-    session.hear(&subscribe("1"));
-    assert_eq!(told(session.hear(&subscribe("1"))), ["close 4409"]);
+    session.on_message(&subscribe("1"));
+    assert_eq!(summary(session.on_message(&subscribe("1"))), ["close 4409"]);
 }
 
 #[test]
-fn one_operation_too_many_is_refused_by_its_id() {
+fn one_operation_too_many_is_rejected_by_its_id() {
     let mut session = open(Subprotocol::GraphqlWs);
-    session.hear(&appsync_start("1", KEY));
-    session.hear(&appsync_start("2", KEY));
+    session.on_message(&appsync_start("1", KEY));
+    session.on_message(&appsync_start("2", KEY));
     assert_eq!(
-        told(session.hear(&appsync_start("3", KEY))),
+        summary(session.on_message(&appsync_start("3", KEY))),
         ["error MaxSubscriptionsReachedError"]
     );
-    session.hear(r#"{"type":"stop","id":"1"}"#);
+    session.on_message(r#"{"type":"stop","id":"1"}"#);
     assert_eq!(
-        told(session.hear(&appsync_start("3", KEY))),
+        summary(session.on_message(&appsync_start("3", KEY))),
         ["run 3 AppSync"]
     );
 }
 
 #[test]
-fn stop_forgets_and_confirms_and_complete_only_forgets() {
+fn stop_cancels_and_confirms_and_complete_only_cancels() {
     let mut session = open(Subprotocol::GraphqlWs);
-    session.hear(&appsync_start("1", KEY));
+    session.on_message(&appsync_start("1", KEY));
     assert_eq!(
-        told(session.hear(r#"{"type":"stop","id":"1"}"#)),
-        ["forget 1", "complete"]
+        summary(session.on_message(r#"{"type":"stop","id":"1"}"#)),
+        ["cancel 1", "complete"]
     );
-    assert!(session.hear(r#"{"type":"stop","id":"1"}"#).is_empty());
+    assert!(session.on_message(r#"{"type":"stop","id":"1"}"#).is_empty());
     let mut session = open(Subprotocol::GraphqlTransportWs);
-    session.hear(&subscribe("1"));
+    session.on_message(&subscribe("1"));
     assert_eq!(
-        told(session.hear(r#"{"type":"complete","id":"1"}"#)),
-        ["forget 1"]
+        summary(session.on_message(r#"{"type":"complete","id":"1"}"#)),
+        ["cancel 1"]
     );
 }
 
 #[test]
-fn unknown_and_unreadable_messages_are_answered_and_the_connection_stays() {
+fn unknown_and_unreadable_messages_get_an_error_and_the_connection_stays() {
     let mut session = open(Subprotocol::GraphqlWs);
     for text in [
         r#"{"type":"subscribe","id":"1"}"#,
@@ -198,7 +211,7 @@ fn unknown_and_unreadable_messages_are_answered_and_the_connection_stays() {
         r#"{"type":7}"#,
     ] {
         assert_eq!(
-            told(session.hear(text)),
+            summary(session.on_message(text)),
             ["error UnsupportedOperation"],
             "{text}"
         );
@@ -209,7 +222,7 @@ fn unknown_and_unreadable_messages_are_answered_and_the_connection_stays() {
         r#"{"type":"start","id":"","payload":{"query":"{ x }"}}"#,
     ] {
         assert_eq!(
-            told(session.hear(text)),
+            summary(session.on_message(text)),
             ["error BadRequestException"],
             "{text}"
         );
@@ -217,7 +230,7 @@ fn unknown_and_unreadable_messages_are_answered_and_the_connection_stays() {
 }
 
 #[test]
-fn the_newer_protocol_closes_on_anything_it_does_not_know() {
+fn the_newer_protocol_closes_on_unknown_messages() {
     for text in [
         r#"{"type":"start","id":"1"}"#,
         "meow",
@@ -225,83 +238,83 @@ fn the_newer_protocol_closes_on_anything_it_does_not_know() {
         r#"{"type":"subscribe","id":"","payload":{"query":"{ x }"}}"#,
     ] {
         assert_eq!(
-            told(open(Subprotocol::GraphqlTransportWs).hear(text)),
+            summary(open(Subprotocol::GraphqlTransportWs).on_message(text)),
             ["close 4400"],
             "{text}"
         );
     }
     let again = r#"{"type":"connection_init"}"#;
     assert_eq!(
-        told(open(Subprotocol::GraphqlTransportWs).hear(again)),
+        summary(open(Subprotocol::GraphqlTransportWs).on_message(again)),
         ["close 4429"]
     );
     assert_eq!(
-        told(open(Subprotocol::GraphqlTransportWs).hear(r#"{"type":"ping"}"#)),
+        summary(open(Subprotocol::GraphqlTransportWs).on_message(r#"{"type":"ping"}"#)),
         ["pong"]
     );
 }
 
 #[test]
-fn an_answer_completes_its_operation() {
+fn a_response_completes_its_operation() {
     let mut session = open(Subprotocol::GraphqlTransportWs);
-    session.hear(&subscribe("1"));
+    session.on_message(&subscribe("1"));
     assert_eq!(
-        told(session.answered(&first("1"), br#"{"type":"next"}"#.to_vec())),
+        summary(session.on_response(&first("1"), br#"{"type":"next"}"#.to_vec())),
         ["next", "complete"]
     );
     assert!(
         session
-            .answered(&first("1"), br#"{"type":"next"}"#.to_vec())
+            .on_response(&first("1"), br#"{"type":"next"}"#.to_vec())
             .is_empty()
     );
-    session.hear(&subscribe("2"));
+    session.on_message(&subscribe("2"));
     assert_eq!(
-        told(session.refused(&nth("2", 2), vec![json!({"message": "m"})])),
+        summary(session.on_rejected(&nth("2", 2), vec![json!({"message": "m"})])),
         ["error"]
     );
 }
 
 #[test]
-fn an_answer_under_way_is_not_told_as_the_answer_of_a_new_operation_of_the_same_id() {
+fn a_late_response_does_not_complete_a_new_operation_of_the_same_id() {
     let mut session = open(Subprotocol::GraphqlTransportWs);
-    session.hear(&subscribe("1"));
-    session.hear(r#"{"type":"complete","id":"1"}"#);
-    session.hear(&subscribe("1"));
+    session.on_message(&subscribe("1"));
+    session.on_message(r#"{"type":"complete","id":"1"}"#);
+    session.on_message(&subscribe("1"));
     assert!(
         session
-            .answered(&nth("1", 1), br#"{"type":"next"}"#.to_vec())
+            .on_response(&nth("1", 1), br#"{"type":"next"}"#.to_vec())
             .is_empty()
     );
     assert_eq!(
-        told(session.answered(&nth("1", 2), br#"{"type":"next"}"#.to_vec())),
+        summary(session.on_response(&nth("1", 2), br#"{"type":"next"}"#.to_vec())),
         ["next", "complete"]
     );
 }
 
 #[test]
-fn a_protocol_that_is_not_spoken_is_refused_once_the_client_says_something() {
+fn an_unsupported_protocol_is_rejected_at_the_first_message() {
     let limits = SocketLimits::default();
     let mut session = Session::new(Offer::Unknown, ApiKeys::new([KEY]), limits, None);
-    let acts = session.hear(r#"{"type":"connection_init"}"#);
-    let Action::Send(text) = &acts[0] else {
-        panic!("{acts:?}")
+    let actions = session.on_message(r#"{"type":"connection_init"}"#);
+    let Action::Send(text) = &actions[0] else {
+        panic!("{actions:?}")
     };
     let error = json!({"message": "SubProtocolNotSupportedError", "errorCode": 400});
-    let said: Value = serde_json::from_str(text).unwrap();
+    let sent: Value = serde_json::from_str(text).unwrap();
     assert_eq!(
-        said,
+        sent,
         json!({"type": "connection_error", "payload": {"errors": [error]}})
     );
-    assert_eq!(told(acts), ["connection_error", "close 4406"]);
+    assert_eq!(summary(actions), ["connection_error", "close 4406"]);
     assert!(!session.is_open());
 }
 
 #[test]
-fn a_subscription_that_was_ended_makes_room_and_a_later_one_of_its_id_stays() {
+fn an_ended_subscription_frees_its_id_and_a_later_one_of_that_id_stays() {
     let mut session = open(Subprotocol::GraphqlWs);
-    session.hear(&appsync_start("1", KEY));
-    assert!(session.ended(&first("1")));
-    session.hear(&appsync_start("1", KEY));
-    assert!(!session.ended(&first("1")));
+    session.on_message(&appsync_start("1", KEY));
+    assert!(session.on_subscription_ended(&first("1")));
+    session.on_message(&appsync_start("1", KEY));
+    assert!(!session.on_subscription_ended(&first("1")));
     assert_eq!(session.dialect_of(&nth("1", 2)), Some(Dialect::AppSync));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::hub::selection::{Field, Pick};
+use crate::hub::selection::{Field, SelectedField};
 use crate::model::event::{Cursor, Event, Stamp};
 use crate::model::group::{Delivery, Group, GroupKey, Member};
 use crate::model::ids::{GroupName, NodeId};
@@ -23,7 +23,7 @@ fn node() -> NodeId {
 }
 
 /// What is selected by a text; the field of the root does not matter.
-fn picks(selection: &str) -> Vec<Pick> {
+fn picks(selection: &str) -> Vec<SelectedField> {
     let text = format!("query {{ root {{ {selection} }} }}");
     let documents = Documents::new(DocumentLimits::default());
     let document = documents.get(&GraphQlRequest::new(text.into(), None, None).unwrap());
@@ -141,10 +141,10 @@ fn a_page_of_events_is_cut_to_its_share_and_never_to_nothing() {
     // Nothing is cut but events: what does not fit without them does not fit.
     assert_eq!(value.write(&picks, 100, 2_400), None);
     let statuses = FieldValue::Statuses(vec![status(500), status(500)]);
-    let values = [Pick::node(
+    let values = [SelectedField::node(
         "data",
         Field::Data,
-        vec![Pick::leaf("value", Field::Value)],
+        vec![SelectedField::leaf("value", Field::Value)],
     )];
     assert!(statuses.write(&values, 0, 1_100).is_some());
     assert_eq!(statuses.write(&values, 2_000, 1_000), None);

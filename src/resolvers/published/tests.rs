@@ -14,9 +14,9 @@ use crate::model::event::{Channel, EventInput};
 use crate::model::message::Message;
 use crate::model::status::NodeStatus;
 use crate::model::time::Timestamp;
-use crate::realtime::frame::Dialect;
 use crate::realtime::outbox::Outbox;
-use crate::realtime::session::Operation;
+use crate::realtime::protocol::Dialect;
+use crate::realtime::session::OperationKey;
 use crate::realtime::subscriber::SocketSubscriber;
 use crate::resolvers::document::{Documents, GraphQlRequest};
 use crate::resolvers::{DocumentLimits, compile};
@@ -162,9 +162,14 @@ fn the_least_that_may_wait_for_a_socket_takes_any_legal_message() {
         assert!(message.bytes() > 262_144, "it has as many as may be");
         let memory = Memory::unlimited();
         let outbox = Outbox::new(LEAST, memory.clone());
-        let of = Operation::new("1", 1);
+        let operation = OperationKey::new("1", 1);
         let socket = Arc::clone(&outbox);
-        let subscriber = Arc::new(SocketSubscriber::new(socket, of, Dialect::AppSync, None));
+        let subscriber = Arc::new(SocketSubscriber::new(
+            socket,
+            operation,
+            Dialect::AppSync,
+            None,
+        ));
         subscriber.enqueue(&Arc::new(Publication::new(message, &memory)));
         assert!(!outbox.is_full());
     }

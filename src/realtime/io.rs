@@ -1,4 +1,4 @@
-//! A socket as its reader and its writers see it.
+//! Adapters between a socket, the WebSocket library and the outbox.
 
 use std::io;
 use std::net::Shutdown;
@@ -12,16 +12,17 @@ use tokio::net::TcpStream;
 
 use crate::realtime::outbox::Outbox;
 
-/// A socket as the WebSocket library sees it: it reads the wire, and what it writes
-/// (pongs, the echo of a close) waits its turn in the outbox.
+/// The WebSocket library's side of a socket: it reads the socket, and what it writes
+/// (pongs, the echo of a close) is queued in the outbox.
 #[derive(Debug)]
-pub struct Line<R> {
-    /// What comes from the peer.
+pub struct OutboxIo<R> {
+    /// The socket's reading half.
     pub reader: R,
-    /// What goes to it.
+    /// Takes what the library writes.
     pub outbox: Arc<Outbox>,
 }
-impl<R: AsyncRead + Unpin> AsyncRead for Line<R> {
+
+impl<R: AsyncRead + Unpin> AsyncRead for OutboxIo<R> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -31,13 +32,13 @@ impl<R: AsyncRead + Unpin> AsyncRead for Line<R> {
     }
 }
 
-impl<R: Unpin> AsyncWrite for Line<R> {
+impl<R: Unpin> AsyncWrite for OutboxIo<R> {
     fn poll_write(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.outbox.raw(bytes);
+        self.outbox.send_frames(bytes);
         Poll::Ready(Ok(bytes.len()))
     }
 
@@ -50,10 +51,10 @@ impl<R: Unpin> AsyncWrite for Line<R> {
     }
 }
 
-/// A TCP socket that its reader, its writer and the speakers share.
-pub struct Shared(pub Arc<TcpStream>);
+/// A TCP socket that its reader, its writer and the hub's dispatchers share.
+pub struct SharedTcp(pub Arc<TcpStream>);
 
-impl AsyncRead for Shared {
+impl AsyncRead for SharedTcp {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -73,7 +74,7 @@ impl AsyncRead for Shared {
     }
 }
 
-impl AsyncWrite for Shared {
+impl AsyncWrite for SharedTcp {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -97,15 +98,15 @@ impl AsyncWrite for Shared {
     }
 }
 
-/// Sends what the system takes at once and returns how many bytes it took. Unlike
-/// `TcpStream::try_write` this does not check the runtime's readiness first.
-pub fn send_some(tcp: &TcpStream, bytes: &[u8]) -> usize {
+/// Writes what the socket accepts without waiting and returns how many bytes that was.
+/// Unlike `TcpStream::try_write` this does not check the runtime's readiness first.
+pub fn write_now(tcp: &TcpStream, bytes: &[u8]) -> usize {
     let socket = SockRef::from(tcp);
     let mut rest = bytes;
     while !rest.is_empty() {
         match socket.send(rest) {
             Ok(written) if written > 0 => rest = &rest[written..],
-            // The connection's task waits until the socket is writable, or sees the error.
+            // The connection's task waits until the socket is writable, or gets the error.
             _ => break,
         }
     }

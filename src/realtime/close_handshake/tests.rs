@@ -1,4 +1,4 @@
-//! What a slow peer still reads, on a clock that tests move.
+//! What a slow peer still reads, on a paused clock.
 
 use std::sync::Arc;
 
@@ -9,35 +9,35 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::*;
 use crate::memory::Memory;
-use crate::realtime::session::Operation;
+use crate::realtime::session::OperationKey;
 
 const LIMIT: Duration = Duration::from_mins(1);
 
-struct Near {
-    frames: WebSocketStream<Line<ReadHalf<DuplexStream>>>,
+struct Server {
+    frames: WebSocketStream<OutboxIo<ReadHalf<DuplexStream>>>,
     writer: WriteHalf<DuplexStream>,
     outbox: Arc<Outbox>,
 }
 
-/// A socket whose peer takes little, with one frame begun and another behind it.
-async fn with_a_begun_frame() -> (Near, DuplexStream) {
+/// A socket with a small buffer, one started frame and another behind it.
+async fn with_a_started_frame() -> (Server, DuplexStream) {
     let (near, far) = duplex(100);
     let (reader, mut writer) = split(near);
     let outbox = Outbox::new(120_000, Memory::unlimited());
     for text in ["first", "second"] {
-        outbox.say(&text.repeat(10_000));
+        outbox.send(&text.repeat(10_000));
     }
     poll_fn(|cx| outbox.poll_write(cx, Pin::new(&mut writer)))
         .await
         .unwrap();
-    outbox.say(&"third".repeat(10_000));
+    outbox.send(&"third".repeat(10_000));
     assert!(outbox.is_full());
-    let line = Line {
+    let io = OutboxIo {
         reader,
         outbox: Arc::clone(&outbox),
     };
-    let frames = WebSocketStream::from_raw_socket(line, Role::Server, None).await;
-    let near = Near {
+    let frames = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
+    let near = Server {
         frames,
         writer,
         outbox,
@@ -45,13 +45,15 @@ async fn with_a_begun_frame() -> (Near, DuplexStream) {
     (near, far)
 }
 
-async fn ends(mut near: Near, stop: CancellationToken) {
+async fn close(mut near: Server, stop: CancellationToken) {
     let (frames, writer) = (&mut near.frames, &mut near.writer);
-    let ending = Close::TOO_SLOW.into();
-    end(ending, frames, writer, &near.outbox, LIMIT, &stop).await;
+    let handshake = CloseHandshake::from(Close::TOO_SLOW);
+    handshake
+        .run(frames, writer, &near.outbox, LIMIT, &stop)
+        .await;
 }
 
-async fn reads_after(far: DuplexStream, pause: Duration) -> Vec<Message> {
+async fn read_after(far: DuplexStream, pause: Duration) -> Vec<Message> {
     sleep(pause).await;
     let mut client = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
     let mut read = Vec::new();
@@ -63,9 +65,9 @@ async fn reads_after(far: DuplexStream, pause: Duration) -> Vec<Message> {
 
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_pauses_30_seconds_reads_whole_messages_and_then_its_close() {
-    let (near, far) = with_a_begun_frame().await;
-    let reading = reads_after(far, Duration::from_secs(30));
-    let ((), read) = tokio::join!(ends(near, CancellationToken::new()), reading);
+    let (near, far) = with_a_started_frame().await;
+    let reading = read_after(far, Duration::from_secs(30));
+    let ((), read) = tokio::join!(close(near, CancellationToken::new()), reading);
     let [first, Message::Close(Some(close))] = &read[..] else {
         panic!("{read:?}");
     };
@@ -74,26 +76,26 @@ async fn a_reader_that_pauses_30_seconds_reads_whole_messages_and_then_its_close
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_reader_that_never_comes_is_dropped_after_the_bound() {
-    let (near, _far) = with_a_begun_frame().await;
+async fn a_peer_that_never_reads_is_dropped_after_the_limit() {
+    let (near, _far) = with_a_started_frame().await;
     let start = Instant::now();
-    ends(near, CancellationToken::new()).await;
+    close(near, CancellationToken::new()).await;
     assert_eq!(start.elapsed().as_secs(), LIMIT.as_secs());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_stops_waits_less() {
-    let (near, _far) = with_a_begun_frame().await;
+async fn a_stopping_server_waits_less() {
+    let (near, _far) = with_a_started_frame().await;
     let stop = CancellationToken::new();
     stop.cancel();
     let start = Instant::now();
-    ends(near, stop).await;
-    assert_eq!(start.elapsed().as_secs(), STOPPING.as_secs());
+    close(near, stop).await;
+    assert_eq!(start.elapsed().as_secs(), STOP_GRACE.as_secs());
 }
 
-/// Fails, and does not hang, when the task spins: no timer fires beside one that does.
-fn ends_at_last(ended: fn(&Outbox)) -> Vec<Message> {
-    let (told, tells) = std::sync::mpsc::channel();
+/// Fails, and does not hang, when the task spins: a spinning task lets no timer fire.
+fn closes_after(prepare: fn(&Outbox)) -> Vec<Message> {
+    let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
@@ -104,31 +106,31 @@ fn ends_at_last(ended: fn(&Outbox)) -> Vec<Message> {
             let (near, far) = duplex(1 << 20);
             let (reader, writer) = split(near);
             let outbox = Outbox::new(1000, Memory::unlimited());
-            ended(&outbox);
-            let line = Line {
+            prepare(&outbox);
+            let io = OutboxIo {
                 reader,
                 outbox: Arc::clone(&outbox),
             };
-            let frames = WebSocketStream::from_raw_socket(line, Role::Server, None).await;
-            let near = Near {
+            let frames = WebSocketStream::from_raw_socket(io, Role::Server, None).await;
+            let near = Server {
                 frames,
                 writer,
                 outbox,
             };
-            let reading = reads_after(far, Duration::ZERO);
-            tokio::join!(ends(near, CancellationToken::new()), reading).1
+            let reading = read_after(far, Duration::ZERO);
+            tokio::join!(close(near, CancellationToken::new()), reading).1
         });
-        told.send(read).unwrap();
+        sender.send(read).unwrap();
     });
-    let read = tells.recv_timeout(LIMIT);
+    let read = receiver.recv_timeout(LIMIT);
     read.expect("the task spins")
 }
 
 #[test]
-fn a_subscription_that_ended_unnoticed_does_not_keep_the_close_back() {
-    let read = ends_at_last(|outbox| {
-        let of = Operation::new("1", 1);
-        outbox.end(&of, "too wide", || false);
+fn an_ended_subscription_does_not_block_the_close() {
+    let read = closes_after(|outbox| {
+        let operation = OperationKey::new("1", 1);
+        outbox.end_subscription(&operation, "too wide", || false);
     });
     let [last, Message::Close(Some(close))] = &read[..] else {
         panic!("{read:?}");
@@ -139,9 +141,9 @@ fn a_subscription_that_ended_unnoticed_does_not_keep_the_close_back() {
 
 #[test]
 fn nor_does_one_whose_last_text_did_not_fit() {
-    let read = ends_at_last(|outbox| {
-        let of = Operation::new("1", 1);
-        outbox.end(&of, &"too wide".repeat(1000), || false);
+    let read = closes_after(|outbox| {
+        let operation = OperationKey::new("1", 1);
+        outbox.end_subscription(&operation, &"too wide".repeat(1000), || false);
         assert!(outbox.is_full());
     });
     let [Message::Close(Some(close))] = &read[..] else {

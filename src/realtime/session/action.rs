@@ -1,0 +1,46 @@
+//! What a session asks of its connection.
+
+use crate::realtime::close::Close;
+use crate::realtime::protocol::Dialect;
+use crate::resolvers::document::OwnedGraphQlRequest;
+
+/// Identifies an operation. The number distinguishes it from an earlier operation of the
+/// same id, whose response may still be on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OperationKey {
+    /// The client's id.
+    pub id: String,
+    pub(super) number: u64,
+}
+
+impl OperationKey {
+    /// The operation `id`, started as the socket's `number`th.
+    pub fn new(id: &str, number: u64) -> Self {
+        Self {
+            id: id.into(),
+            number,
+        }
+    }
+}
+
+/// What the connection is to do next.
+#[derive(Debug)]
+pub enum Action {
+    /// Send a text.
+    Send(String),
+    /// Send the response to a query or mutation.
+    Respond(Vec<u8>),
+    /// Run an operation and report its outcome to the session.
+    Run {
+        /// Which operation.
+        operation: OperationKey,
+        /// Its protocol.
+        dialect: Dialect,
+        /// Its request.
+        request: OwnedGraphQlRequest,
+    },
+    /// Cancel an operation.
+    Cancel(String),
+    /// Close the socket.
+    Close(Close),
+}
