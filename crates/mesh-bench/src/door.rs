@@ -11,7 +11,7 @@ use tokio::net::{TcpSocket, lookup_host};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
-use crate::frames::Stream;
+use crate::socket::Stream;
 
 /// How long a connection may take to open, handshakes included.
 pub const OPENING: Duration = Duration::from_secs(15);

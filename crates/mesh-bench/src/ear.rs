@@ -30,11 +30,10 @@ pub struct Ear<'a> {
     pub pinged: bool,
     /// Why the stage ended the subscription.
     pub ended: Option<String>,
-    // Of the current read:
-    arrived: Option<u64>,
+    // Of the current batch:
     messages: u64,
     bytes: u64,
-    measured: Vec<u64>,
+    sent_at: Vec<u64>,
 }
 
 impl<'a> Ear<'a> {
@@ -48,10 +47,9 @@ impl<'a> Ear<'a> {
             ready: false,
             pinged: false,
             ended: None,
-            arrived: None,
             messages: 0,
             bytes: 0,
-            measured: Vec::new(),
+            sent_at: Vec::new(),
         }
     }
 
@@ -70,8 +68,6 @@ impl<'a> Ear<'a> {
             }
             return;
         }
-        // One look at the clock for all of a read: they arrived together.
-        let arrived = *self.arrived.get_or_insert_with(|| self.tally.now());
         let publisher = stamp.publisher as usize;
         if publisher >= self.seen.len() {
             self.seen.resize_with(publisher + 1, Seen::default);
@@ -80,7 +76,7 @@ impl<'a> Ear<'a> {
         self.messages += 1;
         self.bytes += message.len() as u64;
         if self.tally.measures(stamp.nanos) {
-            self.measured.push(arrived.saturating_sub(stamp.nanos));
+            self.sent_at.push(stamp.nanos);
         }
     }
 
@@ -98,13 +94,13 @@ impl<'a> Ear<'a> {
         }
     }
 
-    /// Adds the read to what the whole run heard.
+    /// Adds a batch to what the whole run received. It counts as received now, at its end:
+    /// one look at the clock for all of it.
     pub fn count(&mut self) {
-        self.arrived = None;
         if self.messages > 0 {
             self.group.hear(self.messages);
-            self.tally.hear(self.messages, self.bytes, &self.measured);
-            self.measured.clear();
+            self.tally.hear(self.messages, self.bytes, &self.sent_at);
+            self.sent_at.clear();
             (self.messages, self.bytes) = (0, 0);
         }
     }

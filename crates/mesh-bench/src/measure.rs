@@ -8,8 +8,8 @@ use serde::Serialize;
 use tokio::time::{Instant, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
-use crate::machine::{Usage, usage};
 use crate::people::Publishing;
+use crate::process::{Usage, usage};
 use crate::progress::Progress;
 use crate::publisher::Sent;
 use crate::report::{micros, ratio};

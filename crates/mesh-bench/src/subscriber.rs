@@ -7,7 +7,6 @@ use anyhow::{Context as _, bail};
 use data_encoding::BASE64;
 use serde_json::{Value, json};
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_util::sync::CancellationToken;
 
@@ -15,15 +14,15 @@ use crate::args::Protocol;
 use crate::caller::shown;
 use crate::door::{Door, OPENING};
 use crate::ear::Ear;
-use crate::frames::Frames;
 use crate::group::Group;
 use crate::seen::Seen;
+use crate::socket::Socket;
 use crate::tally::Tally;
 use crate::words;
 
 /// An open subscription.
 pub struct Subscriber {
-    frames: Frames,
+    socket: Socket,
     id: String,
     group: Arc<Group>,
 }
@@ -76,21 +75,14 @@ impl Subscriber {
         upgrade
             .headers_mut()
             .insert("sec-websocket-protocol", name.parse()?);
-        let (socket, _) = match tokio_tungstenite::client_async(upgrade, stream).await {
-            Err(Error::Http(answer)) => {
-                bail!("the stage answers the upgrade with {}", answer.status())
-            }
-            other => other?,
-        };
-        // Nothing is said before connection_init, so nothing was read ahead.
-        let mut frames = Frames::new(socket.into_inner());
-        frames.say(init.to_string()).await?;
-        hear(&mut frames, "connection_ack").await?;
-        frames.say(start.to_string()).await?;
+        let mut socket = Socket::open(upgrade, stream).await?;
+        socket.send(&init).await?;
+        expect(&mut socket, "connection_ack").await?;
+        socket.send(&start).await?;
         if appsync {
-            hear(&mut frames, "start_ack").await?;
+            expect(&mut socket, "start_ack").await?;
         }
-        Ok(Self { frames, id, group })
+        Ok(Self { socket, id, group })
     }
 
     /// Listens until told to stop, or until the stage ends it; answers what was heard of
@@ -101,27 +93,25 @@ impl Subscriber {
         stop: CancellationToken,
     ) -> (Arc<Group>, Vec<Seen>) {
         let Self {
-            mut frames,
+            mut socket,
             id,
             group,
         } = self;
         let mut ear = Ear::new(&id, &group, &tally);
         let listening = stop.run_until_cancelled(async {
             loop {
-                let more = frames.read(|message| ear.take(message)).await;
+                let received = socket.receive(|message| ear.take(message)).await;
                 ear.count();
-                if std::mem::take(&mut ear.pinged)
-                    && frames
-                        .say(json!({"type": "pong"}).to_string())
-                        .await
-                        .is_err()
-                {
-                    break "the connection broke".into();
+                if let Some(why) = ear.ended.take() {
+                    break why;
                 }
-                match more {
-                    Ok(true) if ear.ended.is_none() => {}
-                    Ok(_) => break ear.ended.take().unwrap_or_else(|| end(frames.closed)),
-                    Err(error) => break error.to_string(),
+                if let Err(error) = received {
+                    break error.to_string();
+                }
+                if std::mem::take(&mut ear.pinged)
+                    && let Err(error) = socket.send(&json!({"type": "pong"})).await
+                {
+                    break error.to_string();
                 }
             }
         });
@@ -135,27 +125,20 @@ impl Subscriber {
     }
 }
 
-fn end(code: Option<u16>) -> String {
-    code.map_or("the connection broke".into(), |code| {
-        format!("the stage closed the socket with code {code}")
-    })
-}
-
 /// Waits for a message of this type.
-async fn hear(frames: &mut Frames, wanted: &str) -> anyhow::Result<()> {
+async fn expect(socket: &mut Socket, wanted: &str) -> anyhow::Result<()> {
     loop {
-        let mut told = Vec::new();
-        let more = frames.read(|message| told.push(message.to_vec())).await?;
-        for message in told {
-            let said: Value = serde_json::from_slice(&message).context("no JSON on the socket")?;
-            match said["type"].as_str() {
+        let mut messages = Vec::new();
+        let received = socket.receive(|message| messages.push(message.to_vec()));
+        let received = received.await;
+        for message in messages {
+            let json: Value = serde_json::from_slice(&message).context("no JSON on the socket")?;
+            match json["type"].as_str() {
                 Some(kind) if kind == wanted => return Ok(()),
                 Some("ka" | "ping") => {}
                 _ => bail!("the stage says {} instead of {wanted}", shown(&message)),
             }
         }
-        if !more {
-            bail!("before {wanted}: {}", end(frames.closed));
-        }
+        received.with_context(|| format!("before {wanted}"))?;
     }
 }

@@ -115,15 +115,18 @@ impl Tally {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What subscribers heard in one read.
-    pub fn hear(&self, messages: u64, bytes: u64, measured: &[u64]) {
+    /// What a subscriber received in one batch: messages, their bytes, and when those were
+    /// sent that are measured.
+    pub fn hear(&self, messages: u64, bytes: u64, sent_at: &[u64]) {
         self.heard.fetch_add(messages, Relaxed);
         self.bytes.fetch_add(bytes, Relaxed);
-        if !measured.is_empty() {
+        if !sent_at.is_empty() {
+            let now = self.now();
             let mut latencies = self.latencies();
-            for nanos in measured {
-                latencies.heard.saturating_record(*nanos);
-                latencies.second.saturating_record(*nanos);
+            for sent_at in sent_at {
+                let took = now.saturating_sub(*sent_at);
+                latencies.heard.saturating_record(took);
+                latencies.second.saturating_record(took);
             }
         }
     }

@@ -1,17 +1,26 @@
-//! Charts as inline SVG: lines over time, and bars. Colours come from the page's style.
+//! Charts as inline SVG, drawn by plotters. The page's style maps their colours to its own,
+//! light or dark; what the mouse reveals is laid over the drawing.
 
 use std::fmt::Write as _;
 
-const WIDTH: f64 = 640.0;
-const HEIGHT: f64 = 220.0;
-const LEFT: f64 = 76.0;
-const RIGHT: f64 = 14.0;
-const TOP: f64 = 12.0;
-const BOTTOM: f64 = 30.0;
-/// Points of a line that are drawn as such.
-const CROWD: usize = 60;
-/// Steps of a scale at most.
-const STEPS: f64 = 5.0;
+use plotters::coord::Shift;
+use plotters::prelude::*;
+
+/// Pixels are whole numbers, so a chart is drawn at twice its usual size.
+const SIZE: (u32, u32) = (1280, 440);
+const LABEL_SIZE: u32 = 30;
+const X_LABELS: u32 = 56;
+const Y_LABELS: u32 = 150;
+/// The page's style knows these by their value.
+const SERIES: [RGBColor; 2] = [RGBColor(0x1a, 0x66, 0xc9), RGBColor(0xc2, 0x41, 0x0c)];
+const GRID: RGBColor = RGBColor(0xdf, 0xe4, 0xea);
+const LABEL: RGBColor = RGBColor(0x5b, 0x66, 0x75);
+/// Points of a line that are drawn as such: more would hide it.
+const POINTS_SHOWN: usize = 60;
+/// The value axis ends this much above the highest value.
+const HEADROOM: f64 = 1.06;
+
+type Drawing = Result<(), Box<dyn std::error::Error>>;
 
 /// A line: its name, and its points from left to right.
 pub struct Line {
@@ -21,159 +30,137 @@ pub struct Line {
     pub points: Vec<(f64, f64)>,
 }
 
-/// A bar: what it is called at the axis, what it says when looked at, and its height.
+/// A bar: its name at the axis, its text under the mouse, and its height.
 pub struct Column {
     /// At the axis.
     pub name: String,
-    /// When looked at.
+    /// Under the mouse.
     pub title: String,
     /// Its height.
     pub value: f64,
 }
 
-/// Lines over seconds; `write` writes a value.
-pub fn lines(label: &str, lines: &[Line], write: impl Fn(f64) -> String) -> String {
+/// Lines over seconds; `format` writes a value.
+pub fn lines(label: &str, lines: &[Line], format: impl Fn(f64) -> String) -> String {
     let points = || lines.iter().flat_map(|line| &line.points);
-    let top = points().map(|(_, y)| *y).fold(0.0, f64::max);
     let end = points().map(|(x, _)| *x).fold(1.0, f64::max);
-    let (mut svg, top) = frame(label, top, &write);
-    let x = |second: f64| LEFT + second / end * (WIDTH - LEFT - RIGHT);
-    let y = |value: f64| HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM);
-    for second in ticks(end) {
-        text(
-            &mut svg,
-            x(second),
-            HEIGHT - 10.0,
-            "middle",
-            &format!("{second} s"),
-        );
-    }
-    for (number, line) in lines.iter().enumerate() {
-        let path: Vec<_> = line
-            .points
-            .iter()
-            .map(|(second, value)| format!("{:.1},{:.1}", x(*second), y(*value)))
-            .collect();
-        let path = path.join(" ");
-        put(
-            &mut svg,
-            format_args!("<polyline class=\"line c{number}\" points=\"{path}\"/>"),
-        );
-        // Many points would hide their line; they still say what they are.
-        let seen = if line.points.len() > CROWD {
-            " many"
-        } else {
-            ""
-        };
-        for (second, value) in &line.points {
-            let (at, up, said) = (x(*second), y(*value), write(*value));
-            let name = line.name;
-            put(
-                &mut svg,
-                format_args!(
-                    "<circle class=\"dot c{number}{seen}\" cx=\"{at:.1}\" cy=\"{up:.1}\" r=\"3\"><title>{name}, {second:.0} s: {said}</title></circle>"
-                ),
-            );
+    let top = top(points().map(|(_, y)| *y));
+    svg(label, |svg, overlay| {
+        let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        let mut chart = chart_on(&area).build_cartesian_2d(0.0..end, 0.0..top)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID.stroke_width(2))
+            .axis_style(GRID.stroke_width(2))
+            .label_style(("sans-serif", LABEL_SIZE).into_font().color(&LABEL))
+            .y_labels(6)
+            .x_label_formatter(&|second| format!("{} s", tenths(*second)))
+            .y_label_formatter(&|value| format(*value))
+            .draw()?;
+        for (number, (line, colour)) in lines.iter().zip(SERIES).enumerate() {
+            let points = line.points.iter().copied();
+            chart.draw_series(LineSeries::new(points, colour.stroke_width(4)))?;
+            let many = if line.points.len() > POINTS_SHOWN {
+                " many"
+            } else {
+                ""
+            };
+            for (second, value) in &line.points {
+                let (x, y) = chart.backend_coord(&(*second, *value));
+                let (name, value) = (line.name, format(*value));
+                write!(
+                    overlay,
+                    "<circle class=\"dot c{number}{many}\" cx=\"{x}\" cy=\"{y}\" r=\"6\"><title>{name}, {second:.0} s: {value}</title></circle>"
+                )?;
+            }
         }
-    }
-    svg + "</svg>"
+        Ok(area.present()?)
+    })
 }
 
-/// Bars from left to right; `write` writes a value.
-pub fn columns(label: &str, columns: &[Column], write: impl Fn(f64) -> String) -> String {
-    let top = columns
-        .iter()
-        .map(|column| column.value)
-        .fold(0.0, f64::max);
-    let (mut svg, top) = frame(label, top, &write);
-    let count = u32::try_from(columns.len().max(1)).unwrap_or(u32::MAX);
-    let width = (WIDTH - LEFT - RIGHT) / f64::from(count);
-    // As many names as fit beside each other.
-    let every = (count / 9 + 1) as usize;
-    let mut at = LEFT;
-    for (place, column) in columns.iter().enumerate() {
-        let height = column.value / top * (HEIGHT - TOP - BOTTOM);
-        let (up, inner) = (HEIGHT - BOTTOM - height, width * 0.86);
-        put(
-            &mut svg,
-            format_args!(
-                "<rect class=\"bar\" x=\"{at:.1}\" y=\"{up:.1}\" width=\"{inner:.1}\" height=\"{height:.1}\"><title>{}</title></rect>",
-                column.title
-            ),
-        );
-        if place % every == 0 {
-            text(
-                &mut svg,
-                at + inner / 2.0,
-                HEIGHT - 10.0,
-                "middle",
-                &column.name,
-            );
+/// Bars from left to right; `format` writes a value.
+pub fn columns(label: &str, columns: &[Column], format: impl Fn(f64) -> String) -> String {
+    let top = top(columns.iter().map(|column| column.value));
+    // The bar number `n` is centred at `n`.
+    let places = (0_u32..).map(f64::from).zip(columns);
+    let end = places.clone().last().map_or(0.5, |(last, _)| last + 0.5);
+    let name = |place: f64| {
+        let at = places.clone().find(|(at, _)| (at - place).abs() < 0.01);
+        at.map_or("", |(_, column)| &column.name).to_owned()
+    };
+    svg(label, |svg, overlay| {
+        let area = SVGBackend::with_string(svg, SIZE).into_drawing_area();
+        let mut chart = chart_on(&area).build_cartesian_2d(-0.5..end, 0.0..top)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .light_line_style(TRANSPARENT)
+            .bold_line_style(GRID.stroke_width(2))
+            .axis_style(GRID.stroke_width(2))
+            .label_style(("sans-serif", LABEL_SIZE).into_font().color(&LABEL))
+            .x_labels(9)
+            .y_labels(6)
+            .x_label_formatter(&|place| name(*place))
+            .y_label_formatter(&|value| format(*value))
+            .draw()?;
+        for (place, column) in places.clone() {
+            let corners = [(place - 0.43, column.value), (place + 0.43, 0.0)];
+            let bar = Rectangle::new(corners, SERIES[0].filled());
+            chart.draw_series([bar])?;
+            let [(left, up), (right, down)] = corners.map(|corner| chart.backend_coord(&corner));
+            let (width, height, title) = (right - left, down - up, &column.title);
+            write!(
+                overlay,
+                "<rect class=\"hover\" x=\"{left}\" y=\"{up}\" width=\"{width}\" height=\"{height}\"><title>{title}</title></rect>"
+            )?;
         }
-        at += width;
-    }
-    svg + "</svg>"
+        Ok(area.present()?)
+    })
 }
 
-/// The value axis up to a round number, which is answered as well.
-fn frame(label: &str, top: f64, write: &impl Fn(f64) -> String) -> (String, f64) {
-    let mut svg =
-        format!("<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"{label}\">");
-    let top = if top > 0.0 { top } else { 1.0 };
-    let step = step(top);
-    let top = (top / step).ceil() * step;
-    for value in ticks(top) {
-        let up = HEIGHT - BOTTOM - value / top * (HEIGHT - TOP - BOTTOM);
-        let right = WIDTH - RIGHT;
-        put(
-            &mut svg,
-            format_args!(
-                "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{up:.1}\" y2=\"{up:.1}\"/>"
-            ),
-        );
-        text(&mut svg, LEFT - 8.0, up + 4.0, "end", &write(value));
-    }
-    (svg, top)
+fn chart_on<'b, DB: DrawingBackend>(area: &DrawingArea<DB, Shift>) -> ChartBuilder<'_, 'b, DB> {
+    let mut chart = ChartBuilder::on(area);
+    chart
+        .margin_top(16)
+        .margin_right(28)
+        .x_label_area_size(X_LABELS)
+        .y_label_area_size(Y_LABELS);
+    chart
 }
 
-fn text(svg: &mut String, x: f64, y: f64, anchor: &str, words: &str) {
-    put(
-        svg,
-        format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{words}</text>"),
+/// What `draw` drew, named `label`, with its overlay on top.
+fn svg(label: &str, draw: impl FnOnce(&mut String, &mut String) -> Drawing) -> String {
+    let (mut svg, mut overlay) = (String::new(), String::new());
+    draw(&mut svg, &mut overlay).expect("a string takes every drawing");
+    let svg = svg.trim_end().trim_end_matches("</svg>");
+    let svg = svg.replacen(
+        "<svg ",
+        &format!("<svg role=\"img\" aria-label=\"{label}\" "),
+        1,
     );
+    format!("{svg}{overlay}</svg>")
 }
 
-fn put(svg: &mut String, what: std::fmt::Arguments<'_>) {
-    svg.write_fmt(what).expect("a string takes everything");
+/// Where the value axis ends.
+fn top(values: impl Iterator<Item = f64>) -> f64 {
+    let highest = values.fold(0.0, f64::max);
+    if highest > 0.0 {
+        highest * HEADROOM
+    } else {
+        1.0
+    }
 }
 
-/// 1, 2 or 5 times a power of ten, so that a few of them make the whole.
-fn step(top: f64) -> f64 {
-    let rough = top / STEPS;
-    let power = 10_f64.powf(rough.log10().floor());
-    let fitting = [1.0, 2.0, 5.0].map(|factor| factor * power);
-    fitting
-        .into_iter()
-        .find(|step| *step >= rough)
-        .unwrap_or(10.0 * power)
-}
-
-fn ticks(top: f64) -> Vec<f64> {
-    let step = step(top);
-    let ticks = (0..=20).map(|number| f64::from(number) * step);
-    ticks.take_while(|tick| *tick <= top * 1.001).collect()
+/// A number with one digit after the point, or none.
+pub fn tenths(value: f64) -> f64 {
+    (value * 10.0).round() / 10.0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn scales_have_round_steps() {
-        assert_eq!(ticks(10.0), [0.0, 2.0, 4.0, 6.0, 8.0, 10.0]);
-        assert_eq!(ticks(37.0), [0.0, 10.0, 20.0, 30.0]);
-        assert!(ticks(0.0007).len() > 2);
-    }
 
     #[test]
     fn a_chart_of_nothing_is_still_a_chart() {
@@ -183,5 +170,14 @@ mod tests {
         };
         assert!(lines("nothing", &[line], |v| v.to_string()).ends_with("</svg>"));
         assert!(columns("nothing", &[], |v| v.to_string()).ends_with("</svg>"));
+    }
+
+    #[test]
+    fn the_style_of_the_page_knows_every_colour() {
+        let style = include_str!("page.css");
+        for RGBColor(red, green, blue) in [SERIES[0], SERIES[1], GRID] {
+            let colour = format!("\"#{red:02X}{green:02X}{blue:02X}\"");
+            assert!(style.contains(&colour), "{colour}");
+        }
     }
 }

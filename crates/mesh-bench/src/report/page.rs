@@ -1,7 +1,7 @@
 //! The report as one page that needs nothing else: no script, no font, no other host.
 
 use crate::measure::Point;
-use crate::report::chart::{Column, Line, columns, lines};
+use crate::report::chart::{Column, Line, columns, lines, tenths};
 use crate::report::figures::Latency;
 use crate::report::table::{bytes, duration, grouped, round};
 use crate::report::{Report, ratio};
@@ -97,7 +97,9 @@ fn charts(report: &Report) -> String {
         figure(
             title,
             &[],
-            columns(title, &distribution(report), |value| format!("{value} %")),
+            columns(title, &distribution(report), |value| {
+                format!("{} %", tenths(value))
+            }),
         );
     }
     if report.server.is_some() {
