@@ -1,4 +1,4 @@
-//! The load tool against real servers: its counts, its files, and what it says.
+//! The load tool against real servers: its counts, its files and its error messages.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader};
@@ -27,7 +27,7 @@ fn server() -> (TempDir, Server) {
 fn bench(folder: &Path, endpoint: &str, more: &str) -> Output {
     let always = format!("bench --endpoint {endpoint} --seconds 1 --json r.json --html r.html");
     let mut all = format!("{always} {more}");
-    // Patience is waited out only where something is missing.
+    // The whole patience passes only where a message is missing.
     for (option, value) in [("--warm-up", "0"), ("--patience", "60")] {
         if !more.contains(option) {
             all = format!("{all} {option} {value}");
@@ -43,23 +43,23 @@ fn report(folder: &Path) -> Value {
 
 #[track_caller]
 fn succeeds(output: &Output) {
-    let (told, why) = (said(&output.stdout), said(&output.stderr));
-    assert_eq!(output.status.code(), Some(0), "{told}{why}");
+    let (stdout, stderr) = (said(&output.stdout), said(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
 }
 
 #[track_caller]
 fn fails(output: &Output, because: &str) {
-    let (told, why) = (said(&output.stdout), said(&output.stderr));
-    assert_eq!(output.status.code(), Some(1), "{told}{why}");
-    assert!(why.contains(because), "{because} in {why}");
+    let (stdout, stderr) = (said(&output.stdout), said(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{stdout}{stderr}");
+    assert!(stderr.contains(because), "{because} in {stderr}");
 }
 
 #[tokio::test]
-async fn what_every_subscriber_heard_is_counted() {
+async fn every_delivery_is_counted() {
     let (folder, server) = server();
-    let lesson = "--groups 2 --subscribers 3 --publishers 2 --rate 40 --warm-up 1";
+    let options = "--groups 2 --subscribers 3 --publishers 2 --rate 40 --warm-up 1";
     let began = Instant::now();
-    let output = bench(folder.path(), &server.endpoint, lesson);
+    let output = bench(folder.path(), &server.endpoint, options);
     let took = began.elapsed();
     succeeds(&output);
     let report = report(folder.path());
@@ -83,7 +83,7 @@ async fn what_every_subscriber_heard_is_counted() {
         assert_eq!(checked[fault], 0, "{fault}: {report}");
     }
     assert_eq!(report["problems"], json!([]));
-    // Its groups are gone.
+    // Its groups are dissolved.
     let search = json!({"namePrefix": "bench "});
     let left = server
         .mesh(KEY)
@@ -144,7 +144,7 @@ fn the_report_says_what_was_measured_how_and_where() {
 }
 
 #[test]
-fn the_page_needs_nothing_else() {
+fn the_page_needs_no_other_file_or_host() {
     let (folder, server) = server();
     succeeds(&bench(
         folder.path(),
@@ -161,18 +161,18 @@ fn the_page_needs_nothing_else() {
         assert!(page.contains(&format!("aria-label=\"{chart}\"")), "{chart}");
     }
     assert!(page.contains("prefers-color-scheme: dark"));
-    for foreign in [
+    for reference in [
         "<script", "<link", "src=", "href=", "url(", "@import", "NaN", "inf",
     ] {
-        assert!(!page.contains(foreign), "{foreign}");
+        assert!(!page.contains(reference), "{reference}");
     }
 }
 
 #[test]
-fn pollers_read_every_event() {
+fn pollers_receive_every_event() {
     let (folder, server) = server();
-    let lesson = "--groups 2 --subscribers 1 --pollers 3 --poll-every 0.1 --mix reports,fires=2,records=3 --rate 60";
-    succeeds(&bench(folder.path(), &server.endpoint, lesson));
+    let options = "--groups 2 --subscribers 1 --pollers 3 --poll-every 0.1 --mix reports,fires=2,records=3 --rate 60";
+    succeeds(&bench(folder.path(), &server.endpoint, options));
     let report = report(folder.path());
     let expected = report["checked"]["polls_expected"]
         .as_u64()
@@ -188,8 +188,8 @@ fn pollers_read_every_event() {
 #[test]
 fn the_newer_protocol_is_measured_as_well() {
     let (folder, server) = server();
-    let lesson = "--groups 2 --subscribers 2 --protocol graphql-transport-ws";
-    succeeds(&bench(folder.path(), &server.endpoint, lesson));
+    let options = "--groups 2 --subscribers 2 --protocol graphql-transport-ws";
+    succeeds(&bench(folder.path(), &server.endpoint, options));
     assert_eq!(
         report(folder.path())["settings"]["protocol"],
         "graphql-transport-ws"
@@ -204,17 +204,17 @@ fn a_stage_over_tls_is_measured_as_well() {
         "--listen 127.0.0.1:0 --tls-listen 127.0.0.1:0 --store memory --tls-self-signed tls";
     command.args(plain.split(' '));
     let server = Server::run(folder.path(), command);
-    let mut words = server.greeting.split_whitespace();
-    let secure = words
+    let mut fields = server.greeting.split_whitespace();
+    let secure = fields
         .find(|word| word.starts_with("https://"))
         .expect("an endpoint over TLS");
     let run = |trusted: &str| {
         let mut command = program(folder.path());
         command.env("SSL_CERT_FILE", folder.path().join(trusted));
-        let lesson =
+        let options =
             format!("bench --endpoint {secure} --groups 1 --subscribers 2 --seconds 1 --warm-up 0");
         command
-            .args(lesson.split(' '))
+            .args(options.split(' '))
             .output()
             .expect("the program runs")
     };
@@ -224,12 +224,12 @@ fn a_stage_over_tls_is_measured_as_well() {
 }
 
 #[test]
-fn as_fast_as_it_goes_has_a_bound_on_what_is_under_way() {
+fn unthrottled_publishers_keep_a_limit_in_flight() {
     let (folder, server) = server();
-    let lesson = "--groups 2 --subscribers 4 --publishers 3 --as-fast --in-flight 2";
-    succeeds(&bench(folder.path(), &server.endpoint, lesson));
+    let options = "--groups 2 --subscribers 4 --publishers 3 --as-fast --in-flight 2";
+    succeeds(&bench(folder.path(), &server.endpoint, options));
     let report = report(folder.path());
-    // Room is given back: more than both groups have at a time.
+    // Permits are given back: more than both groups have at a time.
     assert!(
         report["checked"]["published"].as_u64() > Some(2 * 2),
         "{report}"
@@ -238,10 +238,10 @@ fn as_fast_as_it_goes_has_a_bound_on_what_is_under_way() {
 }
 
 #[test]
-fn without_subscribers_the_answers_are_measured() {
+fn without_subscribers_the_responses_are_measured() {
     let (folder, server) = server();
-    let lesson = "--groups 1 --subscribers 0 --publishers 4 --as-fast";
-    succeeds(&bench(folder.path(), &server.endpoint, lesson));
+    let options = "--groups 1 --subscribers 0 --publishers 4 --as-fast";
+    succeeds(&bench(folder.path(), &server.endpoint, options));
     let report = report(folder.path());
     assert!(
         report["published"]["per_second"].as_f64() > Some(0.0),
@@ -251,7 +251,7 @@ fn without_subscribers_the_answers_are_measured() {
 }
 
 #[test]
-fn idle_subscribers_are_weighed_and_still_listen() {
+fn idle_subscribers_are_measured_and_still_receive() {
     let (folder, server) = server();
     succeeds(&bench(
         folder.path(),
@@ -282,15 +282,15 @@ fn it_starts_a_server_for_one_run_and_leaves_nothing_behind() {
     command.args(short.split(' '));
     let output = command.output().expect("the program runs");
     succeeds(&output);
-    let told = said(&output.stdout);
-    assert!(told.contains("embedded store, for this run"), "{told}");
+    let stdout = said(&output.stdout);
+    assert!(stdout.contains("embedded store, for this run"), "{stdout}");
     for folder in [work, store] {
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
     }
 }
 
 #[test]
-fn whatever_happens_to_one_message_is_found() {
+fn every_fault_is_detected() {
     let (_folder, server) = server();
     let faults = [
         (Fault::Loses, "lost"),
@@ -302,16 +302,16 @@ fn whatever_happens_to_one_message_is_found() {
     std::thread::scope(|all| {
         for (fault, count) in faults {
             let server = &server;
-            all.spawn(move || happens(server, fault, count));
+            all.spawn(move || detects(server, fault, count));
         }
     });
 }
 
-fn happens(server: &Server, fault: Fault, count: &str) {
+fn detects(server: &Server, fault: Fault, count: &str) {
     let folder = folder();
     let endpoint = meddler(&server.endpoint, fault, 5);
-    let lesson = "--groups 1 --subscribers 2 --rate 50 --mix reports --patience 3";
-    let output = bench(folder.path(), &endpoint, lesson);
+    let options = "--groups 1 --subscribers 2 --rate 50 --mix reports --patience 3";
+    let output = bench(folder.path(), &endpoint, options);
     fails(&output, &format!("1 messages were {count}"));
     let report = report(folder.path());
     assert_eq!(report["checked"][count], 1, "{report}");
@@ -341,7 +341,7 @@ fn long_run(folder: &Path, server: &Server) -> std::process::Child {
         .stderr(Stdio::piped())
         .spawn();
     let mut child = started.expect("the program starts");
-    let mut lines = BufReader::new(child.stderr.as_mut().expect("its words")).lines();
+    let mut lines = BufReader::new(child.stderr.as_mut().expect("its output")).lines();
     while !lines
         .next()
         .expect("a line")
@@ -366,7 +366,7 @@ fn a_server_that_dies_ends_the_run() {
 async fn an_interrupted_run_still_reports() {
     let (folder, server) = server();
     let run = long_run(folder.path(), &server);
-    // Something is to be told of: two messages that were sent after it began to measure.
+    // The report needs figures: two messages that were sent after it began to measure.
     let mesh = server.mesh(KEY);
     let search = json!({"namePrefix": "bench "});
     let record = mesh.calls("searchGroupsByNamePrefix", search).await.value()[0].clone();
@@ -377,13 +377,13 @@ async fn an_interrupted_run_still_reports() {
         host: text(&record["hostId"]),
         record,
     };
-    let mut ear = group.listen().await;
-    ear.message().await;
-    ear.message().await;
-    let told = std::process::Command::new("kill")
+    let mut subscriber = group.listen().await;
+    subscriber.message().await;
+    subscriber.message().await;
+    let killed = std::process::Command::new("kill")
         .args(["-INT", &run.id().to_string()])
         .status();
-    assert!(told.expect("kill runs").success());
+    assert!(killed.expect("kill runs").success());
     let output = run.wait_with_output().expect("its end");
     succeeds(&output);
     assert!(
@@ -394,7 +394,7 @@ async fn an_interrupted_run_still_reports() {
 }
 
 #[test]
-fn what_cannot_be_measured_is_said_before_it_is_tried() {
+fn what_cannot_be_measured_is_refused_at_the_start() {
     let (folder, server) = server();
     let endpoint = &server.endpoint;
     let cases = [
@@ -446,7 +446,7 @@ fn what_cannot_be_measured_is_said_before_it_is_tried() {
 }
 
 #[test]
-fn silly_numbers_are_refused_with_their_bounds() {
+fn values_out_of_range_are_refused() {
     let folder = folder();
     let cases = [
         ("--rate -1", "a rate is a number from 0 to 100000"),
@@ -459,11 +459,11 @@ fn silly_numbers_are_refused_with_their_bounds() {
         ("--as-fast --rate 5", "cannot be used with"),
         ("--serve memory --pid 5", "cannot be used with"),
     ];
-    for (silly, because) in cases {
-        let arguments: Vec<_> = std::iter::once("bench").chain(silly.split(' ')).collect();
+    for (options, because) in cases {
+        let arguments: Vec<_> = std::iter::once("bench").chain(options.split(' ')).collect();
         let output = runs(folder.path(), &arguments);
-        assert_eq!(output.status.code(), Some(2), "{silly}");
-        let why = said(&output.stderr);
-        assert!(why.contains(because), "{because} in {why}");
+        assert_eq!(output.status.code(), Some(2), "{options}");
+        let stderr = said(&output.stderr);
+        assert!(stderr.contains(because), "{because} in {stderr}");
     }
 }

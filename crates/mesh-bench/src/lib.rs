@@ -1,31 +1,48 @@
-//! The load tool: `mesh-v2 bench` plays many lessons at once and measures what is heard.
+//! The load tool behind `mesh-v2 bench`: simulates many groups at once, and measures what
+//! their subscribers and pollers receive.
 //!
-//! It is a client like others: it knows the wire, and nothing of the server's rooms but
-//! the clock. [`run`] is one run from the first connection to the report: `people`
-//! come and go in it, `measure` is its middle part.
+//! It is a client like any other: it knows the protocols, and nothing of the server's crate.
+//! [`run`] is one run from the first connection to the report:
+//!
+//! - `args`, `mix`: the command line
+//! - `run`: the phases of a run; `clients` starts subscribers, publishers and pollers,
+//!   `measure` takes samples while they work, `delivery` compares what was sent with what
+//!   was received
+//! - `subscriber`, `publisher`, `poller`: one client each; `group` is what they share
+//! - `receiver`, `sequence`, `counters`: what was received, per subscriber, per publisher
+//!   and in total
+//! - `payloads`, `tag`, `documents`: what is sent
+//! - `endpoint`, `http_client`, `socket`: connections
+//! - `local_server`, `process`, `machine`, `platform`: the server that a run starts, and
+//!   the system
+//! - `report`: figures, a table, JSON and a page with charts
 
 mod args;
-mod caller;
-mod door;
-mod ear;
+mod clients;
+mod counters;
+mod delivery;
+mod documents;
+mod endpoint;
 mod group;
+mod http_client;
+mod local_server;
 mod machine;
 mod measure;
 mod mix;
-mod own_server;
-mod people;
+mod payloads;
+mod platform;
 mod poller;
 mod process;
 mod progress;
 mod publisher;
+mod receiver;
 mod report;
 mod run;
-mod seen;
+mod sample;
+mod sequence;
 mod socket;
-mod stamp;
 mod subscriber;
-mod tally;
-mod words;
+mod tag;
 
 use std::fs;
 use std::path::Path;
@@ -34,25 +51,25 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail, ensure};
 
 pub use crate::args::BenchArgs;
-use crate::own_server::OwnServer;
+use crate::local_server::LocalServer;
 use crate::report::{Report, page};
 
 /// Connections of a run at most.
-const CONNECTIONS: u64 = 200_000;
-/// Files beside connections.
+const CONNECTIONS_MAX: u64 = 200_000;
+/// Open files besides connections.
 const OTHER_FILES: u64 = 128;
 
-/// Measures a stage and reports. An error when the stage lost, repeated, reordered or
-/// misrouted anything, refused or did not answer, or when nothing was heard.
+/// Measures a server and reports. An error when messages were lost, duplicated, reordered,
+/// misrouted, refused or not answered, or when nothing was delivered.
 pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     let connections = connections(&args)?;
     for file in [&args.json, &args.html].into_iter().flatten() {
-        // Before the run, not after it.
+        // Before the run: a path that cannot be written costs no measurement.
         fs::write(file, "").with_context(|| format!("cannot write {}", file.display()))?;
     }
-    let own = args
+    let local_server = args
         .serve
-        .map(|store| OwnServer::start(store, &args, connections))
+        .map(|store| LocalServer::start(store, &args, connections))
         .transpose()?;
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if let Some(threads) = args.threads {
@@ -60,7 +77,7 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     }
     let runtime = runtime.enable_all().build().context("cannot start")?;
     let args = Arc::new(args);
-    let report = runtime.block_on(run::run(&args, own.as_ref()))?;
+    let report = runtime.block_on(run::run(&args, local_server.as_ref()))?;
     print!("{report}");
     write(args.json.as_deref(), || {
         serde_json::to_string_pretty(&report).expect("a report is JSON") + "\n"
@@ -81,7 +98,7 @@ fn verdict(report: &Report) -> anyhow::Result<()> {
     bail!("{}", report.problems.join("; "))
 }
 
-/// How many connections the run needs; asks the system for as many open files.
+/// How many connections the run needs; raises the limit of open files accordingly.
 fn connections(args: &BenchArgs) -> anyhow::Result<u32> {
     ensure!(
         args.subscribers > 0 || args.rate > 0.0,
@@ -95,11 +112,11 @@ fn connections(args: &BenchArgs) -> anyhow::Result<u32> {
         args.rate > 0.0 || args.pollers == 0,
         "--rate 0 measures idle subscribers: it takes no --pollers"
     );
-    let in_group = u64::from(args.subscribers + args.publishers + args.pollers);
-    let connections = u64::from(args.groups) * in_group;
+    let per_group = u64::from(args.subscribers + args.publishers + args.pollers);
+    let connections = u64::from(args.groups) * per_group;
     ensure!(
-        connections <= CONNECTIONS,
-        "{connections} connections are more than the {CONNECTIONS} that one run may open: choose fewer --groups or --subscribers"
+        connections <= CONNECTIONS_MAX,
+        "{connections} connections are more than the {CONNECTIONS_MAX} that one run may open: choose fewer --groups or --subscribers"
     );
     let wanted = connections + OTHER_FILES;
     let allowed =

@@ -1,4 +1,4 @@
-//! One poller: a member that reads its group's events every now and then.
+//! One poller: a member that queries its group's events at an interval.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -10,30 +10,30 @@ use serde_json::json;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::{Caller, shown};
+use crate::counters::Counters;
+use crate::documents::{POLL_GROUP_DATA, SEND_MEMBER_HEARTBEAT};
 use crate::group::Group;
-use crate::seen::Seen;
-use crate::stamp::{Kind, Stamp};
-use crate::tally::Tally;
-use crate::words;
+use crate::http_client::{HttpClient, excerpt};
+use crate::sequence::SequenceTracker;
+use crate::tag::{Kind, Tag};
 
-/// Events of a full answer: there may be more (contract 1.3, getEventsSince).
+/// Events of a full page: there may be more behind it.
 const PAGE: usize = 100;
 
-/// What is read of an answer; reports stand in it as states, not as messages.
+/// What is read of a response. Reports appear in it as states, not as messages.
 #[derive(Deserialize)]
-struct Answer {
+struct Response {
     data: Data,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Data {
-    poll_group_data: Polled,
+    poll_group_data: Page,
 }
 
 #[derive(Deserialize)]
-struct Polled {
+struct Page {
     events: Vec<Event>,
 }
 
@@ -46,88 +46,91 @@ struct Event {
 /// A member that polls.
 pub struct Poller {
     /// Its connection.
-    pub caller: Caller,
+    pub client: HttpClient,
     /// Its group.
     pub group: Arc<Group>,
-    /// Its node.
+    /// Its node id.
     pub node: String,
-    /// How long after the run's begin it polls first.
+    /// From the run's begin to its first poll.
     pub offset: Duration,
-    /// How often it polls.
-    pub every: Duration,
+    /// From one poll to the next.
+    pub interval: Duration,
 }
 
 impl Poller {
-    /// Polls until told to stop; answers what was read of each publisher's events.
-    pub async fn poll(
+    /// Polls until it is stopped; returns what it received of each publisher.
+    pub async fn run(
         mut self,
-        tally: Arc<Tally>,
+        counters: Arc<Counters>,
         stop: CancellationToken,
-    ) -> (Arc<Group>, Vec<Seen>) {
-        let (mut seen, mut since) = (Vec::new(), String::new());
+    ) -> (Arc<Group>, Vec<SequenceTracker>) {
+        let (mut trackers, mut since) = (Vec::new(), String::new());
         let mut due = Instant::now() + self.offset;
-        let mut beat = Instant::now() + self.group.interval;
+        let mut heartbeat_due = Instant::now() + self.group.heartbeat_interval;
         loop {
             if stop.run_until_cancelled(sleep_until(due)).await.is_none() {
-                return (self.group, seen);
+                return (self.group, trackers);
             }
-            match self.read(&since).await {
+            match self.poll(&since).await {
                 Ok(events) => {
-                    // The next page of a full one is not waited for.
+                    // Behind a full page the next one is polled at once.
                     if events.len() < PAGE {
-                        due = (due + self.every).max(Instant::now());
+                        due = (due + self.interval).max(Instant::now());
                     }
-                    since = self.take(&events, &mut seen, &tally).unwrap_or(since);
+                    since = self
+                        .receive(&events, &mut trackers, &counters)
+                        .unwrap_or(since);
                 }
                 Err(error) => {
-                    due = Instant::now() + self.every;
-                    tally.trouble(|| format!("a poll failed: {error:#}"));
+                    due = Instant::now() + self.interval;
+                    counters.note_error(|| format!("a poll failed: {error:#}"));
                 }
             }
-            if beat <= Instant::now() {
-                beat = Instant::now() + self.group.interval;
-                let alive = self.group.and(json!({"nodeId": self.node}));
-                if let Err(error) = self.caller.ask(words::BEAT, &alive).await {
-                    tally.trouble(|| format!("a poller's heartbeat failed: {error:#}"));
+            if heartbeat_due <= Instant::now() {
+                heartbeat_due = Instant::now() + self.group.heartbeat_interval;
+                let node = self.group.arguments(json!({"nodeId": self.node}));
+                if let Err(error) = self.client.execute(SEND_MEMBER_HEARTBEAT, &node).await {
+                    counters.note_error(|| format!("a poller's heartbeat failed: {error:#}"));
                 }
             }
         }
     }
 
-    async fn read(&mut self, since: &str) -> anyhow::Result<Vec<Event>> {
-        let variables = self.group.and(json!({"since": since}));
-        let body = json!({"query": words::POLL, "variables": variables}).to_string();
-        let (status, body) = self.caller.post(Bytes::from(body)).await?;
-        let answer: Result<Answer, _> = serde_json::from_slice(&body);
-        match answer {
-            Ok(answer) if status.is_success() => Ok(answer.data.poll_group_data.events),
-            _ => anyhow::bail!("{status}: {}", shown(&body)),
+    async fn poll(&mut self, since: &str) -> anyhow::Result<Vec<Event>> {
+        let variables = self.group.arguments(json!({"since": since}));
+        let body = json!({"query": POLL_GROUP_DATA, "variables": variables}).to_string();
+        let (status, body) = self.client.post(Bytes::from(body)).await?;
+        let response: Result<Response, _> = serde_json::from_slice(&body);
+        match response {
+            Ok(response) if status.is_success() => Ok(response.data.poll_group_data.events),
+            _ => anyhow::bail!("{status}: {}", excerpt(&body)),
         }
     }
 
-    /// Takes a page of events; answers the last one's cursor.
-    fn take(&self, events: &[Event], seen: &mut Vec<Seen>, tally: &Tally) -> Option<String> {
-        let arrived = tally.now();
+    /// Records a page of events; returns the cursor of the last one.
+    fn receive(
+        &self,
+        events: &[Event],
+        trackers: &mut Vec<SequenceTracker>,
+        counters: &Counters,
+    ) -> Option<String> {
+        let now = counters.now();
         for event in events {
             let payload = event.payload.as_deref().unwrap_or_default();
-            let stamp = Stamp::find(payload.as_bytes()).filter(|stamp| stamp.kind == Kind::Event);
-            let Some(stamp) = stamp else {
-                tally.strange.fetch_add(1, Relaxed);
+            let tag = Tag::find(payload.as_bytes()).filter(|tag| tag.kind == Kind::Event);
+            let Some(tag) = tag else {
+                counters.strange.fetch_add(1, Relaxed);
                 continue;
             };
-            if stamp.group != self.group.index {
-                tally.misrouted.fetch_add(1, Relaxed);
+            if tag.group != self.group.index {
+                counters.misrouted.fetch_add(1, Relaxed);
                 continue;
             }
-            let publisher = stamp.publisher as usize;
-            if publisher >= seen.len() {
-                seen.resize_with(publisher + 1, Seen::default);
-            }
-            seen[publisher].hear(stamp.event);
-            tally.polled.fetch_add(1, Relaxed);
-            if tally.measures(stamp.nanos) {
-                let taken = arrived.saturating_sub(stamp.nanos);
-                tally.latencies().polled.saturating_record(taken);
+            SequenceTracker::of(trackers, tag.publisher).record(tag.event);
+            counters.polled.fetch_add(1, Relaxed);
+            if counters.measures(tag.sent_at) {
+                let latency = now.saturating_sub(tag.sent_at);
+                counters.latencies().polled.saturating_record(latency);
             }
         }
         events.last().map(|event| event.cursor.clone())

@@ -1,21 +1,21 @@
-//! Where the run is: a bar on a terminal, plain lines elsewhere. On standard error.
+//! Progress on standard error: a bar on a terminal, plain lines elsewhere.
 
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// From one plain line to the next within a phase.
-const LINES: Duration = Duration::from_secs(10);
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The progress of a run.
 pub struct Progress {
     bar: ProgressBar,
     phase: &'static str,
-    said: Instant,
+    last_line: Instant,
 }
 
 impl Progress {
-    /// Nothing is done yet.
+    /// No phase has begun.
     pub fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let style = "{prefix:11} [{bar:32}] {pos}/{len} {msg}";
@@ -24,14 +24,14 @@ impl Progress {
         Self {
             bar,
             phase: "",
-            said: Instant::now(),
+            last_line: Instant::now(),
         }
     }
 
-    /// A phase of so many steps begins.
+    /// Begins a phase of so many steps.
     pub fn phase(&mut self, phase: &'static str, steps: u64) {
         self.phase = phase;
-        self.said = Instant::now();
+        self.last_line = Instant::now();
         self.bar.set_message("");
         self.bar.set_length(steps);
         self.bar.set_position(0);
@@ -41,18 +41,18 @@ impl Progress {
         }
     }
 
-    /// So many steps are done.
+    /// Shows how many steps are done.
     pub fn at(&mut self, steps: u64, message: impl FnOnce() -> String) {
         self.bar.set_position(steps);
         if !self.bar.is_hidden() {
             self.bar.set_message(message());
-        } else if self.said.elapsed() >= LINES {
-            self.said = Instant::now();
+        } else if self.last_line.elapsed() >= LINE_INTERVAL {
+            self.last_line = Instant::now();
             eprintln!("{} {steps} {}", self.phase, message());
         }
     }
 
-    /// All is done: the screen is the report's.
+    /// Clears the bar before the report is printed.
     pub fn done(&self) {
         self.bar.finish_and_clear();
     }

@@ -1,4 +1,4 @@
-//! One publisher: a member that sends messages over its own connection, one after the other.
+//! One publisher: a member that sends mutations over its own connection, one after another.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,30 +9,30 @@ use memchr::memmem;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::caller::{Caller, shown};
+use crate::counters::Counters;
 use crate::group::Group;
-use crate::stamp::{Kind, Stamp};
-use crate::tally::Tally;
-use crate::words::{Verb, Words};
+use crate::http_client::{HttpClient, excerpt};
+use crate::payloads::{Operation, Payloads};
+use crate::tag::{Kind, Tag};
 
-/// How long to wait for room before a message counts as lost for the flow; it is counted
-/// as lost only at the end, if it never comes.
-const STALL: Duration = Duration::from_secs(2);
-/// Calls without an answer, one after the other, after which a publisher gives up.
-const FAILURES: u32 = 5;
+/// How long to wait for a permit before publishing without one: deliveries may be lost. They
+/// count as lost only if they are still missing at the end.
+const PERMIT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Mutations without a response, one after another, after which a publisher gives up.
+const FAILURES_MAX: u32 = 5;
 
 /// When the next message is due.
 #[derive(Clone, Copy, Debug)]
 pub enum Pace {
-    /// At fixed times, the first after `offset`.
+    /// At fixed times.
     Every {
         /// From one message to the next.
         interval: Duration,
         /// To the first one.
         offset: Duration,
     },
-    /// As soon as the group has room.
-    Fast,
+    /// As soon as the group has a permit.
+    Unthrottled,
 }
 
 /// What a publisher sent.
@@ -42,69 +42,74 @@ pub struct Sent {
     pub messages: u32,
     /// The events among them.
     pub events: u32,
-    /// Messages that the stage did not take, or did not answer.
-    pub not_taken: BTreeSet<u32>,
+    /// Messages that the server refused or did not answer.
+    pub rejected: BTreeSet<u32>,
     /// The same, numbered among the events.
-    pub events_not_taken: BTreeSet<u32>,
+    pub rejected_events: BTreeSet<u32>,
 }
 
 /// A member that publishes.
 pub struct Publisher {
     /// Its connection.
-    pub caller: Caller,
+    pub client: HttpClient,
     /// Its group.
     pub group: Arc<Group>,
     /// Its number in the group.
     pub number: u32,
-    /// What it says.
-    pub words: Words,
-    /// Whether room is given back by subscribers, or by the answer.
-    pub heard_by_somebody: bool,
+    /// What it sends.
+    pub payloads: Payloads,
+    /// Whether subscribers give permits back, or the response does.
+    pub has_subscribers: bool,
 }
 
 impl Publisher {
     /// Publishes one message that counts nowhere.
-    pub async fn probe(&mut self, tally: &Tally) -> anyhow::Result<()> {
-        let stamp = self.stamp(Kind::Probe, &Sent::default(), tally.now());
-        let body = self.words.say(Verb::Report, &stamp);
-        let (status, answer) = self.caller.post(body.into()).await?;
-        anyhow::ensure!(taken(status, &answer), "{status}: {}", shown(&answer));
+    pub async fn probe(&mut self, counters: &Counters) -> anyhow::Result<()> {
+        let tag = self.tag(Kind::Probe, &Sent::default(), counters.now());
+        let body = self.payloads.body(Operation::Report, &tag);
+        let (status, response) = self.client.post(body.into()).await?;
+        anyhow::ensure!(
+            is_accepted(status, &response),
+            "{status}: {}",
+            excerpt(&response)
+        );
         Ok(())
     }
 
-    /// Publishes until told to stop.
-    pub async fn publish(
+    /// Publishes until it is stopped.
+    pub async fn run(
         mut self,
-        row: Arc<Vec<Verb>>,
+        operations: Arc<Vec<Operation>>,
         pace: Pace,
-        tally: Arc<Tally>,
+        counters: Arc<Counters>,
         stop: CancellationToken,
     ) -> (u32, u32, Sent) {
         let mut sent = Sent::default();
         let mut due = match pace {
             Pace::Every { offset, .. } => Instant::now() + offset,
-            Pace::Fast => Instant::now(),
+            Pace::Unthrottled => Instant::now(),
         };
         let mut failures = 0;
-        for verb in row.iter().cycle() {
-            // A message that was due while the one before was not answered yet waited
-            // because of the stage: that time counts.
+        for operation in operations.iter().cycle() {
+            // A message that was due before the last response came waited for the server:
+            // that time counts.
             let late = match pace {
                 Pace::Every { .. } => Instant::now().saturating_duration_since(due),
-                Pace::Fast => Duration::ZERO,
+                Pace::Unthrottled => Duration::ZERO,
             };
-            let waiting = stop.run_until_cancelled(self.wait(pace, due)).await;
-            if waiting.is_none() || failures == FAILURES {
+            let waited = stop.run_until_cancelled(self.wait(pace, due)).await;
+            if waited.is_none() || failures == FAILURES_MAX {
                 break;
             }
             if let Pace::Every { interval, .. } = pace {
                 due += interval;
             }
             let late = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
-            let stamp = self.stamp(verb.kind(), &sent, tally.now().saturating_sub(late));
-            let answered = self.send(*verb, &stamp, &tally).await;
-            failures = if answered.is_some() { 0 } else { failures + 1 };
-            self.note(&stamp, answered == Some(true), &mut sent);
+            let sent_at = counters.now().saturating_sub(late);
+            let tag = self.tag(operation.kind(), &sent, sent_at);
+            let accepted = self.publish(*operation, &tag, &counters).await;
+            failures = if accepted.is_some() { 0 } else { failures + 1 };
+            self.record(&tag, accepted == Some(true), &mut sent);
         }
         (self.group.index, self.number, sent)
     }
@@ -113,64 +118,72 @@ impl Publisher {
         if let Pace::Every { .. } = pace {
             return sleep_until(due).await;
         }
-        if let Ok(Ok(room)) = timeout(STALL, self.group.room.acquire()).await {
-            room.forget();
+        if let Ok(Ok(permit)) = timeout(PERMIT_TIMEOUT, self.group.in_flight.acquire()).await {
+            permit.forget();
         }
     }
 
-    fn stamp(&self, kind: Kind, sent: &Sent, nanos: u64) -> Stamp {
-        Stamp {
+    fn tag(&self, kind: Kind, sent: &Sent, sent_at: u64) -> Tag {
+        Tag {
             kind,
             group: self.group.index,
             publisher: self.number,
             sequence: sent.messages,
             event: sent.events,
-            nanos,
+            sent_at,
         }
     }
 
-    /// Whether the stage took the message; `None` if it did not answer.
-    async fn send(&mut self, verb: Verb, stamp: &Stamp, tally: &Tally) -> Option<bool> {
-        let asked = tally.now();
-        match self.caller.post(self.words.say(verb, stamp).into()).await {
-            Ok((status, answer)) if taken(status, &answer) => {
-                tally.published.fetch_add(1, Relaxed);
-                if tally.measures(stamp.nanos) {
-                    let taken = tally.now() - asked;
-                    tally.latencies().answered.saturating_record(taken);
+    /// Whether the server accepted the message; `None` if it did not answer.
+    async fn publish(
+        &mut self,
+        operation: Operation,
+        tag: &Tag,
+        counters: &Counters,
+    ) -> Option<bool> {
+        let asked = counters.now();
+        let body = self.payloads.body(operation, tag);
+        match self.client.post(body.into()).await {
+            Ok((status, response)) if is_accepted(status, &response) => {
+                counters.published.fetch_add(1, Relaxed);
+                if counters.measures(tag.sent_at) {
+                    let latency = counters.now() - asked;
+                    counters.latencies().answered.saturating_record(latency);
                 }
                 Some(true)
             }
-            Ok((status, answer)) => {
-                tally.refused.fetch_add(1, Relaxed);
-                tally.trouble(|| format!("a message was refused: {status} {}", shown(&answer)));
+            Ok((status, response)) => {
+                counters.refused.fetch_add(1, Relaxed);
+                counters.note_error(|| {
+                    format!("a message was refused: {status} {}", excerpt(&response))
+                });
                 Some(false)
             }
             Err(error) => {
-                tally.unanswered.fetch_add(1, Relaxed);
-                tally.trouble(|| format!("a message was not answered: {error:#}"));
+                counters.unanswered.fetch_add(1, Relaxed);
+                counters.note_error(|| format!("a message was not answered: {error:#}"));
                 None
             }
         }
     }
 
-    fn note(&self, stamp: &Stamp, taken: bool, sent: &mut Sent) {
+    fn record(&self, tag: &Tag, accepted: bool, sent: &mut Sent) {
         sent.messages += 1;
-        if !taken {
-            sent.not_taken.insert(stamp.sequence);
+        if !accepted {
+            sent.rejected.insert(tag.sequence);
         }
-        if stamp.kind == Kind::Event {
+        if tag.kind == Kind::Event {
             sent.events += 1;
-            if !taken {
-                sent.events_not_taken.insert(stamp.event);
+            if !accepted {
+                sent.rejected_events.insert(tag.event);
             }
         }
-        if !taken || !self.heard_by_somebody {
-            self.group.room.add_permits(1);
+        if !accepted || !self.has_subscribers {
+            self.group.in_flight.add_permits(1);
         }
     }
 }
 
-fn taken(status: hyper::StatusCode, answer: &[u8]) -> bool {
-    status.is_success() && memmem::find(answer, br#""errors":"#).is_none()
+fn is_accepted(status: hyper::StatusCode, response: &[u8]) -> bool {
+    status.is_success() && memmem::find(response, br#""errors":"#).is_none()
 }

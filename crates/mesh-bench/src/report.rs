@@ -1,21 +1,24 @@
-//! What a run found, as it is written to JSON. `benches/README.md` says what each figure
-//! means; names end in their unit.
+//! A run's report, as it is written to JSON. `benches/README.md` says what each figure means;
+//! names end in their unit.
 
-pub mod chart;
+mod chart;
 pub mod figures;
 pub mod page;
+pub mod server;
 mod table;
+pub mod units;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::args::{BenchArgs, Protocol, ServedStore};
+use crate::counters::Counters;
+use crate::delivery::SentByPublisher;
 use crate::machine::Machine;
-use crate::measure::{AllSent, Measured, Point};
-use crate::report::figures::{
-    Bar, Checked, Connections, Delivered, Latency, Polled, Published, Server,
-};
-use crate::tally::Tally;
+use crate::measure::{Measurement, SeriesPoint};
+use crate::report::figures::{Bucket, Checked, Delivered, Latency, Polled, Published};
+use crate::report::server::{Connections, Server};
+use crate::report::units::ratio;
 
 /// A run's report.
 #[derive(Clone, Debug, Serialize)]
@@ -26,35 +29,35 @@ pub struct Report {
     pub started_at: String,
     /// Where it ran.
     pub machine: Machine,
-    /// What was asked for.
+    /// The command line.
     pub settings: Settings,
-    /// Seconds that were measured; warm-up and stragglers aside.
+    /// Seconds that were measured, without warm-up and last deliveries.
     pub measured_seconds: f64,
-    /// Whether a signal, or the stage, ended it before its time.
+    /// Whether a signal, or the server, ended it early.
     pub ended_early: bool,
     /// What was published in the measured seconds.
     pub published: Published,
-    /// What subscribers heard in them.
+    /// What subscribers received in them.
     pub delivered: Delivered,
-    /// What pollers read in them.
+    /// What pollers received in them.
     pub polled: Option<Polled>,
-    /// The whole run's messages, warm-up included, counted one by one.
+    /// Every message of the whole run, warm-up included, compared with what was sent.
     pub checked: Checked,
     /// The WebSockets.
     pub connections: Connections,
     /// The server, when it runs on this machine.
     pub server: Option<Server>,
-    /// This tool: above 90 % of its threads it measures itself.
+    /// CPU of this tool: above 90 % of its threads the figures are its own.
     pub client_cpu_percent: f64,
     /// Its threads.
     pub client_threads: usize,
-    /// Point by second.
-    pub series: Vec<Point>,
+    /// Second by second.
+    pub series: Vec<SeriesPoint>,
     /// Why the exit code is 1; empty when all is well.
     pub problems: Vec<String>,
 }
 
-/// What was asked for.
+/// The options of a run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Settings {
     pub endpoint: String,
@@ -76,7 +79,7 @@ pub struct Settings {
 }
 
 impl Report {
-    /// A report that still lacks what the run found.
+    /// A report without results.
     pub fn new(args: &BenchArgs, endpoint: &str, started_at: Timestamp, pid: Option<u32>) -> Self {
         let machine = Machine::this();
         Self {
@@ -92,42 +95,44 @@ impl Report {
             polled: None,
             checked: Checked::default(),
             connections: Connections::default(),
-            server: pid.map(Server::unseen),
+            server: pid.map(Server::new),
             client_cpu_percent: 0.0,
             series: Vec::new(),
             problems: Vec::new(),
         }
     }
 
-    /// Puts in what the run found.
+    /// Adds the results.
     pub fn fill(
         &mut self,
-        measured: &Measured,
-        tally: &Tally,
-        sent: &AllSent,
+        measurement: &Measurement,
+        counters: &Counters,
+        sent: &SentByPublisher,
         checked: Checked,
         connections: Connections,
     ) {
-        let (begin, end) = (&measured.begin, &measured.end);
+        let (begin, end) = (&measurement.begin, &measurement.end);
         let seconds = end.seconds_since(begin);
-        let (published, heard) = (end.published - begin.published, end.heard - begin.heard);
-        let (polled, bytes) = (end.polled - begin.polled, end.bytes - begin.bytes);
+        let published = end.published - begin.published;
+        let delivered = end.delivered - begin.delivered;
+        let bytes = end.delivered_bytes - begin.delivered_bytes;
+        let polled = end.polled - begin.polled;
         let per_second = |count| ratio(count, 1) / seconds;
-        let latencies = tally.latencies();
+        let latencies = counters.latencies();
         self.measured_seconds = seconds;
-        self.ended_early = measured.ended_early;
+        self.ended_early = measurement.ended_early;
         self.published = Published {
             messages: published,
             per_second: per_second(published),
             answer_us: Latency::of(&latencies.answered),
         };
         self.delivered = Delivered {
-            messages: heard,
-            per_second: per_second(heard),
-            bytes_per_message: ratio(bytes, heard.max(1)),
+            messages: delivered,
+            per_second: per_second(delivered),
+            bytes_per_message: ratio(bytes, delivered.max(1)),
             megabytes_per_second: per_second(bytes) / 1e6,
-            latency_us: Latency::of(&latencies.heard),
-            distribution: Bar::all(&latencies.heard),
+            latency_us: Latency::of(&latencies.delivered),
+            distribution: Bucket::all(&latencies.delivered),
         };
         self.polled = (self.settings.pollers_per_group > 0).then(|| Polled {
             events: polled,
@@ -138,8 +143,8 @@ impl Report {
         if let Some(server) = &mut self.server {
             server.fill(begin, end, &connections);
         }
-        self.series.clone_from(&measured.series);
-        self.problems = checked.problems(sent.is_empty(), tally);
+        self.series.clone_from(&measurement.series);
+        self.problems = checked.problems(sent.is_empty(), counters);
         self.checked = checked;
         self.connections = connections;
     }
@@ -173,22 +178,8 @@ impl Settings {
         }
     }
 
-    /// Whether only connections were measured.
+    /// Whether idle connections were measured.
     pub fn is_idle(&self) -> bool {
         self.rate_per_group == Some(0.0)
     }
-}
-
-/// Nanoseconds as microseconds.
-pub fn micros(nanos: u64) -> f64 {
-    ratio(nanos, 1_000)
-}
-
-/// One count by another.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "counts of a run stay far below 2^52"
-)]
-pub fn ratio(count: u64, by: u64) -> f64 {
-    count as f64 / by as f64
 }

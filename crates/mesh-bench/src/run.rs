@@ -1,4 +1,4 @@
-//! One run, from the first question to the report.
+//! One run, from the first request to the report.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,159 +11,175 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::args::BenchArgs;
-use crate::caller::{Caller, is_there};
-use crate::door::Door;
+use crate::clients::Receivers;
+use crate::counters::Counters;
+use crate::delivery::{SentByPublisher, check, expected};
+use crate::endpoint::Endpoint;
 use crate::group::{self, Group};
-use crate::measure::{AllSent, Measured, Measuring, Moment, expected};
-use crate::own_server::OwnServer;
-use crate::people::Listening;
+use crate::http_client::{HttpClient, check_endpoint};
+use crate::local_server::LocalServer;
+use crate::measure::{Measurement, Sampler};
+use crate::platform::termination;
 use crate::process::{listener_on, usage};
 use crate::progress::Progress;
 use crate::report::Report;
-use crate::report::figures::{Checked, Connections};
-use crate::tally::Tally;
+use crate::report::figures::Checked;
+use crate::report::server::Connections;
+use crate::sample::Sample;
 
-/// What a server still does for new connections is done after this.
-const SETTLING: Duration = Duration::from_millis(500);
-/// Seconds that groups must live beside those that are asked for.
-const AROUND: u32 = 5;
+/// A server has finished its work for new connections after this.
+const SETTLE: Duration = Duration::from_millis(500);
+/// Seconds of a group's life besides the ones that are asked for.
+const LIFETIME_MARGIN: u32 = 5;
 
 /// A run that is under way.
 pub struct Run {
-    /// What was asked for.
+    /// The command line.
     pub args: Arc<BenchArgs>,
-    /// The way to the stage.
-    pub door: Arc<Door>,
-    /// Connections.
+    /// The server.
+    pub endpoint: Arc<Endpoint>,
+    /// Tasks of connections.
     pub tasks: TaskTracker,
-    /// Counts.
-    pub tally: Arc<Tally>,
+    /// What all clients add up to.
+    pub counters: Arc<Counters>,
     /// The groups.
     pub groups: Vec<Arc<Group>>,
     /// Where the run is.
     pub progress: Progress,
-    /// Somebody wants the end.
-    pub ended: CancellationToken,
-    /// Tells listeners to stop.
+    /// A signal came.
+    pub interrupted: CancellationToken,
+    /// Stops subscribers and pollers.
     pub stop: CancellationToken,
-    pid: Option<u32>,
+    server: Option<u32>,
 }
 
-/// Measures a stage: `own` is the server that was started for it, if any.
-pub async fn run(args: &Arc<BenchArgs>, own: Option<&OwnServer>) -> anyhow::Result<Report> {
-    let (endpoint, key) = match own {
-        Some(own) => (&own.endpoint, &own.key),
+/// Measures a server; `local` is the one that was started for the run, if any.
+pub async fn run(args: &Arc<BenchArgs>, local: Option<&LocalServer>) -> anyhow::Result<Report> {
+    let (url, key) = match local {
+        Some(local) => (&local.endpoint, &local.key),
         None => (&args.endpoint, &args.api_key),
     };
-    let door = Arc::new(Door::at(endpoint, key).await?);
-    let (tasks, ended) = (TaskTracker::new(), CancellationToken::new());
-    tasks.spawn(ends_on_signal(ended.clone()));
-    let host = is_there(Caller::connect(&door, &tasks, 0).await, endpoint).await?;
+    let endpoint = Arc::new(Endpoint::resolve(url, key).await?);
+    let (tasks, interrupted) = (TaskTracker::new(), CancellationToken::new());
+    tasks.spawn(cancel_on_signal(interrupted.clone()));
+    let client = HttpClient::connect(&endpoint, &tasks, 0).await;
+    let host = check_endpoint(client, url).await?;
     if let Some(pid) = args.pid {
         usage(pid).with_context(|| format!("--pid {pid}: no such process to look at"))?;
     }
-    let pid = args.pid.or(own.map(OwnServer::pid));
-    let pid = pid.or_else(|| listener_on(door.local_port()?));
+    let server = args.pid.or(local.map(LocalServer::pid));
+    let server = server.or_else(|| listener_on(endpoint.local_port()?));
 
     let mut progress = Progress::new();
     progress.phase("groups", args.groups.into());
     let name = uuid::Uuid::new_v4().simple().to_string();
-    let making = group::make(&door, &tasks, args, &name[..8]);
-    let made = ended.run_until_cancelled(making).await;
-    let groups = made.context("interrupted")??;
-    let tally = Arc::new(Tally::new());
-    tasks.spawn(group::keep_alive(host, groups.clone(), Arc::clone(&tally)));
+    let creating = group::create_all(&endpoint, &tasks, args, &name[..8]);
+    let created = interrupted.run_until_cancelled(creating).await;
+    let groups = created.context("interrupted")??;
+    let counters = Arc::new(Counters::new());
+    tasks.spawn(group::renew_all(
+        host,
+        groups.clone(),
+        Arc::clone(&counters),
+    ));
     let mut run = Run {
         args: Arc::clone(args),
-        door,
+        endpoint,
         tasks,
-        tally,
+        counters,
         groups,
         progress,
-        ended,
+        interrupted,
         stop: CancellationToken::new(),
-        pid,
+        server,
     };
-    let report = run.lesson(endpoint).await;
+    let report = run.execute(url).await;
     run.progress.done();
-    // An own server goes as a whole.
-    if own.is_none() {
-        group::dissolve(&run.door, &run.tasks, &run.groups).await;
+    // A local server ends with its groups.
+    if local.is_none() {
+        group::dissolve_all(&run.endpoint, &run.tasks, &run.groups).await;
     }
     report
 }
 
 impl Run {
-    async fn lesson(&mut self, endpoint: &str) -> anyhow::Result<Report> {
-        self.outlives_no_group()?;
+    async fn execute(&mut self, url: &str) -> anyhow::Result<Report> {
+        self.check_lifetimes()?;
         let started_at = now();
-        let before = Moment::of(&self.tally, self.pid);
-        let mut listening = JoinSet::new();
-        let opened_in = self.subscribe(&mut listening).await?;
-        sleep(SETTLING).await;
-        let after = Moment::of(&self.tally, self.pid);
-        let (measured, sent, checked) = if self.args.rate > 0.0 || self.args.as_fast {
-            self.busy(listening).await?
+        let before = Sample::take(&self.counters, self.server);
+        let mut subscribers = JoinSet::new();
+        let opened_in = self.start_subscribers(&mut subscribers).await?;
+        sleep(SETTLE).await;
+        let after = Sample::take(&self.counters, self.server);
+        let (measurement, sent, checked) = if self.args.rate > 0.0 || self.args.as_fast {
+            self.measure_load(subscribers).await?
         } else {
-            self.idle(listening).await?
+            self.measure_idle(subscribers).await?
         };
-        let connections = Connections::new(&self.args, opened_in, &before, &after, &measured.end);
-        let mut report = Report::new(&self.args, endpoint, started_at, self.pid);
-        report.fill(&measured, &self.tally, &sent, checked, connections);
+        let connections =
+            Connections::new(&self.args, opened_in, &before, &after, &measurement.end);
+        let mut report = Report::new(&self.args, url, started_at, self.server);
+        report.fill(&measurement, &self.counters, &sent, checked, connections);
         Ok(report)
     }
 
-    /// Publishes and measures what is heard.
-    async fn busy(&mut self, listening: Listening) -> anyhow::Result<(Measured, AllSent, Checked)> {
+    /// Publishes, and measures what is received.
+    async fn measure_load(
+        &mut self,
+        subscribers: Receivers,
+    ) -> anyhow::Result<(Measurement, SentByPublisher, Checked)> {
         let (seconds, warm_up) = (self.args.seconds, self.args.warm_up);
-        let mut publishers = self.publishers().await?;
-        self.everybody_listens(&mut publishers).await?;
-        let polling = self.poll().await?;
-        let publishing = self.publish(publishers);
-        let measured = self
-            .measuring()
-            .run(warm_up, seconds, Some(&publishing))
+        let mut publishers = self.connect_publishers().await?;
+        self.wait_until_ready(&mut publishers).await?;
+        let pollers = self.start_pollers().await?;
+        let publishers = self.start_publishers(publishers);
+        let measurement = self
+            .sampler()
+            .measure(warm_up, seconds, Some(&publishers))
             .await;
-        let sent = publishing.stop().await?;
-        let (heard, polled) = expected(&sent, self.args.subscribers, self.args.pollers);
+        let sent = publishers.stop().await?;
+        let (deliveries, polls) = expected(&sent, self.args.subscribers, self.args.pollers);
         let mut patience = Duration::from_secs(self.args.patience.into());
         if self.args.pollers > 0 {
             patience += Duration::from_secs_f64(self.args.poll_every);
         }
-        self.measuring().stragglers(heard, polled, patience).await;
-        // Before the listeners end: what a server cuts off then is no fault.
-        let mut checked = Checked::expecting(heard, polled, &self.tally);
+        self.sampler().drain(deliveries, polls, patience).await;
+        // Counted before the receivers stop: a connection that ends then is not cut.
+        let mut checked = Checked::expecting(deliveries, polls, &self.counters);
         self.stop.cancel();
-        Self::check(listening, &sent, false, &mut checked).await;
-        Self::check(polling, &sent, true, &mut checked).await;
-        Ok((measured, sent, checked))
+        check(subscribers, &sent, false, &mut checked).await;
+        check(pollers, &sent, true, &mut checked).await;
+        Ok((measurement, sent, checked))
     }
 
-    /// Measures connections on which nothing is said, and sees that they still listen.
-    async fn idle(&mut self, listening: Listening) -> anyhow::Result<(Measured, AllSent, Checked)> {
+    /// Measures idle connections; afterwards probes show that they still receive.
+    async fn measure_idle(
+        &mut self,
+        subscribers: Receivers,
+    ) -> anyhow::Result<(Measurement, SentByPublisher, Checked)> {
         let seconds = self.args.seconds;
-        let measured = self.measuring().run(0, seconds, None).await;
-        let mut publishers = self.publishers().await?;
-        self.everybody_listens(&mut publishers).await?;
-        let checked = Checked::expecting(0, 0, &self.tally);
+        let measurement = self.sampler().measure(0, seconds, None).await;
+        let mut publishers = self.connect_publishers().await?;
+        self.wait_until_ready(&mut publishers).await?;
+        let checked = Checked::expecting(0, 0, &self.counters);
         self.stop.cancel();
-        listening.join_all().await;
-        Ok((measured, AllSent::new(), checked))
+        subscribers.join_all().await;
+        Ok((measurement, SentByPublisher::new(), checked))
     }
 
-    fn measuring(&mut self) -> Measuring<'_> {
-        Measuring {
-            tally: &self.tally,
-            pid: self.pid,
+    fn sampler(&mut self) -> Sampler<'_> {
+        Sampler {
+            counters: &self.counters,
+            server: self.server,
             progress: &mut self.progress,
-            ended: &self.ended,
+            interrupted: &self.interrupted,
         }
     }
 
-    /// Groups have a longest life, which no heartbeat prolongs.
-    fn outlives_no_group(&self) -> anyhow::Result<()> {
+    /// A group's life ends at `expiresAt`, which no heartbeat moves.
+    fn check_lifetimes(&self) -> anyhow::Result<()> {
         let now = now();
-        let needed = i64::from(self.args.warm_up + self.args.seconds + AROUND);
+        let needed = i64::from(self.args.warm_up + self.args.seconds + LIFETIME_MARGIN);
         for group in &self.groups {
             let ends: Timestamp = group.expires_at.parse().context("expiresAt")?;
             let left = ends.as_second() - now.as_second();
@@ -179,27 +195,18 @@ impl Run {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the load tool shares no clock with the server"
+    reason = "the rule is the server's: its tests move the clock"
 )]
 fn now() -> Timestamp {
     Timestamp::now()
 }
 
-/// Ends when the first signal comes; a second one means now.
-async fn ends_on_signal(told: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let signals = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
-    let [Ok(mut interrupt), Ok(mut terminate)] = signals else {
-        return;
-    };
-    for _ in 0..2 {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-        if told.is_cancelled() {
+/// The first signal ends the run early, with a report; the second one ends the process.
+async fn cancel_on_signal(interrupted: CancellationToken) {
+    while termination().await.is_ok() {
+        if interrupted.is_cancelled() {
             std::process::exit(130);
         }
-        told.cancel();
+        interrupted.cancel();
     }
 }

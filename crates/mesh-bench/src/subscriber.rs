@@ -1,4 +1,4 @@
-//! One subscriber: a WebSocket that listens to its group.
+//! One subscriber: a WebSocket with a subscription to its group.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -11,14 +11,14 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::args::Protocol;
-use crate::caller::shown;
-use crate::door::{Door, OPENING};
-use crate::ear::Ear;
+use crate::counters::Counters;
+use crate::documents::ON_MESSAGE_IN_GROUP;
+use crate::endpoint::{CONNECT_TIMEOUT, Endpoint};
 use crate::group::Group;
-use crate::seen::Seen;
+use crate::http_client::excerpt;
+use crate::receiver::Receiver;
+use crate::sequence::SequenceTracker;
 use crate::socket::Socket;
-use crate::tally::Tally;
-use crate::words;
 
 /// An open subscription.
 pub struct Subscriber {
@@ -27,116 +27,142 @@ pub struct Subscriber {
     group: Arc<Group>,
 }
 
+/// What differs between the two protocols.
+struct Handshake {
+    path: String,
+    subprotocol: &'static str,
+    connection_init: Value,
+    subscribe: Value,
+}
+
 impl Subscriber {
     /// Connects, the `number`th of the run, and subscribes to the group.
-    pub async fn open(
-        door: &Door,
+    pub async fn connect(
+        endpoint: &Endpoint,
         number: u32,
         group: Arc<Group>,
         protocol: Protocol,
     ) -> anyhow::Result<Self> {
-        let opening = timeout(OPENING, Self::subscribe(door, number, group, protocol));
-        opening
+        let connecting = Self::subscribe(endpoint, number, group, protocol);
+        timeout(CONNECT_TIMEOUT, connecting)
             .await
-            .unwrap_or_else(|_| bail!("no acknowledgement within {} s", OPENING.as_secs()))
+            .unwrap_or_else(|_| bail!("no acknowledgement within {} s", CONNECT_TIMEOUT.as_secs()))
     }
 
     async fn subscribe(
-        door: &Door,
+        endpoint: &Endpoint,
         number: u32,
         group: Arc<Group>,
         protocol: Protocol,
     ) -> anyhow::Result<Self> {
         let id = uuid::Uuid::new_v4().to_string();
-        let request = json!({"query": words::LISTEN, "variables": group.and(json!({}))});
-        let appsync = protocol == Protocol::AppSync;
-        let site = if appsync { &door.realtime } else { &door.http };
-        let shown = json!({"host": site.authority, "x-api-key": door.key});
-        let (path, name, init, start) = if appsync {
-            let header = BASE64.encode(shown.to_string().as_bytes());
-            let payload =
-                json!({"data": request.to_string(), "extensions": {"authorization": shown}});
-            (
-                format!("{}?header={header}&payload=e30=", site.path),
-                "graphql-ws",
-                json!({"type": "connection_init"}),
-                json!({"id": id, "type": "start", "payload": payload}),
-            )
-        } else {
-            (
-                site.path.clone(),
-                "graphql-transport-ws",
-                json!({"type": "connection_init", "payload": {"x-api-key": door.key}}),
-                json!({"id": id, "type": "subscribe", "payload": request}),
-            )
+        let (target, handshake) = match protocol {
+            Protocol::AppSync => (&endpoint.realtime, appsync(endpoint, &id, &group)),
+            Protocol::GraphqlTransportWs => {
+                (&endpoint.http, graphql_transport_ws(endpoint, &id, &group))
+            }
         };
-        let stream = door.open(site, number).await?;
-        let mut upgrade = format!("ws://{}{path}", site.authority).into_client_request()?;
+        let stream = endpoint.connect(target, number).await?;
+        let url = format!("ws://{}{}", target.authority, handshake.path);
+        let mut upgrade = url.into_client_request()?;
+        let subprotocol = handshake.subprotocol.parse()?;
         upgrade
             .headers_mut()
-            .insert("sec-websocket-protocol", name.parse()?);
+            .insert("sec-websocket-protocol", subprotocol);
         let mut socket = Socket::open(upgrade, stream).await?;
-        socket.send(&init).await?;
+        socket.send(&handshake.connection_init).await?;
         expect(&mut socket, "connection_ack").await?;
-        socket.send(&start).await?;
-        if appsync {
+        socket.send(&handshake.subscribe).await?;
+        // The other protocol has no acknowledgement: probes show that it is subscribed.
+        if protocol == Protocol::AppSync {
             expect(&mut socket, "start_ack").await?;
         }
         Ok(Self { socket, id, group })
     }
 
-    /// Listens until told to stop, or until the stage ends it; answers what was heard of
-    /// each publisher.
-    pub async fn listen(
+    /// Receives until it is stopped, or until the server ends the subscription; returns what
+    /// it received of each publisher.
+    pub async fn run(
         self,
-        tally: Arc<Tally>,
+        counters: Arc<Counters>,
         stop: CancellationToken,
-    ) -> (Arc<Group>, Vec<Seen>) {
+    ) -> (Arc<Group>, Vec<SequenceTracker>) {
         let Self {
             mut socket,
             id,
             group,
         } = self;
-        let mut ear = Ear::new(&id, &group, &tally);
-        let listening = stop.run_until_cancelled(async {
+        let mut receiver = Receiver::new(&id, &group, &counters);
+        let receiving = stop.run_until_cancelled(async {
             loop {
-                let received = socket.receive(|message| ear.take(message)).await;
-                ear.count();
-                if let Some(why) = ear.ended.take() {
-                    break why;
+                let batch = socket.receive(|message| receiver.receive(message)).await;
+                receiver.flush();
+                if let Some(reason) = receiver.ended.take() {
+                    break reason;
                 }
-                if let Err(error) = received {
+                if let Err(error) = batch {
                     break error.to_string();
                 }
-                if std::mem::take(&mut ear.pinged)
+                if std::mem::take(&mut receiver.pinged)
                     && let Err(error) = socket.send(&json!({"type": "pong"})).await
                 {
                     break error.to_string();
                 }
             }
         });
-        let ended = listening.await;
-        let seen = ear.seen;
-        if let Some(why) = ended {
-            tally.cut.fetch_add(1, Relaxed);
-            tally.trouble(|| format!("a subscription ended: {why}"));
+        let ended = receiving.await;
+        let trackers = receiver.trackers;
+        if let Some(reason) = ended {
+            counters.cut.fetch_add(1, Relaxed);
+            counters.note_error(|| format!("a subscription ended: {reason}"));
         }
-        (group, seen)
+        (group, trackers)
     }
+}
+
+fn appsync(endpoint: &Endpoint, id: &str, group: &Group) -> Handshake {
+    let target = &endpoint.realtime;
+    let authorization = json!({"host": target.authority, "x-api-key": endpoint.key});
+    let header = BASE64.encode(authorization.to_string().as_bytes());
+    let payload = json!({
+        "data": request(group).to_string(),
+        "extensions": {"authorization": authorization},
+    });
+    Handshake {
+        path: format!("{}?header={header}&payload=e30=", target.path),
+        subprotocol: "graphql-ws",
+        connection_init: json!({"type": "connection_init"}),
+        subscribe: json!({"id": id, "type": "start", "payload": payload}),
+    }
+}
+
+fn graphql_transport_ws(endpoint: &Endpoint, id: &str, group: &Group) -> Handshake {
+    let payload = json!({"x-api-key": endpoint.key});
+    Handshake {
+        path: endpoint.http.path.clone(),
+        subprotocol: "graphql-transport-ws",
+        connection_init: json!({"type": "connection_init", "payload": payload}),
+        subscribe: json!({"id": id, "type": "subscribe", "payload": request(group)}),
+    }
+}
+
+fn request(group: &Group) -> Value {
+    json!({"query": ON_MESSAGE_IN_GROUP, "variables": group.arguments(json!({}))})
 }
 
 /// Waits for a message of this type.
 async fn expect(socket: &mut Socket, wanted: &str) -> anyhow::Result<()> {
     loop {
         let mut messages = Vec::new();
-        let received = socket.receive(|message| messages.push(message.to_vec()));
-        let received = received.await;
+        let received = socket
+            .receive(|message| messages.push(message.to_vec()))
+            .await;
         for message in messages {
             let json: Value = serde_json::from_slice(&message).context("no JSON on the socket")?;
             match json["type"].as_str() {
                 Some(kind) if kind == wanted => return Ok(()),
                 Some("ka" | "ping") => {}
-                _ => bail!("the stage says {} instead of {wanted}", shown(&message)),
+                _ => bail!("the stage says {} instead of {wanted}", excerpt(&message)),
             }
         }
         received.with_context(|| format!("before {wanted}"))?;

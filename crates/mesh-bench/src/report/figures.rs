@@ -1,55 +1,52 @@
-//! The parts of a report, and how they follow from what a run counted.
+//! What was published, delivered and polled, and whether every message was delivered once, in
+//! order, and to its own group.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
 
-use crate::args::BenchArgs;
-use crate::measure::Moment;
-use crate::report::{micros, ratio};
-use crate::tally::{Tally, Times};
+use crate::counters::{Counters, Histogram};
+use crate::report::units::micros;
 
-/// Connections that say something about memory: fewer drown in the rest.
-const ENOUGH_CONNECTIONS: u32 = 100;
-/// Bars of the distribution for each doubling of the time.
-const BARS_PER_DOUBLING: f64 = 4.0;
+/// Buckets of the distribution for each doubling of the time.
+const BUCKETS_PER_DOUBLING: f64 = 4.0;
 
 /// What was published.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Published {
-    /// Mutations that the stage took.
+    /// Mutations that the server accepted.
     pub messages: u64,
     /// The same per second.
     pub per_second: f64,
-    /// From asking to the answer.
+    /// From a mutation to its response.
     pub answer_us: Option<Latency>,
 }
 
-/// What was heard.
+/// What subscribers received.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Delivered {
-    /// Messages, each as often as it was heard.
+    /// Messages, each as often as it was received.
     pub messages: u64,
     /// The same per second.
     pub per_second: f64,
-    /// Bytes of a message, its frame's head aside.
+    /// Bytes of a message, without its frame's header.
     pub bytes_per_message: f64,
     /// Megabytes per second.
     pub megabytes_per_second: f64,
-    /// From sending to each subscriber's hearing.
+    /// From sending to each delivery.
     pub latency_us: Option<Latency>,
-    /// How many took how long.
-    pub distribution: Vec<Bar>,
+    /// How many deliveries took how long.
+    pub distribution: Vec<Bucket>,
 }
 
-/// What was polled.
+/// What pollers received.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Polled {
-    /// Events, each as often as it was read.
+    /// Events, each as often as it was received.
     pub events: u64,
     /// The same per second.
     pub per_second: f64,
-    /// From sending to each poller's reading; half of it is waiting for the next poll.
+    /// From sending to each poll; half of the polling interval on average.
     pub latency_us: Option<Latency>,
 }
 
@@ -64,98 +61,66 @@ pub struct Latency {
     pub max: f64,
 }
 
-/// How many messages took longer than the bar before, and up to this.
+/// How many deliveries took longer than the bucket before, and up to this.
 #[derive(Clone, Copy, Debug, Serialize)]
-pub struct Bar {
+pub struct Bucket {
     /// Microseconds.
     pub up_to_us: f64,
     /// Messages.
     pub messages: u64,
 }
 
-/// Every message of the run against what was sent.
+/// Every message of the run, compared with what was sent.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Checked {
-    /// Mutations that the stage took.
+    /// Mutations that the server accepted.
     pub published: u64,
     /// Those that it refused.
     pub refused: u64,
-    /// Those that it did not answer: they count neither as lost nor as heard.
+    /// Those that it did not answer: they count neither as lost nor as expected.
     pub unanswered: u64,
-    /// Messages taken, times subscribers.
+    /// Accepted messages, times subscribers.
     pub deliveries_expected: u64,
-    /// Messages heard.
+    /// Messages received.
     pub deliveries_heard: u64,
-    /// Events taken, times pollers.
+    /// Accepted events, times pollers.
     pub polls_expected: u64,
-    /// Events polled.
+    /// Events received.
     pub polls_heard: u64,
-    /// Never heard by somebody who should have.
+    /// Never received by a client that should have.
     pub lost: u64,
-    /// Heard again.
+    /// Received again.
     pub duplicated: u64,
-    /// Heard after a later one of the same publisher.
+    /// Received after a later one of the same publisher.
     pub reordered: u64,
     /// Of another group, or under another subscription's id.
     pub misrouted: u64,
-    /// Heard, but sent by nobody.
+    /// Received, but sent by no publisher.
     pub strange: u64,
     /// Subscriptions that ended before the run did.
     pub cut: u64,
 }
 
-/// The WebSockets of the run.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Connections {
-    /// How many.
-    pub subscribers: u32,
-    /// How many were opened per second, subscribed and acknowledged.
-    pub opened_per_second: f64,
-    #[serde(skip)]
-    memory: Option<[u64; 3]>,
-}
-
-/// What the server needed.
-#[derive(Clone, Debug, Serialize)]
-pub struct Server {
-    /// Its process.
-    pub pid: u32,
-    /// CPU in the measured seconds, in percent of one core.
-    pub cpu_percent: Option<f64>,
-    /// CPU for each message that a subscriber heard.
-    pub cpu_us_per_delivered: Option<f64>,
-    /// CPU for each message that was published, its deliveries included.
-    pub cpu_us_per_published: Option<f64>,
-    /// Memory before the subscribers came.
-    pub rss_before_bytes: Option<u64>,
-    /// Memory with all of them, before anything was said.
-    pub rss_subscribed_bytes: Option<u64>,
-    /// Memory at the end of the measured seconds.
-    pub rss_end_bytes: Option<u64>,
-    /// Memory for each subscriber, idle; with at least 100 of them.
-    pub rss_per_connection_bytes: Option<f64>,
-}
-
 impl Checked {
-    /// Counts so far, with what should have been heard.
-    pub fn expecting(heard: u64, polled: u64, tally: &Tally) -> Self {
+    /// The counters so far, with what is expected.
+    pub fn expecting(deliveries: u64, polls: u64, counters: &Counters) -> Self {
         Self {
-            published: tally.published.load(Relaxed),
-            refused: tally.refused.load(Relaxed),
-            unanswered: tally.unanswered.load(Relaxed),
-            deliveries_expected: heard,
-            deliveries_heard: tally.heard.load(Relaxed),
-            polls_expected: polled,
-            polls_heard: tally.polled.load(Relaxed),
-            misrouted: tally.misrouted.load(Relaxed),
-            strange: tally.strange.load(Relaxed),
-            cut: tally.cut.load(Relaxed),
+            published: counters.published.load(Relaxed),
+            refused: counters.refused.load(Relaxed),
+            unanswered: counters.unanswered.load(Relaxed),
+            deliveries_expected: deliveries,
+            deliveries_heard: counters.delivered.load(Relaxed),
+            polls_expected: polls,
+            polls_heard: counters.polled.load(Relaxed),
+            misrouted: counters.misrouted.load(Relaxed),
+            strange: counters.strange.load(Relaxed),
+            cut: counters.cut.load(Relaxed),
             ..Self::default()
         }
     }
 
-    /// What is wrong, in words.
-    pub fn problems(&self, idle: bool, tally: &Tally) -> Vec<String> {
+    /// What is wrong, as text.
+    pub fn problems(&self, idle: bool, counters: &Counters) -> Vec<String> {
         let counts = [
             (self.lost, "lost"),
             (self.duplicated, "duplicated"),
@@ -173,75 +138,21 @@ impl Checked {
         if self.cut > 0 {
             problems.push(format!("{} subscriptions were cut", self.cut));
         }
-        let heard = self.deliveries_heard + self.polls_heard;
-        let expects = self.deliveries_expected + self.polls_expected;
-        if !idle && (self.published == 0 || (heard == 0 && expects > 0)) {
+        let received = self.deliveries_heard + self.polls_heard;
+        let expected = self.deliveries_expected + self.polls_expected;
+        if !idle && (self.published == 0 || (received == 0 && expected > 0)) {
             problems.push("nothing was delivered".to_owned());
         }
         if !problems.is_empty() {
-            problems.extend(tally.first_trouble());
+            problems.extend(counters.first_error());
         }
         problems
     }
 }
 
-impl Connections {
-    /// The subscribers, opened between two moments.
-    pub fn new(args: &BenchArgs, took: f64, before: &Moment, after: &Moment, end: &Moment) -> Self {
-        let memory = [before, after, end].map(|moment| moment.server.map(|server| server.rss));
-        let [Some(before), Some(after), Some(end)] = memory else {
-            return Self::opened(args, took, None);
-        };
-        Self::opened(args, took, Some([before, after, end]))
-    }
-
-    fn opened(args: &BenchArgs, took: f64, memory: Option<[u64; 3]>) -> Self {
-        let subscribers = args.groups * args.subscribers;
-        Self {
-            subscribers,
-            opened_per_second: f64::from(subscribers) / took.max(1e-9),
-            memory,
-        }
-    }
-}
-
-impl Server {
-    /// A server of which nothing is known yet.
-    pub fn unseen(pid: u32) -> Self {
-        Self {
-            pid,
-            cpu_percent: None,
-            cpu_us_per_delivered: None,
-            cpu_us_per_published: None,
-            rss_before_bytes: None,
-            rss_subscribed_bytes: None,
-            rss_end_bytes: None,
-            rss_per_connection_bytes: None,
-        }
-    }
-
-    /// Puts in what it used.
-    pub fn fill(&mut self, begin: &Moment, end: &Moment, connections: &Connections) {
-        if let Some(cpu) = end.server_cpu_since(begin) {
-            let per = |count| (count > 0).then(|| cpu * 1e6 / ratio(count, 1));
-            self.cpu_percent = Some(cpu / end.seconds_since(begin) * 100.0);
-            self.cpu_us_per_delivered = per(end.heard - begin.heard);
-            self.cpu_us_per_published = per(end.published - begin.published);
-        }
-        if let Some([before, after, end]) = connections.memory {
-            self.rss_before_bytes = Some(before);
-            self.rss_subscribed_bytes = Some(after);
-            self.rss_end_bytes = Some(end);
-            let count = connections.subscribers;
-            self.rss_per_connection_bytes = (count >= ENOUGH_CONNECTIONS)
-                .then(|| ratio(after.saturating_sub(before), count.into()));
-        }
-    }
-}
-
 impl Latency {
     /// The percentiles of times, if there are any.
-    pub fn of(times: &Times) -> Option<Self> {
+    pub fn of(times: &Histogram) -> Option<Self> {
         let at = |quantile| micros(times.value_at_quantile(quantile));
         (!times.is_empty()).then(|| Self {
             mean: times.mean() / 1e3,
@@ -254,17 +165,18 @@ impl Latency {
     }
 }
 
-impl Bar {
+impl Bucket {
     /// The whole distribution.
-    pub fn all(times: &Times) -> Vec<Self> {
+    pub fn all(times: &Histogram) -> Vec<Self> {
         if times.is_empty() {
             return Vec::new();
         }
-        let bars = times.iter_log(times.min().max(1_000), BARS_PER_DOUBLING.recip().exp2());
-        bars.map(|bar| Self {
-            up_to_us: micros(bar.value_iterated_to()),
-            messages: bar.count_since_last_iteration(),
-        })
-        .collect()
+        let buckets = times.iter_log(times.min().max(1_000), BUCKETS_PER_DOUBLING.recip().exp2());
+        buckets
+            .map(|bucket| Self {
+                up_to_us: micros(bucket.value_iterated_to()),
+                messages: bucket.count_since_last_iteration(),
+            })
+            .collect()
     }
 }

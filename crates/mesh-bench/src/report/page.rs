@@ -1,10 +1,10 @@
-//! The report as one page that needs nothing else: no script, no font, no other host.
+//! The report as one HTML page: no script, no font, no other host.
 
-use crate::measure::Point;
+use crate::measure::SeriesPoint;
+use crate::report::Report;
 use crate::report::chart::{Column, Line, columns, lines, tenths};
 use crate::report::figures::Latency;
-use crate::report::table::{bytes, duration, grouped, round};
-use crate::report::{Report, ratio};
+use crate::report::units::{bytes, duration, grouped, ratio, round};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -62,7 +62,7 @@ fn tiles(report: &Report) -> String {
 }
 
 fn charts(report: &Report) -> String {
-    let line = |name, value: &dyn Fn(&Point) -> Option<f64>| Line {
+    let line = |name, value: &dyn Fn(&SeriesPoint) -> Option<f64>| Line {
         name,
         points: report
             .series
@@ -118,17 +118,17 @@ fn charts(report: &Report) -> String {
 }
 
 fn distribution(report: &Report) -> Vec<Column> {
-    let bars = &report.delivered.distribution;
-    let all: u64 = bars.iter().map(|bar| bar.messages).sum();
-    let bars = bars.iter().map(|bar| {
-        let name = duration(bar.up_to_us);
+    let buckets = &report.delivered.distribution;
+    let all: u64 = buckets.iter().map(|bucket| bucket.messages).sum();
+    let columns = buckets.iter().map(|bucket| {
+        let name = duration(bucket.up_to_us);
         Column {
-            title: format!("up to {name}: {} messages", grouped(bar.messages)),
+            title: format!("up to {name}: {} messages", grouped(bucket.messages)),
             name,
-            value: ratio(bar.messages, all.max(1)) * 100.0,
+            value: ratio(bucket.messages, all.max(1)) * 100.0,
         }
     });
-    bars.collect()
+    columns.collect()
 }
 
 fn tables(report: &Report) -> String {

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use crate::report::figures::{Latency, Server};
-use crate::report::{Report, ratio};
+use crate::report::Report;
+use crate::report::figures::Latency;
+use crate::report::server::Server;
+use crate::report::units::{bytes, duration, grouped, ratio, round};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -28,9 +30,10 @@ impl fmt::Display for Report {
                 )
             )?;
             if settings.subscribers_per_group > 0 {
-                let heard = &self.delivered;
-                let row = row("delivered", heard.messages, heard.per_second);
-                let (bytes, megabytes) = (heard.bytes_per_message, heard.megabytes_per_second);
+                let delivered = &self.delivered;
+                let row = row("delivered", delivered.messages, delivered.per_second);
+                let (bytes, megabytes) =
+                    (delivered.bytes_per_message, delivered.megabytes_per_second);
                 writeln!(f, "{row}   {megabytes:.1} MB/s, {bytes:.0} bytes each")?;
             }
             if let Some(polled) = &self.polled {
@@ -152,7 +155,7 @@ impl Report {
         )
     }
 
-    /// Whether the figures are rather this tool's than the stage's.
+    /// Whether this tool, not the server, limits the figures.
     pub fn is_client_bound(&self) -> bool {
         let threads = u32::try_from(self.client_threads.min(self.machine.cores_allowed));
         self.client_cpu_percent > 90.0 * f64::from(threads.unwrap_or(u32::MAX))
@@ -161,17 +164,17 @@ impl Report {
 
 impl Server {
     fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut told = Vec::new();
+        let mut parts = Vec::new();
         if let Some(cpu) = self.cpu_percent {
-            told.push(format!("CPU {cpu:.0} % of a core"));
+            parts.push(format!("CPU {cpu:.0} % of a core"));
         }
         if let Some(each) = self.cpu_us_per_delivered {
-            told.push(format!("{each:.2} µs per delivered message"));
+            parts.push(format!("{each:.2} µs per delivered message"));
         }
         if let Some(each) = self.cpu_us_per_published {
-            told.push(format!("{each:.1} µs per published one"));
+            parts.push(format!("{each:.1} µs per published one"));
         }
-        writeln!(f, "  {:12} {}", "server", told.join(", "))?;
+        writeln!(f, "  {:12} {}", "server", parts.join(", "))?;
         let Some(end) = self.rss_end_bytes else {
             return Ok(());
         };
@@ -193,69 +196,7 @@ fn times(latency: &Latency) -> String {
     all.map(|time| format!("{:>10}", duration(time))).join(" ")
 }
 
-/// Microseconds for people.
-pub fn duration(micros: f64) -> String {
-    match micros {
-        0.0..1_000.0 => format!("{micros:.0} µs"),
-        1_000.0..100_000.0 => format!("{:.2} ms", micros / 1e3),
-        100_000.0..1_000_000.0 => format!("{:.0} ms", micros / 1e3),
-        _ => format!("{:.2} s", micros / 1e6),
-    }
-}
-
-/// Bytes for people.
-pub fn bytes(bytes: f64) -> String {
-    match bytes {
-        0.0..1e3 => format!("{bytes:.0} bytes"),
-        1e3..1e6 => format!("{:.1} KB", bytes / 1e3),
-        1e6..1e9 => format!("{:.1} MB", bytes / 1e6),
-        _ => format!("{:.2} GB", bytes / 1e9),
-    }
-}
-
-/// A number with commas.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// The nearest whole number.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "figures of a run are positive and small"
-)]
-pub fn round(number: f64) -> u64 {
-    number.round() as u64
-}
-
 fn count(number: u32, what: &str) -> String {
     let s = if number == 1 { "" } else { "s" };
     format!("{} {what}{s}", grouped(number.into()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_are_for_people() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(
-            [999.4, 1_234.0, 250_000.0, 2e6].map(duration),
-            ["999 µs", "1.23 ms", "250 ms", "2.00 s"]
-        );
-        assert_eq!(
-            [12.0, 4_200.0, 3.3e6, 2e9].map(bytes),
-            ["12 bytes", "4.2 KB", "3.3 MB", "2.00 GB"]
-        );
-    }
 }

@@ -1,15 +1,15 @@
-//! What every message carries through the stage: who sent it, as which of his messages,
-//! and when. Written into a variable's value or an event's payload, found again in the raw
-//! text, which is far cheaper than reading the JSON around it.
+//! The tag of every message: its publisher, its sequence number, and when it was sent. It is
+//! written into a variable's value or an event's payload and found again in the raw text,
+//! which is far cheaper than parsing the JSON around it.
 
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 
-/// What kind of message a stamp is in.
+/// The kind of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Sent before the run, to learn that everybody listens; counts nowhere.
+    /// Sent before the run until every subscriber is ready; counts nowhere.
     Probe,
     /// A report.
     Report,
@@ -17,35 +17,37 @@ pub enum Kind {
     Event,
 }
 
-/// A message's sender, number and time. Written with digits enough for 100,000 groups of
+/// A message's publisher, sequence number and time. It has digits for 100,000 groups of
 /// 1,000 publishers, 268 million messages of each, and 52 days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    /// What it is in.
+pub struct Tag {
+    /// The message's kind.
     pub kind: Kind,
-    /// The sender's group.
+    /// The publisher's group.
     pub group: u32,
-    /// The sender among his group's publishers.
+    /// The publisher's number in the group.
     pub publisher: u32,
-    /// The number among all of the sender's messages.
+    /// The number among all of the publisher's messages.
     pub sequence: u32,
-    /// The number of his events before it.
+    /// The number of the publisher's events before it.
     pub event: u32,
     /// When it was sent, in nanoseconds since the run began.
-    pub nanos: u64,
+    pub sent_at: u64,
 }
 
-const TAG: &str = "@m:";
-static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(TAG));
+const MARKER: &str = "@m:";
+static FINDER: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(MARKER));
 
-impl Stamp {
-    /// Bytes of a written stamp.
-    pub const LENGTH: usize = TAG.len() + 1 + 5 + 3 + 7 + 7 + 13;
+impl Tag {
+    /// Bytes of a written tag.
+    pub const LENGTH: usize = MARKER.len() + 1 + 5 + 3 + 7 + 7 + 13;
 
-    /// The first stamp in a text.
+    /// The first tag in a text.
     pub fn find(text: &[u8]) -> Option<Self> {
-        let at = FINDER.find(text)? + TAG.len();
-        let (kind, digits) = text.get(at..at + Self::LENGTH - TAG.len())?.split_first()?;
+        let at = FINDER.find(text)? + MARKER.len();
+        let (kind, digits) = text
+            .get(at..at + Self::LENGTH - MARKER.len())?
+            .split_first()?;
         let kind = match kind {
             b'p' => Kind::Probe,
             b'r' => Kind::Report,
@@ -56,14 +58,14 @@ impl Stamp {
         let (publisher, digits) = number(digits, 3)?;
         let (sequence, digits) = number(digits, 7)?;
         let (event, digits) = number(digits, 7)?;
-        let (nanos, _) = number(digits, 13)?;
+        let (sent_at, _) = number(digits, 13)?;
         Some(Self {
             kind,
             group: u32::try_from(group).ok()?,
             publisher: u32::try_from(publisher).ok()?,
             sequence: u32::try_from(sequence).ok()?,
             event: u32::try_from(event).ok()?,
-            nanos,
+            sent_at,
         })
     }
 }
@@ -81,7 +83,7 @@ fn number(digits: &[u8], length: usize) -> Option<(u64, &[u8])> {
     Some((value, rest))
 }
 
-impl std::fmt::Display for Stamp {
+impl std::fmt::Display for Tag {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let kind = match self.kind {
             Kind::Probe => 'p',
@@ -93,12 +95,12 @@ impl std::fmt::Display for Stamp {
             publisher,
             sequence,
             event,
-            nanos,
+            sent_at,
             ..
         } = self;
         write!(
             f,
-            "{TAG}{kind}{group:05x}{publisher:03x}{sequence:07x}{event:07x}{nanos:013x}"
+            "{MARKER}{kind}{group:05x}{publisher:03x}{sequence:07x}{event:07x}{sent_at:013x}"
         )
     }
 }
@@ -109,23 +111,23 @@ mod tests {
 
     #[test]
     fn what_is_written_is_found_again() {
-        let stamp = Stamp {
+        let tag = Tag {
             kind: Kind::Event,
             group: 0xabc,
             publisher: 999,
             sequence: 0x0fff_ffff,
             event: 7,
-            nanos: 123_456_789_012,
+            sent_at: 123_456_789_012,
         };
-        assert_eq!(stamp.to_string().len(), Stamp::LENGTH);
-        let text = format!(r#"{{"key":"x","value":"{stamp}....","#);
-        assert_eq!(Stamp::find(text.as_bytes()), Some(stamp));
+        assert_eq!(tag.to_string().len(), Tag::LENGTH);
+        let text = format!(r#"{{"key":"x","value":"{tag}....","#);
+        assert_eq!(Tag::find(text.as_bytes()), Some(tag));
     }
 
     #[test]
-    fn anything_else_is_no_stamp() {
+    fn anything_else_is_no_tag() {
         for text in ["", "@m:", "@m:r00", &format!("@m:x{:036}", 0)] {
-            assert_eq!(Stamp::find(text.as_bytes()), None, "{text}");
+            assert_eq!(Tag::find(text.as_bytes()), None, "{text}");
         }
     }
 }

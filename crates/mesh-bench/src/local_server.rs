@@ -1,31 +1,31 @@
-//! A server for one run: this very program, started as a user starts it, in a folder of
-//! its own, with limits that fit the run.
+//! A server for one run: this program, started as a process of its own, in a temporary
+//! folder, with limits that fit the run.
 
 use std::io::{BufRead as _, BufReader};
-use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use anyhow::{Context as _, bail};
 
 use crate::args::{BenchArgs, ServedStore};
+use crate::platform::ignore_ctrl_c;
 
-/// Connections beside those of the run.
-const OTHERS: u32 = 100;
+/// Connections, groups and nodes besides those of the run.
+const MARGIN: u32 = 100;
 
-/// A running server; it ends with this value, and its folder with it.
-pub struct OwnServer {
+/// A running server. Dropping it ends the process and removes the folder.
+pub struct LocalServer {
     child: Child,
-    /// Kept open: the server may still say something.
+    /// Kept open: the server may still write to it.
     _output: BufReader<ChildStdout>,
     folder: PathBuf,
-    /// Where it is.
+    /// Its URL.
     pub endpoint: String,
-    /// Its key.
+    /// Its API key.
     pub key: String,
 }
 
-impl OwnServer {
+impl LocalServer {
     /// Starts a server and waits until it serves.
     pub fn start(store: ServedStore, args: &BenchArgs, connections: u32) -> anyhow::Result<Self> {
         let name = format!("mesh-v2-bench-{}", uuid::Uuid::new_v4().simple());
@@ -65,17 +65,17 @@ fn launch(
     key: &str,
 ) -> anyhow::Result<(Child, BufReader<ChildStdout>, String)> {
     let program = std::env::current_exe().context("cannot find this program")?;
-    let nodes = args.publishers + args.pollers + OTHERS;
+    let nodes = args.publishers + args.pollers + MARGIN;
     let numbers = [
-        ("MESH_MAX_CONNECTIONS", connections + OTHERS),
-        ("MESH_MAX_GROUPS", args.groups + OTHERS),
+        ("MESH_MAX_CONNECTIONS", connections + MARGIN),
+        ("MESH_MAX_GROUPS", args.groups + MARGIN),
         ("MESH_MAX_NODES_PER_GROUP", nodes.max(1000)),
         ("MESH_MAX_CALLS_PER_GROUP", 1_000_000),
         ("MESH_MAX_EVENT_BYTES_PER_GROUP", 1 << 30),
         ("MESH_MAX_STATUS_BYTES", 1 << 24),
         ("MESH_MAX_STATUS_BYTES_PER_GROUP", 1 << 30),
         ("MESH_MAX_ANSWER_BYTES", (1 << 30) + (1 << 20)),
-        // Nothing ends before the run does, and heartbeats disturb no measurement.
+        // Groups outlive the run, and heartbeats disturb no measurement.
         ("MESH_HOST_HEARTBEAT_INTERVAL_SECONDS", 3_600),
         ("MESH_HOST_HEARTBEAT_TTL_SECONDS", 200_000),
         ("MESH_MEMBER_HEARTBEAT_INTERVAL_SECONDS", 3_600),
@@ -88,20 +88,22 @@ fn launch(
         ServedStore::Memory => "memory",
         ServedStore::Embedded => "embedded",
     };
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(["serve", "--listen", "127.0.0.1:0", "--store", store])
-        // No .env file is near, and nothing of this environment counts.
+        // Neither an .env file nor this environment changes its settings.
         .current_dir(folder)
         .env_clear()
+        // Windows opens no socket without it.
+        .envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)))
         .env("MESH_API_KEYS", key)
         .env("MESH_LOG", "error")
         .envs(numbers.map(|(name, number)| (name, number.to_string())))
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        // Ctrl-C is for the tool, which still has to ask the server something.
-        .process_group(0)
-        .spawn()
-        .context("cannot start a server")?;
+        .stdout(Stdio::piped());
+    // The tool still needs the server when it is interrupted.
+    ignore_ctrl_c(&mut command);
+    let mut child = command.spawn().context("cannot start a server")?;
     let mut output = BufReader::new(child.stdout.take().context("no output")?);
     let mut line = String::new();
     while output.read_line(&mut line).unwrap_or_default() > 0 {
@@ -116,9 +118,9 @@ fn launch(
     bail!("the server that --serve started has ended: see above")
 }
 
-impl Drop for OwnServer {
+impl Drop for LocalServer {
     fn drop(&mut self) {
-        // What it stored is of no use to anybody: no need to ask it kindly.
+        // Its data is removed, so a clean shutdown has no use.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = std::fs::remove_dir_all(&self.folder);

@@ -1,4 +1,4 @@
-//! The way to a stage: where its HTTP and its realtime address are, over TCP or TLS.
+//! A server's addresses: HTTP and realtime, over TCP or TLS.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use tokio_rustls::TlsConnector;
 use crate::socket::Stream;
 
 /// How long a connection may take to open, handshakes included.
-pub const OPENING: Duration = Duration::from_secs(15);
-/// Connections from one address: fewer than the ports that systems lend (28,000).
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// Connections per source address: fewer than the ephemeral ports of most systems (28,000).
 const PER_SOURCE: u32 = 20_000;
 
-/// One address of a stage.
+/// A URL's host, resolved, and its path.
 #[derive(Clone, Debug)]
-pub struct Site {
+pub struct Target {
     /// Host and port as the URL names them.
     pub authority: String,
     /// The path.
@@ -29,8 +29,8 @@ pub struct Site {
     address: SocketAddr,
 }
 
-impl Site {
-    async fn find(uri: &Uri) -> anyhow::Result<Self> {
+impl Target {
+    async fn resolve(uri: &Uri) -> anyhow::Result<Self> {
         let authority = uri.authority().context("no host in the URL")?;
         let secure = uri.scheme_str() == Some("https");
         let port = if secure { 443 } else { 80 };
@@ -49,83 +49,81 @@ impl Site {
     }
 }
 
-/// A stage as its clients reach it.
-pub struct Door {
-    /// Where queries and mutations go.
-    pub http: Site,
-    /// Where AppSync's clients listen.
-    pub realtime: Site,
+/// A server as its clients reach it.
+pub struct Endpoint {
+    /// Queries, mutations and graphql-transport-ws.
+    pub http: Target,
+    /// AppSync realtime.
+    pub realtime: Target,
     /// The API key.
     pub key: String,
     tls: Option<TlsConnector>,
 }
 
-impl Door {
-    /// The door at an endpoint such as `http://127.0.0.1:4000/graphql`.
-    pub async fn at(endpoint: &str, key: &str) -> anyhow::Result<Self> {
-        let url: Uri = endpoint
-            .parse()
-            .with_context(|| format!("{endpoint} is no URL"))?;
-        let tls = match url.scheme_str() {
+impl Endpoint {
+    /// Resolves a URL such as `http://127.0.0.1:4000/graphql`.
+    pub async fn resolve(url: &str, key: &str) -> anyhow::Result<Self> {
+        let http: Uri = url.parse().with_context(|| format!("{url} is no URL"))?;
+        let tls = match http.scheme_str() {
             Some("http") => None,
-            Some("https") => Some(trusting_the_system()?),
-            _ => bail!("{endpoint}: an endpoint begins with http:// or https://"),
+            Some("https") => Some(tls_connector()?),
+            _ => bail!("{url}: an endpoint begins with http:// or https://"),
         };
-        // The clients' rule (contract 5.3): AWS has another host, all others a longer path.
-        let realtime = if endpoint.contains(".appsync-api.") {
-            endpoint.replace(".appsync-api.", ".appsync-realtime-api.")
+        // The rule of AppSync's clients: AWS has another host, all others a longer path.
+        let realtime = if url.contains(".appsync-api.") {
+            url.replace(".appsync-api.", ".appsync-realtime-api.")
         } else {
-            format!("{endpoint}/realtime")
+            format!("{url}/realtime")
         };
         Ok(Self {
-            http: Site::find(&url).await?,
-            realtime: Site::find(&realtime.parse()?).await?,
+            http: Target::resolve(&http).await?,
+            realtime: Target::resolve(&realtime.parse()?).await?,
             key: key.to_owned(),
             tls,
         })
     }
 
-    /// Opens a connection, the `number`th of the run: where many go to this very machine,
-    /// they come from several of its addresses, since each has only so many ports.
-    pub async fn open(&self, site: &Site, number: u32) -> anyhow::Result<Box<dyn Stream>> {
-        let opening = timeout(OPENING, self.connect(site, number));
-        opening.await.unwrap_or_else(|_| {
-            bail!("no connection within {} s", OPENING.as_secs());
+    /// Opens a connection, the `number`th of the run. Connections to 127.0.0.1 come from
+    /// several loopback addresses when one has not enough ports.
+    pub async fn connect(&self, target: &Target, number: u32) -> anyhow::Result<Box<dyn Stream>> {
+        let connecting = timeout(CONNECT_TIMEOUT, self.open(target, number));
+        connecting.await.unwrap_or_else(|_| {
+            bail!("no connection within {} s", CONNECT_TIMEOUT.as_secs());
         })
     }
 
-    async fn connect(&self, site: &Site, number: u32) -> anyhow::Result<Box<dyn Stream>> {
-        let socket = match site.address {
+    async fn open(&self, target: &Target, number: u32) -> anyhow::Result<Box<dyn Stream>> {
+        let socket = match target.address {
             SocketAddr::V4(_) => TcpSocket::new_v4()?,
             SocketAddr::V6(_) => TcpSocket::new_v6()?,
         };
         let source = number / PER_SOURCE;
-        if source > 0 && site.address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
+        if source > 0 && target.address.ip() == IpAddr::V4(Ipv4Addr::LOCALHOST) {
             let last = u8::try_from(source + 1).context("too many connections")?;
             socket.bind((Ipv4Addr::new(127, 0, 0, last), 0).into())?;
         }
-        let stream = socket.connect(site.address).await?;
+        let stream = socket.connect(target.address).await?;
         stream.set_nodelay(true)?;
         Ok(match &self.tls {
             None => Box::new(stream),
             Some(tls) => {
-                let name = ServerName::try_from(site.host.clone())?;
+                let name = ServerName::try_from(target.host.clone())?;
                 Box::new(tls.connect(name, stream).await?)
             }
         })
     }
 
-    /// The port, when the stage is on this machine.
+    /// The port, when the server runs on this machine.
     pub fn local_port(&self) -> Option<u16> {
         let address = self.http.address;
-        // Only an own address can be listened to.
-        let own = std::net::TcpListener::bind((address.ip(), 0)).is_ok();
-        own.then(|| address.port())
+        // Only an address of this machine can be bound.
+        let is_local = std::net::TcpListener::bind((address.ip(), 0)).is_ok();
+        is_local.then(|| address.port())
     }
 }
 
-/// TLS as the system trusts; `SSL_CERT_FILE` names other authorities.
-fn trusting_the_system() -> anyhow::Result<TlsConnector> {
+/// TLS with the system's certificate authorities; `SSL_CERT_FILE` names others.
+fn tls_connector() -> anyhow::Result<TlsConnector> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
@@ -147,17 +145,15 @@ mod tests {
     async fn many_connections_come_from_several_addresses() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("a free port");
-        let endpoint = format!(
-            "http://{}/graphql",
-            listener.local_addr().expect("an address")
-        );
-        let door = Door::at(&endpoint, "key").await.expect("a door");
+        let address = listener.local_addr().expect("an address");
+        let url = format!("http://{address}/graphql");
+        let endpoint = Endpoint::resolve(&url, "key").await.expect("an endpoint");
         for (number, source) in [
             (0, "127.0.0.1"),
             (19_999, "127.0.0.1"),
             (45_000, "127.0.0.3"),
         ] {
-            let opened = door.open(&door.http, number).await;
+            let opened = endpoint.connect(&endpoint.http, number).await;
             let (_, peer) = listener.accept().await.expect("a connection");
             assert!(opened.is_ok());
             assert_eq!(peer.ip().to_string(), source);
@@ -165,10 +161,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_realtime_path_stands_beside_the_other() {
-        let door = Door::at("http://127.0.0.1:4000/graphql", "key").await;
-        let door = door.expect("a door");
-        assert_eq!(door.http.path, "/graphql");
-        assert_eq!(door.realtime.path, "/graphql/realtime");
+    async fn the_realtime_path_extends_the_other() {
+        let endpoint = Endpoint::resolve("http://127.0.0.1:4000/graphql", "key").await;
+        let endpoint = endpoint.expect("an endpoint");
+        assert_eq!(endpoint.http.path, "/graphql");
+        assert_eq!(endpoint.realtime.path, "/graphql/realtime");
     }
 }
