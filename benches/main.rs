@@ -1,5 +1,5 @@
 //! The hot functions, one by one: what a report costs on its way from a request's bytes to
-//! its listeners' outboxes. `benches/README.md` says how to run them and what they mean.
+//! its subscribers' outboxes. `benches/README.md` says how to run them and what they mean.
 
 mod asking;
 mod lesson;

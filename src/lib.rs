@@ -7,12 +7,12 @@
 //! - [`stage`]: puts a stage together from its settings and runs it
 //! - [`server`]: HTTP, WebSocket upgrades, TLS, health, the GraphiQL page
 //! - `lambda`: an AppSync event to the same schema, and its answer back
-//! - [`realtime`]: the WebSocket protocols: frames, the session core, the pump
+//! - [`realtime`]: GraphQL over WebSocket: protocols, sessions, connections, outboxes
 //! - [`resolvers`]: the schema, one file per noun; documents compiled to selections
 //! - [`mesh`]: all that a resolver may reach for
 //! - [`memory`]: the bytes that the whole process may hold
 //! - [`heartbeat`]: who is alive: rules, clock, reaper, the hold after a start
-//! - [`hub`]: who listens: each message rendered once per selection
+//! - [`hub`]: publish and subscribe: each message rendered once per selection
 //! - [`store`]: what is remembered: the contract, and the stores that keep it
 //! - [`auth`] and [`domains`]: who calls, and where their classmates are
 //! - [`model`]: the words: ids, groups, statuses, events, messages, refusals

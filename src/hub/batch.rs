@@ -1,218 +1,181 @@
-//! Some of a group's listeners, and what they have yet to hear.
+//! A batch of a topic's subscribers, and the delivery of messages to it.
 
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
-use crate::hub::dispatcher::{Buffers, Dispatcher};
+use crate::hub::Subscriber;
+use crate::hub::dispatcher::{Dispatcher, Scratch};
 use crate::hub::publication::Publication;
+use crate::hub::rendering::Rendering;
 use crate::hub::selection::Selection;
-use crate::hub::{Subscriber, lock};
-use crate::memory::Lease;
 
-/// Listeners of one audience: so many are spoken to before other work gets a turn.
+/// Subscribers of one batch: this many are delivered to before other work gets a turn.
 const BATCH_MAX: usize = 256;
-/// Bytes that may wait for the dispatcher; beyond that, whoever publishes speaks.
-const WAITING_BYTES: usize = 256 * 1024;
-/// Bytes that are rendered before they are handed on.
+/// Bytes that may wait for the dispatcher; above that, the publisher flushes the batch.
+const HIGH_WATER_BYTES: usize = 256 * 1024;
+/// Bytes that are rendered before they are delivered.
 const RENDERED_BYTES: usize = 256 * 1024;
 
-/// A selection that is held, and counted, as long as somebody uses it.
-#[derive(Debug)]
-pub struct LeasedSelection {
-    selection: Selection,
-    _lease: Lease,
+/// Up to [`BATCH_MAX`] subscribers of one rendering; a part of its topic's state.
+pub struct Batch {
+    /// The id of its first subscriber.
+    pub id: u64,
+    /// How it is rendered for.
+    pub rendering: Rendering,
+    /// Flushes it.
+    pub dispatcher: Dispatcher,
+    /// A flush is scheduled.
+    pub scheduled: bool,
+    /// Held during a delivery: deliveries follow one another.
+    pub delivering: Arc<Mutex<()>>,
+    /// In the order of their ids; copied on write while a delivery reads them.
+    subscribers: Arc<Vec<Entry>>,
+    /// The latest messages of the topic.
+    pending: Vec<Arc<Publication>>,
+    pending_bytes: usize,
 }
 
-impl LeasedSelection {
-    /// Holds a selection.
-    pub fn new(selection: Selection, lease: Lease) -> Self {
-        Self {
-            selection,
-            _lease: lease,
-        }
-    }
-
-    /// The selection.
-    pub fn selection(&self) -> &Selection {
-        &self.selection
-    }
-}
-
-/// Who renders for an audience.
+/// A subscriber in its batch.
 #[derive(Clone)]
-pub enum Rendering {
-    /// All chose the same fields: each message is rendered once, in the selection's slot.
-    Shared(usize, Arc<LeasedSelection>),
-    /// Each listener renders what it chose by itself, when it can take it: a socket with
-    /// many or wide selections spends its own turns on them, and nobody else's.
-    PerSubscriber,
+struct Entry {
+    id: u64,
+    /// The sequence number of the first message that it gets.
+    start: u64,
+    subscriber: Arc<dyn Subscriber>,
 }
 
-/// Up to [`BATCH_MAX`] listeners.
-pub struct SubscriberBatch {
-    rendering: Rendering,
-    dispatcher: Dispatcher,
-    state: Mutex<State>,
-    /// Held while somebody speaks: passes follow one another.
-    speaking: Mutex<()>,
-}
-
-#[derive(Default)]
-struct State {
-    /// In the order in which they came.
-    listeners: Vec<(u64, Arc<dyn Subscriber>)>,
-    /// The same for a pass to take along, made anew after somebody came or went.
-    shared: Option<Arc<[Arc<dyn Subscriber>]>>,
-    waiting: Vec<Arc<Publication>>,
-    waiting_bytes: usize,
-    /// What waited when somebody came who is not to hear it.
-    earlier: Vec<PendingBatch>,
-    /// The dispatcher will come by.
-    expected: bool,
-}
-
-struct PendingBatch {
-    listeners: Arc<[Arc<dyn Subscriber>]>,
-    messages: Vec<Arc<Publication>>,
-}
-
-impl SubscriberBatch {
-    /// An audience of nobody, told by `dispatcher`.
-    pub fn new(rendering: Rendering, dispatcher: Dispatcher) -> Arc<Self> {
-        Arc::new(Self {
+impl Batch {
+    /// A batch without subscribers.
+    pub fn new(id: u64, rendering: Rendering, dispatcher: Dispatcher) -> Self {
+        Self {
+            id,
             rendering,
             dispatcher,
-            state: Mutex::default(),
-            speaking: Mutex::default(),
-        })
+            scheduled: false,
+            delivering: Arc::default(),
+            subscribers: Arc::default(),
+            pending: Vec::new(),
+            pending_bytes: 0,
+        }
     }
 
-    /// Who renders for them.
-    pub fn rendering(&self) -> &Rendering {
-        &self.rendering
+    /// Whether it has as many subscribers as it may have.
+    pub fn is_full(&self) -> bool {
+        self.subscribers.len() >= BATCH_MAX
     }
 
-    /// Whether one more has room.
-    pub fn has_room(&self) -> bool {
-        lock(&self.state).listeners.len() < BATCH_MAX
-    }
-
-    /// Whether nobody is left.
+    /// Whether it has no subscribers.
     pub fn is_empty(&self) -> bool {
-        lock(&self.state).listeners.is_empty()
+        self.subscribers.is_empty()
     }
 
-    /// How many listen.
-    pub fn len(&self) -> usize {
-        lock(&self.state).listeners.len()
+    /// Adds a subscriber that gets the messages from the sequence number `start` on.
+    pub fn add(&mut self, id: u64, start: u64, subscriber: Arc<dyn Subscriber>) {
+        Arc::make_mut(&mut self.subscribers).push(Entry {
+            id,
+            start,
+            subscriber,
+        });
     }
 
-    /// Takes a listener in; it hears nothing of what waits already.
-    pub fn add(&self, id: u64, listener: Arc<dyn Subscriber>) {
-        let mut state = lock(&self.state);
-        if !state.waiting.is_empty() {
-            let round = PendingBatch {
-                listeners: state.shared(),
-                messages: std::mem::take(&mut state.waiting),
-            };
-            state.earlier.push(round);
+    /// Removes a subscriber.
+    pub fn remove(&mut self, id: u64) -> Option<Arc<dyn Subscriber>> {
+        let at = self.subscribers.binary_search_by_key(&id, |entry| entry.id);
+        let removed = Arc::make_mut(&mut self.subscribers).remove(at.ok()?);
+        Some(removed.subscriber)
+    }
+
+    /// Adds a message for the next flush; returns whether the high-water mark is exceeded.
+    pub fn push(&mut self, publication: Arc<Publication>) -> bool {
+        self.pending_bytes += publication.bytes();
+        self.pending.push(publication);
+        self.pending_bytes > HIGH_WATER_BYTES
+    }
+
+    /// Moves the pending messages into `messages`, which is empty; `next` is the sequence
+    /// number that follows theirs.
+    pub fn take(&mut self, messages: &mut Vec<Arc<Publication>>, next: u64) -> Delivery {
+        self.scheduled = false;
+        self.pending_bytes = 0;
+        std::mem::swap(messages, &mut self.pending);
+        Delivery {
+            rendering: self.rendering.clone(),
+            subscribers: Arc::clone(&self.subscribers),
+            first: next - messages.len() as u64,
         }
-        listener.on_subscribe();
-        state.listeners.push((id, listener));
-        state.shared = None;
-    }
-
-    /// Lets a listener go.
-    pub fn remove(&self, id: u64) -> Option<Arc<dyn Subscriber>> {
-        let mut state = lock(&self.state);
-        let at = state.listeners.binary_search_by_key(&id, |(id, _)| *id);
-        let (_, left) = state.listeners.remove(at.ok()?);
-        state.shared = None;
-        Some(left)
-    }
-
-    /// Leaves a message for the dispatcher's next pass; says whether too much waits.
-    pub fn post(self: &Arc<Self>, publication: Arc<Publication>) -> bool {
-        let mut state = lock(&self.state);
-        state.waiting_bytes += publication.bytes();
-        state.waiting.push(publication);
-        let crowded = state.waiting_bytes > WAITING_BYTES;
-        let first = !std::mem::replace(&mut state.expected, true);
-        drop(state);
-        if first {
-            self.dispatcher.expect(Arc::clone(self));
-        }
-        crowded
-    }
-
-    /// Tells everybody what waits.
-    pub fn speak(&self, desk: &mut Buffers) {
-        let _pass = lock(&self.speaking);
-        let (earlier, listeners) = {
-            let mut state = lock(&self.state);
-            state.expected = false;
-            state.waiting_bytes = 0;
-            std::mem::swap(&mut desk.messages, &mut state.waiting);
-            (std::mem::take(&mut state.earlier), state.shared())
-        };
-        let (rendered, scratch) = (&mut desk.rendered, &mut desk.scratch);
-        for round in &earlier {
-            self.tell(&round.listeners, &round.messages, rendered, scratch);
-        }
-        self.tell(&listeners, &desk.messages, rendered, scratch);
-        desk.clear();
-    }
-
-    fn tell(
-        &self,
-        listeners: &[Arc<dyn Subscriber>],
-        messages: &[Arc<Publication>],
-        rendered: &mut Vec<Bytes>,
-        scratch: &mut Vec<u8>,
-    ) {
-        let Rendering::Shared(slot, held) = &self.rendering else {
-            // Message by message: one that waits for many subscriptions of a socket is
-            // counted there once, as long as they get it one right after the other.
-            for message in messages {
-                for listener in listeners {
-                    Arc::clone(listener).enqueue(message);
-                }
-            }
-            return;
-        };
-        let mut hand_on = |rendered: &mut Vec<Bytes>| {
-            for listener in listeners.iter().filter(|_| !rendered.is_empty()) {
-                listener.deliver(rendered, scratch);
-            }
-            rendered.clear();
-        };
-        let mut bytes = 0;
-        for publication in messages {
-            let Some(data) = publication.render_shared(*slot, held.selection()) else {
-                hand_on(rendered);
-                for listener in listeners {
-                    listener.on_oversized();
-                }
-                return;
-            };
-            bytes += data.len();
-            rendered.push(data);
-            if bytes > RENDERED_BYTES {
-                hand_on(rendered);
-                bytes = 0;
-            }
-        }
-        hand_on(rendered);
     }
 }
 
-impl State {
-    fn shared(&mut self) -> Arc<[Arc<dyn Subscriber>]> {
-        let listeners = &self.listeners;
-        let shared = self
-            .shared
-            .get_or_insert_with(|| listeners.iter().map(|(_, l)| Arc::clone(l)).collect());
-        Arc::clone(shared)
+/// Messages on their way to the subscribers of a batch.
+pub struct Delivery {
+    rendering: Rendering,
+    subscribers: Arc<Vec<Entry>>,
+    /// The sequence number of the first message.
+    first: u64,
+}
+
+impl Delivery {
+    /// How many subscribers the batch has.
+    pub fn subscribers(&self) -> usize {
+        self.subscribers.len()
+    }
+
+    /// Delivers the messages in `scratch`.
+    pub fn run(&self, scratch: &mut Scratch) {
+        match &self.rendering {
+            Rendering::Shared(slot, leased) => self.deliver(*slot, leased.selection(), scratch),
+            Rendering::PerSubscriber => self.enqueue(&scratch.messages),
+        }
+        scratch.clear();
+    }
+
+    fn deliver(&self, slot: usize, selection: &Selection, scratch: &mut Scratch) {
+        let (rendered, frames) = (&mut scratch.rendered, &mut scratch.frames);
+        let (mut first, mut bytes) = (self.first, 0);
+        for (sequence, message) in (self.first..).zip(&scratch.messages) {
+            let data = message.render_shared(slot, selection);
+            let oversized = data.is_none();
+            bytes += data.as_ref().map_or(0, Bytes::len);
+            rendered.extend(data);
+            if oversized || bytes > RENDERED_BYTES {
+                self.deliver_rendered(first, rendered, frames);
+                (first, bytes) = (sequence + 1, 0);
+            }
+            if oversized {
+                self.started_by(sequence).for_each(|s| s.on_oversized());
+            }
+        }
+        self.deliver_rendered(first, rendered, frames);
+    }
+
+    /// Delivers rendered messages, the first of which has the sequence number `first`.
+    fn deliver_rendered(&self, first: u64, rendered: &mut Vec<Bytes>, frames: &mut Vec<u8>) {
+        for entry in self.subscribers.iter() {
+            let skipped = usize::try_from(entry.start.saturating_sub(first));
+            if let Some(messages @ [_, ..]) = rendered.get(skipped.unwrap_or(usize::MAX)..) {
+                entry.subscriber.deliver(messages, frames);
+            }
+        }
+        rendered.clear();
+    }
+
+    fn enqueue(&self, messages: &[Arc<Publication>]) {
+        // Message by message: a connection whose subscriptions get the same message one
+        // right after the other accounts for it once.
+        for (sequence, message) in (self.first..).zip(messages) {
+            for subscriber in self.started_by(sequence) {
+                Arc::clone(subscriber).enqueue(message);
+            }
+        }
+    }
+
+    /// The subscribers that get the message `sequence`.
+    fn started_by(&self, sequence: u64) -> impl Iterator<Item = &Arc<dyn Subscriber>> {
+        let started = self
+            .subscribers
+            .iter()
+            .filter(move |entry| entry.start <= sequence);
+        started.map(|entry| &entry.subscriber)
     }
 }

@@ -1,99 +1,104 @@
-//! Tells audiences what was left for them, many listeners in one pass: a message to a
-//! class costs one wake-up, not one per pupil, and what several messages left together
-//! goes out together.
+//! Flushes scheduled batches: messages that are published close together are delivered
+//! together, and a message to a class wakes one task, not one per subscriber.
 
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use tokio::sync::Notify;
 
-use crate::hub::batch::SubscriberBatch;
 use crate::hub::lock;
 use crate::hub::publication::Publication;
+use crate::hub::topic::Topic;
 
-/// Listeners spoken to before other tasks get a turn, about: an audience is not parted.
-const LISTENERS_PER_TURN: usize = 256;
-/// A scratch that grew past this is given back.
+/// Subscribers that are delivered to before other tasks get a turn, about: batches are not
+/// split.
+const SUBSCRIBERS_PER_TURN: usize = 256;
+/// A buffer that grew beyond this is shrunk after use.
 const KEPT_BYTES: usize = 256 * 1024;
-/// A list of messages that grew past this is given back.
+/// A list of messages that grew beyond this is shrunk after use.
 const KEPT_MESSAGES: usize = 1024;
 
-/// A task that speaks. An audience stands in its list once, or once more when somebody
-/// else spoke to it meanwhile, so the list is as bounded as the connections are.
+/// A task that flushes batches. A batch is scheduled once, or twice after another task has
+/// flushed it, so the list is limited by the number of connections.
 #[derive(Clone, Default)]
 pub struct Dispatcher(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
-    expected: Mutex<Vec<Arc<SubscriberBatch>>>,
+    scheduled: Mutex<Vec<ScheduledFlush>>,
     wake: Notify,
 }
 
-/// What a pass works with; kept from pass to pass.
+/// A batch to flush.
+struct ScheduledFlush {
+    topic: Arc<Topic>,
+    batch: u64,
+}
+
+/// Buffers of a flush, reused by the next one.
 #[derive(Default)]
-pub struct Buffers {
-    /// What is told now.
+pub struct Scratch {
+    /// The messages to deliver.
     pub messages: Vec<Arc<Publication>>,
     /// The same, rendered.
     pub rendered: Vec<Bytes>,
-    /// Lent to each listener in turn.
-    pub scratch: Vec<u8>,
+    /// Lent to each subscriber in turn, for its frames.
+    pub frames: Vec<u8>,
 }
 
-impl Buffers {
-    /// Makes it ready for the next pass.
+impl Scratch {
+    /// Empties the buffers.
     pub fn clear(&mut self) {
         self.messages.clear();
         self.messages.shrink_to(KEPT_MESSAGES);
         self.rendered.clear();
         self.rendered.shrink_to(KEPT_MESSAGES);
-        self.scratch.clear();
-        self.scratch.shrink_to(KEPT_BYTES);
+        self.frames.clear();
+        self.frames.shrink_to(KEPT_BYTES);
     }
 }
 
 impl Dispatcher {
-    /// Has the audience told in the next pass.
-    pub fn expect(&self, audience: Arc<SubscriberBatch>) {
-        let mut expected = lock(&self.0.expected);
-        expected.push(audience);
-        let first = expected.len() == 1;
-        drop(expected);
+    /// Schedules a flush of a topic's batch.
+    pub fn schedule(&self, topic: Arc<Topic>, batch: u64) {
+        let mut scheduled = lock(&self.0.scheduled);
+        scheduled.push(ScheduledFlush { topic, batch });
+        let first = scheduled.len() == 1;
+        drop(scheduled);
         if first {
             self.0.wake.notify_one();
         }
     }
 
-    /// Speaks whenever something was left.
+    /// Flushes scheduled batches for ever.
     pub async fn run(self) {
-        let (mut pass, mut desk) = (Vec::new(), Buffers::default());
+        let (mut flushes, mut scratch) = (Vec::new(), Scratch::default());
         loop {
             self.0.wake.notified().await;
-            // Whoever is ready to publish does so first: then one write carries it all.
+            // Publishers that are ready run first: one write then carries all their messages.
             tokio::task::yield_now().await;
-            self.take(&mut pass);
-            let mut told = 0;
-            for audience in pass.drain(..) {
-                audience.speak(&mut desk);
-                told += audience.len();
-                if told >= LISTENERS_PER_TURN {
-                    told = 0;
+            self.take(&mut flushes);
+            let mut delivered = 0;
+            for flush in flushes.drain(..) {
+                delivered += flush.topic.flush(flush.batch, &mut scratch);
+                if delivered >= SUBSCRIBERS_PER_TURN {
+                    delivered = 0;
                     tokio::task::yield_now().await;
                 }
             }
         }
     }
 
-    fn take(&self, pass: &mut Vec<Arc<SubscriberBatch>>) {
-        std::mem::swap(pass, &mut lock(&self.0.expected));
+    fn take(&self, flushes: &mut Vec<ScheduledFlush>) {
+        std::mem::swap(flushes, &mut lock(&self.0.scheduled));
     }
 
-    /// One pass, now.
+    /// Flushes the batches that are scheduled now.
     pub fn flush(&self) {
-        let mut pass = Vec::new();
-        self.take(&mut pass);
-        for audience in pass {
-            audience.speak(&mut Buffers::default());
+        let (mut flushes, mut scratch) = (Vec::new(), Scratch::default());
+        self.take(&mut flushes);
+        for flush in flushes {
+            flush.topic.flush(flush.batch, &mut scratch);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a session asks of its connection.
+//! What a session makes its connection do.
 
 use crate::realtime::close::Close;
 use crate::realtime::protocol::Dialect;
