@@ -40,7 +40,7 @@ fn flood(group: &Group<'_>, aliases: usize, leaves: usize) -> String {
     format!("{{ {} }}", fields.join(" "))
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d24_what_aliases_multiply_is_refused_and_nothing_else() {
     let mesh = stage().await;
     let group = class(&mesh).await;
@@ -60,7 +60,7 @@ async fn d24_what_aliases_multiply_is_refused_and_nothing_else() {
     assert_eq!(group.statuses().await.len(), 3);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d24_a_mutation_whose_answer_is_too_large_is_not_repeated() {
     let mesh = stage().await;
     let group = class(&mesh).await;
@@ -88,7 +88,7 @@ async fn d24_a_mutation_whose_answer_is_too_large_is_not_repeated() {
     assert_eq!(status.data.len(), 4, "each ran, one after the other");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d24_the_bound_holds_over_a_websocket_too() {
     let mesh = stage().await;
     let group = class(&mesh).await;
@@ -114,7 +114,7 @@ async fn d24_the_bound_holds_over_a_websocket_too() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d24_pages_of_events_are_shortened_and_the_cursor_moves() {
     let mesh = stage().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -147,7 +147,7 @@ async fn d24_pages_of_events_are_shortened_and_the_cursor_moves() {
     assert_eq!(polled, names);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d25_what_would_be_too_large_a_message_is_refused_before_it_is_stored() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates_polling("class").await;

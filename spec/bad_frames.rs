@@ -13,7 +13,7 @@ use crate::support::socket::upgrade;
 use crate::support::stage::PATIENCE;
 use crate::support::{Reply, Setup, Socket, TestMesh};
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_message_that_is_too_big_closes_with_1009() {
     let mesh = TestMesh::own(|setup| setup.sockets.message_bytes = 4096).await;
     for protocol in ["graphql-ws", "graphql-transport-ws"] {
@@ -24,7 +24,7 @@ async fn a_message_that_is_too_big_closes_with_1009() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_frame_that_promises_a_terabyte_closes_with_1009() {
     let mesh = TestMesh::own(|_| {}).await;
     let mut wire = Wire::upgraded(&mesh).await;
@@ -36,7 +36,7 @@ async fn a_frame_that_promises_a_terabyte_closes_with_1009() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_binary_message_closes_with_1003() {
     let mesh = TestMesh::start().await;
     let mut socket = mesh.opens().await;
@@ -45,7 +45,7 @@ async fn a_binary_message_closes_with_1003() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn frames_that_break_the_protocol_close_with_1002() {
     let mesh = TestMesh::own(|_| {}).await;
     for (what, bytes) in [
@@ -62,7 +62,7 @@ async fn frames_that_break_the_protocol_close_with_1002() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_close_code_that_no_client_may_send_is_answered_1002() {
     let mesh = TestMesh::own(|_| {}).await;
     for (code, answered) in [
@@ -79,7 +79,7 @@ async fn a_close_code_that_no_client_may_send_is_answered_1002() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn text_that_is_no_utf_8_closes_with_1007() {
     let mesh = TestMesh::own(|_| {}).await;
     let mut wire = Wire::upgraded(&mesh).await;
@@ -88,7 +88,7 @@ async fn text_that_is_no_utf_8_closes_with_1007() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_message_in_pieces_is_one_message() {
     let mesh = TestMesh::own(|_| {}).await;
     let mut wire = Wire::upgraded(&mesh).await;
@@ -106,7 +106,7 @@ async fn a_message_in_pieces_is_one_message() {
     assert!(String::from_utf8_lossy(&ack).contains("connection_ack"));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn documents_nested_fifty_thousand_deep_are_refused_on_a_socket_too() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -134,7 +134,7 @@ async fn documents_nested_fifty_thousand_deep_are_refused_on_a_socket_too() {
     socket.listens("1", &group.id, &group.domain).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn an_upgrade_that_is_none_is_answered() {
     let mesh = TestMesh::start().await;
     let realtime = format!("{}/realtime", mesh.endpoint);
@@ -153,7 +153,7 @@ async fn an_upgrade_that_is_none_is_answered() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d20_a_reader_that_never_reads_is_closed_with_1013_and_nobody_else_feels_it() {
     let small = |setup: &mut Setup| setup.sockets.outbox_bytes = 64 * 1024;
     let mesh = TestMesh::own(small).await;
@@ -198,7 +198,7 @@ async fn d20_a_reader_that_never_reads_is_closed_with_1013_and_nobody_else_feels
     assert_eq!(good.events().await, ["after"]);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_server_that_stops_says_so_to_every_socket() {
     let mesh = TestMesh::own(|setup| setup.http.drain = Duration::from_millis(200)).await;
     let group = mesh.host("teacher").creates("class").await;

@@ -11,7 +11,7 @@ use crate::support::{Reply, Setup, TestMesh};
 
 const MALFORMED: &str = "MalformedHttpRequestException";
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_body_that_is_too_large_is_named() {
     let mesh = TestMesh::own(|setup| setup.http.body_bytes = 4096).await;
     let document = format!("{{ __typename }} # {}", "x".repeat(5000));
@@ -20,7 +20,7 @@ async fn a_body_that_is_too_large_is_named() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_body_of_many_megabytes_does_not_reach_memory() {
     let mesh = TestMesh::start().await;
     let body = vec![b' '; 20 * 1024 * 1024];
@@ -41,7 +41,7 @@ async fn a_body_of_many_megabytes_does_not_reach_memory() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn brackets_nested_fifty_thousand_deep_are_refused_before_they_are_parsed() {
     let mesh = TestMesh::start().await;
     for (open, close) in [("[", "]"), ("{a:", "}"), ("(", ")"), ("{a", "}")] {
@@ -63,7 +63,7 @@ async fn brackets_nested_fifty_thousand_deep_are_refused_before_they_are_parsed(
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn json_nested_fifty_thousand_deep_is_unreadable() {
     let mesh = TestMesh::start().await;
     let deep = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
@@ -86,7 +86,7 @@ async fn json_nested_fifty_thousand_deep_is_unreadable() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn documents_that_are_too_deep_or_too_wide_are_refused() {
     let mesh = TestMesh::start().await;
     let of_type = |n: usize| format!("{}name{}", "ofType { ".repeat(n), " }".repeat(n));
@@ -118,7 +118,7 @@ async fn documents_that_are_too_deep_or_too_wide_are_refused() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn fragments_that_run_in_circles_or_multiply_are_refused() {
     let mesh = TestMesh::start().await;
     let doubling = |i| format!("fragment F{i} on Query {{ ...F{0} ...F{0} }}", i + 1);
@@ -139,7 +139,7 @@ async fn fragments_that_run_in_circles_or_multiply_are_refused() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn bytes_that_are_no_utf_8_are_unreadable() {
     let mesh = TestMesh::start().await;
     for body in [
@@ -160,7 +160,7 @@ async fn bytes_that_are_no_utf_8_are_unreadable() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn values_of_the_wrong_type_are_refused() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -201,7 +201,7 @@ async fn values_of_the_wrong_type_are_refused() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_request_that_never_ends_is_hung_up_on() {
     let hasty = |setup: &mut Setup| setup.http.patience = Duration::from_secs(2);
     let mesh = TestMesh::own(hasty).await;
@@ -225,7 +225,7 @@ async fn a_request_that_never_ends_is_hung_up_on() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn whoever_asks_no_more_or_never_reads_its_answers_loses_its_place() {
     let soon = Duration::from_secs(1);
     let one_place = |setup: &mut Setup| {
@@ -247,7 +247,7 @@ async fn whoever_asks_no_more_or_never_reads_its_answers_loses_its_place() {
     served.expect("the only place is free again");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_head_that_is_too_large_is_refused() {
     let mesh = TestMesh::start().await;
     let large = "x".repeat(64 * 1024);
@@ -266,7 +266,7 @@ async fn a_head_that_is_too_large_is_refused() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn bytes_that_are_no_http_are_answered_and_hung_up_on() {
     let mesh = TestMesh::own(|_| {}).await;
     for nonsense in [
@@ -281,7 +281,7 @@ async fn bytes_that_are_no_http_are_answered_and_hung_up_on() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn whoever_finds_no_place_waits_for_one() {
     let mesh = TestMesh::own(|setup| setup.http.connections = 2).await;
     let (mut first, second) = (mesh.opens().await, mesh.opens().await);

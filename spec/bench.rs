@@ -54,7 +54,7 @@ fn fails(output: &Output, because: &str) {
     assert!(stderr.contains(because), "{because} in {stderr}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn every_delivery_is_counted() {
     let (folder, server) = server();
     let options = "--groups 2 --subscribers 3 --publishers 2 --rate 40 --warm-up 1";
@@ -92,7 +92,7 @@ async fn every_delivery_is_counted() {
     assert_eq!(left.value(), json!([]));
 }
 
-#[test]
+#[apply(case!)]
 fn the_report_says_what_was_measured_how_and_where() {
     let (folder, server) = server();
     succeeds(&bench(
@@ -143,7 +143,7 @@ fn the_report_says_what_was_measured_how_and_where() {
     assert!((400.0..500.0).contains(&bytes), "{bytes}");
 }
 
-#[test]
+#[apply(case!)]
 fn the_page_needs_no_other_file_or_host() {
     let (folder, server) = server();
     succeeds(&bench(
@@ -168,7 +168,7 @@ fn the_page_needs_no_other_file_or_host() {
     }
 }
 
-#[test]
+#[apply(case!)]
 fn pollers_receive_every_event() {
     let (folder, server) = server();
     let options = "--groups 2 --subscribers 1 --pollers 3 --poll-every 0.1 --mix reports,fires=2,records=3 --rate 60";
@@ -185,7 +185,7 @@ fn pollers_receive_every_event() {
     );
 }
 
-#[test]
+#[apply(case!)]
 fn the_newer_protocol_is_measured_as_well() {
     let (folder, server) = server();
     let options = "--groups 2 --subscribers 2 --protocol graphql-transport-ws";
@@ -196,7 +196,7 @@ fn the_newer_protocol_is_measured_as_well() {
     );
 }
 
-#[test]
+#[apply(case!)]
 fn a_stage_over_tls_is_measured_as_well() {
     let folder = folder();
     let mut command = program(folder.path());
@@ -223,7 +223,7 @@ fn a_stage_over_tls_is_measured_as_well() {
     fails(&run("none.pem"), "name a file in SSL_CERT_FILE");
 }
 
-#[test]
+#[apply(case!)]
 fn unthrottled_publishers_keep_a_limit_in_flight() {
     let (folder, server) = server();
     let options = "--groups 2 --subscribers 4 --publishers 3 --as-fast --in-flight 2";
@@ -237,7 +237,7 @@ fn unthrottled_publishers_keep_a_limit_in_flight() {
     assert_eq!(report["settings"]["rate_per_group"], Value::Null);
 }
 
-#[test]
+#[apply(case!)]
 fn without_subscribers_the_responses_are_measured() {
     let (folder, server) = server();
     let options = "--groups 1 --subscribers 0 --publishers 4 --as-fast";
@@ -250,7 +250,7 @@ fn without_subscribers_the_responses_are_measured() {
     assert_eq!(report["delivered"]["latency_us"], Value::Null);
 }
 
-#[test]
+#[apply(case!)]
 fn idle_subscribers_are_measured_and_still_receive() {
     let (folder, server) = server();
     succeeds(&bench(
@@ -271,7 +271,7 @@ fn idle_subscribers_are_measured_and_still_receive() {
     );
 }
 
-#[test]
+#[apply(case!)]
 fn it_starts_a_server_for_one_run_and_leaves_nothing_behind() {
     let (work, store) = (folder(), folder());
     let mut command = program(work.path());
@@ -289,7 +289,7 @@ fn it_starts_a_server_for_one_run_and_leaves_nothing_behind() {
     }
 }
 
-#[test]
+#[apply(case!)]
 fn every_fault_is_detected() {
     let (_folder, server) = server();
     let faults = [
@@ -351,7 +351,7 @@ fn long_run(folder: &Path, server: &Server) -> std::process::Child {
     child
 }
 
-#[test]
+#[apply(case!)]
 fn a_server_that_dies_ends_the_run() {
     let (folder, server) = server();
     let run = long_run(folder.path(), &server);
@@ -362,7 +362,7 @@ fn a_server_that_dies_ends_the_run() {
     assert!(said(&output.stderr).contains("3 subscriptions were cut"));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn an_interrupted_run_still_reports() {
     let (folder, server) = server();
     let run = long_run(folder.path(), &server);
@@ -393,7 +393,7 @@ async fn an_interrupted_run_still_reports() {
     );
 }
 
-#[test]
+#[apply(case!)]
 fn what_cannot_be_measured_is_refused_at_the_start() {
     let (folder, server) = server();
     let endpoint = &server.endpoint;
@@ -445,7 +445,7 @@ fn what_cannot_be_measured_is_refused_at_the_start() {
     }
 }
 
-#[test]
+#[apply(case!)]
 fn values_out_of_range_are_refused() {
     let folder = folder();
     let cases = [

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::support::{Reply, TestMesh};
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_browser_may_ask_before_it_calls_without_a_key() {
     let mesh = TestMesh::start().await;
     let asked = "content-type,x-amz-user-agent,x-api-key";
@@ -33,7 +33,7 @@ async fn a_browser_may_ask_before_it_calls_without_a_key() {
     assert!(!reply.header("access-control-max-age").is_empty());
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_browser_sees_answers_and_refusals() {
     let mesh = TestMesh::start().await;
     for key in [&*mesh.key, "wrong"] {
@@ -52,7 +52,7 @@ async fn a_browser_sees_answers_and_refusals() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_browser_gets_a_page_that_needs_no_other_host() {
     let mesh = TestMesh::own(|setup| setup.development_key = Some("da2-everybody-knows")).await;
     let page = mesh.http().get(&mesh.endpoint);
@@ -88,7 +88,7 @@ async fn a_browser_gets_a_page_that_needs_no_other_host() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn the_page_of_a_stage_with_keys_of_its_own_shows_none() {
     let mesh = TestMesh::own(|_| {}).await;
     let page = Reply::to(

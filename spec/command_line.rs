@@ -8,7 +8,7 @@ use crate::support::people::event;
 use crate::support::program::{Server, folder, program, runs, said};
 use crate::support::{Reply, TestMesh};
 
-#[test]
+#[apply(case!)]
 fn it_prints_the_contract() {
     let output = runs(folder().path(), &["schema"]);
     assert!(output.status.success());
@@ -18,7 +18,7 @@ fn it_prints_the_contract() {
     );
 }
 
-#[test]
+#[apply(case!)]
 fn it_prints_its_settings_without_secrets() {
     let folder = folder();
     let mut check = program(folder.path());
@@ -56,7 +56,7 @@ fn it_prints_its_settings_without_secrets() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn it_greets_with_everything_a_client_needs() {
     let folder = folder();
     let server = Server::start(folder.path(), &[("MESH_STORE", "memory")]);
@@ -78,7 +78,7 @@ async fn it_greets_with_everything_a_client_needs() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn keys_that_are_set_replace_the_development_key_and_are_not_shown() {
     let folder = folder();
     let keys = [
@@ -97,7 +97,7 @@ async fn keys_that_are_set_replace_the_development_key_and_are_not_shown() {
     assert_eq!(developer.status, 401);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn it_serves_tls_beside_with_a_certificate_of_its_own() {
     let folder = folder();
     let mut command = program(folder.path());
@@ -175,7 +175,7 @@ async fn lesson(mesh: &TestMesh) {
     group.dissolves().await.value();
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn the_log_holds_no_key_and_nothing_of_the_children() {
     let folder = folder();
     let mut server = Server::start(

@@ -31,7 +31,7 @@ async fn nothing_is_left_of(group: &Group<'_>) {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d6_a_dissolved_group_is_gone_with_all_that_was_in_it() {
     let mesh = TestMesh::still().await;
     let prefix = uuid::Uuid::new_v4().simple().to_string()[..6].to_owned();
@@ -65,7 +65,7 @@ async fn d6_a_dissolved_group_is_gone_with_all_that_was_in_it() {
     nothing_is_left_of(&group).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_dissolved_groups_host_may_begin_anew() {
     let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
@@ -77,7 +77,7 @@ async fn a_dissolved_groups_host_may_begin_anew() {
     assert!(next.statuses().await.is_empty() && next.members().await.is_empty());
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn dissolving_twice_says_that_the_group_is_gone() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -89,7 +89,7 @@ async fn dissolving_twice_says_that_the_group_is_gone() {
         .is_refused("GroupNotFound", &message);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(parallel_case!)]
 async fn d6_whatever_races_with_a_dissolve_leaves_nothing_behind() {
     let mesh = TestMesh::still().await;
     for round in 0..5 {
@@ -126,7 +126,7 @@ async fn d6_whatever_races_with_a_dissolve_leaves_nothing_behind() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(parallel_case!)]
 async fn d6_a_group_is_dissolved_once_however_many_ask() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;

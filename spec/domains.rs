@@ -6,7 +6,7 @@ use crate::support::people::text;
 use crate::support::stage::SECRET;
 use crate::support::{Reply, Setup, TestMesh};
 
-#[tokio::test]
+#[apply(case!)]
 async fn d1_a_domain_is_sixteen_hex_digits_that_the_key_alone_decides() {
     let mesh = TestMesh::own(|_: &mut Setup| {}).await;
     let domain = text(&mesh.calls("createDomain", json!({})).await.value());
@@ -30,7 +30,7 @@ async fn d1_a_domain_is_sixteen_hex_digits_that_the_key_alone_decides() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d1_knowing_one_domain_does_not_tell_the_neighbours() {
     // With upstream's CRC-32 the exclusive or of two domains depends on the addresses
     // only, so one known pair forges every other. With ours it depends on the key.
@@ -56,7 +56,7 @@ async fn domain_behind_a_proxy(mesh: &TestMesh, forwarded: &str) -> String {
     text(&Reply::to(request).await.value())
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d1_classmates_of_one_ipv6_network_share_a_domain() {
     let trusting = |setup: &mut Setup| setup.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     let mesh = TestMesh::own(trusting).await;
@@ -69,7 +69,7 @@ async fn d1_classmates_of_one_ipv6_network_share_a_domain() {
     assert_eq!(of("::ffff:203.0.113.1").await, of("203.0.113.1").await);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d2_only_a_trusted_proxy_is_believed() {
     let alone = TestMesh::own(|_| {}).await;
     let own = text(&alone.calls("createDomain", json!({})).await.value());

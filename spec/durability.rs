@@ -79,7 +79,7 @@ fn again<'a>(group: &Group<'_>, mesh: &'a TestMesh) -> Group<'a> {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn everything_acknowledged_survives_kill_9() {
     for durability in ["power", "process"] {
         survives_kill_9(durability).await;
@@ -137,7 +137,7 @@ async fn survives_kill_9(durability: &'static str) {
 }
 
 /// In real time, with the reaper at work: told apart after it and after a restart.
-#[tokio::test]
+#[apply(case!)]
 async fn d30_ended_groups_are_remembered_through_kill_9() {
     let folder = folder();
     let data = folder.path().join("data");
@@ -186,7 +186,7 @@ async fn d30_ended_groups_are_remembered_through_kill_9() {
     refused(&server.mesh(KEY)).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn each_acknowledged_call_is_on_disk_when_it_is_answered() {
     let folder = folder();
     let data = folder.path().join("data");
@@ -227,7 +227,7 @@ async fn each_acknowledged_call_is_on_disk_when_it_is_answered() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn sigterm_says_goodbye_to_sockets_ends_well_and_keeps_everything() {
     let folder = folder();
     let data = folder.path().join("data");
@@ -248,7 +248,7 @@ async fn sigterm_says_goodbye_to_sockets_ends_well_and_keeps_everything() {
     assert_eq!(all_of(&group, &group.node("kitten")).await, before);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn one_folder_has_one_server() {
     let folder = folder();
     let data = folder.path().join("data");
@@ -266,7 +266,7 @@ async fn one_folder_has_one_server() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_memory_store_forgets() {
     let folder = folder();
     let start = || {
@@ -289,7 +289,7 @@ async fn a_memory_store_forgets() {
     assert!(!folder.path().join("data").exists(), "nothing is written");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn overwriting_does_not_grow_the_folder_without_bound() {
     let folder = folder();
     let data = folder.path().join("data");
@@ -316,7 +316,7 @@ async fn overwriting_does_not_grow_the_folder_without_bound() {
     assert!(late <= early * 2, "{early} bytes, then {late}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d21_a_failing_disk_is_no_missing_group() {
     let folder = folder();
     let data = folder.path().join("data");

@@ -130,7 +130,7 @@ fn patient(setup: &mut Setup) {
     setup.timings.host_ttl = 600;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d16_polling_editors_that_record_lose_nothing_and_get_nothing_twice() {
     let mesh = TestMesh::own_still(patient).await;
     assert_eq!(lesson(&mesh).await, (240, 0, 0));
@@ -139,7 +139,7 @@ async fn d16_polling_editors_that_record_lose_nothing_and_get_nothing_twice() {
 /// What the default is for. With the cursors that upstream answers, more than half of this
 /// lesson's events are lost, and some come twice; 40 unmodified editors lost 2,481 of 9,360
 /// and got 143 twice.
-#[tokio::test]
+#[apply(case!)]
 async fn d16_with_cursors_the_same_editors_lose_events_and_get_some_twice() {
     let cursors = |setup: &mut Setup| {
         patient(setup);

@@ -17,7 +17,7 @@ async fn nowhere(mesh: &TestMesh) -> Group<'_> {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d22_a_group_that_is_not_there_is_refused_by_its_name_in_every_mutation() {
     let mesh = TestMesh::start().await;
     let nowhere = nowhere(&mesh).await;
@@ -32,7 +32,7 @@ async fn d22_a_group_that_is_not_there_is_refused_by_its_name_in_every_mutation(
         .is_refused("GroupNotFound", "Group not found");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_group_is_not_found_in_another_domain() {
     let mesh = TestMesh::start().await;
     let group = a_group(&mesh).await;
@@ -46,7 +46,7 @@ async fn a_group_is_not_found_in_another_domain() {
         .is_refused("GroupNotFound", &message);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d22_only_the_host_renews_and_dissolves() {
     let mesh = TestMesh::start().await;
     let group = a_group(&mesh).await;
@@ -62,7 +62,7 @@ async fn d22_only_the_host_renews_and_dissolves() {
     call(&group, "joinGroup").await.value();
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_group_asks_for_a_life_that_the_stage_grants() {
     let mesh = TestMesh::start().await;
     let host = mesh.host("teacher");
@@ -79,7 +79,7 @@ async fn a_group_asks_for_a_life_that_the_stage_grants() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn empty_arguments_are_named() {
     let mesh = TestMesh::start().await;
     let group = a_group(&mesh).await;
@@ -102,7 +102,7 @@ async fn empty_arguments_are_named() {
     nameless.is_refused("ValidationError", "name is required");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d3_ids_outside_the_rules_are_refused_by_the_name_of_their_argument() {
     let mesh = TestMesh::start().await;
     let group = a_group(&mesh).await;
@@ -147,7 +147,7 @@ async fn d3_ids_outside_the_rules_are_refused_by_the_name_of_their_argument() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn an_error_has_the_members_of_appsync_in_its_order() {
     let mesh = TestMesh::start().await;
     let nowhere = nowhere(&mesh).await;
@@ -169,7 +169,7 @@ async fn an_error_has_the_members_of_appsync_in_its_order() {
     assert_eq!(reply.text, expected.to_string());
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_nullable_field_is_null_beside_its_error_and_others_null_the_whole() {
     let mesh = TestMesh::start().await;
     let nowhere = Group {
@@ -214,7 +214,7 @@ async fn a_nullable_field_is_null_beside_its_error_and_others_null_the_whole() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn errors_are_absent_from_an_answer_that_has_none() {
     let mesh = TestMesh::start().await;
     let reply = mesh
@@ -223,7 +223,7 @@ async fn errors_are_absent_from_an_answer_that_has_none() {
     assert_eq!(reply.text, r#"{"data":{"listGroupsByDomain":[]}}"#);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn one_failed_field_leaves_its_siblings() {
     let mesh = TestMesh::start().await;
     let document = r##"{ good: getNodeStatus(nodeId: "nobody") { nodeId } bad: getNodeStatus(nodeId: "#") { nodeId } }"##;
@@ -246,7 +246,7 @@ fn does_not_disconnect(reply: &Reply) {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn only_errors_that_disconnect_use_the_words_that_do() {
     let mesh = TestMesh::start().await;
     let documents = [
@@ -262,7 +262,7 @@ async fn only_errors_that_disconnect_use_the_words_that_do() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn an_id_that_cannot_be_is_refused_without_the_words_that_disconnect() {
     let mesh = TestMesh::start().await;
     let group = a_group(&mesh).await;

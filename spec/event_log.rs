@@ -8,7 +8,7 @@ use crate::support::TestMesh;
 use crate::support::people::{all, event, text};
 use crate::support::stage::PATIENCE;
 
-#[tokio::test]
+#[apply(case!)]
 async fn d12_a_cursor_sorts_against_the_clients_clock() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -25,7 +25,7 @@ async fn d12_a_cursor_sorts_against_the_clients_clock() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d12_within_a_call_order_keys_decide_and_then_the_position() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -52,7 +52,7 @@ async fn d12_within_a_call_order_keys_decide_and_then_the_position() {
     assert_eq!(recorded["nextSince"], "", "d16");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d16_a_cursor_as_next_since_is_that_of_the_last_event_in_log_order() {
     let mesh = TestMesh::own_still(|setup| setup.next_since = NextSince::Cursor).await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -70,7 +70,7 @@ async fn d16_a_cursor_as_next_since_is_that_of_the_last_event_in_log_order() {
     assert!(after.is_empty(), "{after:?}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d12_events_of_different_calls_stand_in_the_order_of_arrival() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -93,7 +93,7 @@ async fn d12_events_of_different_calls_stand_in_the_order_of_arrival() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d12_a_hundred_and_fifty_events_are_read_page_by_page() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -117,7 +117,7 @@ async fn d12_a_hundred_and_fifty_events_are_read_page_by_page() {
     assert_eq!(rest[..], whole[43..]);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(parallel_case!)]
 async fn d12_a_reader_who_pages_while_many_write_meets_every_event_once_in_order() {
     // On a busy machine the first events must not end before the last are written.
     let mesh = TestMesh::own(|setup| setup.timings.event_ttl = 120).await;
@@ -165,7 +165,7 @@ async fn d12_a_reader_who_pages_while_many_write_meets_every_event_once_in_order
     assert_eq!(read, all("name", &group.reads_on_from(String::new()).await));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d14_a_cursor_from_the_future_is_forgiven() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -186,7 +186,7 @@ async fn d14_a_cursor_from_the_future_is_forgiven() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d14_events_past_their_time_are_not_told() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -202,7 +202,7 @@ async fn d14_events_past_their_time_are_not_told() {
     assert_eq!(all("name", &group.events_since("").await), ["late"]);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d15_a_repeated_batch_is_one_batch() {
     for field in ["recordEventsByNode", "fireEventsByNode"] {
         let mesh = TestMesh::own_still(|_| {}).await;
@@ -234,7 +234,7 @@ async fn d15_a_repeated_batch_is_one_batch() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d15_a_batch_that_differs_or_lacks_an_order_key_is_a_new_one() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;

@@ -6,7 +6,7 @@ use crate::groups::{has_milliseconds, millis};
 use crate::support::people::{all, event, list, text};
 use crate::support::{Setup, TestMesh};
 
-#[tokio::test]
+#[apply(case!)]
 async fn firing_answers_the_whole_batch() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -51,7 +51,7 @@ async fn firing_answers_the_whole_batch() {
     assert!(has_milliseconds(&timestamp), "{timestamp}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn whoever_is_in_the_room_may_fire_and_record() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -60,7 +60,7 @@ async fn whoever_is_in_the_room_may_fire_and_record() {
     assert_eq!(all("name", &group.events_since("").await), ["a", "b"]);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn recording_answers_how_many_and_leaves_the_callers_cursor_alone() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -77,7 +77,7 @@ async fn recording_answers_how_many_and_leaves_the_callers_cursor_alone() {
     assert_eq!(recorded, expected, "d16");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_polled_event_has_the_servers_time_and_its_payload_as_sent() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -113,7 +113,7 @@ async fn a_polled_event_has_the_servers_time_and_its_payload_as_sent() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d16_where_cursors_are_answered_recording_nothing_answers_one_too() {
     let cursor = |setup: &mut Setup| setup.next_since = mesh_v2::mesh::NextSince::Cursor;
     let mesh = TestMesh::own(cursor).await;
@@ -129,7 +129,7 @@ async fn d16_where_cursors_are_answered_recording_nothing_answers_one_too() {
     assert_eq!(all("name", &group.events_since(&since).await), ["later"]);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_call_has_so_many_events_and_a_log_so_many_bytes() {
     let small = |setup: &mut Setup| {
         setup.limits.events_per_call = 2;

@@ -16,7 +16,7 @@ pub fn has_milliseconds(time: &str) -> bool {
     time.len() == 24 && time.ends_with('Z') && time.as_bytes()[19] == b'.'
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn creating_answers_the_whole_group() {
     let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
@@ -42,7 +42,7 @@ async fn creating_answers_the_whole_group() {
     assert!(has_milliseconds(&text(&group.record["expiresAt"])));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_polling_group_tells_how_often_to_poll() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -50,7 +50,7 @@ async fn a_polling_group_tells_how_often_to_poll() {
     assert_eq!(group.record["pollingIntervalSeconds"], 2);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_group_ends_after_the_time_its_host_asked_for() {
     let mesh = TestMesh::still().await;
     let ends = async |host: &str, seconds: Value| {
@@ -71,7 +71,7 @@ async fn a_group_ends_after_the_time_its_host_asked_for() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_group_whose_host_asks_for_nothing_lives_the_default_and_others_longer() {
     let lives = |setup: &mut Setup| {
         setup.timings.default_connection = 120;
@@ -96,7 +96,7 @@ async fn a_group_whose_host_asks_for_nothing_lives_the_default_and_others_longer
     assert_eq!(kind, "GroupNotFound", "{said}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d4_creating_again_gives_the_same_group() {
     let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
@@ -109,7 +109,7 @@ async fn d4_creating_again_gives_the_same_group() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d4_the_arguments_of_a_repeated_create_are_checked_like_any() {
     let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
@@ -123,7 +123,7 @@ async fn d4_the_arguments_of_a_repeated_create_are_checked_like_any() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d4_creating_again_the_other_way_switches_the_group() {
     let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
@@ -141,7 +141,7 @@ async fn d4_creating_again_the_other_way_switches_the_group() {
     assert_eq!(host.creates("class").await.record, group.record);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(parallel_case!)]
 async fn d4_a_hundred_simultaneous_creates_give_one_group() {
     let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
@@ -155,7 +155,7 @@ async fn d4_a_hundred_simultaneous_creates_give_one_group() {
     assert_eq!(list(&listed).len(), 1, "{listed}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_host_may_have_a_group_in_each_domain() {
     let mesh = TestMesh::still().await;
     let here = mesh.host("teacher").creates("class").await;
@@ -169,7 +169,7 @@ async fn a_host_may_have_a_group_in_each_domain() {
     assert_eq!(there.domain, elsewhere);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d8_a_listing_shows_every_field_of_every_live_group_by_id() {
     let mesh = TestMesh::still().await;
     let mut made = Vec::new();
@@ -184,7 +184,7 @@ async fn d8_a_listing_shows_every_field_of_every_live_group_by_id() {
     assert_eq!(listed.value(), Value::from(made));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn an_unknown_domain_has_no_groups() {
     let mesh = TestMesh::still().await;
     let listed = mesh
@@ -193,7 +193,7 @@ async fn an_unknown_domain_has_no_groups() {
     assert_eq!(listed.value(), json!([]));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d8_a_listing_is_whole_however_many_groups_there_are() {
     let mesh = TestMesh::still().await;
     for i in 0..120 {
@@ -213,7 +213,7 @@ fn prefix() -> String {
     uuid::Uuid::new_v4().simple().to_string()[..4].to_owned()
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d8_a_search_finds_names_by_their_beginning_across_domains_in_order() {
     let mesh = TestMesh::still().await;
     let prefix = prefix();
@@ -237,7 +237,7 @@ async fn d8_a_search_finds_names_by_their_beginning_across_domains_in_order() {
     assert_eq!(none.value(), json!([]));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d8_a_search_honours_its_limit_and_counts_live_groups_only() {
     let mesh = TestMesh::still().await;
     let prefix = prefix();
@@ -268,7 +268,7 @@ async fn d8_a_search_honours_its_limit_and_counts_live_groups_only() {
     assert_eq!(finds(Value::Null).await.len(), 10, "ten by default");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d8_a_search_limit_is_from_1_to_100() {
     let mesh = TestMesh::still().await;
     for limit in [-1, 0, 101] {
@@ -278,7 +278,7 @@ async fn d8_a_search_limit_is_from_1_to_100() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_search_prefix_is_counted_in_utf_16() {
     let mesh = TestMesh::still().await;
     let finds = async |prefix: &str| {
@@ -295,7 +295,7 @@ async fn a_search_prefix_is_counted_in_utf_16() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn renewing_answers_the_end_unchanged_to_the_byte() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -307,7 +307,7 @@ async fn renewing_answers_the_end_unchanged_to_the_byte() {
     assert_eq!(group.renews().await.value(), expected);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_stage_and_a_domain_hold_so_many_groups_and_say_when_they_are_full() {
     let small = |setup: &mut Setup| {
         setup.limits.groups = 3;

@@ -23,7 +23,7 @@ async fn post_body(mesh: &TestMesh, body: impl Into<reqwest::Body>) -> Reply {
     .await
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn both_content_types_carry_the_envelope() {
     let mesh = TestMesh::start().await;
     for kind in [
@@ -47,7 +47,7 @@ async fn both_content_types_carry_the_envelope() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn what_a_client_accepts_does_not_change_the_answer() {
     let mesh = TestMesh::start().await;
     for accept in [
@@ -68,7 +68,7 @@ async fn what_a_client_accepts_does_not_change_the_answer() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn unknown_members_of_the_envelope_are_ignored_and_variables_may_be_null() {
     let mesh = TestMesh::start().await;
     let envelope = json!({
@@ -84,7 +84,7 @@ async fn unknown_members_of_the_envelope_are_ignored_and_variables_may_be_null()
         .value();
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_get_asks_queries_and_mutations_in_the_url() {
     let mesh = TestMesh::start().await;
     let host = mesh.id("teacher");
@@ -121,7 +121,7 @@ async fn a_get_asks_queries_and_mutations_in_the_url() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn an_empty_body_is_named() {
     let mesh = TestMesh::start().await;
     for body in ["", " \n\t "] {
@@ -130,7 +130,7 @@ async fn an_empty_body_is_named() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_body_that_is_no_request_cannot_be_parsed() {
     let mesh = TestMesh::start().await;
     for body in [
@@ -162,7 +162,7 @@ async fn a_body_that_is_no_request_cannot_be_parsed() {
         .is_turned_away(400, MALFORMED, UNREADABLE);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn without_a_key_and_with_a_wrong_one_a_caller_is_turned_away() {
     let mesh = TestMesh::start().await;
     let envelope = json!({"query": "{ __typename }"});
@@ -188,7 +188,7 @@ async fn without_a_key_and_with_a_wrong_one_a_caller_is_turned_away() {
         .is_turned_away(401, kind, "Valid authorization header not provided.");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn every_answer_has_a_request_id_of_its_own() {
     let mesh = TestMesh::start().await;
     let mut ids = Vec::new();
@@ -202,7 +202,7 @@ async fn every_answer_has_a_request_id_of_its_own() {
     assert!(first.0 != second.0 && first.1 != second.1, "{ids:?}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn of_several_operations_one_must_be_named() {
     let mesh = TestMesh::start().await;
     let document = "query A { a: __typename } query B { b: __typename }";
@@ -218,7 +218,7 @@ async fn of_several_operations_one_must_be_named() {
     unknown.cannot_run();
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn documents_that_are_wrong_are_answered_with_200_and_where() {
     let mesh = TestMesh::start().await;
     for document in [
@@ -253,7 +253,7 @@ async fn documents_that_are_wrong_are_answered_with_200_and_where() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_variable_without_its_value_is_told_in_appsyncs_words() {
     let mesh = TestMesh::start().await;
     let document = "query ($domain: String!) { listGroupsByDomain(domain: $domain) { id } }";
@@ -264,7 +264,7 @@ async fn a_variable_without_its_value_is_told_in_appsyncs_words() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_nullable_variable_may_be_missing() {
     let mesh = TestMesh::start().await;
     let document = "query ($p: String!, $limit: Int) {
@@ -276,7 +276,7 @@ async fn a_nullable_variable_may_be_missing() {
         .value();
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_subscription_is_sent_to_the_sockets() {
     let mesh = TestMesh::start().await;
     let document = r#"subscription { onMessageInGroup(groupId: "g", domain: "d") { groupId } }"#;
@@ -285,7 +285,7 @@ async fn a_subscription_is_sent_to_the_sockets() {
     reply.is_turned_away(400, "BadRequestException", message);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn an_endpoint_that_ends_with_a_slash_is_the_same() {
     let mesh = TestMesh::start().await;
     let endpoint = format!("{}/", mesh.endpoint);
@@ -315,7 +315,7 @@ async fn an_endpoint_that_ends_with_a_slash_is_the_same() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn the_server_says_that_it_lives_and_that_it_can_work() {
     let mesh = TestMesh::own(|_| {}).await;
     for path in ["/healthz", "/readyz"] {

@@ -12,8 +12,8 @@ use mesh_v2::mesh::NextSince;
 use serde_json::{Value, json};
 use tokio::sync::Barrier;
 
+use crate::harness::case;
 use crate::support::people::{Status, event, list, text};
-use crate::support::store::stands_on_a_table;
 use crate::support::{Group, Node, Setup, TestMesh};
 
 const VARIABLE: &str = "こたえ";
@@ -24,7 +24,11 @@ const PUPILS: usize = 4;
 /// How often each pupil sets the variable and broadcasts.
 fn rounds() -> usize {
     let pairs = std::env::var("MESH_PAIRS").map(|pairs| pairs.parse().expect("a number"));
-    let pairs = pairs.unwrap_or(if stands_on_a_table() { 60 } else { 400 });
+    let pairs = pairs.unwrap_or(if case::current().deployment.is_on_a_table() {
+        60
+    } else {
+        400
+    });
     pairs / PUPILS
 }
 
@@ -306,23 +310,23 @@ async fn lesson(ways: [Way; PUPILS]) {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(parallel_case!)]
 async fn d18_a_broadcast_never_overtakes_the_variable_on_websockets() {
     lesson([Way::WebSocket; PUPILS]).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(parallel_case!)]
 async fn d18_a_broadcast_never_overtakes_the_variable_where_all_poll() {
     lesson([Way::Polling; PUPILS]).await;
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(parallel_case!)]
 async fn d18_a_broadcast_never_overtakes_the_variable_where_some_poll() {
     use Way::{Polling, WebSocket};
     lesson([WebSocket, Polling, WebSocket, Polling]).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_report_of_the_value_that_it_has_is_stamped_anew_and_told() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;

@@ -80,7 +80,7 @@ async fn group(function: &Lambda) -> String {
         .to_owned()
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_lesson_is_answered_by_whichever_instance_is_asked() {
     let stage = Stage::new().await;
     let (one, other) = tokio::join!(stage.function(&[]), stage.function(&[]));
@@ -144,7 +144,7 @@ async fn a_lesson_is_answered_by_whichever_instance_is_asked() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn simultaneous_instances_make_one_group() {
     let stage = Stage::new().await;
     let (one, other) = tokio::join!(stage.function(&[]), stage.function(&[]));
@@ -152,7 +152,7 @@ async fn simultaneous_instances_make_one_group() {
     assert_eq!(here, there, "D4");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_batch_is_answered_item_by_item() {
     let stage = Stage::new().await;
     let function = stage.function(&[]).await;
@@ -165,7 +165,7 @@ async fn a_batch_is_answered_item_by_item() {
     assert_eq!(answer.as_array().map(Vec::len), Some(3));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn an_event_of_another_schema_fails_is_logged_once_and_hurts_no_other() {
     let stage = Stage::new().await;
     let function = stage.function(&[]).await;
@@ -194,7 +194,7 @@ async fn an_event_of_another_schema_fails_is_logged_once_and_hurts_no_other() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d2_a_domain_is_keyed_and_is_that_of_the_pupils_address() {
     let stage = Stage::new().await;
     let function = stage
@@ -207,7 +207,7 @@ async fn d2_a_domain_is_keyed_and_is_that_of_the_pupils_address() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d21_a_table_that_does_not_answer_is_a_failure_that_can_be_told_and_tried_again() {
     let stage = Stage::new().await;
     let function = Lambda::start(&[
@@ -230,7 +230,7 @@ async fn d21_a_table_that_does_not_answer_is_a_failure_that_can_be_told_and_trie
     );
 }
 
-#[test]
+#[apply(case!)]
 fn d1_production_does_not_start_without_a_secret_of_its_own() {
     for secret in [None, Some(""), Some("default-secret-key"), Some("short")] {
         let mut settings = vec![("STAGE", "prod"), ("MESH_API_KEYS", "da2-spec-kitchen-key")];
@@ -243,7 +243,7 @@ fn d1_production_does_not_start_without_a_secret_of_its_own() {
     }
 }
 
-#[test]
+#[apply(case!)]
 fn settings_that_cannot_work_are_told_at_the_start() {
     for (name, value) in [
         ("STAGE", "production-2"),
@@ -264,7 +264,7 @@ fn settings_that_cannot_work_are_told_at_the_start() {
     }
 }
 
-#[test]
+#[apply(case!)]
 fn outside_of_lambda_the_program_says_what_it_is() {
     let folder = folder();
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mesh-v2-lambda"));
@@ -274,7 +274,7 @@ fn outside_of_lambda_the_program_says_what_it_is() {
     assert!(said(&output.stderr).contains("run mesh-v2"), "{output:?}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn nothing_private_is_logged_and_a_blocked_network_is() {
     let stage = Stage::new().await;
     let settings = [("MESH_LOG", "trace"), ("MESH_SECRET_KEY", SECRET)];

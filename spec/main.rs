@@ -1,13 +1,25 @@
-//! The product in sentences: everything is asked through the real doors.
+//! The product's behaviour, tested through its network interfaces.
 //!
-//! With `APPSYNC_ENDPOINT` and `APPSYNC_API_KEY` set, the same sentences are asked of that
-//! stage (times of stage stg); moved time is then waited for, and tests that need settings
-//! of their own say so and start their own server all the same. `MESH_SPEC_STORE` chooses
-//! the store of the servers that the suite starts, `MESH_TEST_CA` whom it trusts over TLS.
-//! `MESH_SPEC_STORE=appsync` puts each stage behind the AppSync stand-in; sentences that
-//! differ there say so and start a standalone server (`support/differences.rs`).
+//! A whole run covers three deployments: the server with its embedded store, the server on a
+//! `DynamoDB` table, and the AppSync stand-in with the Lambda function. A case's name begins
+//! with the deployment: `cargo test --test spec appsync::groups`. Cases that start the program
+//! by themselves run once, and `harness::differences` names those that fail on AppSync.
+//!
+//! With `APPSYNC_ENDPOINT` and `APPSYNC_API_KEY` set, the cases run against that server (with
+//! the times of stage stg); time that a case moves is then waited for, and cases that need
+//! settings of their own print so and start their own server. `MESH_SPEC_STORE` (`memory`,
+//! `embedded`, `dynamodb` or `appsync`) chooses one deployment, or which one the server outside
+//! is. `MESH_TEST_CA` names certificates to trust.
+
+#[macro_use(apply)]
+extern crate macro_rules_attribute;
+
+#[macro_use]
+mod harness;
 
 mod answers;
+#[cfg(feature = "lambda")]
+mod appsync_only;
 mod bad_frames;
 mod bad_input;
 #[cfg(feature = "bench")]
@@ -25,13 +37,13 @@ mod groups;
 mod http;
 mod idiom;
 #[cfg(feature = "lambda")]
+mod instances;
+#[cfg(feature = "lambda")]
 mod lambda;
+#[cfg(all(feature = "bench", feature = "lambda"))]
+mod matrix;
 mod memory;
 mod nodes;
-#[cfg(feature = "lambda")]
-mod on_appsync;
-#[cfg(feature = "dynamodb")]
-mod on_dynamodb;
 mod polling;
 mod realtime_appsync;
 mod realtime_credentials;
@@ -46,3 +58,7 @@ mod subscription;
 mod support;
 mod time;
 mod unread_answers;
+
+fn main() -> std::process::ExitCode {
+    harness::run()
+}

@@ -153,7 +153,7 @@ impl Filled {
     }
 }
 
-#[test]
+#[apply(case!)]
 fn the_memory_of_a_started_server_can_be_read() {
     let folder = folder();
     let server = Server::start(folder.path(), &[("MESH_STORE", "memory")]);
@@ -162,7 +162,7 @@ fn the_memory_of_a_started_server_can_be_read() {
     assert!(peak >= now / 2 && peak < 1_000_000_000, "{peak}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d26_groups_without_end_are_refused_in_time() {
     let filled = Filled::start();
     let group = filled.mesh.host("teacher").creates("class").await;
@@ -230,7 +230,7 @@ async fn one_group_is_filled(
     filled.goes_on(&group, &pupil).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d26_nodes_without_end_are_refused_in_time() {
     let name = "🐱".repeat(200);
     one_group_is_filled(CALLS, "reportDataByNode", "{ groupId }", |n| {
@@ -239,7 +239,7 @@ async fn d26_nodes_without_end_are_refused_in_time() {
     .await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d26_large_variables_without_end_are_refused_in_time() {
     let value = "v".repeat(20_000);
     one_group_is_filled(LARGE_CALLS, "reportDataByNode", "{ groupId }", |n| {
@@ -250,7 +250,7 @@ async fn d26_large_variables_without_end_are_refused_in_time() {
     .await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d26_large_bodies_are_refused_before_they_are_read_and_small_ones_are_not() {
     let filled = Filled::start();
     let group = filled.mesh.host("teacher").creates("class").await;
@@ -275,7 +275,7 @@ async fn d26_large_bodies_are_refused_before_they_are_read_and_small_ones_are_no
     group.renews().await.value();
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d26_events_without_end_are_refused_in_time() {
     let payload = "p".repeat(10_000);
     let at = "2026-11-21T04:40:35.740Z";

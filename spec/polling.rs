@@ -12,7 +12,7 @@ async fn polls(group: &Group<'_>, since: &str) -> Value {
         .value()
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_poll_tells_events_and_statuses_together() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -28,7 +28,7 @@ async fn a_poll_tells_events_and_statuses_together() {
     assert_eq!(list(&polled["events"]).len(), 1);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_poller_reads_on_from_the_last_cursor() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -44,7 +44,7 @@ async fn a_poller_reads_on_from_the_last_cursor() {
     );
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(parallel_case!)]
 async fn whoever_polls_a_broadcast_sees_the_variable_that_was_set_before_it() {
     // On a slow machine no event must end before it is polled.
     let mesh = TestMesh::own(|setup| setup.timings.event_ttl = 120).await;
@@ -75,7 +75,7 @@ async fn whoever_polls_a_broadcast_sees_the_variable_that_was_set_before_it() {
     tokio::join!(write, read);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d13_subscribers_hear_what_pollers_record() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -101,7 +101,7 @@ async fn d13_subscribers_hear_what_pollers_record() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d13_recording_nothing_is_not_told() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -112,7 +112,7 @@ async fn d13_recording_nothing_is_not_told() {
     assert_eq!(ear.status().await, (&*kitten.id, [("a", "1")]));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d13_fired_events_are_kept_while_a_member_polls() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -128,7 +128,7 @@ async fn d13_fired_events_are_kept_while_a_member_polls() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d13_fired_events_are_kept_for_a_minute_after_a_poll() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -139,7 +139,7 @@ async fn d13_fired_events_are_kept_for_a_minute_after_a_poll() {
     assert_eq!(all("name", &group.events_since("").await), ["kept"]);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d13_fired_events_are_kept_no_longer_than_a_minute_after_a_poll() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -152,7 +152,7 @@ async fn d13_fired_events_are_kept_no_longer_than_a_minute_after_a_poll() {
     assert!(group.events_since("").await.is_empty());
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d13_a_poller_and_a_subscriber_hear_the_same_events_in_the_same_order() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -170,7 +170,7 @@ async fn d13_a_poller_and_a_subscriber_hear_the_same_events_in_the_same_order() 
     assert_eq!(heard, polled);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn any_text_is_a_since() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -194,7 +194,7 @@ async fn any_text_is_a_since() {
 
 /// The editor clears its cursor when it joins and polls two seconds later, with its own
 /// clock, which here is the server's (decision D14, contract 5).
-#[tokio::test]
+#[apply(case!)]
 async fn d14_a_first_poll_tells_what_came_since_the_join_and_the_next_nothing_twice() {
     let mesh = TestMesh::own(|setup| setup.timings.event_ttl = 600).await;
     let group = mesh.host("teacher").creates_polling("class").await;

@@ -17,7 +17,7 @@ fn event_told(id: &str, name: &str) -> Value {
     json!({"id": id, "type": "data", "payload": {"data": data}})
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn signs_of_life_keep_coming() {
     let mesh = TestMesh::own(|setup| setup.sockets.keep_alive = Duration::from_millis(300)).await;
     let mut socket = mesh.opens().await;
@@ -27,7 +27,7 @@ async fn signs_of_life_keep_coming() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn one_socket_carries_several_subscriptions() {
     let mesh = TestMesh::start().await;
     let red = mesh.host("red").creates("red").await;
@@ -45,7 +45,7 @@ async fn one_socket_carries_several_subscriptions() {
     assert_eq!(socket.hears_news().await, event_told("b2", "blue"));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn stopping_is_confirmed_and_ends_the_subscription_alone() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -65,7 +65,7 @@ async fn stopping_is_confirmed_and_ends_the_subscription_alone() {
     socket.listens("1", &group.id, &group.domain).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn an_id_in_use_is_refused_and_goes_on() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -86,7 +86,7 @@ async fn an_id_in_use_is_refused_and_goes_on() {
     assert_eq!(socket.hears_news().await["type"], "data");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_socket_has_a_hundred_subscriptions_at_most() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -114,7 +114,7 @@ async fn a_socket_has_a_hundred_subscriptions_at_most() {
     assert_eq!(socket.hears_news().await["type"], "start_ack");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn messages_that_nobody_knows_are_answered_and_the_connection_stays() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -140,7 +140,7 @@ async fn messages_that_nobody_knows_are_answered_and_the_connection_stays() {
     socket.listens("1", &group.id, &group.domain).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn queries_and_mutations_do_not_go_through_the_channel() {
     let mesh = TestMesh::start().await;
     let mut socket = mesh.opens().await;
@@ -158,7 +158,7 @@ async fn queries_and_mutations_do_not_go_through_the_channel() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_subscription_that_cannot_be_is_refused_with_its_id() {
     let mesh = TestMesh::start().await;
     let mut socket = mesh.opens().await;
@@ -198,7 +198,7 @@ async fn a_subscription_that_cannot_be_is_refused_with_its_id() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_subscription_to_a_group_that_cannot_be_is_refused_with_its_id() {
     let mesh = TestMesh::start().await;
     let mut socket = mesh.opens().await;
@@ -220,7 +220,7 @@ async fn a_subscription_to_a_group_that_cannot_be_is_refused_with_its_id() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_start_right_behind_the_introduction_is_heard_and_one_before_it_is_not() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -238,7 +238,7 @@ async fn a_start_right_behind_the_introduction_is_heard_and_one_before_it_is_not
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn aliases_fragments_and_conditions_shape_what_is_heard() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -280,7 +280,7 @@ async fn aliases_fragments_and_conditions_shape_what_is_heard() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_dropped_client_comes_back_and_hears_on() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;

@@ -10,7 +10,7 @@ use crate::support::socket::{header_in_protocol, header_in_query, upgrade};
 use crate::support::stage::PATIENCE;
 use crate::support::{Socket, TestMesh, documents};
 
-#[tokio::test]
+#[apply(case!)]
 async fn every_form_of_credentials_opens_a_connection_at_both_paths() {
     let mesh = TestMesh::start().await;
     for path in ["/graphql/realtime", "/graphql"] {
@@ -42,7 +42,7 @@ async fn every_form_of_credentials_opens_a_connection_at_both_paths() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_generic_client_shows_its_key_as_it_introduces_itself() {
     let mesh = TestMesh::start().await;
     for path in ["/graphql/realtime", "/graphql"] {
@@ -60,7 +60,7 @@ async fn a_generic_client_shows_its_key_as_it_introduces_itself() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_plus_and_a_slash_in_raw_base64_stand_for_themselves() {
     let mesh = TestMesh::start().await;
     let header =
@@ -88,7 +88,7 @@ async fn a_plus_and_a_slash_in_raw_base64_stand_for_themselves() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn the_upgrade_succeeds_without_credentials_and_echoes_the_protocol() {
     let mesh = TestMesh::start().await;
     let in_protocol = header_in_protocol(&mesh, &mesh.key);
@@ -110,7 +110,7 @@ async fn the_upgrade_succeeds_without_credentials_and_echoes_the_protocol() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_protocol_that_is_not_spoken_is_refused_and_never_echoed() {
     let mesh = TestMesh::start().await;
     for (offered, echoed) in [
@@ -158,7 +158,7 @@ async fn a_protocol_that_is_not_spoken_is_refused_and_never_echoed() {
     assert!(String::from_utf8_lossy(&ack).contains("connection_ack"));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn wrong_credentials_are_refused_after_the_client_introduced_itself() {
     let mesh = TestMesh::start().await;
     for (key, message) in [
@@ -182,7 +182,7 @@ async fn wrong_credentials_are_refused_after_the_client_introduced_itself() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_wrong_key_in_start_is_refused_and_the_right_one_may_be_there_twice() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;

@@ -21,7 +21,7 @@ fn start(id: &str, document: &str, variables: &Value) -> Value {
     json!({"id": id, "type": "start", "payload": payload})
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_legacy_start_is_never_acknowledged() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -52,7 +52,7 @@ async fn a_legacy_start_is_never_acknowledged() {
     assert_eq!(socket.is_closed().await, 1000);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn mutations_go_over_a_legacy_socket() {
     let mesh = TestMesh::start().await;
     let mut socket = introduced(&mesh).await;
@@ -70,7 +70,7 @@ async fn mutations_go_over_a_legacy_socket() {
     assert_eq!(socket.hears_news().await["type"], "complete");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_legacy_start_may_come_right_behind_the_introduction() {
     let mesh = TestMesh::start().await;
     let mut socket = Socket::open(upgrade(&mesh, "/graphql/realtime", "graphql-ws")).await;
@@ -82,7 +82,7 @@ async fn a_legacy_start_may_come_right_behind_the_introduction() {
     assert_eq!(socket.hears_news().await["type"], "data");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_legacy_refusal_is_one_error_object() {
     let mesh = TestMesh::start().await;
     let mut socket = introduced(&mesh).await;
@@ -97,7 +97,7 @@ async fn a_legacy_refusal_is_one_error_object() {
     assert!(refused["payload"]["message"].is_string(), "{refused}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_legacy_id_in_use_starts_over() {
     let mesh = TestMesh::start().await;
     let red = mesh.host("red").creates("red").await;
@@ -122,7 +122,7 @@ async fn a_legacy_id_in_use_starts_over() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn appsync_and_legacy_starts_are_told_apart_on_one_socket() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;

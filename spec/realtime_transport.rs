@@ -15,7 +15,7 @@ fn subscribe(id: &str, document: &str, variables: &Value) -> Value {
     json!({"id": id, "type": "subscribe", "payload": payload})
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn the_newer_protocol_is_echoed_where_it_is_offered() {
     let mesh = TestMesh::start().await;
     for path in ["/graphql", "/graphql/realtime"] {
@@ -25,7 +25,7 @@ async fn the_newer_protocol_is_echoed_where_it_is_offered() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_subscription_is_served_in_the_newer_protocol() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -54,7 +54,7 @@ async fn a_subscription_is_served_in_the_newer_protocol() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn queries_and_mutations_are_answered_and_completed() {
     let mesh = TestMesh::start().await;
     let host = mesh.id("teacher");
@@ -84,7 +84,7 @@ async fn queries_and_mutations_are_answered_and_completed() {
     assert_eq!(socket.hears().await, json!({"id": "q", "type": "complete"}));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_logical_error_comes_as_next_and_a_document_that_cannot_run_as_error() {
     let mesh = TestMesh::start().await;
     let mut socket = Socket::transport(&mesh).await;
@@ -131,7 +131,7 @@ async fn a_logical_error_comes_as_next_and_a_document_that_cannot_run_as_error()
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d18_a_senders_messages_on_one_socket_keep_their_order() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -163,7 +163,7 @@ async fn d18_a_senders_messages_on_one_socket_keep_their_order() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn pings_are_answered_with_their_payload_and_pongs_are_not() {
     let mesh = TestMesh::start().await;
     let mut socket = Socket::transport(&mesh).await;
@@ -184,7 +184,7 @@ async fn pings_are_answered_with_their_payload_and_pongs_are_not() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn the_server_pings_by_frames_and_never_says_ka() {
     let mesh = TestMesh::own(|setup| setup.sockets.keep_alive = Duration::from_millis(300)).await;
     let mut socket = Socket::transport(&mesh).await;
@@ -194,7 +194,7 @@ async fn the_server_pings_by_frames_and_never_says_ka() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn misuse_closes_with_the_protocols_own_codes() {
     let mesh = TestMesh::start().await;
     let unopened = async || Socket::open(upgrade(&mesh, "/graphql", "graphql-transport-ws")).await;
@@ -251,7 +251,7 @@ async fn misuse_closes_with_the_protocols_own_codes() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn whoever_never_introduces_itself_is_closed() {
     let mesh = TestMesh::own(|setup| setup.sockets.init = Duration::from_secs(2)).await;
     let mut known = mesh.opens().await;

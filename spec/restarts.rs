@@ -84,12 +84,12 @@ async fn nothing_is_missed(ends: impl FnOnce(Server)) {
     assert_eq!(in_class.status().await.data[0].1, "2");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d32_after_a_kill_nothing_is_published_before_clients_are_back() {
     Box::pin(nothing_is_missed(Server::dies)).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d32_after_a_stop_nothing_is_published_before_clients_are_back() {
     let stops = |mut server: Server| {
         server.is_asked_to_stop();
@@ -98,7 +98,7 @@ async fn d32_after_a_stop_nothing_is_published_before_clients_are_back() {
     Box::pin(nothing_is_missed(stops)).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d32_without_living_groups_nobody_waits() {
     const LONG: &str = "60000";
     let folder = folder();
@@ -121,7 +121,7 @@ async fn d32_without_living_groups_nobody_waits() {
     publishes(&starts(folder.path(), LONG)).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d32_a_stop_waits_for_nobody_who_is_slow_to_leave() {
     let folder = folder();
     let mut server = starts(folder.path(), "0");
@@ -156,7 +156,7 @@ async fn d32_a_stop_waits_for_nobody_who_is_slow_to_leave() {
     assert_eq!(server.ends(), Some(0));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_hangup_changes_nothing() {
     let folder = folder();
     let server = starts(folder.path(), "0");

@@ -136,7 +136,7 @@ fn types_of_the_contract() -> Types {
     types.collect()
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn every_type_field_and_argument_served_is_the_contracts_and_the_other_way_round() {
     let mesh = TestMesh::start().await;
     let (served, contract) = (types_served(&served(&mesh).await), types_of_the_contract());
@@ -151,7 +151,7 @@ async fn every_type_field_and_argument_served_is_the_contracts_and_the_other_way
     assert!(more.is_empty(), "served but not in the contract: {more:?}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn there_are_no_enums_unions_or_interfaces_and_nothing_is_deprecated() {
     let mesh = TestMesh::start().await;
     let schema = served(&mesh).await;
@@ -167,7 +167,7 @@ async fn there_are_no_enums_unions_or_interfaces_and_nothing_is_deprecated() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn the_roots_are_query_mutation_and_subscription() {
     let mesh = TestMesh::start().await;
     let schema = served(&mesh).await;
@@ -214,7 +214,7 @@ fn told_mutations(definitions: &[TypeSystemDefinition]) -> Vec<String> {
     serde_json::from_value(told.into_json().expect("JSON")).expect("a list of names")
 }
 
-#[test]
+#[apply(case!)]
 fn the_subscription_names_the_three_mutations_that_it_tells() {
     let store = mesh_v2::store::embedded::Embedded::in_memory(
         Rules::new(Timings::STG).expect("times"),
@@ -242,7 +242,7 @@ fn the_subscription_names_the_three_mutations_that_it_tells() {
     assert_eq!(told_mutations(&served), expected);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_group_has_no_created_at() {
     let mesh = TestMesh::start().await;
     let reply = mesh
@@ -252,14 +252,14 @@ async fn a_group_has_no_created_at() {
     reply.cannot_run();
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn creating_needs_to_say_whether_over_websockets() {
     let mesh = TestMesh::start().await;
     let document = r#"mutation { createGroup(name: "n", hostId: "h", domain: "d") { id } }"#;
     mesh.asks(document).await.cannot_run();
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_time_needs_an_offset_before_any_resolver_sees_it() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;

@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::support::program::{folder, program, runs, said};
 
-#[test]
+#[apply(case!)]
 fn a_stage_brings_its_own_times() {
     let folder = folder();
     let own = [
@@ -39,7 +39,7 @@ fn a_stage_brings_its_own_times() {
     }
 }
 
-#[test]
+#[apply(case!)]
 fn d1_production_does_not_start_without_a_key_and_a_secret_of_its_own() {
     let folder = folder();
     let (key, secret) = (
@@ -76,7 +76,7 @@ fn d1_production_does_not_start_without_a_key_and_a_secret_of_its_own() {
     assert!(!folder.path().join("data").exists(), "nothing was begun");
 }
 
-#[test]
+#[apply(case!)]
 fn settings_that_cannot_work_are_refused_with_what_to_change() {
     let folder = folder();
     for (arguments, named) in [
@@ -111,7 +111,7 @@ fn settings_that_cannot_work_are_refused_with_what_to_change() {
     }
 }
 
-#[test]
+#[apply(case!)]
 fn every_bound_is_in_the_help_with_its_variable_and_default() {
     let help = said(&runs(folder().path(), &["serve", "--help"]).stdout);
     for (variable, default) in [
@@ -154,7 +154,7 @@ fn checked(command: &mut std::process::Command, name: &str) -> String {
         .to_owned()
 }
 
-#[test]
+#[apply(case!)]
 fn flags_win_over_the_environment_and_it_over_the_env_file() {
     let folder = folder();
     let name = "MESH_EVENT_TTL_SECONDS";
@@ -195,7 +195,7 @@ fn flags_win_over_the_environment_and_it_over_the_env_file() {
 }
 
 #[cfg(unix)]
-#[test]
+#[apply(case!)]
 fn a_link_from_env_to_another_file_chooses_the_stage() {
     let folder = folder();
     fs::write(folder.path().join(".env.stg2"), "STAGE=stg2\n").expect("a file");

@@ -30,7 +30,7 @@ fn value(bytes: usize) -> Value {
     json!([{"key": "k", "value": "v".repeat(bytes)}])
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d25_a_selection_that_exceeds_240_kb_by_its_aliases_is_ended_alone() {
     let mesh = TestMesh::own(|_| {}).await;
     let group = mesh.host("teacher").creates("class").await;
@@ -77,7 +77,7 @@ async fn d25_a_selection_that_exceeds_240_kb_by_its_aliases_is_ended_alone() {
     assert_eq!(socket.hears_news().await["type"], "data");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d25_the_bytes_of_a_sockets_selections_are_bounded() {
     let limit = 20_000;
     let mesh = TestMesh::own(|setup| setup.sockets.selection_bytes = limit).await;
@@ -111,7 +111,7 @@ async fn d25_the_bytes_of_a_sockets_selections_are_bounded() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d25_an_answer_larger_than_the_queue_comes_whole_over_a_socket() {
     let mesh = TestMesh::own(|setup| setup.sockets.outbox_bytes = 524_288).await;
     let group = mesh.host("teacher").creates("class").await;
@@ -141,7 +141,7 @@ async fn d25_an_answer_larger_than_the_queue_comes_whole_over_a_socket() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_peer_that_answers_no_ping_is_given_up() {
     let mesh = TestMesh::own(|setup| {
         setup.sockets.keep_alive = Duration::from_millis(50);
@@ -163,7 +163,7 @@ async fn a_peer_that_answers_no_ping_is_given_up() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_client_that_sends_too_much_before_it_reads_still_reads_1009() {
     let mesh = TestMesh::own(|_| {}).await;
     let mut wire = Wire::upgraded(&mesh).await;
@@ -181,7 +181,7 @@ async fn a_client_that_sends_too_much_before_it_reads_still_reads_1009() {
     mesh.still_serves().await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn clients_of_appsync_are_told_to_wait_90_seconds_for_a_sign_of_life() {
     let mesh = TestMesh::own(|_| {}).await;
     let mut socket = mesh.opens().await;
@@ -192,7 +192,7 @@ async fn clients_of_appsync_are_told_to_wait_90_seconds_for_a_sign_of_life() {
 
 /// What everybody together makes the server hold: sixty sockets that do not read, and one
 /// that chose 90 times 49 aliases, while large reports and the largest fires come.
-#[tokio::test]
+#[apply(case!)]
 async fn d25_greedy_sockets_that_do_not_read_grow_the_server_by_less_than_80_mb() {
     let folder = folder();
     let settings = [

@@ -10,7 +10,7 @@ use crate::groups::has_milliseconds;
 use crate::support::TestMesh;
 use crate::support::people::text;
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_report_answers_exactly_what_was_sent() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -42,7 +42,7 @@ async fn a_report_answers_exactly_what_was_sent() {
     assert!(has_milliseconds(&timestamp), "{timestamp}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn one_report_is_one_status_entry() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -57,7 +57,7 @@ async fn one_report_is_one_status_entry() {
     assert_eq!(status, reported);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn an_empty_report_is_an_empty_status() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -72,7 +72,7 @@ async fn an_empty_report_is_an_empty_status() {
     assert_eq!(statuses[0], (&*kitten.id, []));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn whoever_is_in_the_room_may_report_but_only_members_have_a_node_status() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -83,7 +83,7 @@ async fn whoever_is_in_the_room_may_report_but_only_members_have_a_node_status()
     assert_eq!(group.statuses().await.len(), 2);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_node_that_nobody_knows_has_no_status_and_no_error() {
     let mesh = TestMesh::still().await;
     let reply = mesh
@@ -92,7 +92,7 @@ async fn a_node_that_nobody_knows_has_no_status_and_no_error() {
     assert_eq!(reply.json, json!({"data": {"getNodeStatus": null}}));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn statuses_are_listed_by_node_id() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -108,7 +108,7 @@ async fn statuses_are_listed_by_node_id() {
     assert_eq!(nodes, ["bird", "kitten", "ねこ"].map(|name| mesh.id(name)));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d9_a_changed_variable_leaves_the_others_under_their_own_time() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -132,7 +132,7 @@ async fn d9_a_changed_variable_leaves_the_others_under_their_own_time() {
     assert_eq!(whole.timestamp, text(&second["timestamp"]));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d9_an_entry_whose_variables_were_all_rewritten_is_gone() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -146,7 +146,7 @@ async fn d9_an_entry_whose_variables_were_all_rewritten_is_gone() {
     assert_eq!(statuses[0], (&*kitten.id, [("temp", "3")]));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d9_a_poll_tells_the_same_statuses_as_the_list() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -163,7 +163,7 @@ async fn d9_a_poll_tells_the_same_statuses_as_the_list() {
     assert_eq!(listed.as_array().map(Vec::len), Some(2));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn statuses_of_unknown_groups_are_empty() {
     let mesh = TestMesh::still().await;
     let nowhere = json!({"groupId": "nowhere", "domain": mesh.domain});
@@ -172,7 +172,7 @@ async fn statuses_of_unknown_groups_are_empty() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_node_has_so_many_variables_of_so_many_bytes_and_keeps_those_it_had() {
     let small = |setup: &mut crate::support::Setup| {
         setup.limits.keys_per_node = 2;
@@ -204,7 +204,7 @@ async fn a_node_has_so_many_variables_of_so_many_bytes_and_keeps_those_it_had() 
     kitten.reports([("a", "4")]).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_refused_report_leaves_no_trace_of_a_stranger() {
     let mesh = TestMesh::own(|setup| {
         setup.limits.status_bytes = 20;
@@ -218,7 +218,7 @@ async fn a_refused_report_leaves_no_trace_of_a_stranger() {
     group.join("kitten").await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d31_a_sleeping_tab_comes_back_with_its_variables() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -238,7 +238,7 @@ async fn d31_a_sleeping_tab_comes_back_with_its_variables() {
 
 /// No answer is refused that has no aliases, however full the group is and whatever its
 /// variables hold.
-#[tokio::test]
+#[apply(case!)]
 async fn d24_a_groups_variables_are_bounded_in_bytes_and_always_told_whole() {
     let mesh = TestMesh::own_still(|_| {}).await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -269,7 +269,7 @@ async fn d24_a_groups_variables_are_bounded_in_bytes_and_always_told_whole() {
     group.node("late").reports([("a", "small")]).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d24_variables_are_counted_as_they_are_told() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("先生").creates("class").await;

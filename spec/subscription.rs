@@ -3,11 +3,11 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
+use crate::harness::case;
 use crate::support::people::{event, text};
-use crate::support::store::behind_appsync;
 use crate::support::{Ear, TestMesh, documents};
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_member_hears_what_another_reports() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -17,7 +17,7 @@ async fn a_member_hears_what_another_reports() {
     assert_eq!(ear.status().await, (&*kitten.id, [("temp", "21")]));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn the_sender_hears_itself_exactly_as_it_was_answered() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -42,7 +42,7 @@ async fn the_sender_hears_itself_exactly_as_it_was_answered() {
     assert_eq!(dissolved, expected);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn empty_reports_and_empty_batches_are_told_as_well() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -54,7 +54,7 @@ async fn empty_reports_and_empty_batches_are_told_as_well() {
     assert!(ear.events().await.is_empty());
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn joins_leaves_and_heartbeats_are_not_told() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -68,7 +68,7 @@ async fn joins_leaves_and_heartbeats_are_not_told() {
     assert_eq!(ear.status().await, (&*kitten.id, [("a", "1")]));
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn refused_mutations_are_not_told() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -86,7 +86,7 @@ async fn refused_mutations_are_not_told() {
     assert_eq!(ear.events().await, ["go"]);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn groups_do_not_hear_each_other() {
     let mesh = TestMesh::start().await;
     let red = mesh.host("red").creates("class").await;
@@ -115,7 +115,7 @@ async fn groups_do_not_hear_each_other() {
     );
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn nothing_is_told_again_to_whoever_comes_late() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -126,7 +126,7 @@ async fn nothing_is_told_again_to_whoever_comes_late() {
     assert_eq!(ear.events().await, ["late"]);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d17_every_mutation_after_the_acknowledgement_is_heard() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -138,7 +138,7 @@ async fn d17_every_mutation_after_the_acknowledgement_is_heard() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[apply(parallel_case!)]
 async fn d18_all_hear_all_messages_in_the_same_order() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -182,7 +182,7 @@ async fn d18_all_hear_all_messages_in_the_same_order() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d19_subscribers_get_what_they_select_whatever_the_mutation_selected() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -206,7 +206,7 @@ async fn d19_subscribers_get_what_they_select_whatever_the_mutation_selected() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn two_mutations_of_one_document_are_told_in_their_order() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -231,7 +231,7 @@ async fn two_mutations_of_one_document_are_told_in_their_order() {
     assert_eq!(ear.events().await, ["go"]);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d3_any_script_goes_through_every_argument() {
     let names = [
         "こども 1",
@@ -263,7 +263,7 @@ async fn d3_any_script_goes_through_every_argument() {
         node.fires([name]).await;
         assert_eq!(ear.events().await, [*name]);
         node.records([name]).await;
-        if !behind_appsync() {
+        if !case::current().deployment.is_appsync() {
             assert_eq!(ear.events().await, [*name], "d13, not on AppSync");
         }
         let read = group.events_since("").await;
@@ -288,7 +288,7 @@ async fn d3_any_script_goes_through_every_argument() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d3_a_name_may_have_256_characters_of_any_script() {
     let mesh = TestMesh::start().await;
     let longest = "🎈".repeat(256);

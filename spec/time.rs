@@ -66,7 +66,7 @@ async fn short_lived(mesh: &TestMesh, seconds: u32) -> Group<'_> {
     group
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_group_past_its_end_is_refused_with_its_end() {
     let mesh = TestMesh::still().await;
     let group = short_lived(&mesh, 30).await;
@@ -74,7 +74,7 @@ async fn a_group_past_its_end_is_refused_with_its_end() {
     is_refused_from_its_end_on(&group, &expired(&group)).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_group_without_its_hosts_heartbeat_is_refused_as_such() {
     let mesh = TestMesh::still().await;
     let group = short_lived(&mesh, 300).await;
@@ -82,7 +82,7 @@ async fn a_group_without_its_hosts_heartbeat_is_refused_as_such() {
     is_refused_from_its_end_on(&group, &silent(&group)).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d30_a_group_is_remembered_after_its_members_were_told_its_end() {
     for (seconds, wait) in [(30, 31), (300, 61)] {
         let mesh = TestMesh::own_still(|_| {}).await;
@@ -100,7 +100,7 @@ async fn d30_a_group_is_remembered_after_its_members_were_told_its_end() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d30_a_dissolved_group_is_refused_like_one_that_never_was() {
     let mesh = TestMesh::still().await;
     let group = short_lived(&mesh, 30).await;
@@ -109,7 +109,7 @@ async fn d30_a_dissolved_group_is_refused_like_one_that_never_was() {
     is_refused_from_its_end_on(&group, &plain).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d23_dissolving_and_recording_are_refused_for_a_dead_group_in_their_own_words() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -124,7 +124,7 @@ async fn d23_dissolving_and_recording_are_refused_for_a_dead_group_in_their_own_
         .is_refused("GroupNotFound", "Group not found");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d23_queries_on_a_dead_group_are_empty() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -151,7 +151,7 @@ async fn d23_queries_on_a_dead_group_are_empty() {
     assert_eq!(kitten.status().await, None);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_beating_group_lives_until_its_end_and_no_longer() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -167,7 +167,7 @@ async fn a_beating_group_lives_until_its_end_and_no_longer() {
     assert_eq!(kind, "GroupNotFound", "{message}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_listing_hides_groups_whose_host_fell_silent_or_whose_time_is_up() {
     let mesh = TestMesh::still().await;
     let prefix = uuid::Uuid::new_v4().simple().to_string()[..6].to_owned();
@@ -197,7 +197,7 @@ async fn a_listing_hides_groups_whose_host_fell_silent_or_whose_time_is_up() {
     assert_eq!(shown().await, [&*beating.host]);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_host_whose_group_died_gets_a_new_one() {
     let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
@@ -208,7 +208,7 @@ async fn a_host_whose_group_died_gets_a_new_one() {
     next.join("kitten").await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d5_a_renew_never_revives() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -241,14 +241,14 @@ async fn ends_once(group: &Group<'_>, seconds: u64, because: &str) {
     assert_eq!(heard["id"], "next", "the end is told once: {heard}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d7_the_end_of_a_group_whose_host_fell_silent_is_told_once_within_two_seconds() {
     let mesh = TestMesh::own_still(|_| {}).await;
     let group = mesh.host("teacher").creates("class").await;
     ends_once(&group, 61, "its host fell silent").await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d7_the_end_of_a_group_whose_time_is_up_is_told_once_within_two_seconds() {
     let mesh = TestMesh::own_still(|_| {}).await;
     let host = mesh.host("teacher");
@@ -257,7 +257,7 @@ async fn d7_the_end_of_a_group_whose_time_is_up_is_told_once_within_two_seconds(
     ends_once(&group, 31, "its time is up").await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d7_a_group_that_its_host_replaces_is_told_too() {
     let mesh = TestMesh::own_still(|_| {}).await;
     let host = mesh.host("teacher");

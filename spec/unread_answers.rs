@@ -42,7 +42,7 @@ fn query(group: &Group<'_>, aliases: usize) -> String {
     format!("{{ {} }}", fields.join(" "))
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d24_ten_aliases_of_a_full_group_cost_little_and_others_are_served() {
     let (_folder, server) = server();
     let mesh = server.mesh(KEY);
@@ -69,7 +69,7 @@ async fn d24_ten_aliases_of_a_full_group_cost_little_and_others_are_served() {
     assert!(peak < 100 * MB, "{peak}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d24_a_client_that_asks_on_and_reads_nothing_is_bounded() {
     let (_folder, server) = server();
     let mesh = server.mesh(KEY);
@@ -107,7 +107,7 @@ async fn d24_a_client_that_asks_on_and_reads_nothing_is_bounded() {
 }
 
 #[cfg(feature = "bench")]
-#[tokio::test]
+#[apply(case!)]
 async fn d24_the_streams_of_one_connection_share_a_bound() {
     use axum::body::Body;
     use http_body_util::BodyExt as _;

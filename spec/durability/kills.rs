@@ -109,7 +109,7 @@ async fn holds(group: &Group<'_>, written: &[Written]) {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn what_was_answered_survives_kills_at_any_moment() {
     let (rounds, seed) = (number("MESH_KILL_ROUNDS", 3), number("MESH_SEED", 1));
     let folder = folder();

@@ -104,10 +104,6 @@ pub fn installed() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("spec/appsync");
-        // The suite's reruns are processes beside this one, and one of them installs.
-        let lock = Path::new(env!("CARGO_TARGET_TMPDIR")).join("spec-appsync.lock");
-        let lock = std::fs::File::create(lock).expect("a file to lock");
-        lock.lock().expect("a lock");
         let wanted = changed(&folder.join("package-lock.json"));
         // npm writes this file when it is done.
         if changed(&folder.join("node_modules/.package-lock.json")) < wanted {

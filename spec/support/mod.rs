@@ -3,7 +3,6 @@
 
 #[cfg(feature = "lambda")]
 pub mod appsync;
-pub mod differences;
 pub mod documents;
 #[cfg(feature = "dynamodb")]
 #[path = "../../src/store/dynamodb/tests/engine.rs"]
@@ -14,8 +13,6 @@ pub mod people;
 pub mod program;
 pub mod raw;
 pub mod reply;
-#[cfg(feature = "dynamodb")]
-pub mod rerun;
 #[cfg(feature = "lambda")]
 pub mod runtime_api;
 pub mod socket;

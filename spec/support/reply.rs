@@ -3,11 +3,11 @@
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
-use super::store::behind_appsync;
+use crate::harness::case;
 
 /// The `errorType` of what is wrong with a document or its variables; AppSync gives none.
 pub fn invalid() -> Value {
-    if behind_appsync() {
+    if case::current().deployment.is_appsync() {
         Value::Null
     } else {
         json!("ValidationError")

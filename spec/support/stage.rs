@@ -23,15 +23,15 @@ use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::differences;
 use super::documents;
 use super::people::Host;
 use super::reply::Reply;
 use super::socket::Socket;
 #[cfg(feature = "lambda")]
 use super::store::on_a_table;
-use super::store::{appsync_is_asked_for, behind_appsync, store};
+use super::store::store;
 use super::trust;
+use crate::harness::case;
 
 /// The key of every stage that a test starts; no word of it may ever be logged.
 pub const KEY: &str = "da2-spec-kitchen-key";
@@ -39,9 +39,6 @@ pub const KEY: &str = "da2-spec-kitchen-key";
 pub const SECRET: &[u8] = b"a secret of the suite";
 /// How long anything may take to be heard: waited out only when it never comes.
 pub const PATIENCE: Duration = Duration::from_mins(1);
-
-/// What a test says that cannot be asked of the stage outside.
-pub const STARTS_ITS_OWN: &str = "needs a server of its own and starts one";
 
 /// How a test's own stage is set up.
 pub struct Setup {
@@ -129,18 +126,12 @@ impl TestMesh {
     }
 
     async fn start_by(clock: Clock) -> Self {
-        if appsync_is_asked_for() && !behind_appsync() {
-            return Self::launch(Setup::default(), clock).await;
-        }
-        match (
-            std::env::var("APPSYNC_ENDPOINT"),
-            std::env::var("APPSYNC_API_KEY"),
-        ) {
-            (Ok(endpoint), Ok(key)) => Self {
+        match &case::current().deployment.outside {
+            Some(outside) => Self {
                 tag: format!("-{}", unique()),
-                ..Self::at(&endpoint, &key)
+                ..Self::at(&outside.endpoint, &outside.key)
             },
-            _ => Self::launch(Setup::default(), clock).await,
+            None => Self::launch(Setup::default(), clock).await,
         }
     }
 
@@ -155,8 +146,9 @@ impl TestMesh {
     }
 
     async fn own_by(clock: Clock, set_up: impl FnOnce(&mut Setup)) -> Self {
-        if std::env::var_os("APPSYNC_ENDPOINT").is_some() {
-            differences::says(STARTS_ITS_OWN);
+        let run = case::current();
+        if run.deployment.outside.is_some() {
+            run.starts_own_server();
         }
         let mut setup = Setup::default();
         set_up(&mut setup);
@@ -177,16 +169,9 @@ impl TestMesh {
 
     /// Starts a stage: the server, or AppSync in front of a Lambda.
     async fn launch(setup: Setup, clock: Clock) -> Self {
-        if appsync_is_asked_for() {
-            match differences::here() {
-                #[cfg(feature = "lambda")]
-                None => return Self::on_appsync(setup, clock).await,
-                #[cfg(not(feature = "lambda"))]
-                None => panic!("MESH_SPEC_STORE=appsync needs the feature lambda"),
-                Some(why) => differences::says(&format!(
-                    "differs on AppSync and is asked of the standalone server: {why}"
-                )),
-            }
+        #[cfg(feature = "lambda")]
+        if case::current().deployment.is_appsync() {
+            return Self::on_appsync(setup, clock).await;
         }
         let (mesh, folder) = mesh(&setup, clock.clone()).await;
         let settings = ServerSettings {

@@ -1,4 +1,4 @@
-//! What the stages of this suite stand on, chosen by `MESH_SPEC_STORE`.
+//! The stores of the servers that cases start.
 
 use std::sync::Arc;
 #[cfg(feature = "dynamodb")]
@@ -12,44 +12,26 @@ use mesh_v2::store::dynamodb::{DynamoDb, client, table};
 use mesh_v2::store::embedded::{Durability, Embedded};
 use tempfile::TempDir;
 
-use super::differences;
 #[cfg(feature = "dynamodb")]
 use super::stage::unique;
+use crate::harness::case;
+use crate::harness::deployment::Kind;
 
 /// A new store of the chosen kind.
 pub async fn store(rules: Rules, limits: Limits) -> (Arc<dyn Store>, Option<TempDir>) {
-    match chosen().as_str() {
-        "memory" => (Arc::new(Embedded::in_memory(rules, limits)), None),
-        "embedded" => {
+    match case::current().deployment.kind {
+        Kind::Memory => (Arc::new(Embedded::in_memory(rules, limits)), None),
+        Kind::Embedded => {
             let folder = tempfile::tempdir().expect("a folder for the store");
             let store = Embedded::open(folder.path(), Durability::Power, rules, limits)
                 .expect("the store opens");
             (Arc::new(store), Some(folder))
         }
+        #[cfg(not(feature = "dynamodb"))]
+        _ => unreachable!("a deployment of a build with DynamoDB"),
         #[cfg(feature = "dynamodb")]
-        "dynamodb" | "appsync" => (Arc::new(on_a_table(rules, limits).await), None),
-        other => panic!("MESH_SPEC_STORE is memory, embedded, dynamodb or appsync, not {other}"),
+        _ => (Arc::new(on_a_table(rules, limits).await), None),
     }
-}
-
-fn chosen() -> String {
-    std::env::var("MESH_SPEC_STORE").unwrap_or_else(|_| "embedded".into())
-}
-
-/// Whether AppSync is asked for.
-pub fn appsync_is_asked_for() -> bool {
-    chosen() == "appsync"
-}
-
-/// Whether the suite's stages stand on a table, where every call is several requests.
-pub fn stands_on_a_table() -> bool {
-    matches!(&*chosen(), "dynamodb" | "appsync")
-}
-
-/// Whether this test's stages stand behind AppSync: that is asked for, and the test's
-/// sentence is none of those that differ there.
-pub fn behind_appsync() -> bool {
-    appsync_is_asked_for() && differences::here().is_none()
 }
 
 /// A store on a new table.

@@ -1,28 +1,32 @@
-//! The suite behind AppSync with the built function, in several instances, as AWS runs it.
-//! Here nobody can move time: it is waited for.
+//! The cases behind AppSync with the built function, in several instances, as AWS runs it.
+//! Time cannot be moved here: it is waited for. So they are one trial, in which most of them
+//! wait at a time.
 
 use std::sync::{Arc, Mutex};
 
+use futures_util::{StreamExt as _, stream};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::not_asked;
-use crate::support::rerun;
+use crate::harness::case::{Case, Passed};
+use crate::harness::deployment::{Deployment, Kind, Outside};
+use crate::harness::differences;
+use crate::harness::trials::{belongs, cases};
+use crate::support::appsync;
 use crate::support::runtime_api::{Lambda, Outcome};
 use crate::support::stage::KEY;
 use crate::support::store::a_table;
-use crate::support::{appsync, differences};
 
 /// Instances of the function.
 const INSTANCES: usize = 4;
-/// Sentences that are asked at a time: half of them wait for a minute.
-const AT_A_TIME: &str = "--test-threads=12";
-/// Sentences that hold at least; those with a stage of their own do not count.
-const SENTENCES: usize = 110;
+/// Cases at a time: half of them wait for a minute.
+const AT_A_TIME: usize = 12;
+/// Cases that pass at least; those with a server of their own do not count.
+const LEAST: usize = 110;
 
-/// Sentences that are left to the function in the test's process, and why.
+/// Cases that are left to the function in the suite's process, and why.
 const LEFT_OUT: [(&str, &[&str]); 2] = [
     (
         "time passes while they ask much, and a busy machine does not keep up with it",
@@ -48,10 +52,9 @@ const LEFT_OUT: [(&str, &[&str]); 2] = [
     ),
 ];
 
-/// The paths of whatever is not asked of these instances.
-pub(super) fn left_out() -> Vec<&'static str> {
-    let sentences = LEFT_OUT.iter().flat_map(|(_, sentences)| *sentences);
-    not_asked().into_iter().chain(sentences.copied()).collect()
+/// The names of the cases that do not run on these instances.
+pub fn left_out() -> impl Iterator<Item = &'static str> {
+    LEFT_OUT.iter().flat_map(|(_, cases)| *cases).copied()
 }
 
 struct Instances {
@@ -79,8 +82,8 @@ impl Instances {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_sentences_hold_with_instances_of_the_built_function() {
+#[apply(parallel_case!)]
+async fn cases_pass_with_instances_of_the_built_function() {
     let (table, _) = a_table().await;
     let endpoint = table.endpoint.expect("the engine's address");
     let settings = [
@@ -99,24 +102,49 @@ async fn the_sentences_hold_with_instances_of_the_built_function() {
     };
     let invoke = appsync::serve(function, &tasks, &stop).await;
     let stage = appsync::Stage::open(KEY, &invoke).await;
-    let settings = [
-        ("MESH_SPEC_STORE", "appsync"),
-        ("APPSYNC_ENDPOINT", &stage.endpoint),
-        ("APPSYNC_API_KEY", KEY),
-    ]
-    .map(|(name, value)| (name, value.to_owned()));
-    for (why, sentences) in LEFT_OUT {
-        differences::says(&format!(
-            "leaves out, since {why}: {}",
-            sentences.join(", ")
-        ));
+    let deployment = Deployment {
+        name: "appsync_instances",
+        kind: Kind::AppSync,
+        outside: Some(Outside {
+            endpoint: stage.endpoint.clone(),
+            key: KEY.into(),
+        }),
+    };
+    let results = stream::iter(cases_for(&deployment))
+        .map(|case| run(case, deployment.clone()))
+        .buffer_unordered(AT_A_TIME)
+        .collect::<Vec<_>>()
+        .await;
+    let (mut passed, mut failed) = (0, Vec::new());
+    for result in results {
+        match result {
+            Ok(Passed { has_own_server }) => passed += usize::from(!has_own_server),
+            Err(failure) => failed.push(failure),
+        }
     }
-    let held = tokio::task::spawn_blocking(move || {
-        let settings = settings.each_ref().map(|(name, value)| (*name, &**value));
-        rerun::held(&settings, left_out(), &[AT_A_TIME])
-    });
-    let held = held.await;
-    let held = held.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()));
-    assert!(held >= SENTENCES, "only {held} sentences were asked");
-    println!("{held} sentences held with {INSTANCES} instances of the built function");
+    let count = failed.len();
+    assert!(
+        failed.is_empty(),
+        "{count} cases failed:\n\n{}",
+        failed.join("\n")
+    );
+    assert!(passed >= LEAST, "only {passed} cases ran on the instances");
+}
+
+/// The cases that run on these instances.
+fn cases_for(deployment: &Deployment) -> Vec<&'static Case> {
+    let runs = |case: &&Case| {
+        belongs(case, deployment)
+            && differences::why_not(case, deployment).is_none()
+            && left_out().all(|name| name != case.name())
+    };
+    cases().into_values().filter(runs).collect()
+}
+
+/// Runs a case on a thread of its own. A failure names the case.
+async fn run(case: &'static Case, deployment: Deployment) -> Result<Passed, String> {
+    let name = deployment.name_of(case);
+    let ran = tokio::task::spawn_blocking(move || case.run(&deployment));
+    let ran = ran.await.expect("a case catches its panics");
+    ran.map_err(|why| format!("{name}: {why}\n"))
 }

@@ -12,7 +12,7 @@ async fn appsync() -> TestMesh {
     TestMesh::on_appsync(Setup::default(), Clock::standing()).await
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d2_a_caller_has_the_address_that_appsync_saw() {
     let mesh = appsync().await;
     let domain = mesh.calls("createDomain", json!({})).await.value();
@@ -27,7 +27,7 @@ async fn d2_a_caller_has_the_address_that_appsync_saw() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d7_nobody_is_told_when_a_group_ends_by_itself() {
     let mesh = appsync().await;
     let host = mesh.host("teacher");
@@ -44,7 +44,7 @@ async fn d7_nobody_is_told_when_a_group_ends_by_itself() {
     assert_eq!(first["id"], "next", "the first that is heard: {first}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d13_what_is_recorded_reaches_pollers_and_what_is_fired_reaches_all() {
     let mesh = appsync().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -57,7 +57,7 @@ async fn d13_what_is_recorded_reaches_pollers_and_what_is_fired_reaches_all() {
     assert_eq!(all("name", &read), ["recorded", "fired"]);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d15_a_repeated_batch_is_stored_once_and_told_as_often_as_it_is_fired() {
     for (field, told) in [("fireEventsByNode", 2), ("recordEventsByNode", 0)] {
         let mesh = appsync().await;
@@ -84,7 +84,7 @@ async fn d15_a_repeated_batch_is_stored_once_and_told_as_often_as_it_is_fired() 
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d25_a_message_that_a_subscribers_aliases_make_too_large_is_lost_in_silence() {
     let mesh = appsync().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -132,7 +132,7 @@ async fn listens(group: &Group<'_>) -> Socket {
     socket
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d19_what_the_mutation_did_not_select_is_null_to_subscribers() {
     let mesh = appsync().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -173,7 +173,7 @@ fn told(message: &Value) -> Value {
     json!({"data": {"onMessageInGroup": message}})
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn d19_a_mutation_without_the_groups_names_is_not_told() {
     let mesh = appsync().await;
     let group = mesh.host("teacher").creates("class").await;
@@ -185,7 +185,7 @@ async fn d19_a_mutation_without_the_groups_names_is_not_told() {
     assert_eq!(ear.events().await, ["go"], "the first that is heard");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_subscription_to_a_group_that_cannot_be_hears_nothing() {
     let mesh = appsync().await;
     let mut socket = mesh.opens().await;
@@ -200,7 +200,7 @@ async fn a_subscription_to_a_group_that_cannot_be_hears_nothing() {
     socket.listens("last", "last", &mesh.domain).await;
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn appsync_speaks_no_other_protocol() {
     let mesh = appsync().await;
     let mut wire = Wire::to(&mesh).await;
@@ -219,7 +219,7 @@ async fn appsync_speaks_no_other_protocol() {
     assert!(!said.contains("graphql-transport-ws"), "{said}");
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_key_that_does_not_come_with_the_upgrade_is_none() {
     let mesh = appsync().await;
     for (key, message) in [
@@ -242,7 +242,7 @@ async fn a_key_that_does_not_come_with_the_upgrade_is_none() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_subscription_over_http_is_refused_in_appsyncs_words() {
     let mesh = appsync().await;
     let reply = mesh
@@ -255,7 +255,7 @@ async fn a_subscription_over_http_is_refused_in_appsyncs_words() {
     reply.is_turned_away(400, "BadRequestException", message);
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn appsync_tells_what_is_wrong_with_a_document_without_a_type() {
     let mesh = appsync().await;
     let reply = mesh.asks("{\n  nothing\n}").await;
