@@ -11,6 +11,7 @@ const SIZE: (u32, u32) = (1280, 440);
 const LABEL_SIZE: u32 = 30;
 const X_LABELS: u32 = 56;
 const Y_LABELS: u32 = 150;
+const TICK: u32 = 12;
 /// The page's style knows these by their value.
 const SERIES: [RGBColor; 2] = [RGBColor(0x1a, 0x66, 0xc9), RGBColor(0xc2, 0x41, 0x0c)];
 const GRID: RGBColor = RGBColor(0xdf, 0xe4, 0xea);
@@ -55,6 +56,7 @@ pub fn lines(label: &str, lines: &[Line], format: impl Fn(f64) -> String) -> Str
             .bold_line_style(GRID.stroke_width(2))
             .axis_style(GRID.stroke_width(2))
             .label_style(("sans-serif", LABEL_SIZE).into_font().color(&LABEL))
+            .set_all_tick_mark_size(TICK)
             .y_labels(6)
             .x_label_formatter(&|second| format!("{} s", tenths(*second)))
             .y_label_formatter(&|value| format(*value))
@@ -101,6 +103,7 @@ pub fn columns(label: &str, columns: &[Column], format: impl Fn(f64) -> String) 
             .axis_style(GRID.stroke_width(2))
             .label_style(("sans-serif", LABEL_SIZE).into_font().color(&LABEL))
             .x_labels(9)
+            .set_all_tick_mark_size(TICK)
             .y_labels(6)
             .x_label_formatter(&|place| name(*place))
             .y_label_formatter(&|value| format(*value))
