@@ -3,7 +3,7 @@
 use divan::{Bencher, black_box};
 use mesh_v2::auth::{ApiKeys, Caller};
 use mesh_v2::domains::DomainKey;
-use mesh_v2::model::event::{Cursor, Stamp};
+use mesh_v2::model::cursor::{Cursor, Stamp};
 use mesh_v2::model::group::GroupKey;
 use mesh_v2::resolvers::DocumentLimits;
 use mesh_v2::resolvers::document::{Documents, GraphQlRequest};

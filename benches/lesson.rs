@@ -5,15 +5,15 @@ use std::sync::Arc;
 use mesh_v2::domains::DomainKey;
 use mesh_v2::heartbeat::clock::Clock;
 use mesh_v2::heartbeat::hold::StartHold;
-use mesh_v2::heartbeat::rules::{Rules, Timings};
 use mesh_v2::hub::Hub;
 use mesh_v2::memory::Memory;
 use mesh_v2::mesh::{Mesh, NextSince};
-use mesh_v2::model::event::{Channel, EventCall, EventInput};
+use mesh_v2::model::event::{EventCall, EventInput, EventKind};
 use mesh_v2::model::group::{Delivery, GroupKey};
 use mesh_v2::model::ids::{Domain, GroupName, NodeId};
 use mesh_v2::model::limits::Limits;
 use mesh_v2::model::message::Message;
+use mesh_v2::model::rules::{Rules, Timings};
 use mesh_v2::model::status::{NodeStatus, SensorData};
 use mesh_v2::model::time::Timestamp;
 use mesh_v2::store::embedded::Embedded;
@@ -72,14 +72,14 @@ pub fn runtime() -> Runtime {
 
 /// A new group on a store.
 pub fn group(runtime: &Runtime, store: &dyn Store, now: Timestamp) -> GroupKey {
-    let wish = CreateGroup {
+    let request = CreateGroup {
         domain: Domain::parse("domain", "0123456789abcdef").expect("a domain"),
         host: node("teacher"),
         name: GroupName::parse("name", "class").expect("a name"),
         delivery: Delivery::WebSocket,
         lifetime: FOR_EVER,
     };
-    let hosted = runtime.block_on(store.host_group(wish, now));
+    let hosted = runtime.block_on(store.host_group(request, now));
     hosted.expect("a group").group.key
 }
 
@@ -107,11 +107,11 @@ pub fn report(group: &GroupKey) -> Message {
 }
 
 /// A call that fires or records one event.
-pub fn event(group: &GroupKey, channel: Channel, number: u64) -> EventCall {
+pub fn event(group: &GroupKey, kind: EventKind, number: u64) -> EventCall {
     EventCall {
         group: group.clone(),
         node: node("kitten"),
-        channel,
+        kind,
         events: vec![EventInput {
             name: "go".into(),
             payload: Some(String::new()),

@@ -10,7 +10,7 @@ use mesh_v2::auth::Caller;
 use mesh_v2::hub::Hub;
 use mesh_v2::hub::selection::Selection;
 use mesh_v2::memory::Memory;
-use mesh_v2::model::event::Channel;
+use mesh_v2::model::event::EventKind;
 use mesh_v2::model::group::GroupKey;
 use mesh_v2::model::message::Message;
 use mesh_v2::realtime::outbox::Outbox;
@@ -71,7 +71,7 @@ fn report_is_rendered(bencher: Bencher<'_, '_>) {
 #[divan::bench]
 fn event_is_rendered(bencher: Bencher<'_, '_>) {
     let (group, selection) = target();
-    let message = Message::Events(event(&group, Channel::Fired, 1).batch(NOW));
+    let message = Message::Events(event(&group, EventKind::Fired, 1).batch(NOW));
     bencher.bench(|| selection.render(black_box(&message)));
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use mesh_v2::model::event::Channel;
+use mesh_v2::model::event::EventKind;
 use mesh_v2::model::group::GroupKey;
 use mesh_v2::model::limits::Limits;
 use mesh_v2::model::time::Timestamp;
@@ -66,7 +66,7 @@ impl Stage {
 
     fn append(&mut self) {
         let now = self.next();
-        let call = event(&self.group, Channel::Recorded, self.calls.unsigned_abs());
+        let call = event(&self.group, EventKind::Recorded, self.calls.unsigned_abs());
         let appending = self.store.append(call, now);
         self.runtime.block_on(appending).expect("an answer");
     }

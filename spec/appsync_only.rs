@@ -9,7 +9,7 @@ use crate::support::raw::Wire;
 use crate::support::{Group, Reply, Setup, Socket, TestMesh, documents};
 
 async fn appsync() -> TestMesh {
-    TestMesh::on_appsync(Setup::default(), Clock::standing()).await
+    TestMesh::on_appsync(Setup::default(), Clock::fixed()).await
 }
 
 #[apply(case!)]

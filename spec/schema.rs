@@ -8,8 +8,8 @@ use async_graphql_parser::types::{
     FieldDefinition, InputValueDefinition, TypeDefinition, TypeKind, TypeSystemDefinition,
 };
 use mesh_v2::heartbeat::clock::Clock;
-use mesh_v2::heartbeat::rules::{Rules, Timings};
 use mesh_v2::mesh::Mesh;
+use mesh_v2::model::rules::{Rules, Timings};
 use serde_json::{Value, json};
 
 use crate::support::TestMesh;

@@ -2,7 +2,7 @@
 
 use mesh_v2::model::group::GroupKey;
 use mesh_v2::model::ids::NodeId;
-use mesh_v2::model::rendered;
+use mesh_v2::model::json_size;
 use mesh_v2::model::status::SensorData;
 use serde_json::json;
 
@@ -281,10 +281,10 @@ async fn d24_variables_are_counted_as_they_are_told() {
         mesh.passes_seconds(1).await;
         node.reports([("temp", "22")]).await;
         let key = GroupKey::parse(&group.id, &group.domain).expect("ids");
-        let row = rendered::row(&key, &NodeId::parse("nodeId", &node.id).expect("an id"));
+        let row = json_size::row(&key, &NodeId::parse("nodeId", &node.id).expect("an id"));
         let datum = |(key, value): (&str, &str)| {
             let (key, value) = (key.into(), value.into());
-            rendered::datum(&SensorData { key, value })
+            json_size::variable(&SensorData { key, value })
         };
         counted += 2 * row + pairs.into_iter().map(datum).sum::<usize>();
     }

@@ -1,27 +1,27 @@
-//! Who may call: one of the stage's API keys, compared in constant time.
+//! Authentication: a request has one of the server's API keys, compared in constant time.
 
 use std::net::IpAddr;
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// Who calls, as far as the resolvers need it.
+/// The client that sent a request, as far as resolvers need it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Caller {
-    /// The caller's network address, if it is known (decision D2).
+    /// Its network address, if known (decision D2).
     pub address: Option<IpAddr>,
 }
 
-/// The stage's API keys. Only digests are held: neither a log nor a dump shows a key.
+/// The server's API keys. Only digests are kept, so that no log or dump contains a key.
 #[derive(Clone)]
 pub struct ApiKeys(Vec<[u8; 32]>);
 
-/// Why a caller is turned away.
+/// Why a request is unauthorized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unauthorized {
-    /// There was no key.
+    /// It has no key.
     NoKey,
-    /// There was a key, but none of ours.
+    /// Its key is not one of the server's.
     WrongKey,
 }
 
@@ -29,7 +29,7 @@ impl Unauthorized {
     /// The `errorType` of AppSync.
     pub const KIND: &'static str = "UnauthorizedException";
 
-    /// AppSync's sentence.
+    /// AppSync's message.
     pub fn message(self) -> &'static str {
         match self {
             Self::NoKey => "Valid authorization header not provided.",
@@ -39,7 +39,7 @@ impl Unauthorized {
 }
 
 impl ApiKeys {
-    /// The keys, empty ones left out.
+    /// The keys; empty ones are ignored.
     pub fn new<'a>(keys: impl IntoIterator<Item = &'a str>) -> Self {
         let keys = keys
             .into_iter()
@@ -48,19 +48,19 @@ impl ApiKeys {
         Self(keys.map(|key| Sha256::digest(key).into()).collect())
     }
 
-    /// Whether there is no key at all, so that nobody may call.
+    /// Whether there is no key, so that every request is refused.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Lets a caller in who shows one of the keys.
-    pub fn check(&self, shown: Option<&str>) -> Result<(), Unauthorized> {
-        let shown: [u8; 32] = Sha256::digest(shown.ok_or(Unauthorized::NoKey)?.trim()).into();
-        // All keys are compared, so that time does not tell which one nearly fits.
-        let fits = self.0.iter().fold(subtle::Choice::from(0), |fits, key| {
-            fits | key.ct_eq(&shown)
+    /// Checks a request's key.
+    pub fn check(&self, given: Option<&str>) -> Result<(), Unauthorized> {
+        let given: [u8; 32] = Sha256::digest(given.ok_or(Unauthorized::NoKey)?.trim()).into();
+        // All keys are compared, so that timing does not reveal a close match.
+        let matches = self.0.iter().fold(subtle::Choice::from(0), |matches, key| {
+            matches | key.ct_eq(&given)
         });
-        if fits.into() {
+        if matches.into() {
             Ok(())
         } else {
             Err(Unauthorized::WrongKey)
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_of_the_keys_opens_and_nothing_else_does() {
+    fn any_of_the_keys_is_accepted_and_nothing_else() {
         let keys = ApiKeys::new(["da2-one", " da2-two ", ""]);
         assert_eq!(keys.check(Some("da2-one")), Ok(()));
         assert_eq!(keys.check(Some("da2-two")), Ok(()));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_do_not_show_when_printed() {
+    fn debug_output_contains_no_key() {
         assert_eq!(format!("{:?}", ApiKeys::new(["da2-one"])), "ApiKeys(1)");
     }
 }

@@ -1,6 +1,4 @@
-//! Which domain a caller's address stands for (decisions D1 and D2).
-//!
-//! Nothing here waits: a peer address and a header go in, a domain comes out.
+//! The domain of a client's address (decisions D1 and D2). Nothing here waits.
 
 use std::net::{IpAddr, Ipv6Addr};
 
@@ -9,25 +7,25 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use ipnet::IpNet;
 use sha2::Sha256;
 
-/// What is hashed for a caller whose address is not known.
+/// What is hashed if the client's address is unknown.
 const NO_ADDRESS: &str = "none";
-/// Bytes of the signature that make a domain: 16 hex digits.
+/// Bytes of the signature in a domain: 16 hex digits.
 const DOMAIN_BYTES: usize = 8;
 
-/// Turns addresses into domains that nobody can compute without the key (D1).
+/// Derives domains from addresses; without the key they cannot be computed (D1).
 #[derive(Clone)]
 pub struct DomainKey(Hmac<Sha256>);
 
 impl DomainKey {
-    /// A key from the stage's secret.
+    /// A key from the server's secret.
     pub fn new(secret: &[u8]) -> Self {
         Self(Hmac::new_from_slice(secret).expect("HMAC takes keys of any length"))
     }
 
-    /// The domain of the callers behind `address`.
+    /// The domain of clients at `address`.
     pub fn domain_of(&self, address: Option<IpAddr>) -> String {
         let mut mac = self.0.clone();
-        match address.map(normalised) {
+        match address.map(normalized) {
             Some(address) => mac.update(address.to_string().as_bytes()),
             None => mac.update(NO_ADDRESS.as_bytes()),
         }
@@ -41,17 +39,17 @@ impl std::fmt::Debug for DomainKey {
     }
 }
 
-/// An IPv4 address in IPv6 clothes is IPv4; classmates share an IPv6 /64.
-fn normalised(address: IpAddr) -> IpAddr {
+/// An IPv4-mapped address becomes IPv4; of an IPv6 address only the /64 counts, which
+/// classmates share.
+fn normalized(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
         v4 @ IpAddr::V4(_) => v4,
     }
 }
 
-/// The caller's address (D2): the peer, or behind trusted proxies the rightmost
-/// address of `X-Forwarded-For` that is not one of them. `None` when the header cannot
-/// be read that far.
+/// The client's address (D2): the peer, or behind trusted proxies the rightmost address of
+/// `X-Forwarded-For` that is not a trusted proxy. `None` if an entry up to there is malformed.
 pub fn caller_address(peer: IpAddr, forwarded: &[&str], trusted: &[IpNet]) -> Option<IpAddr> {
     let is_trusted = |address: IpAddr| {
         trusted
@@ -75,11 +73,10 @@ pub fn caller_address(peer: IpAddr, forwarded: &[&str], trusted: &[IpNet]) -> Op
     None
 }
 
-/// The caller's address as AppSync tells it to a Lambda (D2). The last of its own list
-/// `identity.sourceIp` is who connected; what stands before it, a client may have written.
-/// Without that list (an API key has no identity), the last entry of `X-Forwarded-For` is
-/// AWS's own edge and the one before it who connected there; one entry alone is taken.
-/// `None` when that place holds no address.
+/// The client's address in an AppSync event (D2): the last entry of AppSync's list
+/// `identity.sourceIp`; a client can forge the entries before it. Without that list (a request
+/// with an API key has no identity), the last entry of `X-Forwarded-For` is AWS's edge and the
+/// one before it the client; a single entry is the client. `None` if that entry is no address.
 pub fn address_behind_appsync(source: &[&str], forwarded: &[&str]) -> Option<IpAddr> {
     if let Some(connected) = source.last() {
         return address_in(connected.trim());
@@ -93,7 +90,7 @@ pub fn address_behind_appsync(source: &[&str], forwarded: &[&str]) -> Option<IpA
     address_in(entries.next().unwrap_or(last))
 }
 
-/// An entry may carry a port: `203.0.113.1:4711`, `[2001:db8::1]:4711`.
+/// Parses an entry, which may have a port: `203.0.113.1:4711`, `[2001:db8::1]:4711`.
 fn address_in(entry: &str) -> Option<IpAddr> {
     entry
         .parse()
@@ -120,14 +117,14 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_is_sixteen_hex_digits_of_the_keyed_address() {
+    fn a_domain_is_sixteen_hex_digits_of_the_addresss_hmac() {
         let domain = domain("test-secret-key", "192.168.1.1");
         assert_eq!(domain, "8d229e05b0da0593");
         assert_eq!(DomainKey::new(b"test-secret-key").domain_of(None).len(), 16);
     }
 
     #[test]
-    fn knowing_one_domain_does_not_give_another() {
+    fn one_domain_does_not_reveal_another() {
         // CRC-32 is linear: crc(a) ^ crc(b) is the same under every key. A keyed hash is not.
         let apart = |secret: &str| {
             let number = |address| u64::from_str_radix(&domain(secret, address), 16).unwrap();
@@ -153,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_counts_only_from_a_trusted_proxy() {
+    fn the_header_is_used_only_from_a_trusted_proxy() {
         let trusted = ["10.0.0.0/8".parse().unwrap()];
         let of = |peer, header: &[&str]| caller_address(ip(peer), header, &trusted);
         assert_eq!(
@@ -176,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_or_malformed_header_is_no_address_and_no_crash() {
+    fn an_empty_or_malformed_header_is_no_address() {
         let trusted = ["10.0.0.0/8".parse().unwrap()];
         for header in ["", ",", " , ", "unknown", "10.0.0.2", "203.0.113.7, bogus"] {
             assert_eq!(

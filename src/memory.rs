@@ -1,9 +1,9 @@
 //! One memory budget for the whole process (decision D26).
 //!
-//! Counts alone do not bound memory: a thousand groups of a thousand nodes of 64 KB each
-//! are 64 GB. So whatever holds many or large values counts their bytes here, and new work
-//! is refused while there is still room to finish what was begun: first new groups, then
-//! new nodes, then new data and large answers.
+//! Limits on counts do not bound memory: a thousand groups of a thousand nodes of 64 KB each
+//! are 64 GB. So every module that holds many or large values counts their bytes here. New work
+//! is refused before the budget is used up, so that work in progress can finish: first new
+//! groups, then new nodes, then new data and large responses.
 
 pub mod machine;
 
@@ -12,50 +12,50 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::model::error::ClientError;
 
-/// What the bytes are held for.
+/// What bytes are used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Groups, nodes, statuses and logs of the in-memory state.
+    /// Groups, nodes, statuses and event logs of the in-memory state.
     Stored,
     /// Compiled selections of subscriptions.
     Selections,
-    /// Frames that wait for their sockets.
+    /// Frames queued for sockets.
     Queues,
-    /// Answers that are being built or sent.
+    /// Responses that are being built or sent.
     Answers,
-    /// Requests' bodies that arrive or are worked on.
+    /// Request bodies that are being received or processed.
     Requests,
-    /// Connections, each at a constant.
+    /// Connections, at a constant each.
     Connections,
-    /// Changes on their way to the disk, and the database's cache.
+    /// Changes not yet on disk, and the database's cache.
     Disk,
 }
 
-/// New work, in the order in which it is refused as memory fills.
+/// Kinds of new work, in the order in which they are refused as memory fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// A new group.
     Group,
     /// A new node in a group.
     Node,
-    /// New variables or events, or a large answer.
+    /// New variables or events, or a large response.
     Data,
-    /// A few bytes more of a node that is known: lessons under way go on with these
-    /// until the budget is used up.
-    Little,
+    /// A few more bytes of an existing node: lessons in progress can go on until the budget is
+    /// used up.
+    SmallUpdate,
 }
 
-/// The most bytes that count as [`Work::Little`].
-const LITTLE: usize = 1024;
+/// The largest growth in bytes that counts as [`Work::SmallUpdate`].
+const SMALL_BYTES: usize = 1024;
 
 impl Work {
-    /// Percent of the budget from which on this work is refused.
+    /// Percent of the budget above which this work is refused.
     fn high_water(self) -> usize {
         match self {
             Self::Group => 70,
             Self::Node => 80,
             Self::Data => 90,
-            Self::Little => 100,
+            Self::SmallUpdate => 100,
         }
     }
 }
@@ -81,7 +81,7 @@ impl Memory {
         }))
     }
 
-    /// A budget that nothing exceeds.
+    /// A budget without a limit.
     pub fn unlimited() -> Self {
         Self::new(usize::MAX)
     }
@@ -96,7 +96,7 @@ impl Memory {
         self.0.held[purpose as usize].load(Ordering::Relaxed)
     }
 
-    /// Bytes held altogether.
+    /// Bytes held in total.
     pub fn total(&self) -> usize {
         let held = self.0.held.iter().map(|held| held.load(Ordering::Relaxed));
         held.fold(0, usize::saturating_add)
@@ -115,17 +115,18 @@ impl Memory {
         Ok(())
     }
 
-    /// Refuses what a known node would add (`LimitExceeded`): much of it above the mark of
-    /// [`Work::Data`], little of it above that of [`Work::Little`], and nothing never.
+    /// Refuses growth of an existing node (`LimitExceeded`): by more than a kilobyte above
+    /// the mark of [`Work::Data`], by less above that of [`Work::SmallUpdate`]. Never refuses
+    /// zero bytes.
     pub fn admit_growth(&self, bytes: usize) -> Result<(), ClientError> {
         match bytes {
             0 => Ok(()),
-            1..=LITTLE => self.admit(Work::Little, bytes),
+            1..=SMALL_BYTES => self.admit(Work::SmallUpdate, bytes),
             _ => self.admit(Work::Data, bytes),
         }
     }
 
-    /// This many percent of the budget.
+    /// `percent` of the budget.
     pub fn share(&self, percent: usize) -> usize {
         self.0.limit / 100 * percent
     }
@@ -149,8 +150,8 @@ impl Memory {
     }
 }
 
-/// Bytes that are counted as long as this lives.
-#[must_use = "dropping a lease gives its bytes back"]
+/// Bytes that count until this is dropped.
+#[must_use = "dropping a lease releases its bytes"]
 #[derive(Debug)]
 pub struct Lease {
     memory: Memory,
@@ -159,27 +160,27 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Bytes it holds now.
+    /// Its bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// The budget it counts in.
+    /// Its budget.
     pub fn memory(&self) -> &Memory {
         &self.memory
     }
 
-    /// Holds this many bytes more.
+    /// Adds bytes.
     pub fn grow(&mut self, bytes: usize) {
         self.resize(self.bytes.saturating_add(bytes));
     }
 
-    /// Holds this many bytes less.
+    /// Releases bytes.
     pub fn shrink(&mut self, bytes: usize) {
         self.resize(self.bytes.saturating_sub(bytes));
     }
 
-    /// Holds `bytes` from now on.
+    /// Sets the number of bytes.
     pub fn resize(&mut self, bytes: usize) {
         if bytes > self.bytes {
             self.memory.add(self.purpose, bytes - self.bytes);
@@ -197,49 +198,4 @@ impl Drop for Lease {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lease_counts_until_it_is_dropped() {
-        let memory = Memory::new(1000);
-        let mut lease = memory.lease(Purpose::Queues, 10);
-        lease.resize(30);
-        let other = memory.lease(Purpose::Answers, 5);
-        assert_eq!((memory.held(Purpose::Queues), memory.total()), (30, 35));
-        lease.resize(7);
-        drop(other);
-        assert_eq!(memory.total(), 7);
-        drop(lease);
-        assert_eq!(memory.total(), 0);
-    }
-
-    #[test]
-    fn groups_are_refused_first_then_nodes_then_data() {
-        let memory = Memory::new(1000);
-        let refused = |held: usize| {
-            let _lease = memory.lease(Purpose::Stored, held);
-            [Work::Group, Work::Node, Work::Data].map(|work| memory.admit(work, 0).is_err())
-        };
-        assert_eq!(refused(700), [false, false, false]);
-        assert_eq!(refused(701), [true, false, false]);
-        assert_eq!(refused(801), [true, true, false]);
-        assert_eq!(refused(901), [true, true, true]);
-        let _lease = memory.lease(Purpose::Stored, 600);
-        let refusal = memory.admit(Work::Group, 101).unwrap_err();
-        assert_eq!(refusal.kind(), "LimitExceeded");
-    }
-
-    #[test]
-    fn a_known_node_goes_on_for_longer_the_less_it_adds() {
-        let memory = Memory::new(1_000_000);
-        let admitted = |held: usize| {
-            let _lease = memory.lease(Purpose::Stored, held);
-            [LITTLE + 1, LITTLE, 0].map(|bytes| memory.admit_growth(bytes).is_ok())
-        };
-        assert_eq!(admitted(890_000), [true, true, true]);
-        assert_eq!(admitted(900_000), [false, true, true]);
-        assert_eq!(admitted(999_999), [false, false, true]);
-        assert_eq!(admitted(2_000_000), [false, false, true]);
-    }
-}
+mod tests;

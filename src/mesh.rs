@@ -5,10 +5,10 @@ use std::sync::Arc;
 use crate::domains::DomainKey;
 use crate::heartbeat::clock::Clock;
 use crate::heartbeat::hold::StartHold;
-use crate::heartbeat::rules::Rules;
 use crate::hub::Hub;
 use crate::memory::Memory;
 use crate::model::limits::Limits;
+use crate::model::rules::Rules;
 use crate::store::Store;
 
 /// A stage: its memory, its listeners, its rules and its clock.
@@ -49,7 +49,7 @@ pub enum NextSince {
 impl Mesh {
     /// A stage in memory, with the times of stage stg.
     pub fn in_memory() -> Arc<Self> {
-        use crate::heartbeat::rules::Timings;
+        use crate::model::rules::Timings;
         use crate::store::embedded::Embedded;
 
         let (rules, limits) = (

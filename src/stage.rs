@@ -95,7 +95,7 @@ async fn start_hold(store: &dyn Store, clock: &Clock, length: Duration) -> Start
                 milliseconds = length.as_millis(),
                 "groups live already: what is published waits for their members to be back"
             );
-            StartHold::of(length)
+            StartHold::new(length)
         }
         Err(error) => {
             tracing::warn!(%error, "cannot tell whether groups live; calls do not wait for their members");

@@ -8,11 +8,11 @@ use mesh_v2::auth::ApiKeys;
 use mesh_v2::domains::DomainKey;
 use mesh_v2::heartbeat::clock::Clock;
 use mesh_v2::heartbeat::hold::StartHold;
-use mesh_v2::heartbeat::rules::{Rules, Timings};
 use mesh_v2::hub::Hub;
 use mesh_v2::memory::Memory;
 use mesh_v2::mesh::{Mesh, NextSince};
 use mesh_v2::model::limits::Limits;
+use mesh_v2::model::rules::{Rules, Timings};
 use mesh_v2::realtime::SocketLimits;
 use mesh_v2::resolvers::DocumentLimits;
 use mesh_v2::server::{self, HttpLimits, Listeners, ServerSettings};
@@ -122,7 +122,7 @@ impl TestMesh {
     /// The same, where time stands still but for what the test moves: for whatever depends
     /// on ages. A stage outside has its own time.
     pub async fn still() -> Self {
-        Self::start_by(Clock::standing()).await
+        Self::start_by(Clock::fixed()).await
     }
 
     async fn start_by(clock: Clock) -> Self {
@@ -142,7 +142,7 @@ impl TestMesh {
 
     /// The same, where time stands still but for what the test moves.
     pub async fn own_still(set_up: impl FnOnce(&mut Setup)) -> Self {
-        Self::own_by(Clock::standing(), set_up).await
+        Self::own_by(Clock::fixed(), set_up).await
     }
 
     async fn own_by(clock: Clock, set_up: impl FnOnce(&mut Setup)) -> Self {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 #[cfg(feature = "dynamodb")]
 use std::time::Duration;
 
-use mesh_v2::heartbeat::rules::Rules;
 use mesh_v2::model::limits::Limits;
+use mesh_v2::model::rules::Rules;
 use mesh_v2::store::Store;
 #[cfg(feature = "dynamodb")]
 use mesh_v2::store::dynamodb::{DynamoDb, client, table};
@@ -47,7 +47,7 @@ pub async fn a_table() -> (client::Settings, aws_sdk_dynamodb::Client) {
     let settings = client::Settings {
         endpoint: Some(super::engine::engine().endpoint.clone()),
         // A table may count polls some seconds longer than the minute; a sentence counts exactly.
-        note_polls_every: Duration::ZERO,
+        poll_mark_interval: Duration::ZERO,
         // The machine may be busy with other tests.
         attempt_timeout: Duration::from_secs(20),
         request_timeout: Duration::from_secs(40),

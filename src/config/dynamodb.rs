@@ -121,8 +121,8 @@ impl DynamoDbArgs {
             attempt_timeout: millis(self.dynamodb_attempt_ms),
             request_timeout: millis(self.dynamodb_request_ms),
             connections: self.dynamodb_connections as usize,
-            races: self.dynamodb_races,
-            remember_groups_for: millis(self.dynamodb_remember_ms),
+            conflict_attempts: self.dynamodb_races,
+            cache_ttl: millis(self.dynamodb_remember_ms),
             ..Settings::new(table.unwrap_or_else(|| table_of(stage.name())))
         }
     }

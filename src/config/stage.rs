@@ -9,11 +9,11 @@ use thiserror::Error;
 use crate::auth::ApiKeys;
 use crate::config::{BoundArgs, DurabilityKind, ServeArgs, StoreKind};
 use crate::domains::DomainKey;
-use crate::heartbeat::rules::{BadTimings, Rules, Timings};
 use crate::memory::{Memory, machine};
 use crate::mesh::NextSince;
 use crate::model::limits::Limits;
 use crate::model::message::MESSAGE_BYTES;
+use crate::model::rules::{InvalidTimings, Rules, Timings};
 use crate::realtime::SocketLimits;
 use crate::resolvers::DocumentLimits;
 use crate::server::{HttpLimits, ServerSettings};
@@ -85,7 +85,7 @@ impl FromStr for Stage {
 pub enum Unusable {
     /// Times that cannot work together.
     #[error(transparent)]
-    Timings(#[from] BadTimings),
+    Timings(#[from] InvalidTimings),
     /// Production without a key of its own.
     #[error(
         "stage prod needs API keys of its own: set MESH_API_KEYS to one or more keys, separated by commas \

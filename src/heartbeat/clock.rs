@@ -1,4 +1,4 @@
-//! The only way to learn the wall clock (clippy forbids the others).
+//! The only source of wall-clock time (clippy forbids the others).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -6,32 +6,32 @@ use std::time::{Duration, SystemTime};
 
 use crate::model::time::Timestamp;
 
-/// The server's clock. Clones share one lever: a test that advances it moves
-/// every rule of the stage at once.
+/// The server's clock. Clones share one offset, so a test that advances it affects the whole
+/// server.
 #[derive(Clone, Debug, Default)]
 pub struct Clock {
     ahead_millis: Arc<AtomicI64>,
-    stands_at: Option<Timestamp>,
+    fixed_at: Option<Timestamp>,
 }
 
 impl Clock {
-    /// The machine's clock.
+    /// The system clock.
     pub fn system() -> Self {
         Self::default()
     }
 
-    /// A clock that stands at the machine's time of now and moves by [`Clock::advance`]
-    /// alone: what a test says of time then holds however slow the machine is.
-    pub fn standing() -> Self {
+    /// A clock that starts at the system time and is moved only by [`Clock::advance`], so that
+    /// tests do not depend on the machine's speed.
+    pub fn fixed() -> Self {
         Self {
-            stands_at: Some(machine()),
+            fixed_at: Some(system_time()),
             ..Self::default()
         }
     }
 
     /// Now.
     pub fn now(&self) -> Timestamp {
-        let millis = self.stands_at.unwrap_or_else(machine).millis();
+        let millis = self.fixed_at.unwrap_or_else(system_time).millis();
         Timestamp::from_millis(millis + self.ahead_millis.load(Ordering::Relaxed))
     }
 
@@ -44,9 +44,9 @@ impl Clock {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "this is the one window to the wall clock"
+    reason = "the only place that reads the wall clock"
 )]
-fn machine() -> Timestamp {
+fn system_time() -> Timestamp {
     let since_epoch = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();

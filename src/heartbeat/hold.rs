@@ -1,25 +1,25 @@
-//! The hold after a start (decision D32): clients of a server that ended come back within
-//! half a second or so, and whatever is published before is missed by them.
+//! The hold after a start (decision D32). Clients of the previous process reconnect within
+//! about half a second; they would miss messages published before that.
 
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-/// Until when calls that publish wait.
+/// Until when requests that publish wait.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StartHold(Option<Instant>);
 
 impl StartHold {
-    /// Nothing waits: nobody can be on the way back.
+    /// Nothing waits: no client can be reconnecting.
     pub const NONE: Self = Self(None);
 
-    /// Whatever is published waits for `length` from now on.
-    pub fn of(length: Duration) -> Self {
+    /// Requests that publish wait until `length` from now.
+    pub fn new(length: Duration) -> Self {
         Self(Instant::now().checked_add(length))
     }
 
     /// Waits until the hold is over.
-    pub async fn over(&self) {
+    pub async fn wait(&self) {
         if let Some(until) = self.0
             && Instant::now() < until
         {
@@ -33,15 +33,15 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn everything_waits_for_the_same_moment_and_later_calls_for_none() {
-        let begun = Instant::now();
-        let hold = StartHold::of(Duration::from_secs(1));
+    async fn all_wait_until_the_same_time_and_later_calls_do_not_wait() {
+        let start = Instant::now();
+        let hold = StartHold::new(Duration::from_secs(1));
         tokio::time::advance(Duration::from_millis(400)).await;
-        hold.over().await;
-        assert_eq!(begun.elapsed().as_secs(), 1);
+        hold.wait().await;
+        assert_eq!(start.elapsed().as_secs(), 1);
         let after = Instant::now();
-        hold.over().await;
-        StartHold::NONE.over().await;
+        hold.wait().await;
+        StartHold::NONE.wait().await;
         assert_eq!(after.elapsed(), Duration::ZERO);
     }
 }

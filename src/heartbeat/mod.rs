@@ -1,10 +1,8 @@
-//! Who is alive: the rules (pure), the one clock, the reaper that tidies, and the hold
-//! after a start.
+//! The server's clock, the reaper that removes what expired, and the hold after a start.
 //!
-//! A read decides whether a group or node is alive; nothing depends on when the
-//! reaper runs, except how soon subscribers are told of a group's end (decision D7).
+//! Every read and write decides by `model::rules` what is alive. Only how soon subscribers are
+//! notified of a group's end depends on when the reaper runs (decision D7).
 
 pub mod clock;
 pub mod hold;
 pub mod reaper;
-pub mod rules;

@@ -1,4 +1,4 @@
-//! Tidies what has expired and tells a group's end to its listeners (decision D7).
+//! Removes what expired and notifies subscribers of a group's end (decision D7).
 
 use std::time::Duration;
 
@@ -9,27 +9,27 @@ use crate::hub::Hub;
 use crate::model::message::{Dissolution, Message};
 use crate::store::{Error, Result, Store};
 
-/// How often the reaper looks: a group's end is told within this and the second of
-/// grace that the rules give, which keeps decision D7's two seconds.
-const EVERY: Duration = Duration::from_millis(500);
-const _: () = assert!(EVERY.as_millis() < 1000, "decision D7");
+/// Time between two runs. Subscribers are notified within this and the second of grace in the
+/// rules, so within decision D7's two seconds.
+const INTERVAL: Duration = Duration::from_millis(500);
+const _: () = assert!(INTERVAL.as_millis() < 1000, "decision D7");
 
-/// One look: forgets what has expired and tells each group's end once.
+/// Removes what expired and publishes each group's end once.
 pub async fn reap(store: &dyn Store, hub: &Hub, clock: &Clock) -> Result<usize> {
     let ended = store.reap(clock.now()).await?;
     for end in &ended {
-        tracing::info!(group = %end.group.id, why = ?end.end, "group ended");
+        tracing::info!(group = %end.group.id, reason = ?end.reason, "group ended");
         hub.publish(&Message::Dissolved(Dissolution::by_end(
             end.group.clone(),
-            end.end,
+            end.reason,
         )));
     }
     Ok(ended.len())
 }
 
-/// Looks until it is told to stop.
+/// Runs until `stop` is cancelled.
 pub async fn run(store: &dyn Store, hub: &Hub, clock: &Clock, stop: CancellationToken) {
-    let mut tick = tokio::time::interval(EVERY);
+    let mut tick = tokio::time::interval(INTERVAL);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -37,8 +37,8 @@ pub async fn run(store: &dyn Store, hub: &Hub, clock: &Clock, stop: Cancellation
             _ = tick.tick() => {
                 match reap(store, hub, clock).await {
                     Ok(_) => {}
-                    Err(Error::Failed(failure)) => tracing::warn!(error = failure.whole(), "could not reap"),
-                    Err(Error::Refused(refusal)) => tracing::warn!(%refusal, "could not reap"),
+                    Err(Error::Failed(failure)) => tracing::warn!(error = failure.with_causes(), "could not reap"),
+                    Err(Error::Refused(error)) => tracing::warn!(%error, "could not reap"),
                 }
             }
         }

@@ -1,20 +1,20 @@
-//! How much memory there is: the machine's own, or what its control group may use of it.
+//! How much memory the process may use: the machine's, or its control group's limit.
 
 use std::path::{Path, PathBuf};
 
-/// The smaller of the machine's memory and the limits of the control groups that this
-/// process is in; `None` where the system tells neither.
+/// The minimum of the machine's memory and the limits of the process's control groups; `None`
+/// if the system provides neither.
 pub fn available() -> Option<usize> {
     under(Path::new("/"))
 }
 
-/// The same, of a system whose files stand below `root`.
+/// The same for a system whose files are below `root`.
 fn under(root: &Path) -> Option<usize> {
     let read = |path: PathBuf| std::fs::read_to_string(root.join(path)).ok();
     let physical = read("proc/meminfo".into()).and_then(|text| physical(&text));
     let groups = read("proc/self/cgroup".into()).unwrap_or_default();
     let limits = groups.lines().flat_map(limit_files).filter_map(read);
-    // A group without a limit says "max", or a number beyond any machine.
+    // A group without a limit has "max", or a number larger than any machine.
     let limits = limits.filter_map(|text| text.trim().parse().ok());
     physical.into_iter().chain(limits).min()
 }
@@ -25,8 +25,8 @@ fn physical(meminfo: &str) -> Option<usize> {
     kib.checked_mul(1024)
 }
 
-/// Where a line of `/proc/self/cgroup` says that limits stand: those of the group and of
-/// all above it. In a container the path may be the host's, of which only the top is seen.
+/// The files with the limits of a control group in a line of `/proc/self/cgroup`, and of its
+/// parents. In a container the path may be the host's, of which only the root is visible.
 fn limit_files(line: &str) -> Vec<PathBuf> {
     let mut parts = line.splitn(3, ':');
     let (_, Some(controllers), Some(path)) = (parts.next(), parts.next(), parts.next()) else {
@@ -49,7 +49,7 @@ fn limit_files(line: &str) -> Vec<PathBuf> {
 mod tests {
     use super::*;
 
-    /// What a system with these files has.
+    /// The memory of a system with these files.
     fn with(files: &[(&str, &str)]) -> Option<usize> {
         let root = tempfile::tempdir().unwrap();
         for (path, text) in files {
@@ -64,13 +64,13 @@ mod tests {
     const ALL: Option<usize> = Some(8000 * 1024);
 
     #[test]
-    fn without_a_control_group_it_is_the_machines() {
+    fn without_a_control_group_the_machines_memory_counts() {
         assert_eq!(with(&[MEMORY]), ALL);
         assert_eq!(with(&[]), None);
     }
 
     #[test]
-    fn the_tightest_group_of_version_two_decides() {
+    fn the_lowest_limit_of_version_two_applies() {
         let group = ("proc/self/cgroup", "0::/mesh.slice/mesh.service\n");
         let unlimited = ("sys/fs/cgroup/mesh.slice/mesh.service/memory.max", "max\n");
         let limited = ("sys/fs/cgroup/mesh.slice/memory.max", "4096000\n");
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_sees_its_own_limit_at_the_top() {
+    fn in_a_container_the_limit_is_at_the_root() {
         let two = [
             ("proc/self/cgroup", "0::/\n"),
             ("sys/fs/cgroup/memory.max", "1024\n"),
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_beyond_the_machine_is_none() {
+    fn a_limit_above_the_machines_memory_is_ignored() {
         let one = [
             ("proc/self/cgroup", "4:memory:/\n"),
             (
@@ -110,7 +110,7 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     #[test]
-    fn this_machine_has_some() {
+    fn this_machine_has_memory() {
         assert!(available().unwrap() > 16 * 1024 * 1024);
     }
 }

@@ -8,7 +8,7 @@ use crate::model::error::ClientError;
 use crate::model::ids::{Domain, GroupId, GroupName, NodeId};
 use crate::model::time::Timestamp;
 
-/// A group's full name, `id@domain`: the key of everything that happens in it.
+/// A group's full name, `id@domain`: the key of everything in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct GroupKey {
     /// The domain it is found in.
@@ -33,13 +33,13 @@ impl fmt::Display for GroupKey {
     }
 }
 
-/// How a group's members hear each other: the schema's `useWebSocket` and
-/// `pollingIntervalSeconds` as the one fact they are.
+/// How messages reach a group's members: the schema's `useWebSocket` and
+/// `pollingIntervalSeconds` as one value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Delivery {
     /// Through the subscription.
     WebSocket,
-    /// By asking every so often.
+    /// By polling.
     Polling {
         /// Seconds between two polls.
         every_seconds: u32,
@@ -61,26 +61,26 @@ impl Delivery {
     }
 }
 
-/// A group as it is stored. Whether it is alive is for `heartbeat::rules` to say.
+/// A group as it is stored. `model::rules` decides whether it is alive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Group {
     /// Its full name.
     pub key: GroupKey,
     /// The name its host gave it.
     pub name: GroupName,
-    /// The node that made it.
+    /// The node that created it.
     pub host: NodeId,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Its absolute end, fixed when it was made.
+    /// When it expires; fixed at creation.
     pub expires_at: Timestamp,
-    /// The host's last sign of life.
+    /// The host's last heartbeat.
     pub heartbeat_at: Timestamp,
-    /// How its members hear each other.
+    /// How messages reach its members.
     pub delivery: Delivery,
 }
 
-/// A node's membership as the queries tell it.
+/// A node's membership, as the queries return it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
     /// The node.
@@ -89,16 +89,17 @@ pub struct Member {
     pub group: GroupKey,
 }
 
-/// What is remembered of a group that ended by itself: no name, no node and no value
-/// (decision D30). A dissolved group needs none: nobody is told more of it than of a group
-/// that never was.
+/// What is kept of a group that ended without being dissolved: no name, no node and no value
+/// (decision D30). A dissolved group has none: requests to it get the same error as requests
+/// to a group that never existed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tombstone {
-    /// Why it ended.
-    pub end: EndReason,
-    /// Its absolute end, whatever came before.
+    /// Why the group ended.
+    #[serde(rename = "end")]
+    pub reason: EndReason,
+    /// When the group would have expired at the latest.
     pub expires_at: Timestamp,
-    /// Until when it is remembered.
+    /// Until when the tombstone is kept.
     pub until: Timestamp,
 }
 
@@ -109,6 +110,6 @@ pub enum EndReason {
     HostSilent,
     /// `expiresAt` has passed.
     TimeUp,
-    /// The host made a new group in the domain before this one was tidied away.
+    /// The host created a new group in the domain before this one was removed.
     Replaced,
 }

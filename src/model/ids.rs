@@ -1,5 +1,5 @@
-//! Names that a caller hands in, parsed once: 1 to 256 characters, no control
-//! characters, no `#` (decision D3; `#` separates the parts of stored keys).
+//! Ids and names of requests, parsed once: 1 to 256 characters, no control characters, no
+//! `#` (decision D3; `#` separates the parts of stored keys).
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -14,9 +14,9 @@ pub const MAX_CHARACTERS: usize = 256;
 
 fn check(argument: &'static str, text: &str) -> Result<(), ClientError> {
     if text.is_empty() {
-        return Err(ClientError::Missing(argument));
+        return Err(ClientError::EmptyArgument(argument));
     }
-    // A character has at most four bytes: longer texts need no counting.
+    // A character has at most four bytes, so longer texts are too long without counting.
     if text.len() > MAX_CHARACTERS * 4 || text.chars().count() > MAX_CHARACTERS {
         return Err(ClientError::TooLong {
             argument,
@@ -24,7 +24,7 @@ fn check(argument: &'static str, text: &str) -> Result<(), ClientError> {
         });
     }
     if text.chars().any(|c| c.is_control() || c == '#') {
-        return Err(ClientError::Forbidden(argument));
+        return Err(ClientError::ForbiddenCharacter(argument));
     }
     Ok(())
 }
@@ -37,13 +37,13 @@ macro_rules! name {
         pub struct $type(Arc<str>);
 
         impl $type {
-            /// Takes the text of the argument called `argument`, or refuses it by that name.
+            /// Parses the text of the argument `argument`; an error names that argument.
             pub fn parse(argument: &'static str, text: &str) -> Result<Self, ClientError> {
                 check(argument, text)?;
                 Ok(Self(text.into()))
             }
 
-            /// The text as it was handed in.
+            /// The text as it was sent.
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -70,19 +70,20 @@ macro_rules! name {
 }
 
 name! {
-    /// A group's id: made by us as a random UUID, taken from callers as any text.
+    /// A group's id: a random UUID when we create it; requests may hold any text.
     GroupId
 }
 name! {
-    /// A node's id, chosen by the node; a host is named by one as well.
+    /// A node's id, chosen by the node. A host has one too.
     NodeId
 }
 name! {
-    /// The scope in which groups are found: typed, or derived from the caller's address.
+    /// The scope in which groups are listed: given by the user, or derived from the client's
+    /// address.
     Domain
 }
 name! {
-    /// A group's name as its host gave it.
+    /// A group's name, chosen by its host.
     GroupName
 }
 
@@ -98,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_script_is_a_name() {
+    fn names_of_any_script_are_accepted() {
         for text in [
             "a",
             "こどもたち",
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn empty_long_and_separating_names_are_refused_by_argument() {
+    fn empty_and_long_names_and_separators_are_refused_with_the_arguments_name() {
         for (text, why) in [
             ("", "nodeId is required"),
             (&*"あ".repeat(257), "nodeId must be 256 characters or less"),
@@ -120,17 +121,17 @@ mod tests {
             ("a#b", "nodeId must not contain # or control characters"),
             ("a\nb", "nodeId must not contain # or control characters"),
         ] {
-            let refusal = NodeId::parse("nodeId", text).unwrap_err();
+            let error = NodeId::parse("nodeId", text).unwrap_err();
             assert_eq!(
-                (refusal.kind(), refusal.to_string()),
+                (error.kind(), error.to_string()),
                 ("ValidationError", why.to_owned())
             );
         }
     }
 
     #[test]
-    fn a_long_domain_is_refused_in_the_words_of_the_contract() {
-        let refusal = Domain::parse("domain", &"d".repeat(257)).unwrap_err();
-        assert_eq!(refusal.to_string(), "Domain must be 256 characters or less");
+    fn a_long_domain_is_refused_with_the_contracts_text() {
+        let error = Domain::parse("domain", &"d".repeat(257)).unwrap_err();
+        assert_eq!(error.to_string(), "Domain must be 256 characters or less");
     }
 }

@@ -1,34 +1,35 @@
-//! How much of anything a stage holds. Every bound is a setting (`mesh-v2 serve --help`).
+//! Limits of what is stored and returned. Each is a setting (`mesh-v2 serve --help`).
 
-/// Bounds on what is stored and answered. Going past one is refused, never cut.
+/// Limits of what is stored and returned. A request that would exceed one is refused; data is
+/// never truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Groups on the stage.
+    /// Groups on the server.
     pub groups: usize,
     /// Groups in one domain.
     pub groups_per_domain: usize,
-    /// Nodes known to one group: members and others that reported.
+    /// Nodes of one group: members, and other nodes that reported.
     pub nodes_per_group: usize,
     /// Variables of one node, and items of one report.
     pub keys_per_node: usize,
     /// Bytes of one node's variables, keys and values together.
     pub status_bytes: usize,
-    /// Bytes that the variables of all of a group's nodes take in an answer: as JSON with
+    /// Bytes that the variables of all nodes of a group take in a response: as JSON with
     /// escapes, ids, the schema's field names and `__typename` around each row, key and
-    /// value, as `model::rendered` counts. It lies below the bound on an answer, with room
-    /// for a page of events beside it, so that nobody's listGroupStatuses or pollGroupData
-    /// without aliases is refused, whatever the nodes report (decision D24).
+    /// value, as `model::json_size` counts. It lies below the limit of a response by more than
+    /// a page of events, so that no listGroupStatuses or pollGroupData without aliases is
+    /// refused, whatever the nodes report (decision D24).
     pub status_bytes_per_group: usize,
     /// Events in one call.
     pub events_per_call: usize,
-    /// Calls that a group remembers within the event TTL.
+    /// Calls in a group's log within the event TTL.
     pub calls_per_group: usize,
-    /// Bytes of the events that a group holds within the event TTL.
+    /// Bytes of the events in a group's log within the event TTL.
     pub event_bytes_per_group: usize,
-    /// Groups that ended by themselves and are remembered for a while (decision D30).
-    /// On DynamoDB, where a domain's listing reads them, also bounded by `groups_per_domain`.
+    /// Tombstones of ended groups (decision D30). On DynamoDB, where a domain's listing reads
+    /// them, `groups_per_domain` limits them too.
     pub ended_groups: usize,
-    /// Bytes of one answer (decision D24).
+    /// Bytes of one response (decision D24).
     pub answer_bytes: usize,
 }
 

@@ -1,29 +1,29 @@
-//! What a group's members hear.
+//! Messages to a group's subscribers.
 
 use crate::model::event::EventBatch;
 use crate::model::group::{EndReason, GroupKey};
 use crate::model::status::NodeStatus;
 
-/// The most bytes of a message as a subscriber gets it (decision D25): AppSync's 240 KB.
+/// The largest message in bytes, as it is sent to a subscriber (decision D25): AppSync's 240 KB.
 pub const MESSAGE_BYTES: usize = 240 * 1024;
 
-/// Bytes beside its texts that an event or variable takes, about.
+/// Approximate overhead of an event or a variable, in bytes.
 const ITEM_BYTES: usize = 96;
 
-/// One message to a group. The schema's `MeshMessage` with its three nullable
-/// members is its outer twin: exactly one of them is set (decision D19).
+/// One message to a group. The schema's `MeshMessage` has three nullable fields instead, of
+/// which exactly one is set (decision D19).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     /// A node reported variables.
     Status(NodeStatus),
     /// A node fired or recorded events.
     Events(EventBatch),
-    /// The group is no more.
+    /// The group ended.
     Dissolved(Dissolution),
 }
 
 impl Message {
-    /// The group whose members hear it.
+    /// The group it is published to.
     pub fn group(&self) -> &GroupKey {
         match self {
             Self::Status(status) => &status.group,
@@ -32,7 +32,7 @@ impl Message {
         }
     }
 
-    /// Bytes that it holds, about.
+    /// Approximate size in memory, in bytes.
     pub fn bytes(&self) -> usize {
         let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
         let items: usize = match self {
@@ -46,16 +46,16 @@ impl Message {
                 });
                 sizes.map(|texts| texts + 2 * ITEM_BYTES).sum()
             }
-            Self::Dissolved(end) => end.message.len(),
+            Self::Dissolved(dissolution) => dissolution.message.len(),
         };
         size_of::<Self>() + items
     }
 }
 
-/// A group's end and the sentence that tells it.
+/// The message of a group's end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dissolution {
-    /// The group that is no more.
+    /// The group that ended.
     pub group: GroupKey,
     /// What happened.
     pub message: String,
@@ -68,9 +68,9 @@ impl Dissolution {
         Self { group, message }
     }
 
-    /// It ended by itself (decision D7).
-    pub fn by_end(group: GroupKey, end: EndReason) -> Self {
-        let why = match end {
+    /// It ended without being dissolved (decision D7).
+    pub fn by_end(group: GroupKey, reason: EndReason) -> Self {
+        let why = match reason {
             EndReason::HostSilent => "its host fell silent",
             EndReason::TimeUp => "its time is up",
             EndReason::Replaced => "its host began a new group",

@@ -1,13 +1,17 @@
-//! The words of the product: ids, groups, nodes, statuses, events, messages, refusals.
+//! Domain types: ids, groups, nodes, statuses, events, messages, client errors, and the
+//! liveness rules.
 //!
-//! Nothing here does I/O, reads a clock or knows a wire; nothing here imports another room.
+//! Nothing here does I/O, reads a clock, or imports another module of this crate.
 
+pub mod cursor;
 pub mod error;
 pub mod event;
 pub mod group;
 pub mod ids;
+pub mod json_size;
 pub mod limits;
 pub mod message;
-pub mod rendered;
+pub mod readings;
+pub mod rules;
 pub mod status;
 pub mod time;

@@ -1,28 +1,28 @@
-//! Moments, in milliseconds: one server clock stamps everything (contract section 7, point 5).
+//! Timestamps in milliseconds. All come from the server's clock (contract section 7, point 5).
 
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A moment of the server's clock, in milliseconds since the Unix epoch.
-/// Prints as the contract's `2026-11-21T04:40:35.740Z`.
+/// A time of the server's clock, in milliseconds since the Unix epoch. `Display` has the
+/// contract's form `2026-11-21T04:40:35.740Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The moment `millis` milliseconds after the epoch.
+    /// `millis` milliseconds after the epoch.
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis)
     }
 
-    /// The moment `seconds` whole seconds after the epoch.
+    /// `seconds` seconds after the epoch.
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds * 1000)
     }
 
-    /// Reads an ISO 8601 time that names its offset.
+    /// Parses an ISO 8601 time with an offset.
     pub fn parse(text: &str) -> Option<Self> {
         let at: jiff::Timestamp = text.parse().ok()?;
         Some(Self(at.as_millisecond()))
@@ -38,13 +38,13 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// This moment and `seconds` more.
+    /// `seconds` later.
     #[must_use]
     pub const fn plus_seconds(self, seconds: u32) -> Self {
         Self(self.0 + seconds as i64 * 1000)
     }
 
-    /// This moment less `span`.
+    /// `span` earlier.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         Self(
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_prints_utc_milliseconds() {
+    fn a_timestamp_is_displayed_in_utc_with_milliseconds() {
         assert_eq!(
             Timestamp::from_millis(1_766_915_894_726).to_string(),
             "2025-12-28T09:58:14.726Z"

@@ -64,7 +64,7 @@ impl Budget {
         let around = self.written + name.len() + AROUND_FIELD;
         let left = self.limit.saturating_sub(around);
         let text = value.write(picks, left / fields.max(1), left);
-        let text = text.ok_or(ClientError::AnswerTooLarge { bytes: self.limit })?;
+        let text = text.ok_or(ClientError::ResponseTooLarge { bytes: self.limit })?;
         if text.len() > self.large {
             self.lease.memory().admit(Work::Data, text.len())?;
         }
@@ -88,7 +88,7 @@ impl Budget {
     /// The whole answer: refused when it is larger than a budget.
     pub fn finish(mut self, text: Vec<u8>) -> Result<(Vec<u8>, Lease), ClientError> {
         if text.len() > self.limit {
-            return Err(ClientError::AnswerTooLarge { bytes: self.limit });
+            return Err(ClientError::ResponseTooLarge { bytes: self.limit });
         }
         self.lease.resize(text.len());
         Ok((text, self.lease))

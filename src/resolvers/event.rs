@@ -6,8 +6,9 @@ use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use serde::Deserialize;
 
 use crate::mesh::{Mesh, NextSince};
+use crate::model::cursor::Since;
 use crate::model::error::ClientError;
-use crate::model::event::{self, Channel, EventCall, Since};
+use crate::model::event::{self, EventCall, EventKind};
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::message::Message;
@@ -219,8 +220,8 @@ pub struct EventArgs {
 impl EventArgs {
     /// Takes a call's events, then tells them to the group.
     pub async fn fire(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
-        let call = self.call(mesh, Channel::Fired)?;
-        mesh.start_hold.over().await;
+        let call = self.call(mesh, EventKind::Fired)?;
+        mesh.start_hold.wait().await;
         let appended = mesh.store.append(call, mesh.clock.now()).await?;
         let repeated = appended.repeated;
         let message = Message::Events(appended.batch);
@@ -231,9 +232,9 @@ impl EventArgs {
     }
 
     async fn record(self, mesh: &Mesh) -> ResolverResult<RecordEventsPayload> {
-        let call = self.call(mesh, Channel::Recorded)?;
+        let call = self.call(mesh, EventKind::Recorded)?;
         let (group, recorded_count) = (call.group.clone(), call.events.len());
-        mesh.start_hold.over().await;
+        mesh.start_hold.wait().await;
         let AppendOutcome {
             batch,
             next_since,
@@ -258,7 +259,7 @@ impl EventArgs {
         })
     }
 
-    fn call(self, mesh: &Mesh, channel: Channel) -> Result<EventCall, ClientError> {
+    fn call(self, mesh: &Mesh, kind: EventKind) -> Result<EventCall, ClientError> {
         let group = GroupKey::parse(&self.group_id, &self.domain)?;
         let node = NodeId::parse("nodeId", &self.node_id)?;
         at_most("events", &self.events, mesh.limits.events_per_call)?;
@@ -271,7 +272,7 @@ impl EventArgs {
         let call = EventCall {
             group,
             node,
-            channel,
+            kind,
             events: Arc::new(taken.collect()),
         };
         published::check_events(&call)?;
@@ -283,7 +284,7 @@ impl EventArgs {
 fn in_the_words_of_recording(error: store::Error) -> store::Error {
     match error {
         store::Error::Refused(refusal) if refusal.kind() == "GroupNotFound" => {
-            ClientError::NoGroupToRecordIn.into()
+            ClientError::RecordGroupNotFound.into()
         }
         other => other,
     }

@@ -94,13 +94,13 @@ async fn list(mesh: &Mesh, domain: &str) -> ResolverResult<FieldValue> {
 
 async fn search(mesh: &Mesh, prefix: &str, limit: Option<i32>) -> ResolverResult<FieldValue> {
     if !(1..=PREFIX_UNITS).contains(&prefix.encode_utf16().count()) {
-        return Err(ClientError::BadPrefix.into());
+        return Err(ClientError::InvalidPrefix.into());
     }
     let limit = limit.unwrap_or(SEARCH_DEFAULT);
     let limit = usize::try_from(limit)
         .ok()
         .filter(|_| (1..=SEARCH_MOST).contains(&limit));
-    let limit = limit.ok_or(ClientError::BadSearchLimit)?;
+    let limit = limit.ok_or(ClientError::InvalidSearchLimit)?;
     let groups = mesh
         .store
         .groups_named(prefix, limit, mesh.clock.now())
@@ -164,7 +164,7 @@ async fn create(mesh: &Mesh, wish: Result<CreateGroup, ClientError>) -> Resolver
     if let Some(former) = hosted.replaced {
         mesh.hub.publish(&Message::Dissolved(Dissolution::by_end(
             former.group,
-            former.end,
+            former.reason,
         )));
     }
     if hosted.created {
@@ -187,7 +187,7 @@ async fn dissolve(
 ) -> ResolverResult<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
     let host = NodeId::parse("hostId", host_id)?;
-    mesh.start_hold.over().await;
+    mesh.start_hold.wait().await;
     mesh.store.dissolve(&group, &host, mesh.clock.now()).await?;
     let message = Message::Dissolved(Dissolution::by_host(group));
     mesh.hub.publish(&message);

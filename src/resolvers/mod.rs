@@ -132,7 +132,7 @@ impl From<ResolverError> for async_graphql::Error {
         match error {
             store::Error::Refused(refusal) => told(&refusal.to_string(), refusal.kind()),
             store::Error::Failed(failure) => {
-                tracing::error!(error = failure.whole(), "a request failed");
+                tracing::error!(error = failure.with_causes(), "a request failed");
                 told(response::OUT_OF_ORDER, "InternalFailure")
             }
         }

@@ -165,7 +165,10 @@ async fn beat(
 ) -> ResolverResult<MemberHeartbeatPayload> {
     let group = GroupKey::parse(group_id, domain)?;
     let node = NodeId::parse("nodeId", node_id)?;
-    let until = mesh.store.beat(&group, &node, mesh.clock.now()).await?;
+    let until = mesh
+        .store
+        .heartbeat(&group, &node, mesh.clock.now())
+        .await?;
     Ok(MemberHeartbeatPayload {
         node_id: node.as_str().into(),
         group_id: group.id.as_str().into(),

@@ -8,8 +8,8 @@ use crate::model::error::ClientError;
 use crate::model::event::EventCall;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
+use crate::model::json_size;
 use crate::model::message::MESSAGE_BYTES;
-use crate::model::rendered;
 use crate::model::status::SensorData;
 
 /// The most bytes that one byte of text takes in JSON: `\u0001`.
@@ -40,7 +40,7 @@ pub fn check_events(call: &EventCall) -> Result<(), ClientError> {
 
 /// Lengths first: what cannot be too large, as nearly all, needs no look at its texts.
 fn check(argument: &'static str, bytes: impl Fn(Measure) -> usize) -> Result<(), ClientError> {
-    if bytes(widest) <= MESSAGE_BYTES || bytes(rendered::text) <= MESSAGE_BYTES {
+    if bytes(widest) <= MESSAGE_BYTES || bytes(json_size::text) <= MESSAGE_BYTES {
         return Ok(());
     }
     Err(ClientError::TooLargeToPublish {

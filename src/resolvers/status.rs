@@ -83,7 +83,7 @@ impl StatusQuery {
 /// A group's full name as the polling queries refuse it (contract 1.1).
 pub fn polled_group(group_id: &str, domain: &str) -> ResolverResult<GroupKey> {
     if group_id.is_empty() || domain.is_empty() {
-        return Err(ClientError::MissingGroup.into());
+        return Err(ClientError::EmptyGroup.into());
     }
     Ok(GroupKey::parse(group_id, domain)?)
 }
@@ -157,7 +157,7 @@ impl ReportArgs {
         });
         let data: Vec<_> = data.collect();
         published::check_report(&group, &node, &data)?;
-        mesh.start_hold.over().await;
+        mesh.start_hold.wait().await;
         let status = mesh
             .store
             .report(&group, &node, data, mesh.clock.now())

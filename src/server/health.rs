@@ -23,7 +23,7 @@ pub async fn ready(
     match state.runner.mesh().store.ready().await {
         Ok(()) => (StatusCode::OK, "ok\n"),
         Err(error) => {
-            tracing::warn!(error = error.whole(), "not ready");
+            tracing::warn!(error = error.with_causes(), "not ready");
             (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "the store does not take writes\n",

@@ -138,7 +138,7 @@ pub async fn run(
             // Those who shall learn of an end may still be on their way back.
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = mesh.start_hold.over() => {}
+                () = mesh.start_hold.wait() => {}
             }
             reaper::run(mesh.store.as_ref(), &mesh.hub, &mesh.clock, stop).await;
         }

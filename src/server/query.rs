@@ -198,5 +198,5 @@ fn give(connection: &Connection, answered: GraphQlResponse) -> Response {
 fn unread_refusal(connection: &Connection) -> GraphQlResponse {
     let bytes = connection.unread.limit();
     let runner = &connection.state.runner;
-    runner.refuse_as(&ClientError::UnreadAnswers { bytes })
+    runner.refuse_as(&ClientError::UnreadResponses { bytes })
 }

@@ -6,10 +6,10 @@ use anyhow::Context as _;
 
 use crate::config::dynamodb::{GroupCommand, TableArgs, TableCommand};
 use crate::config::{ServeArgs, StageSettings};
-use crate::heartbeat::rules::{Rules, Timings};
 use crate::model::ids::GroupId;
 use crate::model::limits::Limits;
-use crate::store::dynamodb::client::{self, Settings};
+use crate::model::rules::{Rules, Timings};
+use crate::store::dynamodb::client::{self, Client, Settings};
 use crate::store::dynamodb::{DynamoDb, table};
 
 /// The store, on a table that is there and fit for a stage.
@@ -84,13 +84,13 @@ fn run(work: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     runtime.block_on(work)
 }
 
-async fn reach(args: &TableArgs) -> (Settings, aws_sdk_dynamodb::Client) {
+async fn reach(args: &TableArgs) -> (Settings, Client) {
     let settings = args.dynamodb.settings(args.stage);
     let client = client::client(&settings).await;
     (settings, client)
 }
 
-fn show(shown: &table::Shown) {
+fn show(shown: &table::Description) {
     println!("table    {}", shown.name);
     println!("arn      {}", shown.arn);
     println!("status   {}", shown.status);

@@ -1,10 +1,10 @@
-//! What is remembered: groups, members, statuses and events.
+//! Storage of groups, members, statuses and events.
 //!
-//! [`Store`] is the contract in the product's verbs; `suite` is the same contract as
-//! tests, run on every store. A store decides liveness with `heartbeat::rules` at the
-//! moment of each call, so nothing expired is ever served and no write revives a group
-//! (decisions D5, D6). Whoever calls a group that ended by itself is refused with the reason
-//! for at least as long as a host may be silent (decision D30). A store knows nothing of listeners.
+//! [`Store`] is the contract, in the product's verbs; `suite` is the same contract as tests, run
+//! on every store. A store decides by `model::rules` at the time of each call what is alive, so
+//! nothing expired is returned and no write revives a group (decisions D5, D6). Requests to a
+//! group that ended without being dissolved are refused with the reason for at least the host
+//! TTL (decision D30). A store does not know subscribers.
 
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
@@ -17,28 +17,29 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use thiserror::Error;
 
+use crate::model::cursor::Since;
 use crate::model::error::ClientError;
-use crate::model::event::{Event, EventBatch, EventCall, Since};
+use crate::model::event::{Event, EventBatch, EventCall};
 use crate::model::group::{Delivery, EndReason, Group, GroupKey, Member};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 
-/// The most events one read returns (contract 1.3, getEventsSince).
+/// The largest number of events that one read returns (contract 1.3, getEventsSince).
 pub const EVENTS_PER_READ: usize = 100;
 
-/// Why a store gave no answer.
+/// Why a store call failed.
 #[derive(Clone, Debug, Error)]
 pub enum Error {
-    /// The answer is no, with its reason.
+    /// The request was refused.
     #[error(transparent)]
     Refused(#[from] ClientError),
-    /// There is no answer: the store itself failed (decision D21).
+    /// The store failed (decision D21).
     #[error(transparent)]
     Failed(#[from] Failure),
 }
 
-/// A store that could not do its work. The cause is for the log, never for a caller.
+/// A failure of the store. The cause is for the log, never for clients.
 #[derive(Debug, Clone, Error)]
 #[error("the store could not {doing}")]
 pub struct Failure {
@@ -48,12 +49,12 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The failure and all that caused it, for the log.
-    pub fn whole(&self) -> String {
+    /// The failure with all its causes, for the log.
+    pub fn with_causes(&self) -> String {
         format!("{:#}", anyhow::Error::new(self.clone()))
     }
 
-    /// A failure while `doing` something, which reads on as "could not …".
+    /// A failure while `doing` something; the text is "could not …".
     pub fn new(
         doing: &'static str,
         cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -68,7 +69,7 @@ impl Failure {
 /// The result of a store call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A group somebody wants to host.
+/// A request to host a group.
 #[derive(Clone, Debug)]
 pub struct CreateGroup {
     /// The domain.
@@ -77,18 +78,18 @@ pub struct CreateGroup {
     pub host: NodeId,
     /// The name.
     pub name: GroupName,
-    /// How members shall hear each other.
+    /// How messages reach the members.
     pub delivery: Delivery,
-    /// How long it shall live, in seconds.
+    /// The lifetime in seconds.
     pub lifetime: u32,
 }
 
-/// A host's group.
+/// The result of [`Store::host_group`].
 #[derive(Clone, Debug)]
 pub struct HostOutcome {
     /// The group.
     pub group: Group,
-    /// Whether this call made it.
+    /// Whether this call created it.
     pub created: bool,
     /// The host's former group, if this call ended it.
     pub replaced: Option<EndedGroup>,
@@ -100,39 +101,39 @@ pub struct EndedGroup {
     /// The group.
     pub group: GroupKey,
     /// Why it ended.
-    pub end: EndReason,
+    pub reason: EndReason,
 }
 
-/// A call's events after they were taken.
+/// The result of [`Store::append`].
 #[derive(Clone, Debug)]
 pub struct AppendOutcome {
-    /// The events as subscribers hear them.
+    /// The events as they are published.
     pub batch: EventBatch,
     /// The cursor of the call's last event (decision D16).
     pub next_since: String,
-    /// Whether the same call was answered before: nothing was stored and nothing is
-    /// to be published (decision D15).
+    /// Whether the call is a repetition: nothing was stored and nothing must be published
+    /// (decision D15).
     pub repeated: bool,
 }
 
-/// A stage's memory. Methods that change something are atomic: two callers meet in
-/// some order, never half-way. `now` is the moment by which liveness is judged.
+/// The state of a server, or of several that share it. Writes are atomic and totally ordered.
+/// Liveness is decided at `now`.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
-    /// The host's live group in the domain, made now if there is none (decision D4).
+    /// The host's live group in the domain, created if there is none (decision D4).
     ///
-    /// A group that lives already keeps its name, end and heartbeat; only its delivery
-    /// follows the wish. Refuses when the domain or stage is full.
-    async fn host_group(&self, wish: CreateGroup, now: Timestamp) -> Result<HostOutcome>;
+    /// An existing group keeps its name, expiry and heartbeat; only its delivery follows the
+    /// request. Refuses when the domain or the server is full.
+    async fn host_group(&self, request: CreateGroup, now: Timestamp) -> Result<HostOutcome>;
 
-    /// The living groups of a domain, by id. Reads group records only.
+    /// The live groups of a domain, by id. Reads group records only.
     async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Result<Vec<Group>>;
 
-    /// The first `limit` living groups whose name begins with `prefix`, by name.
+    /// The first `limit` live groups whose name begins with `prefix`, by name.
     async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Result<Vec<Group>>;
 
-    /// Makes the node a member, and takes it out of its former group (decision D11).
-    /// `use_websocket` is what the node itself asked for. Refuses when the group is full.
+    /// Makes the node a member, and removes it from its former group (decision D11).
+    /// `use_websocket` is the node's own choice. Refuses when the group is full.
     async fn join(
         &self,
         group: &GroupKey,
@@ -141,24 +142,25 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Group>;
 
-    /// Forgets the node and its status in this group; unknown ones as well.
+    /// Removes the node and its status from the group; does nothing if it is not there.
     async fn leave(&self, group: &GroupKey, node: &NodeId) -> Result<()>;
 
-    /// Ends the group for its host. When it answers, no read sees anything of the
-    /// group and no write reaches it (decision D6).
+    /// Ends the group on request of its host. After it returns, no read returns anything of the
+    /// group and no write changes it (decision D6).
     async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<()>;
 
-    /// The host's sign of life; it never revives a group nor moves its end.
+    /// The host's heartbeat. It never revives a group or changes its expiry.
     async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<Group>;
 
-    /// A member's sign of life (decision D10); answers until when it counts. A member
-    /// past its time is counted again as long as its group lives.
-    async fn beat(&self, group: &GroupKey, node: &NodeId, now: Timestamp) -> Result<Timestamp>;
+    /// A member's heartbeat (decision D10); returns until when the member is alive. It revives
+    /// an expired member of a live group.
+    async fn heartbeat(&self, group: &GroupKey, node: &NodeId, now: Timestamp)
+    -> Result<Timestamp>;
 
-    /// Writes the node's variables, each under its own time (decision D9), and answers
-    /// just what was sent. The node need not be a member. Refuses when the group's variables
-    /// would take too many bytes of an answer; those of nodes past their time make way,
-    /// the longest silent first (decision D24).
+    /// Writes the node's variables, each with its own time (decision D9), and returns only what
+    /// was sent. The node need not be a member. Refuses when the group's variables would take
+    /// too many bytes of a response; variables of expired nodes are evicted before that, those
+    /// that expired first (decision D24).
     async fn report(
         &self,
         group: &GroupKey,
@@ -167,25 +169,25 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<NodeStatus>;
 
-    /// Every living node's variables: by node id, then oldest write first. Those of a node
-    /// past its time are hidden until its next sign of life (decision D31). Empty for a
+    /// The variables of all live nodes: by node id, then oldest write first. Those of an expired
+    /// node are hidden until its next heartbeat or other request (decision D31). Empty for a
     /// group that is not alive.
     async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Result<Vec<NodeStatus>>;
 
-    /// All variables of a member, under the newest time.
+    /// All variables of a member, with the newest write time.
     async fn status_of(&self, node: &NodeId, now: Timestamp) -> Result<Option<NodeStatus>>;
 
-    /// The group's living members, by node id; its host is none unless it joined.
+    /// The group's live members, by node id; its host only if it joined.
     async fn members(&self, group: &GroupKey, now: Timestamp) -> Result<Vec<Member>>;
 
-    /// Takes a call's events into the group's log (decisions D12, D15). Recorded events
-    /// are kept for pollers; fired ones while the group has any (decision D13).
+    /// Appends a call's events to the group's log (decisions D12, D15). Recorded events are kept
+    /// for pollers; fired ones only while the group has pollers (decision D13).
     async fn append(&self, call: EventCall, now: Timestamp) -> Result<AppendOutcome>;
 
-    /// Up to [`EVENTS_PER_READ`] events after `since`, in log order; remembers that
-    /// somebody polls. Empty for a group that is not alive. Of events that take more than
-    /// `max_bytes` in an answer (`model::rendered`) only the first are told: as many as
-    /// fit, and at least one, so that a reader always gets on (decision D24).
+    /// Up to [`EVENTS_PER_READ`] events after `since`, in log order; marks the group as polled.
+    /// Empty for a group that is not alive. Returns only the first events that fit in
+    /// `max_bytes` of a response (`model::json_size`), but at least one, so that a poller always
+    /// makes progress (decision D24).
     async fn events_since(
         &self,
         group: &GroupKey,
@@ -194,12 +196,12 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Vec<Event>>;
 
-    /// Whether any group lives, whose members may want to hear of each other.
+    /// Whether any group is alive, so that clients may reconnect.
     async fn any_group_lives(&self, now: Timestamp) -> Result<bool>;
 
-    /// Forgets what has expired and answers which groups ended, each once (decision D7).
+    /// Removes what expired and returns the groups that ended, each once (decision D7).
     async fn reap(&self, now: Timestamp) -> Result<Vec<EndedGroup>>;
 
-    /// Whether the store can take writes now.
+    /// Whether the store accepts writes now.
     async fn ready(&self) -> Result<(), Failure>;
 }

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use crate::mesh::Mesh;
-use crate::model::event::{Channel, Cursor, EventCall, EventInput, Stamp};
+use crate::model::cursor::{Cursor, Stamp};
+use crate::model::event::{EventCall, EventInput, EventKind};
 use crate::model::group::{EndReason, GroupKey};
 use crate::model::ids::NodeId;
 use crate::model::message::{Dissolution, Message};
@@ -188,7 +189,7 @@ fn messages() -> Vec<Message> {
     let call = EventCall {
         group: group.clone(),
         node,
-        channel: Channel::Fired,
+        kind: EventKind::Fired,
         events: events.into(),
     };
     let mut batch = call.batch(at);

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::hub::selection::{Field, SelectedField};
-use crate::model::event::{Cursor, Event, Stamp};
+use crate::model::cursor::{Cursor, Stamp};
+use crate::model::event::Event;
 use crate::model::group::{Delivery, Group, GroupKey, Member};
 use crate::model::ids::{GroupName, NodeId};
 use crate::model::status::{NodeStatus, SensorData};

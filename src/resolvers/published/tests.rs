@@ -10,7 +10,7 @@ use crate::config::Cli;
 use crate::hub::selection::Selection;
 use crate::hub::{Publication, Subscriber as _};
 use crate::memory::Memory;
-use crate::model::event::{Channel, EventInput};
+use crate::model::event::{EventInput, EventKind};
 use crate::model::message::Message;
 use crate::model::status::NodeStatus;
 use crate::model::time::Timestamp;
@@ -64,7 +64,7 @@ proptest! {
     #[test]
     fn a_report_is_measured_as_it_is_told(data in prop::collection::vec((texts(), texts()), 0..6)) {
         let data: Vec<_> = data.into_iter().map(|(key, value)| SensorData { key, value }).collect();
-        let measured = report_bytes(&group(), &node(), &data, rendered::text);
+        let measured = report_bytes(&group(), &node(), &data, json_size::text);
         prop_assert!(measured <= report_bytes(&group(), &node(), &data, widest));
         let commas = usize::from(!data.is_empty());
         let status = NodeStatus { node: node(), group: group(), data: data.into(), timestamp: now() };
@@ -83,8 +83,8 @@ proptest! {
         };
         let events: Vec<_> = events.into_iter().map(event).collect();
         let commas = usize::from(!events.is_empty());
-        let call = EventCall { group: group(), node: node(), channel: Channel::Fired, events: events.into() };
-        let measured = event_bytes(&call, rendered::text);
+        let call = EventCall { group: group(), node: node(), kind: EventKind::Fired, events: events.into() };
+        let measured = event_bytes(&call, json_size::text);
         prop_assert!(measured <= event_bytes(&call, widest));
         prop_assert_eq!(measured - commas, length(&Message::Events(call.batch(now()))));
     }
@@ -103,7 +103,7 @@ fn a_report_is_refused_from_the_first_byte_that_is_too_much() {
         key: "k".into(),
         value: String::new(),
     }];
-    let fits = MESSAGE_BYTES - report_bytes(&group(), &node(), &empty, rendered::text);
+    let fits = MESSAGE_BYTES - report_bytes(&group(), &node(), &empty, json_size::text);
     assert_eq!(report(fits, "v"), Ok(()));
     let refused = report(fits + 1, "v").unwrap_err();
     assert_eq!(refused.kind(), "ValidationError");
@@ -143,7 +143,7 @@ fn the_least_that_may_wait_for_a_socket_takes_any_legal_message() {
         .into(),
         group: small.clone(),
         node: node.clone(),
-        channel: Channel::Fired,
+        kind: EventKind::Fired,
     };
     let most = |legal: &dyn Fn(usize) -> bool| {
         let all: Vec<usize> = (0..10_000).collect();

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::memory::Memory;
-use crate::model::event::{Event, EventCall, Since};
+use crate::model::cursor::Since;
+use crate::model::event::{Event, EventCall};
 use crate::model::group::{Group, Member};
 use crate::model::ids::{Domain, NodeId};
 use crate::model::status::{NodeStatus, SensorData};
@@ -63,8 +64,8 @@ impl Store for Probe {
         self.inner.any_group_lives(now).await
     }
 
-    async fn host_group(&self, wish: CreateGroup, now: Timestamp) -> Result<HostOutcome> {
-        self.inner.host_group(wish, now).await
+    async fn host_group(&self, request: CreateGroup, now: Timestamp) -> Result<HostOutcome> {
+        self.inner.host_group(request, now).await
     }
 
     async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Result<Vec<Group>> {
@@ -97,8 +98,13 @@ impl Store for Probe {
         self.inner.renew(group, host, now).await
     }
 
-    async fn beat(&self, group: &GroupKey, node: &NodeId, now: Timestamp) -> Result<Timestamp> {
-        self.inner.beat(group, node, now).await
+    async fn heartbeat(
+        &self,
+        group: &GroupKey,
+        node: &NodeId,
+        now: Timestamp,
+    ) -> Result<Timestamp> {
+        self.inner.heartbeat(group, node, now).await
     }
 
     async fn status_of(&self, node: &NodeId, now: Timestamp) -> Result<Option<NodeStatus>> {

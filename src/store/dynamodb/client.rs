@@ -1,47 +1,47 @@
-//! The one place where a DynamoDB client is made, and every knob of it.
+//! The DynamoDB client and its settings.
 
 use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
-use aws_sdk_dynamodb::Client;
+pub use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Builder, Credentials, SharedHttpClient};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
 
-/// How the store reaches its table, and how long it tries.
+/// How the store reaches its table, and how long it retries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// The table's name.
     pub table: String,
-    /// Another address than AWS's, such as `http://127.0.0.1:8000` for DynamoDB Local.
-    /// A plain `http://` one is spoken to with test credentials.
+    /// An endpoint other than AWS's, such as `http://127.0.0.1:8000` for DynamoDB Local. With
+    /// `http://`, test credentials are used.
     pub endpoint: Option<String>,
-    /// How often one request is sent before it fails: throttling, time-outs and 5xx
-    /// are repeated with jitter.
+    /// How often a request is sent before it fails. Throttling, timeouts and 5xx are retried with
+    /// jitter.
     pub attempts: u32,
-    /// How long a connection may take.
+    /// Timeout for connecting.
     pub connect_timeout: Duration,
-    /// How long one attempt may take.
+    /// Timeout of one attempt.
     pub attempt_timeout: Duration,
-    /// How long a request with all its attempts may take.
+    /// Timeout of a request with all its attempts.
     pub request_timeout: Duration,
-    /// How many requests may be under way at once, and so how many connections.
+    /// The number of concurrent requests, and so of connections.
     pub connections: usize,
-    /// How often a call starts over after another caller got ahead of it.
-    pub races: u32,
-    /// How long a group's record may be taken as it was read. Only a dissolve can make
-    /// it untrue, and every write proves anew that the group was not dissolved.
-    pub remember_groups_for: Duration,
-    /// How many groups' records are remembered.
-    pub remembered_groups: usize,
-    /// How often, at most, a group's polls are written down (decision D13): until then
-    /// polls are counted as this much longer ago.
-    pub note_polls_every: Duration,
+    /// How often a call is attempted when concurrent writes conflict with it.
+    pub conflict_attempts: u32,
+    /// How long a group's record is cached. Only a dissolve can make it stale, and every write
+    /// checks that the group was not dissolved.
+    pub cache_ttl: Duration,
+    /// How many groups' records are cached.
+    pub cached_groups: usize,
+    /// The shortest time between two writes of a group's poll mark (decision D13). The mark is
+    /// valid for this much longer.
+    pub poll_mark_interval: Duration,
 }
 
 impl Settings {
-    /// The usual settings for this table.
+    /// The default settings for this table.
     pub fn new(table: impl Into<String>) -> Self {
         Self {
             table: table.into(),
@@ -51,15 +51,15 @@ impl Settings {
             attempt_timeout: Duration::from_secs(3),
             request_timeout: Duration::from_secs(8),
             connections: 128,
-            races: 24,
-            remember_groups_for: Duration::from_secs(5),
-            remembered_groups: 10_000,
-            note_polls_every: Duration::from_secs(20),
+            conflict_attempts: 24,
+            cache_ttl: Duration::from_secs(5),
+            cached_groups: 10_000,
+            poll_mark_interval: Duration::from_secs(20),
         }
     }
 }
 
-/// The table of a stage, unless a setting names another (contract 2).
+/// The default name of a stage's table (contract 2).
 pub fn table_of(stage: &str) -> String {
     match stage {
         "prod" => "MeshV2Table".into(),
@@ -67,7 +67,7 @@ pub fn table_of(stage: &str) -> String {
     }
 }
 
-/// The configuration of a client; tests add their interceptors to it.
+/// The configuration of a client.
 pub async fn config(settings: &Settings) -> Builder {
     let retry = RetryConfig::standard()
         .with_max_attempts(settings.attempts)
@@ -86,7 +86,7 @@ pub async fn config(settings: &Settings) -> Builder {
         loader = loader.endpoint_url(endpoint);
         if endpoint.starts_with("http://") {
             loader = loader
-                // Moto knows no other regions than AWS's; the rest take any.
+                // Moto accepts only AWS's regions; other emulators accept any.
                 .region(Region::from_static("ap-northeast-1"))
                 .credentials_provider(Credentials::new(
                     "local",
@@ -127,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_named_after_the_stage_but_for_prod() {
+    fn the_table_is_named_after_the_stage_except_for_prod() {
         assert_eq!(table_of("stg"), "MeshV2Table-stg");
         assert_eq!(table_of("prod"), "MeshV2Table");
     }

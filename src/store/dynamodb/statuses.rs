@@ -1,46 +1,47 @@
-//! What nodes report. A report is one read (the node's record, and the group's unless
-//! it is remembered) and one write.
+//! Statuses. A report is one read (the node's record, and the group's unless it is cached) and
+//! one write.
 
 use std::sync::Arc;
 
-use crate::heartbeat::rules::Rules;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
+use crate::model::rules::Rules;
 use crate::model::status::{NodeStatus, SharedData};
 use crate::model::time::Timestamp;
 use crate::store::Result;
-use crate::store::dynamodb::attempt_error::{AttemptError, until_settled};
+use crate::store::dynamodb::DynamoDb;
+use crate::store::dynamodb::attempt_error::AttemptError;
+use crate::store::dynamodb::group_view::Include;
 use crate::store::dynamodb::items::keys::Key;
 use crate::store::dynamodb::items::node::Node;
-use crate::store::dynamodb::items::points_at;
-use crate::store::dynamodb::{DynamoDb, Wanted};
+use crate::store::dynamodb::items::referenced_group;
+use crate::store::dynamodb::retry::retry;
 
 impl DynamoDb {
-    /// One try of [`Store::report`](crate::store::Store::report); a later try looks at
-    /// everything afresh.
+    /// One attempt of [`Store::report`](crate::store::Store::report). A retry uses no cache.
     pub(super) async fn try_report(
         &self,
         key: &GroupKey,
         node: &NodeId,
         data: &SharedData,
-        again: bool,
+        retry: bool,
         now: Timestamp,
     ) -> Result<NodeStatus, AttemptError> {
-        if again {
-            self.memory.forget(key);
+        if retry {
+            self.cache.invalidate(key);
         }
-        let wanted = Wanted {
+        let include = Include {
             node: Some(node),
-            room: again,
-            ..Wanted::default()
+            head: retry,
+            ..Include::default()
         };
-        let seen = self.look(key, wanted, now).await?;
-        let mut after = seen
+        let view = self.read_group(key, include, now).await?;
+        let mut after = view
             .node
             .clone()
-            .unwrap_or_else(|| Node::unknown(node, &seen.group));
-        after.touch(self.rules.member_until(now));
-        let mut timestamp = self.memory.report_time(key, now);
+            .unwrap_or_else(|| Node::new(node, &view.group));
+        after.refresh(self.rules.member_until(now));
+        let mut timestamp = self.cache.report_time(key, now);
         if let Some(layer) = after.readings.layers().last() {
             timestamp = timestamp.max(layer.timestamp);
         }
@@ -48,13 +49,13 @@ impl DynamoDb {
         size.within(&self.limits)?;
         after.readings.write(data, timestamp);
         after.reserved = self
-            .reserved_by_a_report(key, &after, seen.room.as_ref(), now)
+            .reservation_on_report(key, &after, view.head.as_ref(), now)
             .await?;
         let steps = self
-            .seat(key, seen.node.as_ref(), &after, seen.room.as_ref(), now)
+            .write_steps(key, view.node.as_ref(), &after, view.head.as_ref(), now)
             .await?;
         self.table.write("report", steps).await?;
-        self.memory.reported(key, timestamp);
+        self.cache.set_report_time(key, timestamp);
         Ok(NodeStatus {
             node: node.clone(),
             group: key.clone(),
@@ -69,12 +70,12 @@ impl DynamoDb {
         key: &GroupKey,
         now: Timestamp,
     ) -> Result<Vec<NodeStatus>> {
-        if self.living(key, now).await?.is_none() {
+        if self.live_group(key, now).await?.is_none() {
             return Ok(Vec::new());
         }
-        let nodes: Vec<Node> = until_settled!(self, self.nodes_of(key))?;
-        let living = nodes.iter().filter(|node| node.alive(now));
-        let statuses = living.flat_map(|node| {
+        let nodes: Vec<Node> = retry!(self, self.nodes_of(key))?;
+        let live = nodes.iter().filter(|node| node.alive(now));
+        let statuses = live.flat_map(|node| {
             node.readings.layers().iter().map(|layer| NodeStatus {
                 node: node.id.clone(),
                 group: key.clone(),
@@ -92,22 +93,22 @@ impl DynamoDb {
         now: Timestamp,
     ) -> Result<Option<NodeStatus>> {
         let found = self.table.read("read a status", &[Key::reverse(id)]).await;
-        let points = found?.remove(0);
-        let points = points.as_ref().map(points_at).transpose();
-        let Some(group) = points.map_err(crate::store::Failure::from)? else {
+        let reverse = found?.remove(0);
+        let group = reverse.as_ref().map(referenced_group).transpose();
+        let Some(group) = group.map_err(crate::store::Failure::from)? else {
             return Ok(None);
         };
-        let wanted = Wanted {
+        let include = Include {
             node: Some(id),
-            ..Wanted::default()
+            ..Include::default()
         };
-        let seen = match self.look(&group, wanted, now).await {
-            Ok(seen) => seen,
+        let view = match self.read_group(&group, include, now).await {
+            Ok(view) => view,
             Err(AttemptError::Refused(_)) => return Ok(None),
-            Err(attempt_error) => return Err(attempt_error.into()),
+            Err(error) => return Err(error.into()),
         };
         let alive = |until| Rules::node_alive(until, now);
-        let member = seen
+        let member = view
             .node
             .filter(|node| node.membership.is_some() && node.alive_until.is_some_and(alive));
         let all = member.and_then(|node| node.readings.merged());

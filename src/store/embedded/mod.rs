@@ -1,19 +1,18 @@
-//! The default store: the stage in memory, and each change in a file that survives
-//! `kill -9`.
+//! The default store: the state in memory, and every change in a file that survives `kill -9`.
 //!
-//! One lock guards the state; it is held for microseconds and never over an await.
-//! Changes reach the disk in the order in which they happened, and a caller is answered
-//! after its changes are there. Reads are answered from memory.
+//! One lock guards the state. It is held for microseconds and never over an await. Changes are
+//! written to disk in the order in which they were made, and a call returns after its changes
+//! are on disk. Reads use the memory only.
 
-mod ended;
 mod files;
 mod footprint;
+mod group_state;
 mod journal;
 mod log;
 mod records;
-mod room;
 mod state;
 mod statuses;
+mod tombstones;
 mod writer;
 
 use std::path::Path;
@@ -22,19 +21,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 pub use self::journal::Durability;
-use crate::heartbeat::rules::Rules;
 use crate::memory::Memory;
+use crate::model::cursor::Since;
 use crate::model::error::ClientError;
-use crate::model::event::{Event, EventCall, Since};
+use crate::model::event::{Event, EventCall};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
 use crate::model::limits::Limits;
+use crate::model::rules::Rules;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::store::embedded::log::NewCall;
 use crate::store::embedded::records::Changes;
 use crate::store::embedded::state::State;
-use crate::store::embedded::statuses::OwnStatus;
+use crate::store::embedded::statuses::SharedStatus;
 use crate::store::embedded::writer::Writer;
 use crate::store::{AppendOutcome, CreateGroup, EndedGroup, Failure, HostOutcome, Result, Store};
 
@@ -46,26 +46,25 @@ pub struct Embedded {
 }
 
 impl Embedded {
-    /// A stage that is forgotten when the process ends, without a budget.
+    /// A store in memory only, without a memory budget.
     pub fn in_memory(rules: Rules, limits: Limits) -> Self {
         Self::in_memory_within(Memory::unlimited(), rules, limits)
     }
 
-    /// The same, which counts in `memory` what it holds.
+    /// The same with the memory budget `memory`.
     pub fn in_memory_within(memory: Memory, rules: Rules, limits: Limits) -> Self {
-        let state = State::new(rules, limits, memory, Changes::ignored());
+        let state = State::new(rules, limits, memory, Changes::disabled());
         Self {
             state: Arc::new(Mutex::new(state)),
             writer: None,
         }
     }
 
-    /// A stage that lives in the folder `data`, which is made if it is missing, without a
-    /// budget.
+    /// A store in the folder `data`, which is created if it is missing, without a memory budget.
     ///
     /// # Errors
-    /// When the folder cannot be used, another process holds it, or a record in it
-    /// cannot be read.
+    /// When the folder cannot be used, another process uses it, or a record in it cannot be
+    /// read.
     pub fn open(
         data: &Path,
         durability: Durability,
@@ -75,8 +74,8 @@ impl Embedded {
         Self::open_within(Memory::unlimited(), data, durability, rules, limits)
     }
 
-    /// The same, which counts in `memory` what it holds. What is in the folder is taken
-    /// up even when the budget has no room for it: it was promised.
+    /// The same with the memory budget `memory`. The records in the folder are loaded even if
+    /// they exceed the budget, because they were acknowledged.
     ///
     /// # Errors
     /// As [`Embedded::open`].
@@ -87,39 +86,42 @@ impl Embedded {
         rules: Rules,
         limits: Limits,
     ) -> anyhow::Result<Self> {
-        let state = State::new(rules, limits, memory.clone(), Changes::collected());
+        let state = State::new(rules, limits, memory.clone(), Changes::enabled());
         let state = Arc::new(Mutex::new(state));
         let writer = Some(Writer::open(data, durability, &state, memory)?);
         Ok(Self { state, writer })
     }
 
-    fn read<T>(&self, look: impl FnOnce(&mut State) -> T) -> T {
-        // A panic while the lock was held cannot leave half a record: each verb checks first.
-        look(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    fn read<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
+        // A panic under the lock leaves no partial change: each method checks before it writes.
+        read(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    async fn write<T>(&self, act: impl FnOnce(&mut State) -> Result<T, ClientError>) -> Result<T> {
+    async fn write<T>(
+        &self,
+        write: impl FnOnce(&mut State) -> Result<T, ClientError>,
+    ) -> Result<T> {
         let Some(writer) = &self.writer else {
-            return Ok(self.read(act)?);
+            return Ok(self.read(write)?);
         };
-        // A place in the queue comes first, so that inside the lock nothing waits and
-        // the queue's order is the order of the changes.
-        let place = writer.place().await?;
-        let (answer, done) = self.read(|state| {
+        // The queue slot is reserved first, so that nothing waits under the lock and the queue
+        // has the order of the changes.
+        let slot = writer.reserve().await?;
+        let (result, written) = self.read(|state| {
             writer.ready()?;
-            let answer = act(state);
-            // What changes nothing may still tell of a change that is on its way to disk.
-            Ok::<_, Failure>((answer, place.write(state.take_changes())))
+            let result = write(state);
+            // A call without changes waits too: its result may depend on changes not yet on disk.
+            Ok::<_, Failure>((result, slot.write(state.take_changes())))
         })?;
-        done.await?;
-        Ok(answer?)
+        written.await?;
+        Ok(result?)
     }
 }
 
 #[async_trait]
 impl Store for Embedded {
-    async fn host_group(&self, wish: CreateGroup, now: Timestamp) -> Result<HostOutcome> {
-        self.write(|state| state.host_group(wish, now)).await
+    async fn host_group(&self, request: CreateGroup, now: Timestamp) -> Result<HostOutcome> {
+        self.write(|state| state.host_group(request, now)).await
     }
 
     async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Result<Vec<Group>> {
@@ -157,8 +159,13 @@ impl Store for Embedded {
         self.write(|state| state.renew(group, host, now)).await
     }
 
-    async fn beat(&self, group: &GroupKey, node: &NodeId, now: Timestamp) -> Result<Timestamp> {
-        self.write(|state| state.beat(group, node, now)).await
+    async fn heartbeat(
+        &self,
+        group: &GroupKey,
+        node: &NodeId,
+        now: Timestamp,
+    ) -> Result<Timestamp> {
+        self.write(|state| state.heartbeat(group, node, now)).await
     }
 
     async fn report(
@@ -178,8 +185,8 @@ impl Store for Embedded {
     }
 
     async fn status_of(&self, node: &NodeId, now: Timestamp) -> Result<Option<NodeStatus>> {
-        let own = self.read(|state| state.status_of(node, now));
-        Ok(own.and_then(OwnStatus::told))
+        let shared = self.read(|state| state.status_of(node, now));
+        Ok(shared.and_then(SharedStatus::merge))
     }
 
     async fn members(&self, group: &GroupKey, now: Timestamp) -> Result<Vec<Member>> {
@@ -188,11 +195,11 @@ impl Store for Embedded {
 
     async fn append(&self, call: EventCall, now: Timestamp) -> Result<AppendOutcome> {
         let new = NewCall::from(call);
-        let taken = self.write(|state| state.append(&new, now)).await?;
+        let appended = self.write(|state| state.append(&new, now)).await?;
         Ok(AppendOutcome {
-            batch: new.call.batch(taken.stamp.at),
-            next_since: taken.last.to_string(),
-            repeated: taken.repeated,
+            batch: new.call.batch(appended.stamp.at),
+            next_since: appended.last.to_string(),
+            repeated: appended.repeated,
         })
     }
 
@@ -204,7 +211,7 @@ impl Store for Embedded {
         now: Timestamp,
     ) -> Result<Vec<Event>> {
         let found = self.read(|state| state.events_since(group, since, now));
-        Ok(found.told(max_bytes))
+        Ok(found.into_page(max_bytes))
     }
 
     async fn any_group_lives(&self, now: Timestamp) -> Result<bool> {
@@ -221,66 +228,4 @@ impl Store for Embedded {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::heartbeat::rules::Timings;
-    use crate::store::suite;
-
-    fn rules() -> Rules {
-        Rules::new(Timings::STG).unwrap()
-    }
-
-    #[tokio::test]
-    async fn the_memory_store_keeps_the_contract() {
-        suite::run(|| async { Embedded::in_memory(rules(), suite::LIMITS) }).await;
-    }
-
-    #[tokio::test]
-    async fn the_persistent_store_keeps_the_contract() {
-        suite::run(|| async {
-            let folder = tempfile::tempdir().unwrap();
-            Embedded::open(&folder.keep(), Durability::Power, rules(), suite::LIMITS).unwrap()
-        })
-        .await;
-    }
-
-    #[tokio::test]
-    async fn what_was_answered_is_there_after_reopening() {
-        for durability in [Durability::Power, Durability::Process] {
-            let folder = tempfile::tempdir().unwrap();
-            let open = || open(folder.path(), durability).unwrap();
-            let told = suite::live_through_a_lesson(&open()).await;
-            assert_eq!(suite::all_that_is_told(&open(), &told).await, told);
-        }
-    }
-
-    #[tokio::test]
-    async fn a_second_process_is_refused_with_a_sentence_that_helps() {
-        for durability in [Durability::Power, Durability::Process] {
-            let folder = tempfile::tempdir().unwrap();
-            let _first = open(folder.path(), durability).unwrap();
-            let error = open(folder.path(), Durability::Power).unwrap_err();
-            assert!(
-                format!("{error:#}").contains("another mesh-v2"),
-                "{error:#}"
-            );
-        }
-    }
-
-    #[tokio::test]
-    async fn a_damaged_file_is_told_and_left_as_it_is() {
-        let folder = tempfile::tempdir().unwrap();
-        suite::live_through_a_lesson(&open(folder.path(), Durability::Process).unwrap()).await;
-        let file = folder.path().join("mesh.redb");
-        let mut bytes = std::fs::read(&file).unwrap();
-        let third = bytes.len() / 3;
-        bytes[..third].fill(0x5a);
-        std::fs::write(&file, &bytes).unwrap();
-        open(folder.path(), Durability::Process).unwrap_err();
-        assert_eq!(std::fs::read(&file).unwrap(), bytes);
-    }
-
-    fn open(folder: &Path, durability: Durability) -> anyhow::Result<Embedded> {
-        Embedded::open(folder, durability, rules(), Limits::default())
-    }
-}
+mod tests;

@@ -1,15 +1,15 @@
-//! What stands on disk: one record per group, per node in a group, per call of kept
-//! events, and per ended group that is remembered, as JSON under keys whose parts no id can contain.
+//! Records on disk: one per group, per node in a group, per call in a group's log, and per
+//! tombstone. Values are JSON; keys are ids joined by `#`, which no id contains.
 
 use serde::Serialize;
 
-use crate::model::event::Stamp;
+use crate::model::cursor::Stamp;
 use crate::model::group::{Group, GroupKey, Tombstone};
 use crate::model::ids::NodeId;
+use crate::store::embedded::group_state::NodeRecord;
 use crate::store::embedded::log::LoggedCall;
-use crate::store::embedded::room::NodeRecord;
 
-/// The kinds of record, each in a table of its own. Groups are read back first.
+/// The tables, one per kind of record. Groups are read first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Table {
     /// Groups by `domain#group`.
@@ -19,13 +19,13 @@ pub enum Table {
     /// Calls by `domain#group#stamp`.
     Calls,
     /// Tombstones by `domain#group`.
-    Ended,
+    Tombstones,
 }
 
-/// A record to write, or to remove when there is no value.
+/// A record to write, or to remove if there is no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// Where it stands.
+    /// The table.
     pub table: Table,
     /// Its key.
     pub key: String,
@@ -34,14 +34,14 @@ pub struct Change {
 }
 
 impl Change {
-    /// What it takes in memory, about: its texts, itself and its place in a map.
+    /// Its approximate size in memory: its texts, itself and its map entry.
     pub fn bytes(&self) -> usize {
-        const AROUND: usize = 160;
-        AROUND + self.key.len() + self.value.as_ref().map_or(0, Vec::len)
+        const OVERHEAD: usize = 160;
+        OVERHEAD + self.key.len() + self.value.as_ref().map_or(0, Vec::len)
     }
 }
 
-/// A record read back.
+/// A record that was read.
 #[derive(Debug)]
 pub enum Record {
     /// A group.
@@ -50,30 +50,30 @@ pub enum Record {
     Node(GroupKey, NodeId, NodeRecord),
     /// A call of a group.
     Call(GroupKey, LoggedCall),
-    /// A group that ended by itself.
-    EndedGroup(GroupKey, Tombstone),
+    /// A tombstone.
+    Tombstone(GroupKey, Tombstone),
 }
 
-/// Collects the changes of a stage that is persisted, and nothing otherwise.
+/// Collects changes if the state is persisted.
 #[derive(Debug)]
 pub struct Changes {
-    kept: bool,
+    enabled: bool,
     list: Vec<Change>,
 }
 
 impl Changes {
-    /// For a stage that lives in memory only.
-    pub fn ignored() -> Self {
+    /// For a state in memory only: collects nothing.
+    pub fn disabled() -> Self {
         Self {
-            kept: false,
+            enabled: false,
             list: Vec::new(),
         }
     }
 
-    /// For a stage that is persisted.
-    pub fn collected() -> Self {
+    /// For a persisted state.
+    pub fn enabled() -> Self {
         Self {
-            kept: true,
+            enabled: true,
             list: Vec::new(),
         }
     }
@@ -83,28 +83,28 @@ impl Changes {
         std::mem::take(&mut self.list)
     }
 
-    /// The group is as given.
-    pub fn group(&mut self, group: &Group) {
+    /// Writes the group.
+    pub fn put_group(&mut self, group: &Group) {
         self.put(Table::Groups, || group_prefix(&group.key), group);
     }
 
-    /// The group is no more.
-    pub fn no_group(&mut self, group: &GroupKey) {
+    /// Removes the group.
+    pub fn remove_group(&mut self, group: &GroupKey) {
         self.remove(Table::Groups, || group_prefix(group));
     }
 
-    /// The group has ended and is remembered.
-    pub fn ended(&mut self, group: &GroupKey, tombstone: &Tombstone) {
-        self.put(Table::Ended, || group_prefix(group), tombstone);
+    /// Writes the tombstone.
+    pub fn put_tombstone(&mut self, group: &GroupKey, tombstone: &Tombstone) {
+        self.put(Table::Tombstones, || group_prefix(group), tombstone);
     }
 
-    /// The ended group is remembered no longer.
-    pub fn not_ended(&mut self, group: &GroupKey) {
-        self.remove(Table::Ended, || group_prefix(group));
+    /// Removes the tombstone.
+    pub fn remove_tombstone(&mut self, group: &GroupKey) {
+        self.remove(Table::Tombstones, || group_prefix(group));
     }
 
-    /// The node is as given.
-    pub fn node(&mut self, group: &GroupKey, node: &NodeId, record: &NodeRecord) {
+    /// Writes the node.
+    pub fn put_node(&mut self, group: &GroupKey, node: &NodeId, record: &NodeRecord) {
         self.put(
             Table::Nodes,
             || format!("{}#{node}", group_prefix(group)),
@@ -112,23 +112,23 @@ impl Changes {
         );
     }
 
-    /// The node is no more.
-    pub fn no_node(&mut self, group: &GroupKey, node: &NodeId) {
+    /// Removes the node.
+    pub fn remove_node(&mut self, group: &GroupKey, node: &NodeId) {
         self.remove(Table::Nodes, || format!("{}#{node}", group_prefix(group)));
     }
 
-    /// The call was taken.
-    pub fn call(&mut self, group: &GroupKey, call: &LoggedCall) {
+    /// Writes the call.
+    pub fn put_call(&mut self, group: &GroupKey, call: &LoggedCall) {
         self.put(Table::Calls, || call_key(group, call.stamp), call);
     }
 
-    /// The call is no more.
-    pub fn no_call(&mut self, group: &GroupKey, stamp: Stamp) {
+    /// Removes the call.
+    pub fn remove_call(&mut self, group: &GroupKey, stamp: Stamp) {
         self.remove(Table::Calls, || call_key(group, stamp));
     }
 
     fn put(&mut self, table: Table, key: impl FnOnce() -> String, record: &impl Serialize) {
-        if self.kept {
+        if self.enabled {
             let value =
                 serde_json::to_vec(record).expect("a record has only text keys and serialises");
             self.list.push(Change {
@@ -140,7 +140,7 @@ impl Changes {
     }
 
     fn remove(&mut self, table: Table, key: impl FnOnce() -> String) {
-        if self.kept {
+        if self.enabled {
             self.list.push(Change {
                 table,
                 key: key(),
@@ -154,7 +154,7 @@ fn group_prefix(group: &GroupKey) -> String {
     format!("{}#{}", group.domain, group.id)
 }
 
-/// Calls of a group stand in log order: both numbers have a fixed width.
+/// A group's calls sort in log order, because both numbers have a fixed width.
 fn call_key(group: &GroupKey, stamp: Stamp) -> String {
     format!(
         "{}#{:020}#{:06}",
@@ -164,7 +164,7 @@ fn call_key(group: &GroupKey, stamp: Stamp) -> String {
     )
 }
 
-/// Reads a record back.
+/// Reads a record.
 pub fn read(table: Table, key: &str, value: &[u8]) -> Result<Record, UnreadableRecord> {
     let unreadable = || UnreadableRecord {
         table,
@@ -181,12 +181,14 @@ pub fn read(table: Table, key: &str, value: &[u8]) -> Result<Record, UnreadableR
             serde_json::from_slice(value).map(|record| Record::Node(group, node, record))
         }
         Table::Calls => serde_json::from_slice(value).map(|call| Record::Call(group, call)),
-        Table::Ended => serde_json::from_slice(value).map(|ended| Record::EndedGroup(group, ended)),
+        Table::Tombstones => {
+            serde_json::from_slice(value).map(|ended| Record::Tombstone(group, ended))
+        }
     }
     .map_err(|_| unreadable())
 }
 
-/// A record of another version or a damaged one. Names no key: keys hold children's ids.
+/// A damaged record or one of another version. Contains no key: keys hold children's ids.
 #[derive(Debug, thiserror::Error)]
 #[error("a record in table {table:?} (key of {key_bytes} bytes) cannot be read")]
 pub struct UnreadableRecord {
@@ -195,43 +197,4 @@ pub struct UnreadableRecord {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::model::status::{Readings, SensorData};
-    use crate::model::time::Timestamp;
-
-    fn name() -> impl Strategy<Value = String> {
-        "[^#\\p{C}]{1,40}"
-    }
-
-    proptest! {
-        #[test]
-        fn a_node_of_any_script_comes_back_as_it_was(id in name(), domain in name(), node in name(), value in ".*") {
-            let group = GroupKey::parse(&id, &domain).unwrap();
-            let node = NodeId::parse("nodeId", &node).unwrap();
-            let mut readings = Readings::default();
-            readings.write(&vec![SensorData { key: "k".into(), value }].into(), Timestamp::from_millis(7));
-            let record = NodeRecord { membership: None, alive_until: Timestamp::from_millis(9), readings };
-            let mut changes = Changes::collected();
-            changes.node(&group, &node, &record);
-            let change = changes.take().remove(0);
-            match read(change.table, &change.key, &change.value.unwrap()).unwrap() {
-                Record::Node(g, n, r) => prop_assert_eq!((g, n, r), (group, node, record)),
-                other => prop_assert!(false, "{other:?}"),
-            }
-        }
-    }
-
-    #[test]
-    fn a_damaged_record_is_an_error_that_names_no_key() {
-        let error = read(Table::Nodes, "domain#group#kitten", b"{")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            !error.contains("kitten") && error.contains("Nodes"),
-            "{error}"
-        );
-    }
-}
+mod tests;

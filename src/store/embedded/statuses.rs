@@ -1,31 +1,32 @@
-//! What a group's nodes report. A node past its time is hidden with its variables, which
-//! wait for its next sign of life until the group ends (decision D31).
+//! Statuses of a group's nodes. An expired node is hidden with its variables, which are kept
+//! until the group ends, in case the node is revived (decision D31).
 
 use std::sync::Arc;
 
-use crate::heartbeat::rules::Rules;
 use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
+use crate::model::json_size;
 use crate::model::limits::Limits;
-use crate::model::rendered;
-use crate::model::status::{self, Layer, NodeStatus, Readings, SensorData, SharedData, Size};
+use crate::model::readings::{self, Layer, Readings, Size};
+use crate::model::rules::Rules;
+use crate::model::status::{NodeStatus, SensorData, SharedData};
 use crate::model::time::Timestamp;
 use crate::store::embedded::footprint;
-use crate::store::embedded::room::{Act, Room};
+use crate::store::embedded::group_state::{GroupState, Operation};
 
-/// A member's variables as they stand, to be put together after the lock.
+/// A member's variables, shared with the state, to be merged after the lock is released.
 #[derive(Debug)]
-pub struct OwnStatus {
+pub struct SharedStatus {
     node: NodeId,
     group: GroupKey,
     layers: Vec<Layer>,
 }
 
-impl OwnStatus {
-    /// All variables under the newest time.
-    pub fn told(self) -> Option<NodeStatus> {
-        let all = status::merged(&self.layers)?;
+impl SharedStatus {
+    /// All variables with the newest time.
+    pub fn merge(self) -> Option<NodeStatus> {
+        let all = readings::merged(&self.layers)?;
         Some(NodeStatus {
             node: self.node,
             group: self.group,
@@ -35,114 +36,114 @@ impl OwnStatus {
     }
 }
 
-impl Room {
-    /// Writes the node's variables and answers their time.
+impl GroupState {
+    /// Writes the node's variables and returns their time.
     pub fn report(
         &mut self,
         node: &NodeId,
         data: &SharedData,
-        act: &mut Act<'_>,
+        op: &mut Operation<'_>,
     ) -> Result<Timestamp, ClientError> {
-        // A report never carries an earlier time than one before it, even if the clock steps back.
-        let timestamp = act.now.max(self.newest_report);
-        // Looked at before a seat is taken: a refusal must not cost anybody theirs.
-        let nothing = Readings::default();
+        // A report never has an earlier time than the last one, even if the clock steps back.
+        let timestamp = op.now.max(self.newest_report);
+        // Checked before a slot is taken: a refused report must not evict a node.
+        let empty = Readings::default();
         let known = self.nodes.get(node).map(|record| &record.readings);
-        let readings = known.unwrap_or(&nothing);
-        let row = rendered::row(&self.group.key, node);
-        let before = readings.rendered(row);
-        let size = size_within(readings, data, timestamp, act.limits)?;
-        let after = size.rendered(row);
-        let held = footprint::readings(readings.size());
-        let will_hold = footprint::readings(size);
+        let readings = known.unwrap_or(&empty);
+        let row = json_size::row(&self.group.key, node);
+        let before = readings.json_bytes(row);
+        let size = size_within(readings, data, timestamp, op.limits)?;
+        let after = size.json_bytes(row);
+        let memory_before = footprint::readings(readings.size());
+        let memory_after = footprint::readings(size);
         if known.is_some() {
-            act.memory.admit_growth(will_hold.saturating_sub(held))?;
+            op.memory
+                .admit_growth(memory_after.saturating_sub(memory_before))?;
         }
-        self.make_way(node, before, after, act)?;
+        self.evict_for(node, before, after, op)?;
         let group = self.group.key.clone();
-        let record = self.seat(node, will_hold, act)?;
+        let record = self.slot(node, memory_after, op)?;
         record.readings.write(data, timestamp);
-        record.alive_until = act.rules.member_until(act.now);
-        act.changes.node(&group, node, record);
+        record.alive_until = op.rules.member_until(op.now);
+        op.changes.put_node(&group, node, record);
         self.status_bytes = self.status_bytes - before + after;
-        self.held.shrink(held);
-        self.held.grow(will_hold);
+        self.lease.shrink(memory_before);
+        self.lease.grow(memory_after);
         self.newest_report = timestamp;
         Ok(timestamp)
     }
 
-    /// Sees to it that the group's variables keep within their bound when a node's take
-    /// `after` bytes of an answer instead of `before`. Those of nodes past their time make
-    /// way, the longest silent first (decision D24).
-    fn make_way(
+    /// Keeps the group's variables within their limit when a node's variables take `after`
+    /// bytes of a response instead of `before`: removes those of expired nodes, the first
+    /// expired first (decision D24).
+    fn evict_for(
         &mut self,
         node: &NodeId,
         before: usize,
         after: usize,
-        act: &mut Act<'_>,
+        op: &mut Operation<'_>,
     ) -> Result<(), ClientError> {
-        let limit = act.limits.status_bytes_per_group;
-        let lacking = (self.status_bytes - before + after).saturating_sub(limit);
-        if lacking == 0 || after <= before {
+        let limit = op.limits.status_bytes_per_group;
+        let excess = (self.status_bytes - before + after).saturating_sub(limit);
+        if excess == 0 || after <= before {
             return Ok(());
         }
         let group = &self.group.key;
-        let dead = self.nodes.iter().filter(|(other, record)| {
-            *other != node && !Rules::node_alive(record.alive_until, act.now)
+        let expired = self.nodes.iter().filter(|(other, record)| {
+            *other != node && !Rules::node_alive(record.alive_until, op.now)
         });
-        let mut dead: Vec<_> = dead
+        let mut expired: Vec<_> = expired
             .map(|(node, record)| {
-                let bytes = record.readings.rendered(rendered::row(group, node));
+                let bytes = record.readings.json_bytes(json_size::row(group, node));
                 (record.alive_until, node.clone(), bytes)
             })
             .filter(|(.., bytes)| *bytes > 0)
             .collect();
-        if dead.iter().map(|(.., bytes)| bytes).sum::<usize>() < lacking {
+        if expired.iter().map(|(.., bytes)| bytes).sum::<usize>() < excess {
             return Err(ClientError::VariablesFull(limit));
         }
-        dead.sort_unstable();
+        expired.sort_unstable();
         let mut freed = 0;
-        for (_, node, bytes) in dead {
-            if freed >= lacking {
+        for (_, node, bytes) in expired {
+            if freed >= excess {
                 break;
             }
             freed += bytes;
             if let Some(record) = self.nodes.get_mut(&node) {
                 let readings = footprint::readings(record.readings.size());
-                self.held.shrink(readings);
+                self.lease.shrink(readings);
                 record.readings = Readings::default();
-                act.changes.node(group, &node, record);
+                op.changes.put_node(group, &node, record);
             }
         }
         self.status_bytes -= freed;
         Ok(())
     }
 
-    /// Every living node's variables.
+    /// The variables of all live nodes.
     pub fn statuses(&self, now: Timestamp) -> Vec<NodeStatus> {
-        let living = self
+        let live = self
             .nodes
             .iter()
             .filter(|(_, record)| Rules::node_alive(record.alive_until, now));
-        living
-            .flat_map(|(node, record)| {
-                record.readings.layers().iter().map(|layer| NodeStatus {
-                    node: node.clone(),
-                    group: self.group.key.clone(),
-                    data: Arc::clone(&layer.data),
-                    timestamp: layer.timestamp,
-                })
+        live.flat_map(|(node, record)| {
+            record.readings.layers().iter().map(|layer| NodeStatus {
+                node: node.clone(),
+                group: self.group.key.clone(),
+                data: Arc::clone(&layer.data),
+                timestamp: layer.timestamp,
             })
-            .collect()
+        })
+        .collect()
     }
 
-    /// All variables of a living member, still shared with the store.
-    pub fn status_of(&self, node: &NodeId, now: Timestamp) -> Option<OwnStatus> {
+    /// All variables of a live member, shared with the state.
+    pub fn status_of(&self, node: &NodeId, now: Timestamp) -> Option<SharedStatus> {
         let record = self.nodes.get(node)?;
         record
             .membership
             .filter(|_| Rules::node_alive(record.alive_until, now))?;
-        Some(OwnStatus {
+        Some(SharedStatus {
             node: node.clone(),
             group: self.group.key.clone(),
             layers: record.readings.layers().to_vec(),
@@ -150,7 +151,7 @@ impl Room {
     }
 }
 
-/// The size after a report; refuses what would make a node's variables too many or too large.
+/// The size after a report; refuses a report that would exceed a node's limits.
 fn size_within(
     readings: &Readings,
     data: &[SensorData],

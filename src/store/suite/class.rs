@@ -1,7 +1,8 @@
-//! A class in a domain of its own, and what its people do, as short as it can be said.
+//! A school class: a domain and nodes of a test case's own, with short names for store calls.
 
+use crate::model::cursor::Since;
 use crate::model::error::ClientError;
-use crate::model::event::{Channel, Event, EventCall, EventInput, Since};
+use crate::model::event::{Event, EventCall, EventInput, EventKind};
 use crate::model::group::{Delivery, Group, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::status::{NodeStatus, SensorData};
@@ -14,7 +15,7 @@ pub const POLLING: Delivery = Delivery::Polling {
     every_seconds: TIMES.polling_interval,
 };
 
-/// A domain and nodes that no other sentence uses.
+/// A domain and nodes that no other test case uses.
 pub struct Class<'a, S> {
     pub store: &'a S,
     pub domain: Domain,
@@ -31,24 +32,24 @@ impl<'a, S: Store> Class<'a, S> {
         }
     }
 
-    /// The node of that name in this class.
+    /// The id of the node `name` in this class.
     pub fn node(&self, name: &str) -> NodeId {
         NodeId::parse("nodeId", &format!("{name}~{}", self.salt)).unwrap()
     }
 
-    /// The node's name in this class.
+    /// The name of a node in this class.
     pub fn name_of(&self, node: &NodeId) -> String {
         let own = node.as_str().strip_suffix(&format!("~{}", self.salt));
         own.unwrap_or(node.as_str()).to_owned()
     }
 
-    /// Makes a text this class's own.
+    /// A text that is unique to this class.
     pub fn own(&self, text: &str) -> String {
         format!("{text}{}", self.salt)
     }
 
-    /// A wish for a WebSocket group with the longest life.
-    pub fn wish(&self, host: &str) -> CreateGroup {
+    /// A request for a WebSocket group with the longest lifetime.
+    pub fn request(&self, host: &str) -> CreateGroup {
         CreateGroup {
             domain: self.domain.clone(),
             host: self.node(host),
@@ -58,23 +59,23 @@ impl<'a, S: Store> Class<'a, S> {
         }
     }
 
-    /// A WebSocket group, made at the start.
+    /// A WebSocket group, created at the start.
     pub async fn group(&self, host: &str) -> Group {
-        self.made(self.wish(host), START).await
+        self.created(self.request(host), START).await
     }
 
-    /// A polling group, made at the start.
+    /// A polling group, created at the start.
     pub async fn polling_group(&self, host: &str) -> Group {
-        let wish = CreateGroup {
+        let request = CreateGroup {
             delivery: POLLING,
-            ..self.wish(host)
+            ..self.request(host)
         };
-        self.made(wish, START).await
+        self.created(request, START).await
     }
 
     /// A new group.
-    pub async fn made(&self, wish: CreateGroup, now: Timestamp) -> Group {
-        let hosted = self.store.host_group(wish, now).await.unwrap();
+    pub async fn created(&self, request: CreateGroup, now: Timestamp) -> Group {
+        let hosted = self.store.host_group(request, now).await.unwrap();
         assert!(hosted.created, "the host has a group already: {hosted:?}");
         hosted.group
     }
@@ -114,7 +115,7 @@ impl<'a, S: Store> Class<'a, S> {
 
     pub fn call(
         &self,
-        channel: Channel,
+        kind: EventKind,
         group: &GroupKey,
         node: &str,
         events: Vec<EventInput>,
@@ -122,7 +123,7 @@ impl<'a, S: Store> Class<'a, S> {
         EventCall {
             group: group.clone(),
             node: self.node(node),
-            channel,
+            kind,
             events: events.into(),
         }
     }
@@ -134,7 +135,7 @@ impl<'a, S: Store> Class<'a, S> {
         events: Vec<EventInput>,
         now: Timestamp,
     ) -> AppendOutcome {
-        let call = self.call(Channel::Recorded, group, node, events);
+        let call = self.call(EventKind::Recorded, group, node, events);
         self.store.append(call, now).await.unwrap()
     }
 
@@ -145,18 +146,18 @@ impl<'a, S: Store> Class<'a, S> {
         events: Vec<EventInput>,
         now: Timestamp,
     ) -> AppendOutcome {
-        let call = self.call(Channel::Fired, group, node, events);
+        let call = self.call(EventKind::Fired, group, node, events);
         self.store.append(call, now).await.unwrap()
     }
 
     /// Up to a page of events.
     pub async fn polls(&self, group: &GroupKey, since: &str, now: Timestamp) -> Vec<Event> {
-        self.asks(group, Since::Exactly(since), usize::MAX, now)
+        self.reads(group, Since::Exactly(since), usize::MAX, now)
             .await
     }
 
-    /// Up to a page of events that take so many bytes.
-    pub async fn asks(
+    /// Up to a page of events that fit in `max_bytes`.
+    pub async fn reads(
         &self,
         group: &GroupKey,
         since: Since<'_>,
@@ -216,7 +217,7 @@ impl<'a, S: Store> Class<'a, S> {
         (self.name_of(&status.node), millis, pairs.join(" "))
     }
 
-    /// That nothing of the group can be read, nor of its nodes.
+    /// Asserts that nothing of the group and of its nodes can be read.
     pub async fn sees_nothing(&self, group: &Group, nodes: &[&str], now: Timestamp) {
         let key = &group.key;
         assert!(!self.listed(now).await.contains(key), "it is listed");
@@ -231,44 +232,39 @@ impl<'a, S: Store> Class<'a, S> {
         }
     }
 
-    /// What each verb that needs a living group is refused with; dissolving comes last.
-    pub async fn all_refusals(
-        &self,
-        group: &Group,
-        node: &str,
-        now: Timestamp,
-    ) -> Vec<ClientError> {
+    /// The error of every write that needs a live group; that of dissolve is the last.
+    pub async fn all_errors(&self, group: &Group, node: &str, now: Timestamp) -> Vec<ClientError> {
         let key = &group.key;
         let id = self.node(node);
-        let record = self.call(Channel::Recorded, key, node, events(&["late"]));
-        let fire = self.call(Channel::Fired, key, node, events(&["late"]));
+        let record = self.call(EventKind::Recorded, key, node, events(&["late"]));
+        let fire = self.call(EventKind::Fired, key, node, events(&["late"]));
         vec![
-            refusal(self.store.join(key, &id, None, now).await),
-            refusal(
+            client_error(self.store.join(key, &id, None, now).await),
+            client_error(
                 self.try_report(key, node, data(&[("k", "late")]), now)
                     .await,
             ),
-            refusal(self.store.renew(key, &group.host, now).await),
-            refusal(self.store.beat(key, &id, now).await),
-            refusal(self.store.append(record, now).await),
-            refusal(self.store.append(fire, now).await),
-            refusal(self.store.dissolve(key, &group.host, now).await),
+            client_error(self.store.renew(key, &group.host, now).await),
+            client_error(self.store.heartbeat(key, &id, now).await),
+            client_error(self.store.append(record, now).await),
+            client_error(self.store.append(fire, now).await),
+            client_error(self.store.dissolve(key, &group.host, now).await),
         ]
     }
 }
 
-/// The refusal that was answered.
+/// The client error of a refused call.
 #[track_caller]
-pub fn refusal<T: std::fmt::Debug>(answer: Result<T>) -> ClientError {
-    match answer {
-        Err(Error::Refused(refusal)) => refusal,
+pub fn client_error<T: std::fmt::Debug>(result: Result<T>) -> ClientError {
+    match result {
+        Err(Error::Refused(error)) => error,
         other => panic!("not refused: {other:?}"),
     }
 }
 
-/// A refusal as a client sees it.
-pub fn kind_and_text(refusal: &ClientError) -> (&'static str, String) {
-    (refusal.kind(), refusal.to_string())
+/// A client error as a client gets it.
+pub fn kind_and_text(error: &ClientError) -> (&'static str, String) {
+    (error.kind(), error.to_string())
 }
 
 pub fn domain(text: &str) -> Domain {

@@ -1,6 +1,7 @@
-//! A lesson with a bit of everything, for stores that are closed and opened again.
+//! A lesson that uses every kind of record, for stores that are closed and opened again.
 
-use crate::model::event::{Event, EventInput, Since};
+use crate::model::cursor::Since;
+use crate::model::event::{Event, EventInput};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
 use crate::model::status::NodeStatus;
@@ -9,19 +10,19 @@ use crate::store::suite::class::{Class, POLLING, event, events, group_name, keye
 use crate::store::suite::{START, at, second};
 use crate::store::{CreateGroup, Store};
 
-/// Whom a lesson asks about, and everything it is told.
+/// Everything that can be read of a lesson, and the scope that was read.
 #[derive(Debug, PartialEq)]
-pub struct Told {
-    asked: Asked,
+pub struct Snapshot {
+    scope: Scope,
     listed: Vec<Group>,
     found: Vec<Group>,
-    rooms: Vec<Room>,
-    own: Vec<Option<NodeStatus>>,
-    refused: Vec<String>,
+    groups: Vec<GroupSnapshot>,
+    statuses: Vec<Option<NodeStatus>>,
+    errors: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Asked {
+struct Scope {
     domain: Domain,
     prefix: String,
     groups: Vec<GroupKey>,
@@ -29,30 +30,31 @@ struct Asked {
     now: Timestamp,
 }
 
-/// All that is told of one group.
+/// Everything that can be read of one group.
 #[derive(Debug, PartialEq)]
-struct Room {
+struct GroupSnapshot {
     members: Vec<Member>,
     statuses: Vec<NodeStatus>,
     events: Vec<Event>,
 }
 
-/// Two groups live, one is dissolved, one's time is up; nodes join, report, fire, record, move and leave.
-pub async fn live_through_a_lesson<S: Store>(store: &S) -> Told {
+/// Two groups live, one is dissolved, one expires; nodes join, report, fire, record, move and
+/// leave.
+pub async fn run_lesson<S: Store>(store: &S) -> Snapshot {
     let class = Class::new(store);
-    let wish = CreateGroup {
+    let request = CreateGroup {
         name: group_name(&class.own("ねこ🐱%@")),
         delivery: POLLING,
-        ..class.wish("先生")
+        ..class.request("先生")
     };
-    let polling = class.made(wish, START).await;
-    let heard = class.group("teacher").await;
-    let over = class.group("over").await;
+    let polling = class.created(request, START).await;
+    let websocket = class.group("teacher").await;
+    let dissolved = class.group("over").await;
     for (group, node) in [
         (&polling, "a"),
-        (&heard, "b"),
+        (&websocket, "b"),
         (&polling, "c"),
-        (&over, "d"),
+        (&dissolved, "d"),
     ] {
         class.joins(&group.key, node, START).await;
         class
@@ -65,7 +67,7 @@ pub async fn live_through_a_lesson<S: Store>(store: &S) -> Told {
             .await;
     }
     class.reports(&polling.key, "先生", &[], at(4)).await;
-    class.joins(&heard.key, "c", at(5)).await;
+    class.joins(&websocket.key, "c", at(5)).await;
     class
         .store
         .leave(&polling.key, &class.node("a"))
@@ -77,20 +79,20 @@ pub async fn live_through_a_lesson<S: Store>(store: &S) -> Told {
         .await;
     class
         .store
-        .dissolve(&over.key, &over.host, at(7))
+        .dissolve(&dissolved.key, &dissolved.host, at(7))
         .await
         .unwrap();
     let short = CreateGroup {
         lifetime: 1,
-        ..class.wish("short")
+        ..class.request("short")
     };
-    let short = class.made(short, START).await;
+    let short = class.created(short, START).await;
     store.reap(second(2)).await.unwrap();
-    class.renews(&heard, second(2)).await;
-    let asked = Asked {
+    class.renews(&websocket, second(2)).await;
+    let scope = Scope {
         domain: class.domain.clone(),
         prefix: class.own("ねこ🐱%@"),
-        groups: [&polling, &heard, &over, &short]
+        groups: [&polling, &websocket, &dissolved, &short]
             .map(|g| g.key.clone())
             .to_vec(),
         nodes: ["先生", "teacher", "a", "b", "c", "d"]
@@ -98,12 +100,12 @@ pub async fn live_through_a_lesson<S: Store>(store: &S) -> Told {
             .to_vec(),
         now: second(3),
     };
-    let told = tell(store, asked).await;
-    assert_eq!((told.listed.len(), told.found.len()), (2, 1));
-    assert!(told.refused[2].starts_with("Group not found: "));
-    assert!(told.refused[3].starts_with("Group expired: "));
-    assert!(!told.rooms[0].events.is_empty() && told.rooms[2].events.is_empty());
-    told
+    let snapshot = read(store, scope).await;
+    assert_eq!((snapshot.listed.len(), snapshot.found.len()), (2, 1));
+    assert!(snapshot.errors[2].starts_with("Group not found: "));
+    assert!(snapshot.errors[3].starts_with("Group expired: "));
+    assert!(!snapshot.groups[0].events.is_empty() && snapshot.groups[2].events.is_empty());
+    snapshot
 }
 
 fn batch() -> Vec<EventInput> {
@@ -114,16 +116,16 @@ fn batch() -> Vec<EventInput> {
     vec![with_payload, event("c"), keyed("a", "1")]
 }
 
-/// What a store tells when it is asked the same again.
-pub async fn all_that_is_told<S: Store>(store: &S, told: &Told) -> Told {
-    tell(store, told.asked.clone()).await
+/// Reads the same scope again.
+pub async fn snapshot_again<S: Store>(store: &S, snapshot: &Snapshot) -> Snapshot {
+    read(store, snapshot.scope.clone()).await
 }
 
-async fn tell<S: Store>(store: &S, asked: Asked) -> Told {
-    let now = asked.now;
-    let mut rooms = Vec::new();
-    for group in &asked.groups {
-        rooms.push(Room {
+async fn read<S: Store>(store: &S, scope: Scope) -> Snapshot {
+    let now = scope.now;
+    let mut groups = Vec::new();
+    for group in &scope.groups {
+        groups.push(GroupSnapshot {
             members: store.members(group, now).await.unwrap(),
             statuses: store.statuses(group, now).await.unwrap(),
             events: store
@@ -132,25 +134,25 @@ async fn tell<S: Store>(store: &S, asked: Asked) -> Told {
                 .unwrap(),
         });
     }
-    let mut own = Vec::new();
-    for node in &asked.nodes {
-        own.push(store.status_of(node, now).await.unwrap());
+    let mut statuses = Vec::new();
+    for node in &scope.nodes {
+        statuses.push(store.status_of(node, now).await.unwrap());
     }
-    let mut refused = Vec::new();
-    for group in &asked.groups {
-        // A stranger may not renew, and is told why there is nothing to renew.
-        let stranger = NodeId::parse("nodeId", "nobody").unwrap();
-        let renewed = store.renew(group, &stranger, now).await;
-        refused.push(renewed.unwrap_err().to_string());
+    let mut errors = Vec::new();
+    for group in &scope.groups {
+        // A node that is not the host may not renew, and gets the reason if there is no group.
+        let other_node = NodeId::parse("nodeId", "other").unwrap();
+        let renewed = store.renew(group, &other_node, now).await;
+        errors.push(renewed.unwrap_err().to_string());
     }
-    let listed = store.groups_in(&asked.domain, now).await.unwrap();
-    let found = store.groups_named(&asked.prefix, 10, now).await.unwrap();
-    Told {
-        asked,
+    let listed = store.groups_in(&scope.domain, now).await.unwrap();
+    let found = store.groups_named(&scope.prefix, 10, now).await.unwrap();
+    Snapshot {
+        scope,
         listed,
         found,
-        rooms,
-        own,
-        refused,
+        groups,
+        statuses,
+        errors,
     }
 }

@@ -1,37 +1,39 @@
-//! The store's contract as tests: every store passes all of it.
+//! The store's contract as test cases, which every store passes.
 //!
-//! Each sentence gets a class of its own in one store: a fresh domain and nodes that
-//! nobody else uses. Time is handed in, so it is moved and never slept. A store under
-//! test keeps the times of [`Timings::STG`] and the bounds of [`LIMITS`].
+//! Each test case gets a [`Class`]: its own domain and nodes in a store shared by all cases.
+//! Time is an argument, so tests never sleep. The store under test has the times of
+//! [`Timings::STG`] and the limits of [`LIMITS`].
 
 pub(crate) mod class;
-mod delivery;
-mod ended;
-mod ends;
 mod events;
+mod fired_events;
+mod group_lifetime;
 mod groups;
 mod lesson;
 mod limits;
+mod moves;
 mod nodes;
+mod polls;
 mod repeats;
 mod search;
 mod statuses;
+mod tombstones;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
 use futures_util::FutureExt as _;
 
-use crate::heartbeat::rules::Timings;
 use crate::model::limits::Limits;
+use crate::model::rules::Timings;
 use crate::model::time::Timestamp;
 use crate::store::Store;
 use crate::store::suite::class::Class;
 
-pub use lesson::{all_that_is_told, live_through_a_lesson};
+pub use lesson::{run_lesson, snapshot_again};
 
-/// The bounds of a store under test: small enough to be reached, and large enough for
-/// records that fill several of DynamoDB's pages of 1 MB.
+/// The limits of a store under test: small enough to be reached, and large enough for records
+/// that fill several of DynamoDB's pages of 1 MB.
 pub const LIMITS: Limits = Limits {
     groups: 600,
     groups_per_domain: 120,
@@ -49,90 +51,92 @@ pub const LIMITS: Limits = Limits {
 /// The times of a store under test.
 const TIMES: Timings = Timings::STG;
 
-/// When each sentence begins: a whole second, so far ahead that no table's own expiry
-/// removes a record before its sentence is over.
+/// When each test case begins: a whole second, so far in the future that no table's TTL removes
+/// a record during a test.
 pub(crate) const START: Timestamp = Timestamp::from_seconds(3_900_000_000);
 
-/// The moment `millis` milliseconds after the start.
+/// `millis` milliseconds after the start.
 const fn at(millis: i64) -> Timestamp {
     Timestamp::from_millis(START.millis() + millis)
 }
 
-/// The moment `seconds` after the start.
+/// `seconds` after the start.
 pub(crate) const fn second(seconds: u32) -> Timestamp {
     START.plus_seconds(seconds)
 }
 
-/// Says every sentence of the contract to a store, and panics with those that do not hold.
+/// Runs every test case, and panics with the names of those that failed.
 pub async fn run<S, F>(make: impl Fn() -> F)
 where
     S: Store,
     F: Future<Output = S>,
 {
-    let mut hearing = Hearing::default();
+    let mut report = Report::default();
     let store = make().await;
-    groups::say_all(&store, &mut hearing).await;
-    search::say_all(&store, &mut hearing).await;
-    ends::say_all(&store, &mut hearing).await;
-    ended::say_all(&store, &mut hearing).await;
-    nodes::say_all(&store, &mut hearing).await;
-    statuses::say_all(&store, &mut hearing).await;
-    events::say_all(&store, &mut hearing).await;
-    delivery::say_all(&store, &mut hearing).await;
-    repeats::say_all(&store, &mut hearing).await;
-    limits::say_all(&store, &mut hearing).await;
+    groups::run_all(&store, &mut report).await;
+    search::run_all(&store, &mut report).await;
+    group_lifetime::run_all(&store, &mut report).await;
+    tombstones::run_all(&store, &mut report).await;
+    nodes::run_all(&store, &mut report).await;
+    moves::run_all(&store, &mut report).await;
+    statuses::run_all(&store, &mut report).await;
+    events::run_all(&store, &mut report).await;
+    polls::run_all(&store, &mut report).await;
+    fired_events::run_all(&store, &mut report).await;
+    repeats::run_all(&store, &mut report).await;
+    limits::run_all(&store, &mut report).await;
     let empty = make().await;
-    let alone = limits::a_full_stage_refuses_new_groups_only(Class::new(&empty));
-    hearing.say("a_full_stage", Box::pin(alone)).await;
+    let case = limits::a_full_server_refuses_new_groups_only(Class::new(&empty));
+    report.run("a_full_server", Box::pin(case)).await;
     let empty = make().await;
-    let alone =
-        ended::no_more_ended_groups_are_remembered_than_the_bound_allows(Class::new(&empty));
-    hearing.say("remembered_ends", Box::pin(alone)).await;
+    let case = tombstones::there_are_never_more_tombstones_than_the_limit(Class::new(&empty));
+    report.run("tombstones", Box::pin(case)).await;
     let empty = make().await;
-    let alone = ends::a_start_finds_out_whether_any_group_lives(Class::new(&empty));
-    hearing.say("any_group_lives", Box::pin(alone)).await;
+    let case = group_lifetime::any_group_lives_only_while_one_does(Class::new(&empty));
+    report.run("any_group_lives", Box::pin(case)).await;
     assert!(
-        hearing.broken.is_empty(),
-        "{} of {} sentences do not hold: {:#?}",
-        hearing.broken.len(),
-        hearing.said,
-        hearing.broken
+        report.failed.is_empty(),
+        "{} of {} test cases failed: {:#?}",
+        report.failed.len(),
+        report.run,
+        report.failed
     );
 }
 
-/// What was said, and what did not hold.
+/// How many test cases ran, and which failed.
 #[derive(Default)]
-struct Hearing {
-    said: usize,
-    broken: Vec<&'static str>,
+struct Report {
+    run: usize,
+    failed: Vec<&'static str>,
 }
 
-impl Hearing {
-    async fn say(
+impl Report {
+    async fn run(
         &mut self,
-        sentence: &'static str,
-        holds: Pin<Box<dyn Future<Output = ()> + Send + '_>>,
+        name: &'static str,
+        case: Pin<Box<dyn Future<Output = ()> + Send + '_>>,
     ) {
-        self.said += 1;
-        if AssertUnwindSafe(holds).catch_unwind().await.is_err() {
-            eprintln!("does not hold: {sentence}");
-            self.broken.push(sentence);
+        self.run += 1;
+        if AssertUnwindSafe(case).catch_unwind().await.is_err() {
+            eprintln!("failed: {name}");
+            self.failed.push(name);
         }
     }
 }
 
-/// Lists a file's sentences; one that is missing here is dead code, which the compiler tells.
-macro_rules! sentences {
-    ($($sentence:ident),* $(,)?) => {
-        pub async fn say_all<S: $crate::store::Store>(
+/// Lists a file's test cases. A case that is missing in the list is dead code, which is a compile
+/// error.
+macro_rules! test_cases {
+    ($($case:ident),* $(,)?) => {
+        pub async fn run_all<S: $crate::store::Store>(
             store: &S,
-            hearing: &mut $crate::store::suite::Hearing,
+            report: &mut $crate::store::suite::Report,
         ) {
             $(
                 let class = $crate::store::suite::class::Class::new(store);
-                hearing.say(stringify!($sentence), Box::pin($sentence(class))).await;
+                report.run(stringify!($case), Box::pin($case(class))).await;
             )*
         }
     };
 }
-use sentences;
+use test_cases;

@@ -1,50 +1,53 @@
-//! A repeated call is one call (decision D15).
+//! Repeated calls (decision D15).
 
 use futures_util::future::join_all;
 
-use crate::model::event::{Channel, EventInput};
+use crate::model::event::{EventInput, EventKind};
 use crate::store::Store;
 use crate::store::suite::class::{Class, event, events, keyed};
-use crate::store::suite::{START, TIMES, at, second, sentences};
+use crate::store::suite::{START, TIMES, at, second, test_cases};
 
-sentences! {
-    a_repeated_call_is_answered_like_the_first,
-    a_repeated_fire_is_told_even_where_nothing_is_kept,
-    simultaneous_repetitions_are_taken_once,
-    equal_order_keys_inside_a_call_stay_separate_events,
-    a_call_that_lacks_an_order_key_is_never_a_repetition,
+test_cases! {
+    a_repeated_call_returns_the_first_result,
+    a_repeated_fire_is_recognized_even_if_no_events_are_kept,
+    concurrent_repetitions_are_appended_once,
+    equal_order_keys_in_one_call_are_separate_events,
+    a_call_without_all_order_keys_is_never_a_repetition,
     a_call_that_differs_anywhere_is_no_repetition,
     another_nodes_same_call_is_no_repetition,
     the_same_call_in_another_group_is_no_repetition,
     after_the_event_ttl_the_same_call_is_new,
-    a_repetition_after_other_calls_is_known,
+    a_repetition_after_other_calls_is_recognized,
 }
 
-/// The channels, with a name of their own for nodes.
-const CHANNELS: [(Channel, &str); 2] = [(Channel::Fired, "fires"), (Channel::Recorded, "records")];
+/// The kinds of events, each with a node's name.
+const KINDS: [(EventKind, &str); 2] = [
+    (EventKind::Fired, "fires"),
+    (EventKind::Recorded, "records"),
+];
 
 fn batch() -> Vec<EventInput> {
     vec![keyed("b", "2"), keyed("a", "1"), keyed("a", "1")]
 }
 
-async fn a_repeated_call_is_answered_like_the_first<S: Store>(class: Class<'_, S>) {
-    for (channel, node) in CHANNELS {
+async fn a_repeated_call_returns_the_first_result<S: Store>(class: Class<'_, S>) {
+    for (kind, node) in KINDS {
         let group = class.polling_group(node).await.key;
-        let call = class.call(channel, &group, node, batch());
+        let call = class.call(kind, &group, node, batch());
         let first = class.store.append(call.clone(), START).await.unwrap();
         assert!(!first.repeated);
-        let told = class.polls(&group, "", START).await;
+        let read = class.polls(&group, "", START).await;
         for millis in [0, 1, 5_000] {
             let again = class.store.append(call.clone(), at(millis)).await.unwrap();
-            assert!(again.repeated, "{channel:?} after {millis} ms");
+            assert!(again.repeated, "{kind:?} after {millis} ms");
             assert_eq!(again.next_since, first.next_since);
             assert_eq!(again.batch, first.batch);
-            assert_eq!(class.polls(&group, "", at(millis)).await, told);
+            assert_eq!(class.polls(&group, "", at(millis)).await, read);
         }
     }
 }
 
-async fn a_repeated_fire_is_told_even_where_nothing_is_kept<S: Store>(class: Class<'_, S>) {
+async fn a_repeated_fire_is_recognized_even_if_no_events_are_kept<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await.key;
     let first = class.fires(&group, "k", batch(), START).await;
     let again = class.fires(&group, "k", batch(), second(1)).await;
@@ -55,27 +58,27 @@ async fn a_repeated_fire_is_told_even_where_nothing_is_kept<S: Store>(class: Cla
     );
 }
 
-async fn simultaneous_repetitions_are_taken_once<S: Store>(class: Class<'_, S>) {
-    for (channel, node) in CHANNELS {
+async fn concurrent_repetitions_are_appended_once<S: Store>(class: Class<'_, S>) {
+    for (kind, node) in KINDS {
         let group = class.polling_group(node).await.key;
-        let call = || class.call(channel, &group, node, batch());
-        let answers = join_all((0..20).map(|_| class.store.append(call(), START))).await;
-        let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
-        assert_eq!(answers.iter().filter(|a| !a.repeated).count(), 1);
-        let same = |next: &String| *next == answers[0].next_since;
-        assert!(answers.iter().all(|a| same(&a.next_since)));
+        let call = || class.call(kind, &group, node, batch());
+        let results = join_all((0..20).map(|_| class.store.append(call(), START))).await;
+        let results: Vec<_> = results.into_iter().map(Result::unwrap).collect();
+        assert_eq!(results.iter().filter(|a| !a.repeated).count(), 1);
+        let same = |next: &String| *next == results[0].next_since;
+        assert!(results.iter().all(|a| same(&a.next_since)));
         assert_eq!(class.polls(&group, "", START).await.len(), 3);
     }
 }
 
-async fn equal_order_keys_inside_a_call_stay_separate_events<S: Store>(class: Class<'_, S>) {
+async fn equal_order_keys_in_one_call_are_separate_events<S: Store>(class: Class<'_, S>) {
     let group = class.polling_group("h").await.key;
     let same = vec![keyed("a", "1"); 3];
     class.records(&group, "k", same, START).await;
     assert_eq!(class.polls(&group, "", START).await.len(), 3);
 }
 
-async fn a_call_that_lacks_an_order_key_is_never_a_repetition<S: Store>(class: Class<'_, S>) {
+async fn a_call_without_all_order_keys_is_never_a_repetition<S: Store>(class: Class<'_, S>) {
     let group = class.polling_group("h").await.key;
     let empty = EventInput {
         order_key: Some(String::new()),
@@ -88,8 +91,8 @@ async fn a_call_that_lacks_an_order_key_is_never_a_repetition<S: Store>(class: C
         vec![keyed("a", "1"), empty],
     ] {
         for _ in 0..2 {
-            let taken = class.records(&group, "k", call.clone(), START).await;
-            assert!(!taken.repeated);
+            let appended = class.records(&group, "k", call.clone(), START).await;
+            assert!(!appended.repeated);
             kept += call.len();
             assert_eq!(class.polls(&group, "", START).await.len(), kept);
         }
@@ -118,8 +121,8 @@ async fn a_call_that_differs_anywhere_is_no_repetition<S: Store>(class: Class<'_
         vec![without, with],
     ];
     for call in different {
-        let taken = class.records(&group, "k", call.clone(), START).await;
-        assert!(!taken.repeated, "{call:?}");
+        let appended = class.records(&group, "k", call.clone(), START).await;
+        assert!(!appended.repeated, "{call:?}");
     }
     assert_eq!(class.polls(&group, "", START).await.len(), 10);
 }
@@ -142,21 +145,21 @@ async fn the_same_call_in_another_group_is_no_repetition<S: Store>(class: Class<
 
 async fn after_the_event_ttl_the_same_call_is_new<S: Store>(class: Class<'_, S>) {
     let ttl = TIMES.event_ttl;
-    for (channel, node) in CHANNELS {
+    for (kind, node) in KINDS {
         let group = class.polling_group(node).await.key;
-        let call = || class.call(channel, &group, node, batch());
+        let call = || class.call(kind, &group, node, batch());
         let first = class.store.append(call(), START).await.unwrap();
         let last = class.store.append(call(), second(ttl - 1)).await.unwrap();
         assert!(last.repeated);
-        let anew = class.store.append(call(), second(ttl + 1)).await.unwrap();
-        assert!(!anew.repeated && anew.next_since > first.next_since);
+        let renewed = class.store.append(call(), second(ttl + 1)).await.unwrap();
+        assert!(!renewed.repeated && renewed.next_since > first.next_since);
         assert_eq!(class.polls(&group, "", second(ttl + 1)).await.len(), 3);
         let again = class.store.append(call(), second(ttl + 2)).await.unwrap();
-        assert!(again.repeated && again.next_since == anew.next_since);
+        assert!(again.repeated && again.next_since == renewed.next_since);
     }
 }
 
-async fn a_repetition_after_other_calls_is_known<S: Store>(class: Class<'_, S>) {
+async fn a_repetition_after_other_calls_is_recognized<S: Store>(class: Class<'_, S>) {
     let group = class.polling_group("h").await.key;
     let first = class.records(&group, "k", batch(), START).await;
     class

@@ -1,4 +1,4 @@
-//! Searching groups by name (decision D8).
+//! Search of groups by name (decision D8).
 
 use std::slice::from_ref;
 
@@ -7,24 +7,24 @@ use futures_util::future::join_all;
 use crate::model::group::Group;
 use crate::model::time::Timestamp;
 use crate::store::suite::class::{Class, domain, group_name};
-use crate::store::suite::{START, TIMES, at, second, sentences};
+use crate::store::suite::{START, TIMES, at, second, test_cases};
 use crate::store::{CreateGroup, Store};
 
-sentences! {
-    a_search_finds_names_by_their_exact_beginning,
-    a_search_counts_living_groups_only,
-    a_search_follows_every_page,
-    a_search_drops_groups_as_a_list_does,
-    a_search_understands_any_script,
+test_cases! {
+    a_search_finds_names_by_exact_prefix,
+    a_search_finds_live_groups_only,
+    a_search_reads_all_pages,
+    a_search_omits_ended_groups_as_a_list_does,
+    a_search_works_in_any_script,
 }
 
-/// Groups of these names, each with a host of its own; names are this class's own.
+/// Groups with these names, each with its own host.
 async fn named<S: Store>(class: &Class<'_, S>, names: &[String]) -> Vec<Group> {
-    let wishes = names.iter().map(|name| CreateGroup {
+    let requests = names.iter().map(|name| CreateGroup {
         name: group_name(name),
-        ..class.wish(&format!("host of {name}"))
+        ..class.request(&format!("host of {name}"))
     });
-    join_all(wishes.map(|wish| class.made(wish, START))).await
+    join_all(requests.map(|request| class.created(request, START))).await
 }
 
 async fn found<S: Store>(
@@ -37,7 +37,7 @@ async fn found<S: Store>(
     groups.iter().map(|g| g.name.as_str().to_owned()).collect()
 }
 
-async fn a_search_finds_names_by_their_exact_beginning<S: Store>(class: Class<'_, S>) {
+async fn a_search_finds_names_by_exact_prefix<S: Store>(class: Class<'_, S>) {
     let own = |tail: &str| format!("{}{tail}", class.own("n"));
     let all = ["", "B", "a", "ab", "b"].map(own);
     let mut made = all.to_vec();
@@ -54,16 +54,16 @@ async fn a_search_finds_names_by_their_exact_beginning<S: Store>(class: Class<'_
     let elsewhere = CreateGroup {
         domain: domain(&class.own("elsewhere")),
         name: group_name(&own("ab")),
-        ..class.wish("h")
+        ..class.request("h")
     };
-    class.made(elsewhere, START).await;
+    class.created(elsewhere, START).await;
     assert_eq!(
         found(&class, &own("ab"), 100, START).await,
         [own("ab"), own("ab")]
     );
 }
 
-async fn a_search_counts_living_groups_only<S: Store>(class: Class<'_, S>) {
+async fn a_search_finds_live_groups_only<S: Store>(class: Class<'_, S>) {
     let own = |n: u32| format!("{}{n:02}", class.own("s"));
     let groups = named(&class, &(0..40).map(own).collect::<Vec<_>>()).await;
     let later = second(TIMES.host_ttl - 1);
@@ -75,19 +75,19 @@ async fn a_search_counts_living_groups_only<S: Store>(class: Class<'_, S>) {
     )
     .await;
     let later = second(TIMES.host_ttl + 1);
-    let living: Vec<_> = (30..40).map(own).collect();
-    assert_eq!(found(&class, &class.own("s"), 100, later).await, living);
-    assert_eq!(found(&class, &class.own("s"), 3, later).await, living[..3]);
+    let live: Vec<_> = (30..40).map(own).collect();
+    assert_eq!(found(&class, &class.own("s"), 100, later).await, live);
+    assert_eq!(found(&class, &class.own("s"), 3, later).await, live[..3]);
 }
 
-async fn a_search_follows_every_page<S: Store>(class: Class<'_, S>) {
+async fn a_search_reads_all_pages<S: Store>(class: Class<'_, S>) {
     let own = |n: u32| format!("{}{n:03}", class.own("p"));
     let all: Vec<_> = (0..110).map(own).collect();
     named(&class, &all).await;
     assert_eq!(found(&class, &class.own("p"), 100, START).await, all[..100]);
 }
 
-async fn a_search_drops_groups_as_a_list_does<S: Store>(class: Class<'_, S>) {
+async fn a_search_omits_ended_groups_as_a_list_does<S: Store>(class: Class<'_, S>) {
     let own = class.own("t");
     let group = named(&class, from_ref(&own)).await.remove(0);
     let ttl = i64::from(TIMES.host_ttl) * 1000;
@@ -101,7 +101,7 @@ async fn a_search_drops_groups_as_a_list_does<S: Store>(class: Class<'_, S>) {
     assert_eq!(found(&class, &own, 1, START).await, [""; 0]);
 }
 
-async fn a_search_understands_any_script<S: Store>(class: Class<'_, S>) {
+async fn a_search_works_in_any_script<S: Store>(class: Class<'_, S>) {
     let own = |tail: &str| format!("こ🐱{}{tail}", class.own(""));
     let all = ["%", "@", "い", "🎈"].map(own);
     named(&class, &all).await;

@@ -1,4 +1,4 @@
-//! What nodes report (decision D9).
+//! Reports and statuses (decision D9).
 
 use std::slice::from_ref;
 
@@ -6,29 +6,29 @@ use futures_util::future::join_all;
 
 use crate::store::Store;
 use crate::store::suite::class::{Class, data};
-use crate::store::suite::{START, at, second, sentences};
+use crate::store::suite::{START, at, second, test_cases};
 
-sentences! {
-    a_report_answers_just_what_was_sent,
+test_cases! {
+    a_report_returns_only_what_was_sent,
     one_report_is_one_status,
     each_variable_keeps_its_own_time,
-    old_times_whose_variables_were_rewritten_are_gone,
-    of_a_variable_sent_twice_in_one_report_the_last_value_is_told,
-    a_node_that_said_nothing_has_one_empty_status,
+    times_whose_variables_were_all_rewritten_are_removed,
+    the_last_value_of_a_variable_repeated_in_a_report_wins,
+    a_node_that_reported_nothing_has_one_empty_status,
     an_empty_report_changes_no_variable,
-    reports_of_one_moment_are_one_status,
-    statuses_are_told_by_node_then_by_time,
+    reports_at_one_time_are_one_status,
+    statuses_are_sorted_by_node_then_time,
     a_node_that_only_joined_has_no_status,
     a_report_after_the_clock_stepped_back_still_wins,
-    simultaneous_reports_of_one_node_lose_nothing,
-    groups_do_not_hear_each_other,
+    concurrent_reports_of_one_node_lose_nothing,
+    groups_are_independent,
 }
 
-fn told(node: &str, millis: i64, pairs: &str) -> (String, i64, String) {
+fn status(node: &str, millis: i64, pairs: &str) -> (String, i64, String) {
     (node.to_owned(), millis, pairs.to_owned())
 }
 
-async fn a_report_answers_just_what_was_sent<S: Store>(class: Class<'_, S>) {
+async fn a_report_returns_only_what_was_sent<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await.key;
     class.reports(&group, "k", &[("old", "1")], START).await;
     let pairs = [("b", "2"), ("a", "1"), ("b", "3"), ("", "")];
@@ -48,7 +48,7 @@ async fn one_report_is_one_status<S: Store>(class: Class<'_, S>) {
     class
         .reports(&group, "k", &[("b", "2"), ("a", "1")], at(7))
         .await;
-    let one = told("k", 7, "b=2 a=1");
+    let one = status("k", 7, "b=2 a=1");
     assert_eq!(class.statuses(&group, at(7)).await, from_ref(&one));
     assert_eq!(class.status_of("k", at(7)).await, Some(one));
 }
@@ -64,9 +64,9 @@ async fn each_variable_keeps_its_own_time<S: Store>(class: Class<'_, S>) {
         .await;
     class.reports(&group, "k", &[("c", "3")], at(3)).await;
     let layers = [
-        told("k", 1, "a=1"),
-        told("k", 2, "b=2"),
-        told("k", 3, "c=3"),
+        status("k", 1, "a=1"),
+        status("k", 2, "b=2"),
+        status("k", 3, "c=3"),
     ];
     assert_eq!(class.statuses(&group, at(3)).await, layers);
     let (_, newest, pairs) = class.status_of("k", at(3)).await.unwrap();
@@ -75,18 +75,16 @@ async fn each_variable_keeps_its_own_time<S: Store>(class: Class<'_, S>) {
     assert_eq!((newest, pairs), (3, vec!["a=1", "b=2", "c=3"]));
 }
 
-async fn old_times_whose_variables_were_rewritten_are_gone<S: Store>(class: Class<'_, S>) {
+async fn times_whose_variables_were_all_rewritten_are_removed<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await.key;
     class.reports(&group, "k", &[("a", "1")], at(1)).await;
     class.reports(&group, "k", &[("b", "1")], at(2)).await;
     class.reports(&group, "k", &[("a", "1")], at(3)).await;
-    let layers = [told("k", 2, "b=1"), told("k", 3, "a=1")];
+    let layers = [status("k", 2, "b=1"), status("k", 3, "a=1")];
     assert_eq!(class.statuses(&group, at(3)).await, layers);
 }
 
-async fn of_a_variable_sent_twice_in_one_report_the_last_value_is_told<S: Store>(
-    class: Class<'_, S>,
-) {
+async fn the_last_value_of_a_variable_repeated_in_a_report_wins<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await.key;
     class
         .reports(&group, "k", &[("a", "1"), ("b", "1"), ("a", "2")], START)
@@ -98,14 +96,14 @@ async fn of_a_variable_sent_twice_in_one_report_the_last_value_is_told<S: Store>
     assert_eq!(pairs, ["a=2", "b=1"]);
 }
 
-async fn a_node_that_said_nothing_has_one_empty_status<S: Store>(class: Class<'_, S>) {
+async fn a_node_that_reported_nothing_has_one_empty_status<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await.key;
     class.joins(&group, "k", START).await;
     class.reports(&group, "k", &[], at(1)).await;
-    assert_eq!(class.statuses(&group, at(1)).await, [told("k", 1, "")]);
-    assert_eq!(class.status_of("k", at(1)).await, Some(told("k", 1, "")));
+    assert_eq!(class.statuses(&group, at(1)).await, [status("k", 1, "")]);
+    assert_eq!(class.status_of("k", at(1)).await, Some(status("k", 1, "")));
     class.reports(&group, "k", &[("a", "1")], at(2)).await;
-    assert_eq!(class.statuses(&group, at(2)).await, [told("k", 2, "a=1")]);
+    assert_eq!(class.statuses(&group, at(2)).await, [status("k", 2, "a=1")]);
 }
 
 async fn an_empty_report_changes_no_variable<S: Store>(class: Class<'_, S>) {
@@ -113,10 +111,10 @@ async fn an_empty_report_changes_no_variable<S: Store>(class: Class<'_, S>) {
     class.reports(&group, "k", &[("a", "1")], at(1)).await;
     class.reports(&group, "k", &[], at(2)).await;
     let statuses = class.statuses(&group, at(2)).await;
-    assert!(statuses.contains(&told("k", 1, "a=1")), "{statuses:?}");
+    assert!(statuses.contains(&status("k", 1, "a=1")), "{statuses:?}");
 }
 
-async fn reports_of_one_moment_are_one_status<S: Store>(class: Class<'_, S>) {
+async fn reports_at_one_time_are_one_status<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await.key;
     class.reports(&group, "k", &[("a", "1")], at(1)).await;
     class.reports(&group, "k", &[("b", "1")], at(1)).await;
@@ -132,7 +130,7 @@ async fn reports_of_one_moment_are_one_status<S: Store>(class: Class<'_, S>) {
     assert_eq!(pairs, ["a=2", "b=1"]);
 }
 
-async fn statuses_are_told_by_node_then_by_time<S: Store>(class: Class<'_, S>) {
+async fn statuses_are_sorted_by_node_then_time<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await.key;
     for (millis, node, key) in [(1, "b", "x"), (2, "a", "x"), (3, "b", "y"), (4, "a", "y")] {
         class.reports(&group, node, &[(key, "1")], at(millis)).await;
@@ -150,7 +148,7 @@ async fn a_node_that_only_joined_has_no_status<S: Store>(class: Class<'_, S>) {
     class.joins(&group, "k", START).await;
     class
         .store
-        .beat(&group, &class.node("k"), START)
+        .heartbeat(&group, &class.node("k"), START)
         .await
         .unwrap();
     assert_eq!(class.statuses(&group, START).await, []);
@@ -172,7 +170,7 @@ async fn a_report_after_the_clock_stepped_back_still_wins<S: Store>(class: Class
     assert!(newest.unwrap().2.contains("a=2"), "{statuses:?}");
 }
 
-async fn simultaneous_reports_of_one_node_lose_nothing<S: Store>(class: Class<'_, S>) {
+async fn concurrent_reports_of_one_node_lose_nothing<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await.key;
     class.joins(&group, "k", START).await;
     let keys: Vec<_> = (10..40).map(|n| format!("v{n}")).collect();
@@ -190,13 +188,16 @@ async fn simultaneous_reports_of_one_node_lose_nothing<S: Store>(class: Class<'_
     assert_eq!(pairs, all);
 }
 
-async fn groups_do_not_hear_each_other<S: Store>(class: Class<'_, S>) {
+async fn groups_are_independent<S: Store>(class: Class<'_, S>) {
     let (one, other) = (class.group("a").await.key, class.group("b").await.key);
     class.reports(&one, "guest", &[("k", "1")], at(1)).await;
     class.reports(&other, "guest", &[("k", "2")], at(2)).await;
-    assert_eq!(class.statuses(&one, at(2)).await, [told("guest", 1, "k=1")]);
+    assert_eq!(
+        class.statuses(&one, at(2)).await,
+        [status("guest", 1, "k=1")]
+    );
     assert_eq!(
         class.statuses(&other, at(2)).await,
-        [told("guest", 2, "k=2")]
+        [status("guest", 2, "k=2")]
     );
 }

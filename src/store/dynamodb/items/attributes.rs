@@ -1,4 +1,4 @@
-//! Attribute values, to and fro.
+//! Conversion of attribute values.
 
 use std::collections::HashMap;
 use std::str::FromStr;
@@ -9,7 +9,7 @@ use thiserror::Error;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::items::keys::Item;
 
-/// An attribute of another version or a damaged one. Names no value: values are children's.
+/// A damaged attribute or one of another version. Contains no value: values are children's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("a record's attribute {0} cannot be read")]
 pub struct Unreadable(pub &'static str);
@@ -64,12 +64,12 @@ impl<'a> Reader<'a> {
         self.maybe(name, |value| value.as_n().ok()?.parse().ok())
     }
 
-    /// A yes or no.
+    /// A boolean.
     pub fn flag(self, name: &'static str) -> Result<bool, Unreadable> {
         self.maybe_flag(name)?.ok_or(Unreadable(name))
     }
 
-    /// A yes or no that may be missing.
+    /// A boolean that may be missing.
     pub fn maybe_flag(self, name: &'static str) -> Result<Option<bool>, Unreadable> {
         self.maybe(name, |value| value.as_bool().ok().copied())
     }

@@ -1,36 +1,37 @@
-//! Events in a group's log.
+//! Records of events in a group's log.
 
 use aws_sdk_dynamodb::types::AttributeValue as Value;
 
-use crate::model::event::{Cursor, Event, EventInput};
+use crate::model::cursor::Cursor;
+use crate::model::event::{Event, EventInput};
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::store::dynamodb::items::attributes::{Reader, Unreadable, list, map, number, text};
 use crate::store::dynamodb::items::keys::{Item, Key};
-use crate::store::dynamodb::items::{cursor, pointer};
+use crate::store::dynamodb::items::{cursor, group_reference};
 
-/// How long an event may lie after its time; events come in numbers.
-const TIDY_EVENTS_AFTER: u32 = 60;
+/// How long after its expiry the table's TTL removes an event; shorter, as events are many.
+const TTL_DELAY: u32 = 60;
 
-/// Events of one call that stand together: all of them, unless they are too large.
+/// Events of one call in one record: all of them, unless they are too large.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Stretch {
+pub struct EventRecord {
     /// Who sent them.
     pub node: NodeId,
-    /// Where the last of them stands.
+    /// The cursor of the last event.
     pub last: Cursor,
-    /// Where the log ended before them: a reader sees by it that none is missing.
+    /// The cursor of the event before them, by which a reader notices a gap.
     pub after: Option<Cursor>,
     /// The events, in log order.
     pub events: Vec<EventInput>,
 }
 
-impl Stretch {
+impl EventRecord {
     /// The record to write.
     pub fn item(&self, group: &GroupKey, event_ttl: u32) -> Item {
-        let tidy_at = self.last.stamp.at.plus_seconds(event_ttl);
-        let tidy_at = tidy_at.plus_seconds(TIDY_EVENTS_AFTER).seconds();
-        let mut item = pointer(&Key::events(group, self.last), group, tidy_at);
+        let ttl = self.last.stamp.at.plus_seconds(event_ttl);
+        let ttl = ttl.plus_seconds(TTL_DELAY).seconds();
+        let mut item = group_reference(&Key::events(group, self.last), group, ttl);
         let mut put = |name: &str, value| item.insert(name.into(), value);
         put("firedByNodeId", text(self.node.as_str()));
         put("timestamp", text(self.last.stamp.at.to_string()));
@@ -44,7 +45,7 @@ impl Stretch {
         item
     }
 
-    /// Reads the record back; of `after` its text.
+    /// Reads the record, and the text of `after`.
     pub fn read(item: &Item) -> Result<(Self, Option<String>), Unreadable> {
         let item = Reader(item);
         let node = NodeId::parse("nodeId", item.text("firedByNodeId")?);

@@ -1,69 +1,68 @@
-//! A group's record, and its room.
+//! A group's record.
 
 use aws_sdk_dynamodb::types::AttributeValue as Value;
 
-use crate::heartbeat::rules::Rules;
-use crate::model::event::{Cursor, Stamp};
 use crate::model::group::{Delivery, EndReason, Group};
 use crate::model::ids::{GroupName, NodeId};
+use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
-use crate::store::dynamodb::items::attributes::{Reader, Unreadable, list, map, number, text};
+use crate::store::dynamodb::items::attributes::{Reader, Unreadable, number, text};
 use crate::store::dynamodb::items::keys::{self, Item, Key};
-use crate::store::dynamodb::items::{count, group_key, tidy_at};
+use crate::store::dynamodb::items::{group_key, ttl};
 
 /// A group's record.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct GroupRecord {
     /// The group.
     pub group: Group,
-    /// The second at which its watch comes due.
+    /// The second at which its watch is due.
     pub watch: i64,
-    /// Set once it has ended and is being removed: why, and since when.
-    pub ended: Option<(Why, Timestamp)>,
+    /// Why and since when it is being removed, if it ended.
+    pub ended: Option<(EndCause, Timestamp)>,
 }
 
 /// Why a group is being removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum EndCause {
     /// Its host dissolved it.
     Dissolved,
-    /// It ended by itself.
-    By(EndReason),
+    /// It expired or was replaced.
+    Ended(EndReason),
 }
 
-impl Why {
-    /// As it is stored.
+impl EndCause {
+    /// The stored text.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Dissolved => "dissolved",
-            Self::By(EndReason::HostSilent) => "host silent",
-            Self::By(EndReason::TimeUp) => "time up",
-            Self::By(EndReason::Replaced) => "replaced",
+            Self::Ended(EndReason::HostSilent) => "host silent",
+            Self::Ended(EndReason::TimeUp) => "time up",
+            Self::Ended(EndReason::Replaced) => "replaced",
         }
     }
 
-    /// Reads it back.
+    /// Parses the stored text.
     pub fn parse(text: &str) -> Result<Self, Unreadable> {
         [
             EndReason::HostSilent,
             EndReason::TimeUp,
             EndReason::Replaced,
         ]
-        .map(Self::By)
+        .map(Self::Ended)
         .into_iter()
         .chain([Self::Dissolved])
-        .find(|why| why.as_str() == text)
+        .find(|cause| cause.as_str() == text)
         .ok_or(Unreadable("ended"))
     }
 }
 
-/// The first second at which a group has ended, if no heartbeat comes.
-pub fn due(group: &Group, rules: &Rules) -> i64 {
+/// The first second at which a group has ended unless a heartbeat comes.
+pub fn end_second(group: &Group, rules: &Rules) -> i64 {
     let silent = group.heartbeat_at.seconds() + i64::from(rules.timings().host_ttl);
     silent.min(group.expires_at.seconds()) + 1
 }
 
-impl Standing {
+impl GroupRecord {
     /// The record to write.
     pub fn item(&self) -> Item {
         let Group {
@@ -88,12 +87,12 @@ impl Standing {
         put("useWebSocket", Value::Bool(delivery.uses_websocket()));
         put("pollingIntervalSeconds", polling(*delivery));
         put("watch", number(self.watch));
-        put("ttl", number(tidy_at(&self.group)));
-        if let Some((why, at)) = self.ended {
-            put("ended", text(why.as_str()));
+        put("ttl", number(ttl(&self.group)));
+        if let Some((cause, at)) = self.ended {
+            put("ended", text(cause.as_str()));
             put("endedAt", epoch(at));
         } else {
-            // Only a living group stands in the indexes.
+            // Only groups that have not ended are in the indexes.
             put("gsi_pk", text(keys::by_id(key.id.as_str())));
             put("gsi_sk", text(keys::domain(&key.domain)));
             put(
@@ -105,7 +104,7 @@ impl Standing {
         item
     }
 
-    /// Reads the record back.
+    /// Reads the record.
     pub fn read(item: &Item) -> Result<Self, Unreadable> {
         let item = Reader(item);
         let delivery = match item.maybe_number("pollingIntervalSeconds")? {
@@ -114,7 +113,7 @@ impl Standing {
         };
         let ended = match item.maybe_text("ended")? {
             None => None,
-            Some(why) => Some((Why::parse(why)?, item.epoch("endedAt")?)),
+            Some(cause) => Some((EndCause::parse(cause)?, item.epoch("endedAt")?)),
         };
         let id = |name| item.text(name);
         let group = Group {
@@ -134,7 +133,7 @@ impl Standing {
     }
 }
 
-/// Epoch seconds, as the contract has it, with the milliseconds as a fraction.
+/// Epoch seconds as in the contract, with the milliseconds as a fraction.
 pub fn epoch(at: Timestamp) -> Value {
     let (seconds, millis) = (at.millis() / 1000, at.millis() % 1000);
     Value::N(if millis == 0 {
@@ -144,85 +143,9 @@ pub fn epoch(at: Timestamp) -> Value {
     })
 }
 
-/// The interval of a polling group, NULL for others.
+/// The interval of a polling group; NULL for others.
 pub fn polling(delivery: Delivery) -> Value {
     delivery
         .polling_interval()
         .map_or(Value::Null(true), |seconds| number(i64::from(seconds)))
-}
-
-/// A group's log head and counts: what its calls and joins meet at.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Room {
-    /// How many nodes are known.
-    pub nodes: usize,
-    /// Bytes of an answer that are kept for the nodes' variables (decision D24).
-    pub status_bytes: usize,
-    /// Whether the group's delivery is polling.
-    pub polling: bool,
-    /// Until when a poll counts (decision D13).
-    pub polled_until: Option<Timestamp>,
-    /// The parts of the nodes that joined without WebSockets.
-    pub pollers: Vec<String>,
-    /// The last kept call's last event.
-    pub last: Option<Cursor>,
-    /// Second, calls and bytes of what was kept lately.
-    pub window: Vec<(i64, usize, usize)>,
-}
-
-impl Room {
-    /// The record of a new group.
-    pub fn item(&self, group: &Group) -> Item {
-        let mut item = Key::room(&group.key).attributes();
-        item.insert("nodes".into(), number(count(self.nodes)));
-        item.insert("polling".into(), Value::Bool(self.polling));
-        item.insert("ttl".into(), number(tidy_at(group)));
-        item
-    }
-
-    /// Reads the record back.
-    pub fn read(item: &Item) -> Result<Self, Unreadable> {
-        let item = Reader(item);
-        let last = match item.maybe_number::<i64>("lastAt")? {
-            None => None,
-            Some(at) => Some(Cursor {
-                stamp: Stamp {
-                    at: Timestamp::from_millis(at),
-                    call: item.number("lastCall")?,
-                },
-                index: item.number("lastIndex")?,
-            }),
-        };
-        Ok(Self {
-            nodes: item.number("nodes")?,
-            status_bytes: item.maybe_number("statusBytes")?.unwrap_or(0),
-            polling: item.flag("polling")?,
-            polled_until: item
-                .maybe_number("polledUntil")?
-                .map(Timestamp::from_millis),
-            pollers: item.texts("pollers")?,
-            last,
-            window: item
-                .items("window")?
-                .map(|slot| {
-                    Ok((
-                        slot.number("second")?,
-                        slot.number("calls")?,
-                        slot.number("bytes")?,
-                    ))
-                })
-                .collect::<Result<_, _>>()?,
-        })
-    }
-
-    /// The window as an attribute.
-    pub fn window_value(&self) -> Value {
-        list(self.window.iter().map(|(second, calls, bytes)| {
-            map([
-                ("second", number(*second)),
-                ("calls", number(count(*calls))),
-                ("bytes", number(count(*bytes))),
-            ])
-        }))
-    }
 }

@@ -1,18 +1,17 @@
-//! Where each record stands. No id holds `#` (decision D3), so parts joined by it
-//! cannot be taken for other parts.
+//! The records' keys. No id contains `#` (decision D3), so parts joined by it are unambiguous.
 //!
 //! | record | pk | sk |
 //! | --- | --- | --- |
 //! | group | `DOMAIN#{domain}` | `GROUP#{group}#METADATA` |
-//! | room: log head, counts, pollers | `DOMAIN#{domain}#GROUP#{group}` | `ROOM` |
-//! | node: membership, status, its calls | the same | `NODE#{node}` |
+//! | head: log head, counts, pollers | `DOMAIN#{domain}#GROUP#{group}` | `ROOM` |
+//! | node: membership, status, recent calls | the same | `NODE#{node}` |
 //! | events of a call | the same | the cursor of its last event, `EVENT#…` |
 //! | reverse | `NODE#{node}` | `METADATA` |
 //! | host lock (decision D4) | `HOST#{host}#DOMAIN#{domain}` | `LOCK` |
-//! | watch: when to look for the group's end | `ENDS` | `{second}#{domain}#{group}` |
-//! | when to forget a group that has ended (decision D30) | `ENDED` | the same |
+//! | watch: when to check whether the group ended | `ENDS` | `{second}#{domain}#{group}` |
+//! | expiry of a tombstone (decision D30) | `ENDED` | the same |
 //!
-//! A domain's partition holds groups only, so listing reads nothing else (decision D8).
+//! A domain's partition holds group records only, so a listing reads nothing else (decision D8).
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
@@ -20,32 +19,32 @@ use std::fmt::Write as _;
 use aws_sdk_dynamodb::types::AttributeValue;
 use sha2::{Digest, Sha256};
 
-use crate::model::event::{CURSOR_PREFIX, Cursor};
+use crate::model::cursor::{CURSOR_PREFIX, Cursor};
 use crate::model::group::GroupKey;
 use crate::model::ids::{Domain, NodeId};
 
 /// A record's attributes.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// The longest id that stands in a key as it is. Longer ones stand as a digest, so
-/// that every key keeps within DynamoDB's 1,024 bytes; the text is an attribute.
+/// The longest id in bytes that is part of a key unchanged. Of longer ones the key has a digest,
+/// so that every key fits in DynamoDB's 1,024 bytes; an attribute has the text.
 const LONGEST_PART: usize = 200;
 
 /// The partition of all watches.
 pub const WATCHES: &str = "ENDS";
-/// The partition that says when ended groups are forgotten.
-pub const ENDED: &str = "ENDED";
-/// What every node's sort key begins with.
+/// The partition of the tombstones' expiries.
+pub const TOMBSTONES: &str = "ENDED";
+/// The prefix of every node's sort key.
 pub const NODES: &str = "NODE#";
-/// What every group's sort key begins with.
+/// The prefix of every group's sort key.
 pub const GROUPS: &str = "GROUP#";
 
-/// A record's place.
+/// A record's key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Key {
     /// The partition.
     pub pk: String,
-    /// The place in it.
+    /// The sort key.
     pub sk: String,
 }
 
@@ -61,8 +60,8 @@ impl Key {
         Self::new(domain(&group.domain), sk)
     }
 
-    /// A group's log head and counts.
-    pub fn room(group: &GroupKey) -> Self {
+    /// A group's head.
+    pub fn head(group: &GroupKey) -> Self {
         Self::new(inside(group), "ROOM")
     }
 
@@ -71,41 +70,41 @@ impl Key {
         Self::node_part(group, &part(node.as_str()))
     }
 
-    /// A node in a group, by the [`part`] that stands for it.
+    /// A node in a group, by its [`part`].
     pub fn node_part(group: &GroupKey, node: &str) -> Self {
         Self::new(inside(group), format!("{NODES}{node}"))
     }
 
-    /// Events of a call that end with the one at `last`.
+    /// Events of a call; `last` is the cursor of the last one.
     pub fn events(group: &GroupKey, last: Cursor) -> Self {
         Self::new(inside(group), last.to_string())
     }
 
-    /// Which group a node is in.
+    /// The reverse record: which group a node is in.
     pub fn reverse(node: &NodeId) -> Self {
         Self::new(format!("NODE#{}", part(node.as_str())), "METADATA")
     }
 
-    /// Which group a host has in a domain.
+    /// The host lock: which group a host has in a domain.
     pub fn lock(host: &NodeId, domain: &Domain) -> Self {
         let (host, domain) = (part(host.as_str()), part(domain.as_str()));
         Self::new(format!("HOST#{host}#DOMAIN#{domain}"), "LOCK")
     }
 
-    /// When to look whether a group has ended.
+    /// The watch: when to check whether a group ended.
     pub fn watch(group: &GroupKey, second: i64) -> Self {
         let (domain, id) = (part(group.domain.as_str()), part(group.id.as_str()));
         Self::new(WATCHES, format!("{}#{domain}#{id}", watch_time(second)))
     }
 
-    /// When to forget a group that has ended.
-    pub fn forget(group: &GroupKey, second: i64) -> Self {
+    /// The expiry of a tombstone.
+    pub fn tombstone_expiry(group: &GroupKey, second: i64) -> Self {
         let Self { sk, .. } = Self::watch(group, second);
-        Self::new(ENDED, sk)
+        Self::new(TOMBSTONES, sk)
     }
 
-    /// A place that never holds anything.
-    pub fn nowhere() -> Self {
+    /// A key without a record, for the readiness check.
+    pub fn readiness_probe() -> Self {
         Self::new("READY", "READY")
     }
 
@@ -129,13 +128,13 @@ pub fn domain(domain: &Domain) -> String {
     format!("DOMAIN#{}", part(domain.as_str()))
 }
 
-/// The partition of what is in a group.
+/// The partition of a group's other records.
 pub fn inside(group: &GroupKey) -> String {
     let (domain, id) = (part(group.domain.as_str()), part(group.id.as_str()));
     format!("DOMAIN#{domain}#GROUP#{id}")
 }
 
-/// The partition of the group in `GroupIdIndex`.
+/// The group's partition in `GroupIdIndex`.
 pub fn by_id(id: &str) -> String {
     format!("GROUP#{}", part(id))
 }
@@ -146,14 +145,14 @@ pub fn by_name(name: &str) -> Option<String> {
     name.chars().next().map(|first| format!("NAME#{first}"))
 }
 
-/// A second, as watches sort.
+/// A second as text that sorts like the number.
 pub fn watch_time(second: i64) -> String {
     format!("{second:012}")
 }
 
-/// The sort keys of events from `since` on, both ends included.
+/// The range of sort keys of events from `since` on, both ends included.
 pub fn events_from(since: &str) -> (String, String) {
-    // Cursors are shorter than this, so cutting changes no comparison.
+    // Cursors are shorter than this, so truncating changes no comparison.
     let end = since
         .char_indices()
         .map(|(at, _)| at)
@@ -167,12 +166,12 @@ pub fn events_from(since: &str) -> (String, String) {
     (since.into(), format!("{CURSOR_PREFIX}~"))
 }
 
-/// What stands for an id in keys.
+/// The part of keys for an id.
 pub fn part(id: &str) -> String {
     if id.len() <= LONGEST_PART {
         return id.into();
     }
-    // No id begins with `#`, so a digest is no other id's text.
+    // No id begins with `#`, so a digest is never another id's text.
     let mut part = String::from("#");
     for byte in Sha256::digest(id.as_bytes()) {
         let _ = write!(part, "{byte:02x}");
@@ -187,10 +186,10 @@ pub mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::event::Stamp;
+    use crate::model::cursor::Stamp;
     use crate::model::time::Timestamp;
 
-    /// An id of any script, up to the longest that the rules allow.
+    /// An id of any script, up to the longest one.
     pub fn id() -> impl Strategy<Value = String> {
         prop_oneof!["[a-c@%]{1,3}", "[^#\\p{C}]{1,20}", "[🎈あx]{200,256}"]
     }
@@ -205,18 +204,18 @@ pub mod tests {
         let cursor = Cursor { stamp, index: 2 };
         vec![
             Key::group(&key),
-            Key::room(&key),
+            Key::head(&key),
             Key::node(&key, &node),
             Key::events(&key, cursor),
             Key::reverse(&node),
             Key::lock(&node, &key.domain),
             Key::watch(&key, 1_800_000_000),
-            Key::forget(&key, 1_800_000_000),
-            Key::nowhere(),
+            Key::tombstone_expiry(&key, 1_800_000_000),
+            Key::readiness_probe(),
         ]
     }
 
-    /// What of the three ids each of [`every_key`] is made of.
+    /// Which of the three ids each of [`every_key`] contains.
     const PARTS: [[bool; 3]; 9] = [
         [true, true, false],
         [true, true, false],
@@ -243,7 +242,7 @@ pub mod tests {
         }
 
         #[test]
-        fn every_key_keeps_within_dynamodbs_bounds(a in [id(), id(), id()]) {
+        fn every_key_fits_in_dynamodbs_limits(a in [id(), id(), id()]) {
             for key in every_key(&a[0], &a[1], &a[2]) {
                 prop_assert!(key.pk.len() <= 2048 && key.sk.len() <= 1024);
                 prop_assert_eq!(Key::of(&key.attributes()), Some(key));
@@ -251,7 +250,7 @@ pub mod tests {
         }
 
         #[test]
-        fn cutting_a_long_since_changes_no_comparison(at in 0i64..4_000_000_000_000, tail in "\\PC{0,300}") {
+        fn truncating_a_long_since_changes_no_comparison(at in 0i64..4_000_000_000_000, tail in "\\PC{0,300}") {
             let cursor = Cursor { stamp: Stamp { at: Timestamp::from_millis(at), call: 0 }, index: 0 }.to_string();
             for since in [format!("{cursor}{tail}"), format!("EVENT#{tail}")] {
                 prop_assert_eq!(cursor > since, cursor > events_from(&since).0);

@@ -1,41 +1,43 @@
-//! What stands in the table: where (keys), in which form (attributes), and how it is read
-//! back. Texts stand as they are: in attributes any Unicode is allowed.
+//! The records of the table: their keys, their attributes, and how they are read. Texts are
+//! stored unchanged, as attributes may hold any Unicode.
 
 pub mod attributes;
 pub mod events;
 pub mod group;
+pub mod head;
 pub mod keys;
 pub mod node;
 #[cfg(test)]
 mod tests;
 pub mod tombstone;
 
-use crate::model::event::{Cursor, Stamp};
+use crate::model::cursor::{Cursor, Stamp};
 use crate::model::group::{Group, GroupKey};
 use crate::model::ids::{Domain, GroupId};
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::items::attributes::{Reader, Unreadable, number, text};
 use crate::store::dynamodb::items::keys::{Item, Key};
 
-/// How long a record may lie after its time before DynamoDB tidies it. Reads decide
-/// about life; the table's TTL only removes what no server was there to remove.
-const TIDY_AFTER: u32 = 3600;
-/// When the table may tidy what belongs to a group.
-pub fn tidy_at(group: &Group) -> i64 {
-    group.expires_at.plus_seconds(TIDY_AFTER).seconds()
+/// How long after its expiry DynamoDB removes a record. Reads do not depend on that; the table's
+/// TTL only removes what no server removed.
+const TTL_DELAY: u32 = 3600;
+
+/// When the table's TTL removes the records of a group.
+pub fn ttl(group: &Group) -> i64 {
+    group.expires_at.plus_seconds(TTL_DELAY).seconds()
 }
 
-/// A record that only points at a group: host lock, reverse record and watch.
-pub fn pointer(key: &Key, group: &GroupKey, tidy_at: i64) -> Item {
+/// A record that refers to a group: host lock, reverse record or watch.
+pub fn group_reference(key: &Key, group: &GroupKey, ttl: i64) -> Item {
     let mut item = key.attributes();
     item.insert("groupId".into(), text(group.id.as_str()));
     item.insert("domain".into(), text(group.domain.as_str()));
-    item.insert("ttl".into(), number(tidy_at));
+    item.insert("ttl".into(), number(ttl));
     item
 }
 
-/// The group that a record points at.
-pub fn points_at(item: &Item) -> Result<GroupKey, Unreadable> {
+/// The group to which a record refers.
+pub fn referenced_group(item: &Item) -> Result<GroupKey, Unreadable> {
     group_key(Reader(item), "groupId")
 }
 
@@ -48,7 +50,7 @@ fn group_key(item: Reader<'_>, id: &'static str) -> Result<GroupKey, Unreadable>
     })
 }
 
-/// A number of things, as DynamoDB counts.
+/// A count as DynamoDB's number.
 pub fn count(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

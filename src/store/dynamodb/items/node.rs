@@ -5,52 +5,53 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue as Value;
 
-use crate::heartbeat::rules::Rules;
-use crate::model::event::{Cursor, Fingerprint};
+use crate::model::cursor::Cursor;
+use crate::model::event::Fingerprint;
 use crate::model::group::{Group, GroupKey};
 use crate::model::ids::NodeId;
-use crate::model::status::{Layer, Readings, SensorData};
+use crate::model::readings::{Layer, Readings};
+use crate::model::rules::Rules;
+use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::items::attributes::{Reader, Unreadable, list, map, number, text};
 use crate::store::dynamodb::items::keys::{Item, Key};
-use crate::store::dynamodb::items::{count, cursor, pointer, tidy_at};
+use crate::store::dynamodb::items::{count, cursor, group_reference, ttl};
 
-/// What is known of a node in a group: one record, so that a report or a sign of life
-/// is one write.
+/// A node in a group: one record, so that a report or a heartbeat is one write.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node {
     /// The node.
     pub id: NodeId,
-    /// Changes with every write: whoever writes names the one that it read.
+    /// Changes with every write; a write's condition names the version that was read.
     pub version: String,
-    /// When it joined, and whether it asked for WebSockets.
+    /// When it joined, and whether it requested WebSockets.
     pub membership: Option<(Timestamp, Option<bool>)>,
-    /// Until when it counts; none for one that neither joined nor reported.
+    /// Until when it is alive; none for a node that neither joined nor reported.
     pub alive_until: Option<Timestamp>,
-    /// What it reported. It waits hidden while the node is past its time (decision D31).
+    /// Its variables; hidden while the node is expired (decision D31).
     pub readings: Readings,
-    /// Bytes of an answer that the room keeps for them: at least what they take.
+    /// Bytes of a response that are reserved for them: at least what they take.
     pub reserved: usize,
-    /// Its calls within the event TTL that can be told from a repetition (decision D15).
-    pub calls: Vec<Remembered>,
-    /// When the table may tidy it.
-    pub tidy_at: i64,
+    /// Its calls with a fingerprint within the event TTL (decision D15).
+    pub calls: Vec<RecentCall>,
+    /// When the table's TTL removes it.
+    pub ttl: i64,
 }
 
-/// A call that was answered.
+/// An appended call, by which a repetition is recognized.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remembered {
+pub struct RecentCall {
     /// The call's fingerprint.
     pub fingerprint: Vec<u8>,
     /// The cursor of its last event.
     pub last: Cursor,
-    /// Who took it: tells a caller's own write from an earlier call.
-    pub taken_by: String,
+    /// The request that appended it: distinguishes a retry of that request from a repetition.
+    pub request_id: String,
 }
 
 impl Node {
-    /// A node of which nothing is known.
-    pub fn unknown(id: &NodeId, group: &Group) -> Self {
+    /// A node without a record.
+    pub fn new(id: &NodeId, group: &Group) -> Self {
         Self {
             id: id.clone(),
             version: String::new(),
@@ -59,16 +60,16 @@ impl Node {
             readings: Readings::default(),
             reserved: 0,
             calls: Vec::new(),
-            tidy_at: tidy_at(group),
+            ttl: ttl(group),
         }
     }
 
     /// Whether it counts as a node of the group.
-    pub fn known(&self) -> bool {
+    pub fn is_counted(&self) -> bool {
         self.alive_until.is_some()
     }
 
-    /// Whether it is known and still counts.
+    /// Whether it is alive.
     pub fn alive(&self, now: Timestamp) -> bool {
         self.alive_until
             .is_some_and(|until| Rules::node_alive(until, now))
@@ -79,13 +80,13 @@ impl Node {
         matches!(self.membership, Some((_, Some(false))))
     }
 
-    /// Renews its time and says whether that changed anything.
-    pub fn touch(&mut self, until: Timestamp) -> bool {
+    /// Extends its life; returns whether that changed anything.
+    pub fn refresh(&mut self, until: Timestamp) -> bool {
         self.alive_until.replace(until) != Some(until)
     }
 
-    /// The answer given to this call before, if there was one.
-    pub fn remembers(&self, fingerprint: &Fingerprint) -> Option<&Remembered> {
+    /// The earlier call with this fingerprint.
+    pub fn find_call(&self, fingerprint: &Fingerprint) -> Option<&RecentCall> {
         self.calls
             .iter()
             .find(|call| call.fingerprint == fingerprint.as_bytes())
@@ -93,14 +94,14 @@ impl Node {
 
     /// The record to write.
     pub fn item(&self, group: &GroupKey) -> Item {
-        let mut item = pointer(&Key::node(group, &self.id), group, self.tidy_at);
+        let mut item = group_reference(&Key::node(group, &self.id), group, self.ttl);
         let mut put = |name: &str, value| item.insert(name.into(), value);
         put("nodeId", text(self.id.as_str()));
         put("version", text(&*self.version));
         if let Some((joined_at, use_websocket)) = self.membership {
             put("joinedAt", text(joined_at.to_string()));
-            if let Some(asked) = use_websocket {
-                put("useWebSocket", Value::Bool(asked));
+            if let Some(requested) = use_websocket {
+                put("useWebSocket", Value::Bool(requested));
             }
         }
         if let Some(until) = self.alive_until {
@@ -113,12 +114,12 @@ impl Node {
             put("reserved", number(count(self.reserved)));
         }
         if !self.calls.is_empty() {
-            put("calls", list(self.calls.iter().map(remembered)));
+            put("calls", list(self.calls.iter().map(recent_call)));
         }
         item
     }
 
-    /// Reads the record back.
+    /// Reads the record.
     pub fn read(item: &Item) -> Result<Self, Unreadable> {
         let item = Reader(item);
         let membership = match item.maybe_text("joinedAt")? {
@@ -140,9 +141,9 @@ impl Node {
             reserved: item.maybe_number("reserved")?.unwrap_or(0),
             calls: item
                 .items("calls")?
-                .map(read_remembered)
+                .map(read_recent_call)
                 .collect::<Result<_, _>>()?,
-            tidy_at: item.number("ttl")?,
+            ttl: item.number("ttl")?,
         })
     }
 }
@@ -171,21 +172,21 @@ fn read_layer(item: Reader<'_>) -> Result<Layer, Unreadable> {
     })
 }
 
-fn remembered(call: &Remembered) -> Value {
+fn recent_call(call: &RecentCall) -> Value {
     let Cursor { stamp, index } = call.last;
     map([
         ("what", Value::B(Blob::new(call.fingerprint.clone()))),
         ("at", number(stamp.at.millis())),
         ("call", number(i64::from(stamp.call))),
         ("index", number(i64::from(index))),
-        ("by", text(&*call.taken_by)),
+        ("by", text(&*call.request_id)),
     ])
 }
 
-fn read_remembered(item: Reader<'_>) -> Result<Remembered, Unreadable> {
-    Ok(Remembered {
+fn read_recent_call(item: Reader<'_>) -> Result<RecentCall, Unreadable> {
+    Ok(RecentCall {
         fingerprint: item.bytes("what")?.to_vec(),
         last: cursor(item)?,
-        taken_by: item.text("by")?.into(),
+        request_id: item.text("by")?.into(),
     })
 }

@@ -1,24 +1,26 @@
-//! Every record comes back as it was, whatever script it is written in.
+//! Every record survives a round trip, in any script.
 
 use proptest::prelude::*;
 
-use super::events::Stretch;
-use super::group::{Room, Standing, Why};
+use super::events::EventRecord;
+use super::group::{EndCause, GroupRecord};
+use super::head::GroupHead;
 use super::keys::tests::id;
-use super::node::{Node, Remembered};
+use super::node::{Node, RecentCall};
 use super::tombstone::{self, Record};
 use super::*;
 use crate::model::event::EventInput;
 use crate::model::group::{Delivery, EndReason, Tombstone};
 use crate::model::ids::{GroupName, NodeId};
-use crate::model::status::{Readings, SensorData};
+use crate::model::readings::Readings;
+use crate::model::status::SensorData;
 
-fn moment() -> impl Strategy<Value = Timestamp> {
+fn timestamp() -> impl Strategy<Value = Timestamp> {
     (0i64..4_000_000_000_000).prop_map(Timestamp::from_millis)
 }
 
-fn place() -> impl Strategy<Value = Cursor> {
-    (moment(), 0u32..1_000_000, 0u32..1_000).prop_map(|(at, call, index)| Cursor {
+fn cursor() -> impl Strategy<Value = Cursor> {
+    (timestamp(), 0u32..1_000_000, 0u32..1_000).prop_map(|(at, call, index)| Cursor {
         stamp: Stamp { at, call },
         index,
     })
@@ -29,15 +31,15 @@ fn node_id(text: &str) -> NodeId {
 }
 
 prop_compose! {
-    fn group()(id in id(), domain in id(), name in id(), host in id(), made in moment(),
-        life in 1u32..3000, beat in moment(), polling in any::<Option<u32>>()) -> Group {
+    fn group()(id in id(), domain in id(), name in id(), host in id(), created in timestamp(),
+        lifetime in 1u32..3000, heartbeat in timestamp(), polling in any::<Option<u32>>()) -> Group {
         Group {
             key: GroupKey::parse(&id, &domain).unwrap(),
             name: GroupName::parse("name", &name).unwrap(),
             host: node_id(&host),
-            created_at: made,
-            expires_at: made.plus_seconds(life),
-            heartbeat_at: beat,
+            created_at: created,
+            expires_at: created.plus_seconds(lifetime),
+            heartbeat_at: heartbeat,
             delivery: polling.map_or(Delivery::WebSocket, |every_seconds| Delivery::Polling { every_seconds }),
         }
     }
@@ -45,42 +47,42 @@ prop_compose! {
 
 proptest! {
     #[test]
-    fn a_group_comes_back(group in group(), watch in any::<i64>(), at in moment(), ended in 0usize..5) {
+    fn a_group_survives_a_round_trip(group in group(), watch in any::<i64>(), at in timestamp(), ended in 0usize..5) {
         let ends = [
             None,
-            Some(Why::Dissolved),
-            Some(Why::By(EndReason::HostSilent)),
-            Some(Why::By(EndReason::TimeUp)),
-            Some(Why::By(EndReason::Replaced)),
+            Some(EndCause::Dissolved),
+            Some(EndCause::Ended(EndReason::HostSilent)),
+            Some(EndCause::Ended(EndReason::TimeUp)),
+            Some(EndCause::Ended(EndReason::Replaced)),
         ];
-        let ended = ends[ended].map(|why| (why, at));
-        let standing = Standing { group, watch, ended };
-        let item = standing.item();
+        let ended = ends[ended].map(|cause| (cause, at));
+        let record = GroupRecord { group, watch, ended };
+        let item = record.item();
         prop_assert_eq!(item.contains_key("gsi_pk"), ended.is_none());
-        prop_assert_eq!(Standing::read(&item), Ok(standing));
+        prop_assert_eq!(GroupRecord::read(&item), Ok(record));
     }
 
     #[test]
-    fn a_tombstone_comes_back_and_names_nobody(group in group(), end in 0usize..3, until in moment()) {
-        let end = [EndReason::HostSilent, EndReason::TimeUp, EndReason::Replaced][end];
-        let kept = Tombstone { end, expires_at: group.expires_at, until };
+    fn a_tombstone_survives_a_round_trip_and_has_no_names(group in group(), reason in 0usize..3, until in timestamp()) {
+        let reason = [EndReason::HostSilent, EndReason::TimeUp, EndReason::Replaced][reason];
+        let kept = Tombstone { reason, expires_at: group.expires_at, until };
         let item = tombstone::item(&group.key, &kept);
-        for gone in ["name", "hostId", "gsi_pk", "gsi2_pk"] {
-            prop_assert!(!item.contains_key(gone));
+        for removed in ["name", "hostId", "gsi_pk", "gsi2_pk"] {
+            prop_assert!(!item.contains_key(removed));
         }
         prop_assert_eq!(Record::read(&item), Ok(Record::Tombstone(kept)));
-        prop_assert_eq!(points_at(&tombstone::due(&group.key, &kept)), Ok(group.key));
+        prop_assert_eq!(referenced_group(&tombstone::expiry_item(&group.key, &kept)), Ok(group.key));
     }
 
     #[test]
-    fn a_room_comes_back(group in group(), polling in any::<bool>(), nodes in 0usize..1000) {
-        let room = Room { nodes, polling, ..Room::default() };
-        prop_assert_eq!(Room::read(&room.item(&group)), Ok(room));
+    fn a_head_survives_a_round_trip(group in group(), polling in any::<bool>(), nodes in 0usize..1000) {
+        let head = GroupHead { nodes, polling, ..GroupHead::default() };
+        prop_assert_eq!(GroupHead::read(&head.item(&group)), Ok(head));
     }
 
     #[test]
-    fn a_node_comes_back(group in group(), node in id(), texts in prop::collection::vec((".*", ".*", moment()), 0..5),
-        joined in any::<Option<Option<bool>>>(), at in moment(), last in place()) {
+    fn a_node_survives_a_round_trip(group in group(), node in id(), texts in prop::collection::vec((".*", ".*", timestamp()), 0..5),
+        joined in any::<Option<Option<bool>>>(), at in timestamp(), last in cursor()) {
         let mut readings = Readings::default();
         let mut times: Vec<_> = texts.iter().map(|(.., at)| *at).collect();
         times.sort();
@@ -89,41 +91,41 @@ proptest! {
         }
         let node = Node {
             version: "v".into(),
-            membership: joined.map(|asked| (at, asked)),
+            membership: joined.map(|requested| (at, requested)),
             alive_until: Some(Timestamp::from_seconds(at.seconds())),
             readings,
             reserved: usize::try_from(at.seconds()).unwrap(),
-            calls: vec![Remembered { fingerprint: vec![0, 7, 255], last, taken_by: "n".into() }],
-            ..Node::unknown(&node_id(&node), &group)
+            calls: vec![RecentCall { fingerprint: vec![0, 7, 255], last, request_id: "n".into() }],
+            ..Node::new(&node_id(&node), &group)
         };
         let item = node.item(&group.key);
-        prop_assert!(!item.contains_key("gsi_pk"), "only groups stand in the indexes");
-        // The table tidies nothing before the group's end: a sleeping node wakes with its
-        // variables (decision D31).
-        prop_assert!(node.tidy_at > group.expires_at.seconds());
+        prop_assert!(!item.contains_key("gsi_pk"), "only groups are in the indexes");
+        // The TTL removes nothing before the group's end, so that an expired node can be revived
+        // with its variables (decision D31).
+        prop_assert!(node.ttl > group.expires_at.seconds());
         prop_assert_eq!(Node::read(&item), Ok(node));
-        prop_assert_eq!(points_at(&item), Ok(group.key));
+        prop_assert_eq!(referenced_group(&item), Ok(group.key));
     }
 
     #[test]
-    fn events_come_back(group in group(), node in id(), last in place(), after in prop::option::of(place()),
+    fn events_survive_a_round_trip(group in group(), node in id(), last in cursor(), after in prop::option::of(cursor()),
         texts in prop::collection::vec((".*", any::<Option<String>>(), any::<Option<String>>()), 1..5)) {
         let event = |(name, payload, order_key): (String, Option<String>, Option<String>)| EventInput {
             name, payload, order_key, fired_at: "2026-11-21T04:40:35.740Z".into(),
         };
         let events = texts.into_iter().map(event).collect();
-        let stretch = Stretch { node: node_id(&node), last, after, events };
-        let (read, told_after) = Stretch::read(&stretch.item(&group.key, 10)).unwrap();
-        prop_assert_eq!(told_after, after.map(|after| after.to_string()));
-        prop_assert_eq!(read, Stretch { after: None, ..stretch });
+        let record = EventRecord { node: node_id(&node), last, after, events };
+        let (read, read_after) = EventRecord::read(&record.item(&group.key, 10)).unwrap();
+        prop_assert_eq!(read_after, after.map(|after| after.to_string()));
+        prop_assert_eq!(read, EventRecord { after: None, ..record });
     }
 }
 
 #[test]
-fn a_damaged_record_is_an_error_that_names_no_value() {
+fn a_damaged_record_is_an_error_without_its_values() {
     let node = node_id("kitten");
     let group = GroupKey::parse("g", "d").unwrap();
-    let item = pointer(&Key::node(&group, &node), &group, 0);
+    let item = group_reference(&Key::node(&group, &node), &group, 0);
     let error = Node::read(&item).unwrap_err().to_string();
     assert!(
         error.contains("nodeId") && !error.contains("kitten"),

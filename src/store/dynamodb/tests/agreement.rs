@@ -1,5 +1,8 @@
-//! Random lessons, lived through in plain memory, on the embedded store (opened anew for
-//! each) and on DynamoDB: every answer is the same. Group ids are each store's own, so they are told by the order of making.
+//! Random lessons in memory, on the embedded store (reopened for each) and on DynamoDB: all
+//! results are the same. Group ids differ between stores, so they are replaced by the order of
+//! creation.
+
+mod call;
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -8,12 +11,13 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
+use self::call::{Call, Since, call, delay};
 use super::new_table;
-use crate::heartbeat::rules::{Rules, Timings};
-use crate::model::event::{self, Channel, EventCall, EventInput};
+use crate::model::event::{EventCall, EventInput, EventKind};
 use crate::model::group::{Delivery, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::limits::Limits;
+use crate::model::rules::{Rules, Timings};
 use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
 use crate::property::cases;
@@ -21,18 +25,18 @@ use crate::store::dynamodb::DynamoDb;
 use crate::store::embedded::{Durability, Embedded};
 use crate::store::{CreateGroup, Error, Store};
 
-/// Lessons, and acts in each.
+/// Lessons, and steps in each.
 const LESSONS: u32 = 50;
-const ACTS: std::ops::Range<usize> = 20..80;
+const STEPS: std::ops::Range<usize> = 20..80;
 
-/// Bounds that a short lesson reaches.
+/// Limits that a short lesson reaches.
 const LIMITS: Limits = Limits {
     groups: 100_000,
     groups_per_domain: 3,
     nodes_per_group: 3,
     keys_per_node: 4,
     status_bytes: 60,
-    // Stores may call a group full a little sooner or later: no lesson gets there.
+    // No lesson reaches it, because stores may refuse a little sooner or later.
     status_bytes_per_group: 100_000,
     events_per_call: 10,
     calls_per_group: 12,
@@ -41,7 +45,7 @@ const LIMITS: Limits = Limits {
     answer_bytes: usize::MAX,
 };
 
-/// Times that a short lesson outlives: nodes sooner than their group.
+/// Times shorter than a lesson; nodes expire before their group.
 const TIMES: Timings = Timings {
     host_interval: 5,
     host_ttl: 20,
@@ -52,78 +56,6 @@ const TIMES: Timings = Timings {
     event_ttl: 5,
     polling_interval: 2,
 };
-
-/// What somebody does; numbers choose among the lesson's domains, nodes and groups.
-#[derive(Clone, Debug)]
-enum Act {
-    Host(u8, u8, bool, u32),
-    List(u8),
-    Search(bool, usize),
-    Join(u8, u8, Option<bool>),
-    Leave(u8, u8),
-    Dissolve(u8, u8),
-    Renew(u8, u8),
-    Beat(u8, u8),
-    Report(u8, u8, Vec<(u8, u8)>),
-    Statuses(u8),
-    StatusOf(u8),
-    Members(u8),
-    Append(u8, u8, bool, Vec<(u8, Option<u8>)>),
-    Repeat(u8),
-    Poll(u8, Since, bool, usize),
-    Reap,
-}
-
-#[derive(Clone, Debug)]
-enum Since {
-    Beginning,
-    Clock(i64),
-    Told(u8),
-    Text(&'static str),
-}
-
-fn act() -> impl Strategy<Value = Act> {
-    let (domain, node, group) = (0u8..2, 0u8..4, 0u8..8);
-    let since = prop_oneof![
-        Just(Since::Beginning),
-        (-8_000i64..8_000).prop_map(Since::Clock),
-        any::<u8>().prop_map(Since::Told),
-        prop_oneof![Just("zzz"), Just("EVENT#"), Just("ねこ")].prop_map(Since::Text),
-    ];
-    let in_group = || (group.clone(), node.clone());
-    prop_oneof![
-        1 => (domain.clone(), node.clone(), any::<bool>(), prop_oneof![1 => Just(20u32), 4 => Just(300)])
-            .prop_map(|(d, n, ws, life)| Act::Host(d, n, ws, life)),
-        1 => domain.prop_map(Act::List),
-        1 => (any::<bool>(), 1usize..4).prop_map(|(all, limit)| Act::Search(all, limit)),
-        6 => (in_group(), any::<Option<bool>>()).prop_map(|((g, n), ws)| Act::Join(g, n, ws)),
-        1 => in_group().prop_map(|(g, n)| Act::Leave(g, n)),
-        1 => (group.clone(), 2u8..6).prop_map(|(g, n)| Act::Dissolve(g, n)),
-        4 => (group.clone(), 3u8..9).prop_map(|(g, n)| Act::Renew(g, n)),
-        2 => in_group().prop_map(|(g, n)| Act::Beat(g, n)),
-        6 => (in_group(), prop::collection::vec((0u8..6, 0u8..30), 0..4))
-            .prop_map(|((g, n), data)| Act::Report(g, n, data)),
-        5 => group.clone().prop_map(Act::Statuses),
-        3 => node.clone().prop_map(Act::StatusOf),
-        3 => group.clone().prop_map(Act::Members),
-        6 => (in_group(), any::<bool>(), prop::collection::vec((0u8..40, any::<Option<u8>>()), 0..4))
-            .prop_map(|((g, n), fired, events)| Act::Append(g, n, fired, events)),
-        2 => any::<u8>().prop_map(Act::Repeat),
-        4 => (group, since, any::<bool>(), prop_oneof![Just(usize::MAX), 0usize..2_000])
-            .prop_map(|(g, since, polls, bytes)| Act::Poll(g, since, polls, bytes)),
-        1 => Just(Act::Reap),
-    ]
-}
-
-/// Milliseconds until the act.
-fn step() -> impl Strategy<Value = i64> {
-    prop_oneof![
-        12 => 1i64..50,
-        6 => 300i64..2_000,
-        2 => 3_000i64..9_000,
-        1 => 15_000i64..30_000,
-    ]
-}
 
 /// A lesson on one store.
 struct Lesson<'a> {
@@ -165,10 +97,10 @@ impl<'a> Lesson<'a> {
         self.groups.len().checked_sub(1 + from_last)
     }
 
-    /// The hosts of the two newest groups are heard of.
-    async fn hosts_beat(&mut self, now: Timestamp) -> String {
-        let newest = self.live(&Act::Renew(0, 9), now).await;
-        newest + &self.live(&Act::Renew(4, 9), now).await
+    /// The hosts of the two newest groups renew.
+    async fn renew_hosts(&mut self, now: Timestamp) -> String {
+        let newest = self.execute(&Call::Renew(0, 9), now).await;
+        newest + &self.execute(&Call::Renew(4, 9), now).await
     }
 
     /// The group's host, or some other node.
@@ -178,7 +110,7 @@ impl<'a> Lesson<'a> {
         host.unwrap_or_else(|| self.node(n))
     }
 
-    /// A group made before, or one that never was.
+    /// A group created before, or one that never existed.
     fn group(&self, n: u8) -> GroupKey {
         self.at(n).map_or_else(
             || GroupKey::parse("nowhere", self.domain(0).as_str()).unwrap(),
@@ -186,11 +118,11 @@ impl<'a> Lesson<'a> {
         )
     }
 
-    /// An answer as text that is the same on every store.
-    fn told<T: Debug>(&self, answer: Result<T, Error>) -> String {
-        let mut text = match answer {
-            Ok(answer) => format!("{answer:?}"),
-            Err(Error::Refused(refusal)) => format!("{}: {refusal}", refusal.kind()),
+    /// A result as text that is the same on every store.
+    fn normalize<T: Debug>(&self, result: Result<T, Error>) -> String {
+        let mut text = match result {
+            Ok(value) => format!("{value:?}"),
+            Err(Error::Refused(error)) => format!("{}: {error}", error.kind()),
             Err(Error::Failed(failure)) => panic!("{failure:?}"),
         };
         for (n, group) in self.groups.iter().enumerate() {
@@ -199,25 +131,25 @@ impl<'a> Lesson<'a> {
         text
     }
 
-    /// The same for answers whose order is that of the groups' ids.
-    fn told_each<T: Debug>(&self, answer: Result<Vec<T>, Error>) -> String {
-        match answer {
-            Ok(answers) => {
-                let each = answers.into_iter().map(|answer| self.told(Ok(answer)));
+    /// The same for results that are sorted by the groups' ids.
+    fn normalize_each<T: Debug>(&self, result: Result<Vec<T>, Error>) -> String {
+        match result {
+            Ok(values) => {
+                let each = values.into_iter().map(|value| self.normalize(Ok(value)));
                 let mut each: Vec<_> = each.collect();
                 each.sort();
                 each.join("\n")
             }
-            Err(error) => self.told::<()>(Err(error)),
+            Err(error) => self.normalize::<()>(Err(error)),
         }
     }
 
-    /// What concerns groups as a whole; the rest happens inside one.
-    async fn live(&mut self, act: &Act, now: Timestamp) -> String {
-        match act {
-            Act::Host(domain, node, websocket, lifetime) => {
+    /// Executes calls on groups; the others are executed by `execute_inside`.
+    async fn execute(&mut self, call: &Call, now: Timestamp) -> String {
+        match call {
+            Call::Host(domain, node, websocket, lifetime) => {
                 let rules = Rules::new(TIMES).unwrap();
-                let wish = CreateGroup {
+                let request = CreateGroup {
                     domain: self.domain(*domain),
                     host: self.node(*node),
                     name: GroupName::parse("name", &format!("{}組{domain}{node}", self.salt))
@@ -229,73 +161,79 @@ impl<'a> Lesson<'a> {
                     },
                     lifetime: *lifetime,
                 };
-                let hosted = self.store.host_group(wish, now).await;
+                let hosted = self.store.host_group(request, now).await;
                 if let Ok(hosted) = &hosted
                     && hosted.created
                 {
                     self.groups.push(hosted.group.key.clone());
                     self.hosts.push(hosted.group.host.clone());
                 }
-                self.told(hosted)
+                self.normalize(hosted)
             }
-            Act::List(domain) => {
+            Call::List(domain) => {
                 let listed = self.store.groups_in(&self.domain(*domain), now).await;
-                self.told_each(listed)
+                self.normalize_each(listed)
             }
-            Act::Search(all, limit) => {
+            Call::Query(all, limit) => {
                 let prefix = if *all {
                     self.salt.into()
                 } else {
                     format!("{}組1", self.salt)
                 };
-                self.told(self.store.groups_named(&prefix, *limit, now).await)
+                self.normalize(self.store.groups_named(&prefix, *limit, now).await)
             }
-            Act::Dissolve(group, node) => {
+            Call::Dissolve(group, node) => {
                 let (group, node) = (self.group(*group), self.host(*group, *node));
-                self.told(self.store.dissolve(&group, &node, now).await)
+                self.normalize(self.store.dissolve(&group, &node, now).await)
             }
-            Act::Renew(group, node) => {
+            Call::Renew(group, node) => {
                 let (group, node) = (self.group(*group), self.host(*group, *node));
-                self.told(self.store.renew(&group, &node, now).await)
+                self.normalize(self.store.renew(&group, &node, now).await)
             }
-            Act::Reap => {
+            Call::Reap => {
                 let mut ended = self.store.reap(now).await;
                 if let Ok(ended) = &mut ended {
                     ended.retain(|ended| ended.group.domain.as_str().ends_with(self.salt));
                 }
-                self.told_each(ended)
+                self.normalize_each(ended)
             }
-            inside => self.live_inside(inside, now).await,
+            inside => self.execute_inside(inside, now).await,
         }
     }
 
-    async fn live_inside(&mut self, act: &Act, now: Timestamp) -> String {
-        match act {
-            Act::Join(group, node, websocket) => {
+    async fn execute_inside(&mut self, call: &Call, now: Timestamp) -> String {
+        match call {
+            Call::Join(group, node, websocket) => {
                 let (group, node) = (self.group(*group), self.node(*node));
-                self.told(self.store.join(&group, &node, *websocket, now).await)
+                self.normalize(self.store.join(&group, &node, *websocket, now).await)
             }
-            Act::Leave(group, node) => {
+            Call::Leave(group, node) => {
                 let (group, node) = (self.group(*group), self.node(*node));
-                self.told(self.store.leave(&group, &node).await)
+                self.normalize(self.store.leave(&group, &node).await)
             }
-            Act::Beat(group, node) => {
+            Call::Heartbeat(group, node) => {
                 let (group, node) = (self.group(*group), self.node(*node));
-                self.told(self.store.beat(&group, &node, now).await)
+                self.normalize(self.store.heartbeat(&group, &node, now).await)
             }
-            Act::Report(group, node, data) => {
+            Call::Report(group, node, data) => {
                 let sensor = |(key, value): &(u8, u8)| SensorData {
                     key: format!("k{key}"),
                     value: "あ".repeat(usize::from(*value / 4)),
                 };
                 let data = data.iter().map(sensor).collect();
                 let (group, node) = (self.group(*group), self.node(*node));
-                self.told(self.store.report(&group, &node, data, now).await)
+                self.normalize(self.store.report(&group, &node, data, now).await)
             }
-            Act::Statuses(group) => self.told(self.store.statuses(&self.group(*group), now).await),
-            Act::StatusOf(node) => self.told(self.store.status_of(&self.node(*node), now).await),
-            Act::Members(group) => self.told(self.store.members(&self.group(*group), now).await),
-            Act::Append(group, node, fired, events) => {
+            Call::Statuses(group) => {
+                self.normalize(self.store.statuses(&self.group(*group), now).await)
+            }
+            Call::StatusOf(node) => {
+                self.normalize(self.store.status_of(&self.node(*node), now).await)
+            }
+            Call::Members(group) => {
+                self.normalize(self.store.members(&self.group(*group), now).await)
+            }
+            Call::Append(group, node, fired, events) => {
                 let event = |(name, key): &(u8, Option<u8>)| EventInput {
                     name: "e".repeat(usize::from(*name)),
                     payload: (name % 2 == 0).then(|| "🎈".into()),
@@ -305,29 +243,29 @@ impl<'a> Lesson<'a> {
                 let call = EventCall {
                     group: self.group(*group),
                     node: self.node(*node),
-                    channel: if *fired {
-                        Channel::Fired
+                    kind: if *fired {
+                        EventKind::Fired
                     } else {
-                        Channel::Recorded
+                        EventKind::Recorded
                     },
                     events: Arc::new(events.iter().map(event).collect()),
                 };
                 self.calls.push(call.clone());
                 self.append(call, now).await
             }
-            Act::Repeat(n) => {
+            Call::Repeat(n) => {
                 let from_last = self.calls.len().checked_sub(1 + usize::from(n % 4));
                 match from_last.map(|at| self.calls[at].clone()) {
                     Some(call) => self.append(call, now).await,
                     None => String::new(),
                 }
             }
-            Act::Poll(group, since, polls, max_bytes) => {
+            Call::Poll(group, since, polls, max_bytes) => {
                 let since = self.since(since, now);
                 let since = if *polls {
-                    event::Since::Polled(&since)
+                    crate::model::cursor::Since::Polled(&since)
                 } else {
-                    event::Since::Exactly(&since)
+                    crate::model::cursor::Since::Exactly(&since)
                 };
                 let polled = self
                     .store
@@ -338,21 +276,22 @@ impl<'a> Lesson<'a> {
                     self.cursors
                         .extend(cursors.map(|cursor| cursor.to_string()));
                 }
-                self.told(polled)
+                self.normalize(polled)
             }
             outside => unreachable!("{outside:?} happens outside"),
         }
     }
 
     async fn append(&self, call: EventCall, now: Timestamp) -> String {
-        let mut taken = self.store.append(call, now).await;
-        if let Ok(taken) = &mut taken
-            && taken.batch.events.is_empty()
+        let mut appended = self.store.append(call, now).await;
+        if let Ok(outcome) = &mut appended
+            && outcome.batch.events.is_empty()
         {
-            // An empty call has no place in the log; what it answers is any place before the next.
-            taken.next_since = String::new();
+            // An empty call has no position in the log; stores may return any position before the
+            // next call's.
+            outcome.next_since = String::new();
         }
-        self.told(taken)
+        self.normalize(appended)
     }
 
     fn since(&self, since: &Since, now: Timestamp) -> String {
@@ -360,7 +299,7 @@ impl<'a> Lesson<'a> {
             Since::Beginning => String::new(),
             Since::Clock(ahead) => Timestamp::from_millis(now.millis() + ahead).to_string(),
             Since::Text(text) => (*text).into(),
-            Since::Told(n) => {
+            Since::Cursor(n) => {
                 let at = usize::from(*n).checked_rem(self.cursors.len());
                 at.map(|at| self.cursors[at].clone()).unwrap_or_default()
             }
@@ -369,7 +308,7 @@ impl<'a> Lesson<'a> {
 }
 
 #[test]
-fn any_lesson_is_told_alike_in_memory_by_the_embedded_store_and_by_dynamodb() {
+fn all_stores_return_the_same_in_any_lesson() {
     let rules = Rules::new(TIMES).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let dynamodb = runtime.block_on(async {
@@ -378,43 +317,53 @@ fn any_lesson_is_told_alike_in_memory_by_the_embedded_store_and_by_dynamodb() {
     });
     let memory = Embedded::in_memory(rules, LIMITS);
     let folder = tempfile::tempdir().unwrap();
-    // Each lesson is later than those before it, whose groups have ended by then.
+    // Each lesson begins after all groups of the earlier ones have ended.
     let start = RefCell::new(Timestamp::from_seconds(3_900_000_000));
-    let acts = (step(), prop::bool::weighted(0.35), act());
-    let lessons = prop::collection::vec(acts, ACTS);
+    let steps = (delay(), prop::bool::weighted(0.35), call());
+    let lessons = prop::collection::vec(steps, STEPS);
     let config = Config {
         cases: cases(LESSONS),
         failure_persistence: None,
         max_shrink_iters: 200,
         ..Config::default()
     };
-    let lived = TestRunner::new(config).run(&lessons, |acts| {
+    let outcome = TestRunner::new(config).run(&lessons, |steps| {
         let salt = &uuid::Uuid::new_v4().simple().to_string()[..4];
         let embedded = Embedded::open(folder.path(), Durability::Process, rules, LIMITS).unwrap();
         let stores: [&dyn Store; 3] = [&memory, &embedded, &dynamodb];
         let mut lessons = stores.map(|store| Lesson::new(store, salt));
         let mut now = start.borrow().plus_seconds(3_600);
-        let opening = [Act::Host(0, 0, true, 300), Act::Host(1, 1, false, 300)];
-        let opening = opening.into_iter().map(|act| (1, false, act));
-        for (step, beat, act) in opening.chain(acts) {
-            now = Timestamp::from_millis(now.millis() + step);
-            let mut told = Vec::new();
+        let opening = [Call::Host(0, 0, true, 300), Call::Host(1, 1, false, 300)];
+        let opening = opening.into_iter().map(|call| (1, false, call));
+        for (delay, renew, call) in opening.chain(steps) {
+            now = Timestamp::from_millis(now.millis() + delay);
+            let mut results = Vec::new();
             for lesson in &mut lessons {
-                let beating = async {
-                    if beat {
-                        lesson.hosts_beat(now).await
+                let renewal = async {
+                    if renew {
+                        lesson.renew_hosts(now).await
                     } else {
                         String::new()
                     }
                 };
-                let beaten = runtime.block_on(beating);
-                told.push((beaten, runtime.block_on(lesson.live(&act, now))));
+                let renewed = runtime.block_on(renewal);
+                results.push((renewed, runtime.block_on(lesson.execute(&call, now))));
             }
-            prop_assert_eq!(&told[0], &told[1], "memory and embedded, at {:?}", act);
-            prop_assert_eq!(&told[0], &told[2], "memory and DynamoDB, at {:?}", act);
+            prop_assert_eq!(
+                &results[0],
+                &results[1],
+                "memory and embedded, at {:?}",
+                call
+            );
+            prop_assert_eq!(
+                &results[0],
+                &results[2],
+                "memory and DynamoDB, at {:?}",
+                call
+            );
         }
         *start.borrow_mut() = now;
         Ok(())
     });
-    lived.unwrap();
+    outcome.unwrap();
 }

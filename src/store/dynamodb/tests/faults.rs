@@ -1,5 +1,5 @@
-//! Whatever goes wrong on the way to the table, at whatever step: nobody is told that a
-//! living group is not there, what was answered holds, and a repetition mends the rest.
+//! Every fault at every request: no call reports a live group as missing, acknowledged changes
+//! are kept, and a retry completes the others.
 
 use std::time::Duration;
 
@@ -9,7 +9,8 @@ use futures_util::future::join_all;
 use super::engine::engine;
 use super::proxy::{Fault, Plan, Proxy};
 use super::{new_table, records, rules, server};
-use crate::model::event::{Channel, EventCall, EventInput, Since};
+use crate::model::cursor::Since;
+use crate::model::event::{EventCall, EventInput, EventKind};
 use crate::model::group::{Delivery, Group};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::limits::Limits;
@@ -21,74 +22,74 @@ use crate::store::{CreateGroup, Error, Result, Store};
 
 const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
 
-/// More requests than any call makes.
-const STEPS: usize = 7;
+/// More requests than any call sends.
+const REQUESTS: usize = 7;
 
-/// What is tried while something goes wrong.
+/// The calls that are tested with faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
+enum Call {
     Create,
     Join,
     Report,
     Record,
     Fire,
-    Beat,
+    Heartbeat,
     Renew,
     Leave,
     Dissolve,
     Reap,
 }
 
-const VERBS: [Verb; 10] = [
-    Verb::Create,
-    Verb::Join,
-    Verb::Report,
-    Verb::Record,
-    Verb::Fire,
-    Verb::Beat,
-    Verb::Renew,
-    Verb::Leave,
-    Verb::Dissolve,
-    Verb::Reap,
+const CALLS: [Call; 10] = [
+    Call::Create,
+    Call::Join,
+    Call::Report,
+    Call::Record,
+    Call::Fire,
+    Call::Heartbeat,
+    Call::Renew,
+    Call::Leave,
+    Call::Dissolve,
+    Call::Reap,
 ];
 
 fn node(name: &str) -> NodeId {
     NodeId::parse("nodeId", name).unwrap()
 }
 
-/// One try: its own domain, a server behind a proxy, and one that is not.
-struct Scene<'a> {
-    calm: &'a DynamoDb,
-    behind: DynamoDb,
+/// One test: a domain, a store behind the fault proxy, and one without it.
+struct Scenario<'a> {
+    direct: &'a DynamoDb,
+    proxied: DynamoDb,
     proxy: Proxy,
     domain: Domain,
 }
 
-impl<'a> Scene<'a> {
-    async fn set(calm: &'a DynamoDb, settings: &Settings, plan: Plan) -> Self {
+impl<'a> Scenario<'a> {
+    async fn new(direct: &'a DynamoDb, settings: &Settings, plan: Plan) -> Self {
         let proxy = Proxy::start(&engine().endpoint).await;
         let settings = Settings {
             endpoint: Some(proxy.endpoint.clone()),
-            // Only what goes on going wrong may make it give up, not a slow machine.
+            // Only a lasting fault may exhaust the attempts, not a slow machine.
             attempts: if plan.times == 1 { 10 } else { 3 },
             attempt_timeout: match (plan.fault.stalls(), plan.times) {
                 (false, _) => settings.attempt_timeout,
                 (true, 1) => Duration::from_secs(2),
                 (true, _) => Duration::from_millis(250),
             },
-            races: 4,
+            conflict_attempts: 4,
             ..settings.clone()
         };
         let domain = format!("school-{}", uuid::Uuid::new_v4());
         Self {
-            calm,
-            behind: server(&settings, Limits::default()).await,
+            direct,
+            proxied: server(&settings, Limits::default()).await,
             proxy,
             domain: Domain::parse("domain", &domain).unwrap(),
         }
     }
 
-    fn wish(&self) -> CreateGroup {
+    fn request(&self) -> CreateGroup {
         CreateGroup {
             domain: self.domain.clone(),
             host: node(&format!("teacher@{}", self.domain)),
@@ -108,23 +109,28 @@ impl<'a> Scene<'a> {
 
     /// A group with a member that reported and recorded.
     async fn group(&self) -> Group {
-        let group = self.calm.host_group(self.wish(), NOW).await.unwrap().group;
+        let group = self
+            .direct
+            .host_group(self.request(), NOW)
+            .await
+            .unwrap()
+            .group;
         let kitten = self.kitten();
-        self.calm
+        self.direct
             .join(&group.key, &kitten, None, NOW)
             .await
             .unwrap();
         let data = data("before");
-        self.calm
+        self.direct
             .report(&group.key, &kitten, data, NOW)
             .await
             .unwrap();
-        let call = self.call(&group, Channel::Recorded, "before");
-        self.calm.append(call, NOW).await.unwrap();
+        let call = self.call(&group, EventKind::Recorded, "before");
+        self.direct.append(call, NOW).await.unwrap();
         group
     }
 
-    fn call(&self, group: &Group, channel: Channel, name: &str) -> EventCall {
+    fn call(&self, group: &Group, kind: EventKind, name: &str) -> EventCall {
         let event = EventInput {
             name: name.into(),
             payload: Some("🎈".into()),
@@ -134,61 +140,61 @@ impl<'a> Scene<'a> {
         EventCall {
             group: group.key.clone(),
             node: self.kitten(),
-            channel,
+            kind,
             events: vec![event].into(),
         }
     }
 
-    async fn acts(&self, store: &DynamoDb, verb: Verb, group: &Group) -> Result<String> {
+    async fn execute(&self, store: &DynamoDb, verb: Call, group: &Group) -> Result<String> {
         let (key, kitten) = (&group.key, self.kitten());
         let now = NOW.plus_seconds(1);
-        let told = match verb {
-            Verb::Create => store
-                .host_group(self.wish(), now)
+        let result = match verb {
+            Call::Create => store
+                .host_group(self.request(), now)
                 .await?
                 .group
                 .key
                 .to_string(),
-            Verb::Join => store
+            Call::Join => store
                 .join(key, &self.late(), Some(true), now)
                 .await?
                 .key
                 .to_string(),
-            Verb::Report => format!("{:?}", store.report(key, &kitten, data("now"), now).await?),
-            Verb::Record | Verb::Fire => {
-                let channel = if verb == Verb::Fire {
-                    Channel::Fired
+            Call::Report => format!("{:?}", store.report(key, &kitten, data("now"), now).await?),
+            Call::Record | Call::Fire => {
+                let kind = if verb == Call::Fire {
+                    EventKind::Fired
                 } else {
-                    Channel::Recorded
+                    EventKind::Recorded
                 };
-                let taken = store.append(self.call(group, channel, "now"), now).await?;
-                format!("repeated: {}", taken.repeated)
+                let appended = store.append(self.call(group, kind, "now"), now).await?;
+                format!("repeated: {}", appended.repeated)
             }
-            Verb::Beat => store.beat(key, &kitten, now).await?.to_string(),
-            Verb::Renew => store
+            Call::Heartbeat => store.heartbeat(key, &kitten, now).await?.to_string(),
+            Call::Renew => store
                 .renew(key, &group.host, now)
                 .await?
                 .heartbeat_at
                 .to_string(),
-            Verb::Leave => format!("{:?}", store.leave(key, &kitten).await?),
-            Verb::Dissolve => format!("{:?}", store.dissolve(key, &group.host, now).await?),
-            Verb::Reap => {
+            Call::Leave => format!("{:?}", store.leave(key, &kitten).await?),
+            Call::Dissolve => format!("{:?}", store.dissolve(key, &group.host, now).await?),
+            Call::Reap => {
                 let ended = store.reap(NOW.plus_seconds(100)).await?;
                 let own = ended.into_iter().filter(|ended| ended.group == *key);
                 format!("{}", own.count())
             }
         };
-        Ok(told)
+        Ok(result)
     }
 
-    /// That what was done holds.
-    async fn holds(&self, verb: Verb, group: &Group, client: &Client, table: &str) {
-        let (key, store, now) = (&group.key, self.calm, NOW.plus_seconds(1));
+    /// Asserts that the call's change is stored.
+    async fn assert_stored(&self, verb: Call, group: &Group, client: &Client, table: &str) {
+        let (key, store, now) = (&group.key, self.direct, NOW.plus_seconds(1));
         let listed = store.groups_in(&self.domain, now).await.unwrap();
-        if matches!(verb, Verb::Dissolve | Verb::Reap) {
+        if matches!(verb, Call::Dissolve | Call::Reap) {
             assert_eq!(listed, []);
-            if verb == Verb::Reap {
-                // By then it is not even remembered.
+            if verb == Call::Reap {
+                // Removes the tombstone.
                 store.reap(now.plus_seconds(1_000)).await.unwrap();
             }
             let left = records(client, table).await;
@@ -203,20 +209,20 @@ impl<'a> Scene<'a> {
         assert_eq!(listed.len(), 1, "one group per host");
         let members = store.members(key, now).await.unwrap();
         let members: Vec<_> = members.iter().map(|member| member.node.as_str()).collect();
-        let told = store.statuses(key, now).await.unwrap();
+        let statuses = store.statuses(key, now).await.unwrap();
         let events = store
             .events_since(key, Since::Exactly(""), usize::MAX, now)
             .await
             .unwrap();
-        let heard: Vec<_> = events.iter().map(|event| &*event.name).collect();
+        let names: Vec<_> = events.iter().map(|event| &*event.name).collect();
         match verb {
-            Verb::Create => {}
-            Verb::Join => assert!(members.contains(&self.late().as_str())),
-            Verb::Leave => assert_eq!((members.len(), told.len()), (0, 0)),
-            Verb::Report => assert_eq!(*told[0].data, data("now")),
-            Verb::Record => assert_eq!(heard, ["before", "now"]),
-            Verb::Renew => assert_eq!(listed[0].heartbeat_at, now),
-            _ => assert_eq!(heard, ["before"]),
+            Call::Create => {}
+            Call::Join => assert!(members.contains(&self.late().as_str())),
+            Call::Leave => assert_eq!((members.len(), statuses.len()), (0, 0)),
+            Call::Report => assert_eq!(*statuses[0].data, data("now")),
+            Call::Record => assert_eq!(names, ["before", "now"]),
+            Call::Renew => assert_eq!(listed[0].heartbeat_at, now),
+            _ => assert_eq!(names, ["before"]),
         }
     }
 }
@@ -228,19 +234,25 @@ fn data(value: &str) -> Vec<SensorData> {
     }]
 }
 
-/// One verb meets one fault at one step, once or until the store gives up.
-async fn meets(scene: Scene<'_>, verb: Verb, plan: Plan, client: &Client, table: &str) -> bool {
+/// Runs one call with one fault. Returns whether the fault occurred.
+async fn run_with_fault(
+    scenario: Scenario<'_>,
+    verb: Call,
+    plan: Plan,
+    client: &Client,
+    table: &str,
+) -> bool {
     let group = match verb {
-        // The group that is made only now.
-        Verb::Create => Group {
-            key: crate::model::group::GroupKey::parse("none", scene.domain.as_str()).unwrap(),
-            ..scene
-                .calm
+        // The group does not exist yet.
+        Call::Create => Group {
+            key: crate::model::group::GroupKey::parse("none", scenario.domain.as_str()).unwrap(),
+            ..scenario
+                .direct
                 .host_group(
                     CreateGroup {
                         host: node("other"),
-                        domain: Domain::parse("domain", &format!("x{}", scene.domain)).unwrap(),
-                        ..scene.wish()
+                        domain: Domain::parse("domain", &format!("x{}", scenario.domain)).unwrap(),
+                        ..scenario.request()
                     },
                     NOW,
                 )
@@ -248,84 +260,90 @@ async fn meets(scene: Scene<'_>, verb: Verb, plan: Plan, client: &Client, table:
                 .unwrap()
                 .group
         },
-        _ => scene.group().await,
+        _ => scenario.group().await,
     };
-    let what = format!("{verb:?} meets {plan:?}");
-    scene.proxy.plan(Some(plan));
-    let first = scene.acts(&scene.behind, verb, &group).await;
-    let hit = scene.proxy.hit();
-    scene.proxy.plan(None);
+    let what = format!("{verb:?} with {plan:?}");
+    scenario.proxy.plan(Some(plan));
+    let first = scenario.execute(&scenario.proxied, verb, &group).await;
+    let hit = scenario.proxy.hit();
+    scenario.proxy.plan(None);
     match &first {
-        Ok(told) => {
-            let fresh = matches!(verb, Verb::Record | Verb::Fire);
-            assert!(!fresh || told == "repeated: false", "{what}: {told}");
+        Ok(result) => {
+            let appends = matches!(verb, Call::Record | Call::Fire);
+            assert!(!appends || result == "repeated: false", "{what}: {result}");
             assert!(
-                verb != Verb::Reap || told == "1",
-                "{what}: told {told} times"
+                verb != Call::Reap || result == "1",
+                "{what}: reported {result} times"
             );
         }
-        Err(Error::Refused(refusal)) => panic!("{what}: {refusal}"),
-        Err(Error::Failed(_)) => assert!(plan.times > 1, "{what} once and gave up"),
+        Err(Error::Refused(error)) => panic!("{what}: {error}"),
+        Err(Error::Failed(_)) => assert!(plan.times > 1, "{what}: failed by a single fault"),
     }
     if first.is_err() {
-        // The caller, or the next look of the reaper, tries again.
-        let again = scene.acts(scene.calm, verb, &group).await;
+        // The client, or the next run of the reaper, retries.
+        let again = scenario.execute(scenario.direct, verb, &group).await;
         match again {
             Ok(_) => {}
-            // It was done after all.
-            Err(Error::Refused(refusal)) if verb == Verb::Dissolve => {
-                assert_eq!(refusal.kind(), "GroupNotFound", "{what}");
+            // The first call was applied.
+            Err(Error::Refused(error)) if verb == Call::Dissolve => {
+                assert_eq!(error.kind(), "GroupNotFound", "{what}");
             }
             Err(error) => panic!("{what}, then again: {error:?}"),
         }
     }
-    if verb == Verb::Reap {
-        // What another server began is left to it for a while.
-        scene.calm.reap(NOW.plus_seconds(200)).await.unwrap();
+    if verb == Call::Reap {
+        // The reaper does not continue another server's removal at once.
+        scenario.direct.reap(NOW.plus_seconds(200)).await.unwrap();
     }
-    scene.holds(verb, &group, client, table).await;
+    scenario.assert_stored(verb, &group, client, table).await;
     hit
 }
 
-/// Every verb meets every fault at every step, each pair on a table of its own.
-async fn whatever_goes_wrong(faults: &[Fault], times: usize) {
-    // Those that stall by themselves: they wait most of their time, and must not take the
-    // others' work for a stall.
+/// Runs every call with every fault at every request, each pair on its own table.
+async fn run_all(faults: &[Fault], times: usize) {
+    // Stalling faults run separately: their short timeouts must not expire because of the others'
+    // load.
     let (stalling, others): (Vec<Fault>, Vec<Fault>) =
         faults.iter().partition(|fault| fault.stalls());
     for faults in [others, stalling] {
-        let pairs = VERBS
+        let pairs = CALLS
             .iter()
             .flat_map(|verb| faults.iter().map(move |fault| (*verb, *fault)));
-        let met = pairs.map(|(verb, fault)| Box::pin(at_every_step(verb, fault, times)));
-        join_all(met).await;
+        let runs = pairs.map(|(verb, fault)| Box::pin(at_every_request(verb, fault, times)));
+        join_all(runs).await;
     }
 }
 
-async fn at_every_step(verb: Verb, fault: Fault, times: usize) {
+async fn at_every_request(verb: Call, fault: Fault, times: usize) {
     let (settings, client) = new_table().await;
-    let calm = DynamoDb::connect(settings.clone(), rules(), Limits::default()).await;
-    for from in 0..STEPS {
+    let direct = DynamoDb::connect(settings.clone(), rules(), Limits::default()).await;
+    for from in 0..REQUESTS {
         let plan = Plan { fault, from, times };
-        let scene = Scene::set(&calm, &settings, plan).await;
-        let met = Box::pin(meets(scene, verb, plan, &client, &settings.table));
-        if !met.await {
-            assert!(from > 0, "{verb:?} asked nothing");
+        let scenario = Scenario::new(&direct, &settings, plan).await;
+        let run = Box::pin(run_with_fault(
+            scenario,
+            verb,
+            plan,
+            &client,
+            &settings.table,
+        ));
+        if !run.await {
+            assert!(from > 0, "{verb:?} sent no request");
             return;
         }
     }
 }
 
 #[tokio::test]
-async fn a_fault_at_any_step_is_mended_unnoticed() {
+async fn a_single_fault_is_retried() {
     tokio::task::LocalSet::new()
-        .run_until(whatever_goes_wrong(&Fault::ALL, 1))
+        .run_until(run_all(&Fault::ALL, 1))
         .await;
 }
 
 #[tokio::test]
-async fn a_fault_that_lasts_is_a_failure_and_a_repetition_mends_it() {
+async fn a_lasting_fault_is_a_failure_and_a_retry_completes_the_call() {
     tokio::task::LocalSet::new()
-        .run_until(whatever_goes_wrong(&Fault::LASTING, usize::MAX))
+        .run_until(run_all(&Fault::LASTING, usize::MAX))
         .await;
 }

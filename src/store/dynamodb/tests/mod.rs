@@ -1,14 +1,14 @@
-//! The store on a real DynamoDB API: the contract, races between servers, faults on the
-//! way, agreement with the embedded store, and what each call costs.
+//! Tests on a real DynamoDB API: the suite, conflicts between servers, network and table faults,
+//! agreement with the embedded store, and the cost of each call.
 
 mod agreement;
+mod conflicts;
 mod costs;
-mod ended;
 mod engine;
 mod faults;
 mod proxy;
-mod races;
 mod tables;
+mod tombstones;
 
 use std::time::Duration;
 
@@ -17,8 +17,8 @@ use aws_sdk_dynamodb::Client;
 use super::client::{self, Settings};
 use super::items::keys::Key;
 use super::{DynamoDb, table};
-use crate::heartbeat::rules::{Rules, Timings};
 use crate::model::limits::Limits;
+use crate::model::rules::{Rules, Timings};
 use crate::store::suite;
 use engine::engine;
 
@@ -26,20 +26,20 @@ fn rules() -> Rules {
     Rules::new(Timings::STG).unwrap()
 }
 
-/// Settings for a table that nobody else uses.
+/// Settings for a new table.
 fn settings() -> Settings {
     let name = format!("MeshV2Table-test-{}", uuid::Uuid::new_v4().simple());
     let settings = Settings {
         endpoint: Some(engine().endpoint.clone()),
-        // Some tests count fired events by the minute's last poll.
-        note_polls_every: Duration::ZERO,
+        // Some tests depend on the time of the last poll.
+        poll_mark_interval: Duration::ZERO,
         // The machine may be busy with other tests.
         attempt_timeout: Duration::from_mins(1),
         request_timeout: Duration::from_mins(2),
         ..Settings::new(name)
     };
-    // Moto looks at conditions and writes in two steps that requests can come between,
-    // and copies its tables for each transaction: it is asked one thing at a time.
+    // Moto's conditional writes are not atomic, and it copies its tables for each transaction, so
+    // it gets one request at a time.
     match std::env::var_os("DYNAMODB_ONE_AT_A_TIME") {
         None => settings,
         Some(_) => Settings {
@@ -65,7 +65,7 @@ async fn server(settings: &Settings, limits: Limits) -> DynamoDb {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_store_keeps_the_contract() {
+async fn the_store_passes_the_suite() {
     suite::run(|| async {
         let (settings, _) = new_table().await;
         server(&settings, suite::LIMITS).await

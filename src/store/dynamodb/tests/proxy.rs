@@ -1,4 +1,4 @@
-//! A TCP proxy before the engine that can do what networks and busy tables do.
+//! A TCP proxy in front of the engine that injects faults of networks and busy tables.
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -8,25 +8,25 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-/// What goes wrong.
+/// A fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The table is busy.
     Throttled,
-    /// The same, by its other name.
+    /// The same with its other error code.
     SlowDown,
-    /// DynamoDB fails before it does anything.
+    /// DynamoDB fails before the request is applied.
     Fails,
-    /// DynamoDB fails after it did what was asked.
-    DoesAndFails,
-    /// Nothing is answered, and nothing done.
+    /// DynamoDB fails after the request was applied.
+    AppliesAndFails,
+    /// No response; the request is not applied.
     Stalls,
-    /// It is done, and nothing is answered.
-    DoesAndStalls,
-    /// The connection is cut before the request gets there.
+    /// No response; the request is applied.
+    AppliesAndStalls,
+    /// The connection is closed before the request arrives.
     Cut,
-    /// The connection is cut after it was done.
-    DoesAndCuts,
+    /// The connection is closed after the request was applied.
+    AppliesAndCuts,
 }
 
 impl Fault {
@@ -35,61 +35,61 @@ impl Fault {
         Self::Throttled,
         Self::SlowDown,
         Self::Fails,
-        Self::DoesAndFails,
+        Self::AppliesAndFails,
         Self::Stalls,
-        Self::DoesAndStalls,
+        Self::AppliesAndStalls,
         Self::Cut,
-        Self::DoesAndCuts,
+        Self::AppliesAndCuts,
     ];
 
     /// One of each kind.
     pub const LASTING: [Self; 4] = [
         Self::Throttled,
-        Self::DoesAndFails,
-        Self::DoesAndStalls,
+        Self::AppliesAndFails,
+        Self::AppliesAndStalls,
         Self::Cut,
     ];
 
-    fn is_done(self) -> bool {
+    fn is_applied(self) -> bool {
         matches!(
             self,
-            Self::DoesAndFails | Self::DoesAndStalls | Self::DoesAndCuts
+            Self::AppliesAndFails | Self::AppliesAndStalls | Self::AppliesAndCuts
         )
     }
 
-    /// What is answered instead, if anything is.
-    fn answer(self) -> Option<(&'static str, &'static str)> {
+    /// The error response, if there is one.
+    fn error(self) -> Option<(&'static str, &'static str)> {
         match self {
             Self::Throttled => Some(("400 Bad Request", "ProvisionedThroughputExceededException")),
             Self::SlowDown => Some(("400 Bad Request", "ThrottlingException")),
-            Self::Fails | Self::DoesAndFails => {
+            Self::Fails | Self::AppliesAndFails => {
                 Some(("500 Internal Server Error", "InternalServerError"))
             }
             _ => None,
         }
     }
 
-    /// Whether the caller has to give up waiting.
+    /// Whether the client runs into its timeout.
     pub fn stalls(self) -> bool {
-        matches!(self, Self::Stalls | Self::DoesAndStalls)
+        matches!(self, Self::Stalls | Self::AppliesAndStalls)
     }
 }
 
-/// What is to go wrong, and when.
+/// Which requests a fault affects.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// What.
+    /// The fault.
     pub fault: Fault,
-    /// From which request on.
+    /// The first affected request.
     pub from: usize,
-    /// For how many requests.
+    /// The number of affected requests.
     pub times: usize,
 }
 
-/// The proxy; it ends with the test's runtime.
+/// The proxy; it stops with the test's runtime.
 #[derive(Clone, Debug)]
 pub struct Proxy {
-    /// Where it listens.
+    /// Its URL.
     pub endpoint: String,
     plan: Arc<Mutex<Option<Plan>>>,
     requests: Arc<AtomicUsize>,
@@ -97,27 +97,27 @@ pub struct Proxy {
     measured: Option<Arc<Mutex<Vec<Measured>>>>,
 }
 
-/// A request that got its answer.
+/// A request with its response.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Measured {
-    /// What it asked for, such as `GetItem`.
+    /// The operation, such as `GetItem`.
     pub operation: String,
-    /// The capacity units that it used.
+    /// The capacity units used.
     pub units: f64,
 }
 
 impl Proxy {
-    /// Starts before the engine.
+    /// Starts a proxy of the engine.
     pub async fn start(engine: &str) -> Self {
         Self::new(engine, None).await
     }
 
-    /// The same, and asks of each request what it used.
+    /// The same; measures the capacity units of each request.
     pub async fn measuring(engine: &str) -> Self {
         Self::new(engine, Some(Arc::default())).await
     }
 
-    /// What was measured since the last time.
+    /// The measurements since the last call.
     pub fn measured(&self) -> Vec<Measured> {
         let measured = self.measured.as_ref().unwrap();
         std::mem::take(&mut *measured.lock().unwrap())
@@ -138,22 +138,22 @@ impl Proxy {
             while let Ok((client, _)) = listener.accept().await {
                 let (proxy, engine) = (running.clone(), engine.clone());
                 tokio::task::spawn_local(async move {
-                    // A connection that breaks is what this is for.
-                    let _ = proxy.carry(client, &engine).await;
+                    // Broken connections are expected.
+                    let _ = proxy.forward(client, &engine).await;
                 });
             }
         });
         proxy
     }
 
-    /// Counts requests from now on, and lets go wrong what is planned.
+    /// Sets the plan and restarts the count of requests.
     pub fn plan(&self, plan: Option<Plan>) {
         self.requests.store(0, Ordering::SeqCst);
         self.hit.store(false, Ordering::SeqCst);
         *self.plan.lock().unwrap() = plan;
     }
 
-    /// Whether anything went wrong since.
+    /// Whether the fault occurred since.
     pub fn hit(&self) -> bool {
         self.hit.load(Ordering::SeqCst)
     }
@@ -168,31 +168,31 @@ impl Proxy {
         hit.then_some(plan.fault)
     }
 
-    async fn carry(&self, mut client: TcpStream, engine: &str) -> std::io::Result<()> {
+    async fn forward(&self, mut client: TcpStream, engine: &str) -> std::io::Result<()> {
         let mut server = TcpStream::connect(engine).await?;
         let (mut from_client, mut from_server) = (Vec::new(), Vec::new());
         while let Some(request) = message(&mut client, &mut from_client).await? {
             let fault = self.fault_now();
-            let mut answer = None;
-            if fault.is_none_or(Fault::is_done) {
+            let mut response = None;
+            if fault.is_none_or(Fault::is_applied) {
                 let (operation, request) = match self.measured {
-                    Some(_) => asking_for_units(&request),
+                    Some(_) => with_units(&request),
                     None => (String::new(), request),
                 };
                 server.write_all(&request).await?;
-                answer = message(&mut server, &mut from_server).await?;
-                if let (Some(measured), Some(answer)) = (&self.measured, &answer) {
-                    let units = units(answer);
+                response = message(&mut server, &mut from_server).await?;
+                if let (Some(measured), Some(response)) = (&self.measured, &response) {
+                    let units = units(response);
                     measured.lock().unwrap().push(Measured { operation, units });
                 }
             }
-            match (fault, answer) {
-                (None, Some(answer)) => client.write_all(&answer).await?,
+            match (fault, response) {
+                (None, Some(response)) => client.write_all(&response).await?,
                 (Some(fault), _) if fault.stalls() => {
                     tokio::time::sleep(Duration::from_mins(1)).await;
                 }
-                (Some(fault), _) => match fault.answer() {
-                    Some((status, kind)) => client.write_all(&refused(status, kind)).await?,
+                (Some(fault), _) => match fault.error() {
+                    Some((status, kind)) => client.write_all(&error_response(status, kind)).await?,
                     None => return Ok(()),
                 },
                 (None, None) => return Ok(()),
@@ -202,8 +202,8 @@ impl Proxy {
     }
 }
 
-/// The operation that a request asks for, and the request that also asks for its units.
-fn asking_for_units(request: &[u8]) -> (String, Vec<u8>) {
+/// The operation of a request, and the request with the option to return its units.
+fn with_units(request: &[u8]) -> (String, Vec<u8>) {
     let (head, mut body) = parts(request);
     body["ReturnConsumedCapacity"] = "TOTAL".into();
     let body = body.to_string();
@@ -222,8 +222,8 @@ fn asking_for_units(request: &[u8]) -> (String, Vec<u8>) {
     (operation, text.into_bytes())
 }
 
-fn units(answer: &[u8]) -> f64 {
-    let (_, body) = parts(answer);
+fn units(response: &[u8]) -> f64 {
+    let (_, body) = parts(response);
     let used = &body["ConsumedCapacity"];
     let units = |used: &serde_json::Value| used["CapacityUnits"].as_f64().unwrap_or(0.0);
     match used.as_array() {
@@ -239,9 +239,9 @@ fn parts(message: &[u8]) -> (String, serde_json::Value) {
     (head, serde_json::from_slice(body).unwrap_or_default())
 }
 
-fn refused(status: &str, kind: &str) -> Vec<u8> {
+fn error_response(status: &str, kind: &str) -> Vec<u8> {
     let body = format!(
-        r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}","message":"made up by a test"}}"#
+        r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}","message":"injected by a test"}}"#
     );
     let length = body.len();
     format!(
@@ -250,10 +250,10 @@ fn refused(status: &str, kind: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-/// One HTTP message with its length in its head; `None` at the end.
+/// One HTTP message with a content-length; `None` at the end.
 async fn message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Result<Option<Vec<u8>>> {
     loop {
-        if let Some(end) = whole(buffer) {
+        if let Some(end) = message_end(buffer) {
             let rest = buffer.split_off(end);
             return Ok(Some(std::mem::replace(buffer, rest)));
         }
@@ -263,7 +263,7 @@ async fn message(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> std::io::Resul
     }
 }
 
-fn whole(buffer: &[u8]) -> Option<usize> {
+fn message_end(buffer: &[u8]) -> Option<usize> {
     let head = buffer.windows(4).position(|four| four == b"\r\n\r\n")? + 4;
     let text = String::from_utf8_lossy(&buffer[..head]).to_lowercase();
     let length = text

@@ -1,4 +1,4 @@
-//! The table: made, checked, shown, deleted; and its indexes.
+//! The table and its indexes: create, check, show, delete.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
@@ -14,19 +14,19 @@ use crate::store::{CreateGroup, Store};
 const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
 
 #[tokio::test]
-async fn a_table_is_made_checked_shown_and_deleted() {
+async fn a_table_is_created_checked_shown_and_deleted() {
     let (settings, client) = new_table().await;
     let name = &settings.table;
     table::check(&client, name).await.unwrap();
-    let shown = table::show(&client, name).await.unwrap();
-    assert_eq!(shown.status, "ACTIVE");
-    assert_eq!(shown.ttl.as_deref(), Some("ttl"));
-    let mut indexes = shown.indexes;
+    let description = table::show(&client, name).await.unwrap();
+    assert_eq!(description.status, "ACTIVE");
+    assert_eq!(description.ttl.as_deref(), Some("ttl"));
+    let mut indexes = description.indexes;
     indexes.sort();
     assert_eq!(indexes, ["GroupIdIndex", "GroupNameIndex"]);
     let tags = client
         .list_tags_of_resource()
-        .resource_arn(shown.arn)
+        .resource_arn(description.arn)
         .send();
     let tags = tags.await.unwrap().tags.unwrap();
     let mut tags: Vec<_> = tags.iter().map(|tag| (tag.key(), tag.value())).collect();
@@ -42,14 +42,17 @@ async fn a_table_is_made_checked_shown_and_deleted() {
     let again = table::create(&client, name, "test", "Tests").await;
     assert!(matches!(again, Err(Error::Exists(_))));
     table::delete(&client, name).await.unwrap();
-    let gone = table::check(&client, name).await.unwrap_err();
-    assert!(gone.to_string().contains("mesh-v2 table create"), "{gone}");
-    let gone = table::delete(&client, name).await;
-    assert!(matches!(gone, Err(Error::Missing(_))));
+    let missing = table::check(&client, name).await.unwrap_err();
+    assert!(
+        missing.to_string().contains("mesh-v2 table create"),
+        "{missing}"
+    );
+    let missing = table::delete(&client, name).await;
+    assert!(matches!(missing, Err(Error::Missing(_))));
 }
 
 #[tokio::test]
-async fn a_store_without_its_table_is_not_ready_and_fails_without_refusing() {
+async fn a_store_without_its_table_is_not_ready_and_fails() {
     let settings = settings();
     let store = server(&settings, Limits::default()).await;
     assert!(store.ready().await.is_err());
@@ -62,17 +65,17 @@ async fn a_store_without_its_table_is_not_ready_and_fails_without_refusing() {
 }
 
 #[tokio::test]
-async fn a_group_is_found_by_its_id_alone_and_nothing_else_stands_in_the_indexes() {
+async fn a_group_is_found_by_its_id_and_only_groups_are_indexed() {
     let (settings, client) = new_table().await;
     let store = server(&settings, Limits::default()).await;
-    let wish = CreateGroup {
+    let request = CreateGroup {
         domain: Domain::parse("domain", "学校").unwrap(),
         host: NodeId::parse("hostId", "先生").unwrap(),
         name: GroupName::parse("name", "ねこ").unwrap(),
         delivery: Delivery::WebSocket,
         lifetime: 300,
     };
-    let group = store.host_group(wish, NOW).await.unwrap().group;
+    let group = store.host_group(request, NOW).await.unwrap().group;
     let kitten = NodeId::parse("nodeId", "kitten").unwrap();
     store.join(&group.key, &kitten, None, NOW).await.unwrap();
     store
@@ -90,7 +93,7 @@ async fn a_group_is_found_by_its_id_alone_and_nothing_else_stands_in_the_indexes
 }
 
 #[tokio::test]
-async fn a_half_made_table_is_refused_with_what_it_lacks() {
+async fn a_table_without_indexes_is_refused() {
     use aws_sdk_dynamodb::types::{
         AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
     };
@@ -114,7 +117,7 @@ async fn a_half_made_table_is_refused_with_what_it_lacks() {
 }
 
 #[tokio::test]
-async fn a_record_of_another_version_is_a_failure_that_names_no_value() {
+async fn a_damaged_record_is_a_failure_without_its_values() {
     let (settings, client) = new_table().await;
     let store = server(&settings, Limits::default()).await;
     let domain = Domain::parse("domain", "school").unwrap();
@@ -124,9 +127,9 @@ async fn a_record_of_another_version_is_a_failure_that_names_no_value() {
     let put = client.put_item().table_name(&settings.table);
     put.set_item(Some(damaged)).send().await.unwrap();
     let failed = store.groups_in(&domain, NOW).await.unwrap_err();
-    let told = format!("{:#}", anyhow::Error::new(failed));
+    let text = format!("{:#}", anyhow::Error::new(failed));
     assert!(
-        told.contains("cannot be read") && !told.contains("kitten"),
-        "{told}"
+        text.contains("cannot be read") && !text.contains("kitten"),
+        "{text}"
     );
 }

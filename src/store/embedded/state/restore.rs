@@ -1,18 +1,18 @@
-//! What was persisted becomes the state again.
+//! Restores the state from persisted records.
 
 use crate::store::embedded::records::Record;
 use crate::store::embedded::state::State;
 
 impl State {
-    /// Forgets everything and takes what was persisted; groups come before what is in them.
+    /// Replaces the state by `records`, in which groups come before their nodes and calls.
     pub fn restore_all(&mut self, records: Vec<Record>) {
         self.take_changes();
-        self.rooms.clear();
+        self.groups.clear();
         self.by_host.clear();
         self.by_domain.clear();
         self.by_name.clear();
         self.by_node.clear();
-        self.ended.clear();
+        self.tombstones.clear();
         for record in records {
             self.restore(record);
         }
@@ -22,19 +22,19 @@ impl State {
         match record {
             Record::Group(group) => self.insert(group),
             Record::Node(key, node, record) => {
-                if let Some(room) = self.rooms.get_mut(&key) {
+                if let Some(state) = self.groups.get_mut(&key) {
                     if record.membership.is_some() {
                         self.by_node.insert(node.clone(), key);
                     }
-                    room.restore(node, record);
+                    state.restore(node, record);
                 }
             }
             Record::Call(key, call) => {
-                if let Some(room) = self.rooms.get_mut(&key) {
-                    room.log.restore(call);
+                if let Some(state) = self.groups.get_mut(&key) {
+                    state.log.restore(call);
                 }
             }
-            Record::EndedGroup(key, tombstone) => self.ended.restore(key, tombstone),
+            Record::Tombstone(key, tombstone) => self.tombstones.restore(key, tombstone),
         }
     }
 }

@@ -1,0 +1,174 @@
+//! The liveness rules: when groups, nodes and events are alive (contract sections 1.2 and 3).
+//!
+//! Nothing here waits or reads the clock: the caller passes `now`. Every store decides by these
+//! functions, for reads and for writes.
+
+mod polling;
+mod timings;
+
+use crate::model::error::ClientError;
+use crate::model::group::{Delivery, EndReason, Group, GroupKey, Tombstone};
+use crate::model::ids::NodeId;
+use crate::model::time::Timestamp;
+
+pub use self::timings::{InvalidTimings, Timings};
+
+/// A group that is alive. Only [`Rules::admit`] creates one.
+#[derive(Debug)]
+pub struct LiveGroup<'a>(&'a Group);
+
+impl<'a> LiveGroup<'a> {
+    /// The group.
+    pub fn group(&self) -> &'a Group {
+        self.0
+    }
+
+    /// The group if `node` is its host; otherwise the actual host.
+    pub fn hosted_by(self, node: &NodeId) -> Result<HostedGroup<'a>, &'a NodeId> {
+        if self.0.host == *node {
+            Ok(HostedGroup(self.0))
+        } else {
+            Err(&self.0.host)
+        }
+    }
+}
+
+/// A live group, requested by its host.
+#[derive(Debug)]
+pub struct HostedGroup<'a>(&'a Group);
+
+impl<'a> HostedGroup<'a> {
+    /// The group.
+    pub fn group(&self) -> &'a Group {
+        self.0
+    }
+}
+
+/// The liveness rules of a server.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    timings: Timings,
+}
+
+impl Rules {
+    /// The rules for valid timings.
+    pub fn new(timings: Timings) -> Result<Self, InvalidTimings> {
+        timings.validate()?;
+        Ok(Self { timings })
+    }
+
+    /// The times.
+    pub fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
+    /// Admits a request to a live group (contract 1.2). Both for the heartbeat and the expiry, a
+    /// group is alive until the end of the second in which it ends.
+    pub fn admit<'a>(
+        &self,
+        group: &'a Group,
+        now: Timestamp,
+    ) -> Result<LiveGroup<'a>, ClientError> {
+        match self.end_of(group, now) {
+            None => Ok(LiveGroup(group)),
+            Some(EndReason::TimeUp) => Err(ClientError::GroupExpired {
+                group: group.key.clone(),
+                expires_at: group.expires_at,
+            }),
+            Some(EndReason::HostSilent | EndReason::Replaced) => {
+                Err(ClientError::HeartbeatExpired(group.key.clone()))
+            }
+        }
+    }
+
+    /// Why the group has ended, or `None`.
+    pub fn end_of(&self, group: &Group, now: Timestamp) -> Option<EndReason> {
+        if now.seconds() > group.expires_at.seconds() {
+            Some(EndReason::TimeUp)
+        } else if group.heartbeat_at.seconds() < now.seconds() - i64::from(self.timings.host_ttl) {
+            Some(EndReason::HostSilent)
+        } else {
+            None
+        }
+    }
+
+    /// The tombstone of a group that ended at `now` (decision D30). It is kept for the longer of
+    /// the two TTLs, so that every node that sends its heartbeats in time gets the reason.
+    pub fn tombstone(&self, group: &Group, reason: EndReason, now: Timestamp) -> Tombstone {
+        let Timings {
+            host_ttl,
+            member_ttl,
+            ..
+        } = self.timings;
+        Tombstone {
+            reason,
+            expires_at: group.expires_at,
+            until: now.plus_seconds(host_ttl.max(member_ttl)),
+        }
+    }
+
+    /// The error for a request to a group with a tombstone: the same as before the group's
+    /// record was removed.
+    pub fn refuse_ended(group: &GroupKey, tombstone: &Tombstone, now: Timestamp) -> ClientError {
+        let Tombstone {
+            reason,
+            expires_at,
+            until,
+        } = *tombstone;
+        if until < now {
+            ClientError::GroupNotFound(group.clone())
+        } else if reason == EndReason::TimeUp || now.seconds() > expires_at.seconds() {
+            let group = group.clone();
+            ClientError::GroupExpired { group, expires_at }
+        } else {
+            ClientError::HeartbeatExpired(group.clone())
+        }
+    }
+
+    /// Whether listing, searching and createGroup include the group: for up to a second less
+    /// than [`Rules::admit`] (contract 1.3).
+    pub fn lists(&self, group: &Group, now: Timestamp) -> bool {
+        group.heartbeat_at.seconds() > now.seconds() - i64::from(self.timings.host_ttl)
+            && group.expires_at > now
+    }
+
+    /// The lifetime of a new group, in seconds.
+    pub fn lifetime(&self, requested: Option<i32>) -> Result<u32, ClientError> {
+        let max = self.timings.max_connection;
+        let Some(requested) = requested else {
+            return Ok(self.timings.default_connection);
+        };
+        let seconds = u32::try_from(requested).unwrap_or(0);
+        if seconds < 1 {
+            Err(ClientError::LifetimeTooShort)
+        } else if seconds > max {
+            Err(ClientError::LifetimeTooLong(max))
+        } else {
+            Ok(seconds)
+        }
+    }
+
+    /// How messages reach the members of a new group.
+    pub fn delivery(&self, use_websocket: bool) -> Delivery {
+        if use_websocket {
+            Delivery::WebSocket
+        } else {
+            Delivery::Polling {
+                every_seconds: self.timings.polling_interval,
+            }
+        }
+    }
+
+    /// Until when a node is alive after a heartbeat at `now`: a whole second.
+    pub fn member_until(&self, now: Timestamp) -> Timestamp {
+        Timestamp::from_seconds(now.seconds()).plus_seconds(self.timings.member_ttl)
+    }
+
+    /// Whether a node that is alive until `until` is alive at `now`.
+    pub fn node_alive(until: Timestamp, now: Timestamp) -> bool {
+        until.seconds() > now.seconds()
+    }
+}
+
+#[cfg(test)]
+mod tests;

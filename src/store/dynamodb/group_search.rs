@@ -1,0 +1,112 @@
+//! Lists of groups: by domain, by name and by id.
+
+use crate::model::group::Group;
+use crate::model::ids::{Domain, GroupId};
+use crate::model::time::Timestamp;
+use crate::store::Result;
+use crate::store::dynamodb::DynamoDb;
+use crate::store::dynamodb::attempt_error::AttemptError;
+use crate::store::dynamodb::items::attributes::text;
+use crate::store::dynamodb::items::group::GroupRecord;
+use crate::store::dynamodb::items::keys::{self, GROUPS, Key};
+use crate::store::dynamodb::items::tombstone::Record;
+use crate::store::dynamodb::requests::Query;
+
+/// Candidates in one page of the name search.
+const SEARCH_PAGE: i32 = 100;
+
+impl DynamoDb {
+    /// See [`Store::groups_in`](crate::store::Store::groups_in).
+    pub(super) async fn list(
+        &self,
+        domain: &Domain,
+        now: Timestamp,
+    ) -> Result<Vec<Group>, AttemptError> {
+        let found = self.table.all("list groups", &groups_of(domain)).await?;
+        let mut groups = Vec::new();
+        for item in &found {
+            let GroupRecord { group, .. } = GroupRecord::read(item)?;
+            if self.rules.lists(&group, now) {
+                groups.push(group);
+            }
+        }
+        groups.sort_by(|a, b| a.key.id.cmp(&b.key.id));
+        Ok(groups)
+    }
+
+    /// See [`Store::groups_named`](crate::store::Store::groups_named). The index lags and has
+    /// no heartbeats: it gives candidates, whose records are read.
+    pub(super) async fn search(
+        &self,
+        prefix: &str,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<Vec<Group>, AttemptError> {
+        const DOING: &str = "search groups";
+        let Some(first) = keys::by_name(prefix) else {
+            return Ok(Vec::new());
+        };
+        let named = Query {
+            index: Some("GroupNameIndex"),
+            keys: "#gsi2_pk = :first AND begins_with(#gsi2_sk, :prefix)",
+            values: vec![(":first", text(first)), (":prefix", text(prefix))],
+            page: Some(SEARCH_PAGE),
+            ..Query::default()
+        };
+        let mut groups: Vec<Group> = Vec::new();
+        let mut next = None;
+        loop {
+            let (candidates, after) = self.table.page(DOING, &named, next).await?;
+            let candidates: Vec<Key> = candidates.iter().filter_map(Key::of).collect();
+            if !candidates.is_empty() {
+                for item in self.table.read(DOING, &candidates).await?.iter().flatten() {
+                    if let Record::Group(GroupRecord {
+                        group, ended: None, ..
+                    }) = Record::read(item)?
+                        && self.rules.lists(&group, now)
+                    {
+                        groups.push(group);
+                    }
+                }
+            }
+            next = after;
+            // The index does not order groups of the same name, so all of them are read.
+            let last_name = limit.checked_sub(1).and_then(|last| groups.get(last));
+            let complete =
+                last_name.is_some_and(|at| groups.last().is_some_and(|g| g.name > at.name));
+            if next.is_none() || complete || limit == 0 {
+                break;
+            }
+        }
+        groups.sort_by(|a, b| (&a.name, &a.key).cmp(&(&b.name, &b.key)));
+        groups.truncate(limit);
+        Ok(groups)
+    }
+
+    /// The groups with this id in any domain, including expired ones that are not removed yet.
+    pub async fn groups_by_id(&self, id: &GroupId) -> Result<Vec<Group>> {
+        let by_id = Query {
+            index: Some("GroupIdIndex"),
+            keys: "#gsi_pk = :id",
+            values: vec![(":id", text(keys::by_id(id.as_str())))],
+            ..Query::default()
+        };
+        let found = self.table.all("find a group by its id", &by_id).await?;
+        let groups = found.iter().map(|item| Ok(GroupRecord::read(item)?.group));
+        let groups: Result<_, AttemptError> = groups.collect();
+        Ok(groups?)
+    }
+}
+
+/// The query of a domain's groups.
+pub(super) fn groups_of(domain: &Domain) -> Query {
+    Query {
+        keys: "#pk = :domain AND begins_with(#sk, :groups)",
+        filter: Some("attribute_not_exists(#ended)"),
+        values: vec![
+            (":domain", text(keys::domain(domain))),
+            (":groups", text(GROUPS)),
+        ],
+        ..Query::default()
+    }
+}

@@ -1,0 +1,86 @@
+//! A group's head record.
+
+use aws_sdk_dynamodb::types::AttributeValue as Value;
+
+use crate::model::cursor::{Cursor, Stamp};
+use crate::model::group::Group;
+use crate::model::time::Timestamp;
+use crate::store::dynamodb::items::attributes::{Reader, Unreadable, list, map, number};
+use crate::store::dynamodb::items::keys::{Item, Key};
+use crate::store::dynamodb::items::{count, ttl};
+
+/// A group's head record: the log head and counts, by which joins and appends are serialized.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupHead {
+    /// The number of nodes.
+    pub nodes: usize,
+    /// Bytes of a response that are reserved for the nodes' variables (decision D24).
+    pub status_bytes: usize,
+    /// Whether the group's delivery is polling.
+    pub polling: bool,
+    /// Until when the group counts as polled (decision D13).
+    pub polled_until: Option<Timestamp>,
+    /// The key parts of nodes that joined without WebSockets.
+    pub pollers: Vec<String>,
+    /// The cursor of the last kept call's last event.
+    pub last: Option<Cursor>,
+    /// Calls and bytes in the log by second, within the event TTL.
+    pub window: Vec<(i64, usize, usize)>,
+}
+
+impl GroupHead {
+    /// The record of a new group.
+    pub fn item(&self, group: &Group) -> Item {
+        let mut item = Key::head(&group.key).attributes();
+        item.insert("nodes".into(), number(count(self.nodes)));
+        item.insert("polling".into(), Value::Bool(self.polling));
+        item.insert("ttl".into(), number(ttl(group)));
+        item
+    }
+
+    /// Reads the record.
+    pub fn read(item: &Item) -> Result<Self, Unreadable> {
+        let item = Reader(item);
+        let last = match item.maybe_number::<i64>("lastAt")? {
+            None => None,
+            Some(at) => Some(Cursor {
+                stamp: Stamp {
+                    at: Timestamp::from_millis(at),
+                    call: item.number("lastCall")?,
+                },
+                index: item.number("lastIndex")?,
+            }),
+        };
+        Ok(Self {
+            nodes: item.number("nodes")?,
+            status_bytes: item.maybe_number("statusBytes")?.unwrap_or(0),
+            polling: item.flag("polling")?,
+            polled_until: item
+                .maybe_number("polledUntil")?
+                .map(Timestamp::from_millis),
+            pollers: item.texts("pollers")?,
+            last,
+            window: item
+                .items("window")?
+                .map(|slot| {
+                    Ok((
+                        slot.number("second")?,
+                        slot.number("calls")?,
+                        slot.number("bytes")?,
+                    ))
+                })
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The window as an attribute.
+    pub fn window_value(&self) -> Value {
+        list(self.window.iter().map(|(second, calls, bytes)| {
+            map([
+                ("second", number(*second)),
+                ("calls", number(count(*calls))),
+                ("bytes", number(count(*bytes))),
+            ])
+        }))
+    }
+}

@@ -1,0 +1,258 @@
+//! The state of one group: its nodes and its event log.
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use crate::memory::{Lease, Memory, Work};
+use crate::model::cursor::{Cursor, Since, Stamp};
+use crate::model::error::ClientError;
+use crate::model::event::EventKind;
+use crate::model::group::{Delivery, Group, GroupKey, Member};
+use crate::model::ids::NodeId;
+use crate::model::json_size;
+use crate::model::limits::Limits;
+use crate::model::readings::Readings;
+use crate::model::rules::Rules;
+use crate::model::time::Timestamp;
+use crate::store::embedded::footprint;
+use crate::store::embedded::log::{FoundEvents, Log, NewCall};
+use crate::store::embedded::records::Changes;
+
+/// A node in a group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NodeRecord {
+    /// Its membership; none for nodes that only report, such as most hosts.
+    pub membership: Option<Membership>,
+    /// Until when the node is alive: its membership and its status expire together (D10).
+    pub alive_until: Timestamp,
+    /// What it reported.
+    pub readings: Readings,
+}
+
+/// A membership.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Membership {
+    /// When the node joined last.
+    pub joined_at: Timestamp,
+    /// Whether it requested WebSockets.
+    pub use_websocket: Option<bool>,
+}
+
+/// The result of appending a call to the log.
+#[derive(Clone, Copy, Debug)]
+pub struct Appended {
+    /// The call's stamp.
+    pub stamp: Stamp,
+    /// The cursor of its last event.
+    pub last: Cursor,
+    /// Whether the call is a repetition.
+    pub repeated: bool,
+}
+
+/// The context of a call that changes the state.
+#[derive(Debug)]
+pub struct Operation<'a> {
+    /// The liveness rules.
+    pub rules: &'a Rules,
+    /// The limits.
+    pub limits: &'a Limits,
+    /// The process's memory budget (decision D26).
+    pub memory: &'a Memory,
+    /// The time of the call.
+    pub now: Timestamp,
+    /// Collects the changes.
+    pub changes: &'a mut Changes,
+    /// The group of each member; a node that is evicted loses its entry.
+    pub by_node: &'a mut HashMap<NodeId, GroupKey>,
+}
+
+/// A group with its nodes and its log.
+#[derive(Debug)]
+pub struct GroupState {
+    /// The group.
+    pub group: Group,
+    /// Its nodes. Expired ones stay until the group ends, so that a late heartbeat revives them
+    /// with their variables (decision D31).
+    pub nodes: BTreeMap<NodeId, NodeRecord>,
+    /// Its event log.
+    pub log: Log,
+    polled_at: Option<Timestamp>,
+    /// The time of the last report.
+    pub(super) newest_report: Timestamp,
+    /// Bytes of all variables in a response, including those of expired nodes.
+    pub(super) status_bytes: usize,
+    /// Memory of the group and its nodes; the log has its own lease.
+    pub(super) lease: Lease,
+}
+
+impl GroupState {
+    /// A group without nodes.
+    pub fn new(group: Group, memory: &Memory) -> Self {
+        let newest_report = group.created_at;
+        Self {
+            lease: footprint::lease_for(&group, memory),
+            group,
+            nodes: BTreeMap::new(),
+            log: Log::new(memory),
+            polled_at: None,
+            newest_report,
+            status_bytes: 0,
+        }
+    }
+
+    /// Makes the node a member.
+    pub fn join(
+        &mut self,
+        node: &NodeId,
+        use_websocket: Option<bool>,
+        op: &mut Operation<'_>,
+    ) -> Result<(), ClientError> {
+        let group = self.group.key.clone();
+        let record = self.slot(node, 0, op)?;
+        record.membership = Some(Membership {
+            joined_at: op.now,
+            use_websocket,
+        });
+        record.alive_until = op.rules.member_until(op.now);
+        op.changes.put_node(&group, node, record);
+        Ok(())
+    }
+
+    /// The node's record, created if there is none. A full group evicts an expired node for a
+    /// new one. `bytes` is the memory that a new node needs besides.
+    pub(super) fn slot(
+        &mut self,
+        node: &NodeId,
+        bytes: usize,
+        op: &mut Operation<'_>,
+    ) -> Result<&mut NodeRecord, ClientError> {
+        let limit = op.limits.nodes_per_group;
+        let new = !self.nodes.contains_key(node);
+        if new {
+            op.memory.admit(Work::Node, footprint::node(node) + bytes)?;
+        }
+        if new && self.nodes.len() >= limit {
+            let expired = self
+                .nodes
+                .iter()
+                .filter(|(_, record)| !Rules::node_alive(record.alive_until, op.now));
+            let oldest = expired
+                .min_by_key(|(_, record)| record.alive_until)
+                .map(|(node, _)| node.clone());
+            let oldest = oldest.ok_or(ClientError::Full {
+                what: "the group",
+                limit,
+            })?;
+            self.remove(&oldest, op.changes);
+            if op.by_node.get(&oldest) == Some(&self.group.key) {
+                op.by_node.remove(&oldest);
+            }
+        }
+        if new {
+            self.lease.grow(footprint::node(node));
+        }
+        let new_record = || NodeRecord {
+            membership: None,
+            alive_until: op.now,
+            readings: Readings::default(),
+        };
+        Ok(self.nodes.entry(node.clone()).or_insert_with(new_record))
+    }
+
+    /// Restores a persisted node.
+    pub fn restore(&mut self, node: NodeId, record: NodeRecord) {
+        let newest = record.readings.layers().last().map(|layer| layer.timestamp);
+        self.newest_report = self.newest_report.max(newest.unwrap_or(self.newest_report));
+        self.status_bytes += record
+            .readings
+            .json_bytes(json_size::row(&self.group.key, &node));
+        let readings = footprint::readings(record.readings.size());
+        self.lease.grow(footprint::node(&node) + readings);
+        self.nodes.insert(node, record);
+    }
+
+    /// Extends the life of a node, if it is known.
+    pub fn refresh(&mut self, node: &NodeId, op: &mut Operation<'_>) {
+        if let Some(record) = self.nodes.get_mut(node) {
+            let until = op.rules.member_until(op.now);
+            if record.alive_until != until {
+                record.alive_until = until;
+                op.changes.put_node(&self.group.key, node, record);
+            }
+        }
+    }
+
+    /// Extends the life of a member; returns whether the node is one.
+    pub fn refresh_member(&mut self, node: &NodeId, op: &mut Operation<'_>) -> bool {
+        let member = self
+            .nodes
+            .get(node)
+            .is_some_and(|record| record.membership.is_some());
+        if member {
+            self.refresh(node, op);
+        }
+        member
+    }
+
+    /// Removes the node.
+    pub fn remove(&mut self, node: &NodeId, changes: &mut Changes) {
+        if let Some(record) = self.nodes.remove(node) {
+            let row = json_size::row(&self.group.key, node);
+            self.status_bytes -= record.readings.json_bytes(row);
+            let readings = footprint::readings(record.readings.size());
+            self.lease.shrink(footprint::node(node) + readings);
+            changes.remove_node(&self.group.key, node);
+        }
+    }
+
+    /// Emits the removal of the group and everything in it.
+    pub fn emit_removals(&self, changes: &mut Changes) {
+        changes.remove_group(&self.group.key);
+        for node in self.nodes.keys() {
+            changes.remove_node(&self.group.key, node);
+        }
+        self.log.emit_removals(&self.group.key, changes);
+    }
+
+    /// The live members.
+    pub fn members(&self, now: Timestamp) -> Vec<Member> {
+        let live = self.nodes.iter().filter(|(_, record)| {
+            record.membership.is_some() && Rules::node_alive(record.alive_until, now)
+        });
+        live.map(|(node, _)| Member {
+            node: node.clone(),
+            group: self.group.key.clone(),
+        })
+        .collect()
+    }
+
+    /// Appends a call; keeps its events if the group has pollers.
+    pub fn append(
+        &mut self,
+        new: &NewCall,
+        op: &mut Operation<'_>,
+    ) -> Result<Appended, ClientError> {
+        self.refresh_member(&new.call.node, op);
+        let keep = new.call.kind == EventKind::Recorded || self.has_pollers(op.now);
+        self.log.append(new, keep, op)
+    }
+
+    /// The events after `since`.
+    pub fn events_since(&mut self, since: Since<'_>, rules: &Rules, now: Timestamp) -> FoundEvents {
+        self.polled_at = Some(now);
+        self.log.since(&self.group, since, rules, now)
+    }
+
+    /// Whether fired events must be kept (decision D13).
+    fn has_pollers(&self, now: Timestamp) -> bool {
+        self.group.delivery != Delivery::WebSocket
+            || self.polled_at.is_some_and(|at| Rules::is_polled(at, now))
+            || self.nodes.values().any(|record| {
+                record
+                    .membership
+                    .is_some_and(|m| m.use_websocket == Some(false))
+                    && Rules::node_alive(record.alive_until, now)
+            })
+    }
+}

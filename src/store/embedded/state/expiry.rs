@@ -1,0 +1,40 @@
+//! Groups that expire or are replaced.
+
+use crate::model::group::{EndReason, GroupKey};
+use crate::model::time::Timestamp;
+use crate::store::EndedGroup;
+use crate::store::embedded::group_state::Operation;
+use crate::store::embedded::state::State;
+
+impl State {
+    /// See [`Store::reap`](crate::store::Store::reap).
+    pub fn reap(&mut self, now: Timestamp) -> Vec<EndedGroup> {
+        let mut ended = Vec::new();
+        for (key, state) in &mut self.groups {
+            match self.rules.end_of(&state.group, now) {
+                Some(reason) => ended.push(EndedGroup {
+                    group: key.clone(),
+                    reason,
+                }),
+                None => state.log.remove_expired(key, &mut operation!(self, now)),
+            }
+        }
+        for EndedGroup { group, reason } in &ended {
+            self.end(group, *reason, now);
+        }
+        self.tombstones.remove_due(now, &mut self.changes);
+        ended
+    }
+
+    /// Removes a group that ended without being dissolved, and keeps a tombstone (decision D30).
+    pub(super) fn end(&mut self, key: &GroupKey, reason: EndReason, now: Timestamp) {
+        if let Some(state) = self.groups.get(key) {
+            let tombstone = self.rules.tombstone(&state.group, reason, now);
+            let limit = self.limits.ended_groups;
+            let changes = &mut self.changes;
+            self.tombstones
+                .insert(key.clone(), tombstone, limit, changes);
+            self.remove(key);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! Groups: create, list, renew, dissolve.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use crate::memory::Work;
+use crate::model::error::ClientError;
+use crate::model::group::{EndReason, Group, GroupKey};
+use crate::model::ids::{Domain, GroupId, NodeId};
+use crate::model::time::Timestamp;
+use crate::store::embedded::footprint;
+use crate::store::embedded::group_state::{GroupState, Operation};
+use crate::store::embedded::state::{State, live_group};
+use crate::store::{CreateGroup, EndedGroup, HostOutcome};
+
+impl State {
+    /// See [`Store::host_group`](crate::store::Store::host_group).
+    pub fn host_group(
+        &mut self,
+        request: CreateGroup,
+        now: Timestamp,
+    ) -> Result<HostOutcome, ClientError> {
+        let former = self
+            .by_host
+            .get(&(request.host.clone(), request.domain.clone()))
+            .cloned();
+        let former = former.map(|id| GroupKey {
+            domain: request.domain.clone(),
+            id,
+        });
+        if let Some(state) = former.as_ref().and_then(|key| self.groups.get_mut(key))
+            && self.rules.lists(&state.group, now)
+        {
+            if state.group.delivery.uses_websocket() != request.delivery.uses_websocket() {
+                state.group.delivery = request.delivery;
+                self.changes.put_group(&state.group);
+            }
+            return Ok(HostOutcome {
+                group: state.group.clone(),
+                created: false,
+                replaced: None,
+            });
+        }
+        let replaced = former.map(|group| {
+            let reason = self
+                .groups
+                .get(&group)
+                .and_then(|state| self.rules.end_of(&state.group, now));
+            let reason = reason.unwrap_or(EndReason::Replaced);
+            self.end(&group, reason, now);
+            EndedGroup { group, reason }
+        });
+        let in_domain = self.by_domain.get(&request.domain).map_or(0, BTreeSet::len);
+        for (what, held, limit) in [
+            ("the stage", self.groups.len(), self.limits.groups),
+            ("the domain", in_domain, self.limits.groups_per_domain),
+        ] {
+            if held >= limit {
+                return Err(ClientError::Full { what, limit });
+            }
+        }
+        let group = Group {
+            key: GroupKey {
+                domain: request.domain,
+                id: GroupId::random(),
+            },
+            name: request.name,
+            host: request.host,
+            created_at: now,
+            expires_at: now.plus_seconds(request.lifetime),
+            heartbeat_at: now,
+            delivery: request.delivery,
+        };
+        self.memory.admit(Work::Group, footprint::group(&group))?;
+        self.changes.put_group(&group);
+        self.insert(group.clone());
+        Ok(HostOutcome {
+            group,
+            created: true,
+            replaced,
+        })
+    }
+
+    /// See [`Store::groups_in`](crate::store::Store::groups_in).
+    pub fn groups_in(&self, domain: &Domain, now: Timestamp) -> Vec<Group> {
+        let ids = self.by_domain.get(domain).into_iter().flatten();
+        let groups = ids.filter_map(|id| {
+            self.groups.get(&GroupKey {
+                domain: domain.clone(),
+                id: id.clone(),
+            })
+        });
+        groups
+            .map(|state| &state.group)
+            .filter(|group| self.rules.lists(group, now))
+            .cloned()
+            .collect()
+    }
+
+    /// See [`Store::groups_named`](crate::store::Store::groups_named).
+    pub fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Vec<Group> {
+        let from = self
+            .by_name
+            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        from.take_while(|(name, _)| name.as_str().starts_with(prefix))
+            .flat_map(|(_, keys)| keys)
+            .filter_map(|key| self.groups.get(key))
+            .map(|state| &state.group)
+            .filter(|group| self.rules.lists(group, now))
+            .take(limit)
+            .cloned()
+            .collect()
+    }
+
+    /// See [`Store::dissolve`](crate::store::Store::dissolve).
+    pub fn dissolve(
+        &mut self,
+        group: &GroupKey,
+        host: &NodeId,
+        now: Timestamp,
+    ) -> Result<(), ClientError> {
+        let not_found = |_| ClientError::GroupNotFound(group.clone());
+        let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)
+            .map_err(not_found)?;
+        let live = self.rules.admit(&state.group, now).map_err(not_found)?;
+        live.hosted_by(host)
+            .map_err(|actual| ClientError::OnlyHostCanDissolve {
+                host: actual.clone(),
+                requester: host.clone(),
+            })?;
+        self.remove(group);
+        Ok(())
+    }
+
+    /// See [`Store::renew`](crate::store::Store::renew).
+    pub fn renew(
+        &mut self,
+        group: &GroupKey,
+        host: &NodeId,
+        now: Timestamp,
+    ) -> Result<Group, ClientError> {
+        let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)?;
+        self.rules
+            .admit(&state.group, now)?
+            .hosted_by(host)
+            .map_err(|_| ClientError::OnlyHostCanRenew)?;
+        state.group.heartbeat_at = now;
+        self.changes.put_group(&state.group);
+        state.refresh(host, &mut operation!(self, now));
+        Ok(state.group.clone())
+    }
+
+    pub(super) fn insert(&mut self, group: Group) {
+        let key = group.key.clone();
+        self.by_host
+            .insert((group.host.clone(), key.domain.clone()), key.id.clone());
+        self.by_domain
+            .entry(key.domain.clone())
+            .or_default()
+            .insert(key.id.clone());
+        self.by_name
+            .entry(group.name.clone())
+            .or_default()
+            .insert(key.clone());
+        self.groups
+            .insert(key, GroupState::new(group, &self.memory));
+    }
+
+    pub(super) fn remove(&mut self, key: &GroupKey) {
+        let Some(state) = self.groups.remove(key) else {
+            return;
+        };
+        state.emit_removals(&mut self.changes);
+        let host = (state.group.host, key.domain.clone());
+        if self.by_host.get(&host) == Some(&key.id) {
+            self.by_host.remove(&host);
+        }
+        if let Some(ids) = self.by_domain.get_mut(&key.domain) {
+            ids.remove(&key.id);
+            if ids.is_empty() {
+                self.by_domain.remove(&key.domain);
+            }
+        }
+        if let Some(keys) = self.by_name.get_mut(&state.group.name) {
+            keys.remove(key);
+            if keys.is_empty() {
+                self.by_name.remove(&state.group.name);
+            }
+        }
+        for node in state.nodes.keys() {
+            if self.by_node.get(node) == Some(key) {
+                self.by_node.remove(node);
+            }
+        }
+        footprint::shrink(&mut self.groups);
+        footprint::shrink(&mut self.by_host);
+        footprint::shrink(&mut self.by_node);
+    }
+}
