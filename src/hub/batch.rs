@@ -18,7 +18,7 @@ const HIGH_WATER_BYTES: usize = 256 * 1024;
 const RENDERED_BYTES: usize = 256 * 1024;
 
 /// Up to [`BATCH_MAX`] subscribers of one rendering; a part of its topic's state.
-pub struct Batch {
+pub struct SubscriberBatch {
     /// The id of its first subscriber.
     pub id: u64,
     /// How it is rendered for.
@@ -45,7 +45,7 @@ struct Entry {
     subscriber: Arc<dyn Subscriber>,
 }
 
-impl Batch {
+impl SubscriberBatch {
     /// A batch without subscribers.
     pub fn new(id: u64, rendering: Rendering, dispatcher: Dispatcher) -> Self {
         Self {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::hub::batch::Batch;
+use crate::hub::batch::SubscriberBatch;
 use crate::hub::dispatcher::Scratch;
 use crate::hub::rendering::Rendering;
 use crate::hub::selection::{Field, SelectedField};
@@ -337,7 +337,7 @@ fn an_oversized_message_is_reported_to_those_who_would_get_it_and_the_next_is_de
     // Without aliases no message is too large: the batch is given a selection with aliases.
     let wide = LeasedSelection::new(aliases(2_000), lease);
     let rendering = Rendering::Shared(0, Arc::new(wide));
-    let mut batch = Batch::new(0, rendering, hub.next_dispatcher());
+    let mut batch = SubscriberBatch::new(0, rendering, hub.next_dispatcher());
     batch.add(0, 0, Arc::new(early.clone()));
     batch.add(1, 1, Arc::new(late.clone()));
     for id in ["g".repeat(256), "g".into()] {

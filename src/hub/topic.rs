@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use crate::hub::batch::Batch;
+use crate::hub::batch::SubscriberBatch;
 use crate::hub::dispatcher::{Dispatcher, Scratch};
 use crate::hub::publication::{MAX_SHARED_SELECTIONS, Publication};
 use crate::hub::rendering::{LeasedSelection, Rendering};
@@ -21,7 +21,7 @@ pub struct Topic {
 
 #[derive(Default)]
 struct State {
-    batches: Vec<Batch>,
+    batches: Vec<SubscriberBatch>,
     next_id: u64,
     /// The sequence number of the next message.
     next_sequence: u64,
@@ -68,8 +68,10 @@ impl Topic {
         if let Some(batch) = last.filter(|batch| !batch.is_full()) {
             batch.add(id, start, subscriber);
         } else {
-            let mut batch = Batch::new(id, rendering, dispatcher());
+            let mut batch = SubscriberBatch::new(id, rendering, dispatcher());
             batch.add(id, start, subscriber);
+            // Most topics have one.
+            batches.reserve_exact(1);
             batches.push(batch);
         }
         id
@@ -131,7 +133,7 @@ impl Topic {
 }
 
 impl State {
-    fn batch(&mut self, id: u64) -> Option<&mut Batch> {
+    fn batch(&mut self, id: u64) -> Option<&mut SubscriberBatch> {
         self.batches.iter_mut().find(|batch| batch.id == id)
     }
 
