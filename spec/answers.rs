@@ -2,14 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::support::people::{Group, event, list, text};
+use crate::support::clients::{Group, event};
+use crate::support::json::{list, text};
 use crate::support::{Reply, Socket, TestMesh};
 
 /// Bytes of an answer in these tests.
 const ANSWER: usize = 200_000;
 const TOO_LARGE: &str = "The answer is larger than 200000 bytes: ask for less at once";
 
-async fn stage() -> TestMesh {
+async fn server() -> TestMesh {
     TestMesh::own(|setup| setup.limits.answer_bytes = ANSWER).await
 }
 
@@ -26,7 +27,7 @@ async fn class(mesh: &TestMesh) -> Group<'_> {
     group
 }
 
-/// A query that asks for the group's statuses under many names.
+/// A query for the group's statuses under many aliases.
 fn flood(group: &Group<'_>, aliases: usize, leaves: usize) -> String {
     let again = (1..leaves).map(|i| format!("v{i}: value"));
     let leaves: Vec<_> = again.chain(["value".into()]).collect();
@@ -41,28 +42,28 @@ fn flood(group: &Group<'_>, aliases: usize, leaves: usize) -> String {
 }
 
 #[apply(case!)]
-async fn d24_what_aliases_multiply_is_refused_and_nothing_else() {
-    let mesh = stage().await;
+async fn d24_only_answers_that_aliases_multiply_are_refused() {
+    let mesh = server().await;
     let group = class(&mesh).await;
     for (aliases, leaves) in [(1, 1), (3, 1), (1, 3)] {
-        let reply = mesh.asks(&flood(&group, aliases, leaves)).await;
+        let reply = mesh.executes(&flood(&group, aliases, leaves)).await;
         assert!(reply.json.get("errors").is_none(), "{:.500}", reply.text);
         let fields = reply.json["data"].as_object().expect("data");
         assert_eq!(fields.len(), aliases);
         assert!(reply.text.len() > aliases * leaves * 60_000);
     }
     for (aliases, leaves) in [(4, 1), (49, 1), (1, 4), (1, 49), (7, 6)] {
-        let reply = mesh.asks(&flood(&group, aliases, leaves)).await;
+        let reply = mesh.executes(&flood(&group, aliases, leaves)).await;
         reply.is_refused("LimitExceeded", TOO_LARGE);
         assert_eq!(reply.json["data"], Value::Null);
     }
-    // Who asks for less in one answer gets it.
+    // A client that requests less in one answer gets it.
     assert_eq!(group.statuses().await.len(), 3);
 }
 
 #[apply(case!)]
 async fn d24_a_mutation_whose_answer_is_too_large_is_not_repeated() {
-    let mesh = stage().await;
+    let mesh = server().await;
     let group = class(&mesh).await;
     let kitten = group.join("kitten").await;
     let one = |i: usize| {
@@ -79,7 +80,7 @@ async fn d24_a_mutation_whose_answer_is_too_large_is_not_repeated() {
     };
     let fields: Vec<_> = (0..4).map(one).collect();
     let reply = mesh
-        .asks(&format!("mutation {{ {} }}", fields.join(" ")))
+        .executes(&format!("mutation {{ {} }}", fields.join(" ")))
         .await;
     reply.is_refused("LimitExceeded", TOO_LARGE);
     assert!(reply.json["data"]["m0"].is_object(), "{:.300}", reply.text);
@@ -89,34 +90,37 @@ async fn d24_a_mutation_whose_answer_is_too_large_is_not_repeated() {
 }
 
 #[apply(case!)]
-async fn d24_the_bound_holds_over_a_websocket_too() {
-    let mesh = stage().await;
+async fn d24_the_bound_applies_over_a_websocket() {
+    let mesh = server().await;
     let group = class(&mesh).await;
     let mut socket = Socket::transport(&mesh).await;
-    let mut asks = async |query: String| {
+    let mut execute = async |query: String| {
         let payload = json!({"query": query});
         socket
-            .says(&json!({"id": "q", "type": "subscribe", "payload": payload}))
+            .sends(&json!({"id": "q", "type": "subscribe", "payload": payload}))
             .await;
-        let answer = socket.hears().await;
-        assert_eq!(socket.hears().await, json!({"id": "q", "type": "complete"}));
+        let answer = socket.receives_any().await;
+        assert_eq!(
+            socket.receives_any().await,
+            json!({"id": "q", "type": "complete"})
+        );
         answer["payload"].clone()
     };
-    let told = asks(flood(&group, 3, 1)).await;
-    assert_eq!(list(&told["data"]["a2"]).len(), 3);
-    let refused = asks(flood(&group, 10, 1)).await;
+    let answer = execute(flood(&group, 3, 1)).await;
+    assert_eq!(list(&answer["data"]["a2"]).len(), 3);
+    let refused = execute(flood(&group, 10, 1)).await;
     assert_eq!(refused["data"], Value::Null);
     assert_eq!(refused["errors"][0]["errorType"], "LimitExceeded");
     assert_eq!(refused["errors"][0]["message"], TOO_LARGE);
     assert_eq!(
-        list(&asks(flood(&group, 1, 1)).await["data"]["a0"]).len(),
+        list(&execute(flood(&group, 1, 1)).await["data"]["a0"]).len(),
         3
     );
 }
 
 #[apply(case!)]
-async fn d24_pages_of_events_are_shortened_and_the_cursor_moves() {
-    let mesh = stage().await;
+async fn d24_pages_of_events_are_shortened_and_the_cursor_advances() {
+    let mesh = server().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.join_polling("kitten").await;
     kitten.reports([("k", &"v".repeat(20_000))]).await;
@@ -130,8 +134,8 @@ async fn d24_pages_of_events_are_shortened_and_the_cursor_moves() {
     let first = group.events_since("").await;
     assert!((5..7).contains(&first.len()), "{}", first.len());
     let read = group.reads_on_from(String::new()).await;
-    let told: Vec<_> = read.iter().map(|event| text(&event["name"])).collect();
-    assert_eq!(told, names);
+    let read: Vec<_> = read.iter().map(|event| text(&event["name"])).collect();
+    assert_eq!(read, names);
     let (mut polled, mut since) = (Vec::new(), String::new());
     loop {
         let page = group.calls("pollGroupData", json!({"since": since})).await;
@@ -148,7 +152,7 @@ async fn d24_pages_of_events_are_shortened_and_the_cursor_moves() {
 }
 
 #[apply(case!)]
-async fn d25_what_would_be_too_large_a_message_is_refused_before_it_is_stored() {
+async fn d25_a_call_whose_message_would_be_too_large_is_refused_before_it_is_stored() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.join("kitten").await;
@@ -160,7 +164,7 @@ async fn d25_what_would_be_too_large_a_message_is_refused_before_it_is_stored() 
     let data = json!({"data": [{"key": "k", "value": "\u{1}".repeat(41_000)}]});
     refused(kitten.calls("reportDataByNode", data).await, "data");
     assert_eq!(kitten.status().await, None);
-    // Few bytes each, and with their ids more than one message may have.
+    // Few bytes each, and with their ids more than a message may have.
     let events = json!({"events": vec![event(&"go".repeat(30), json!({})); 1_000]});
     for field in ["fireEventsByNode", "recordEventsByNode"] {
         refused(kitten.calls(field, events.clone()).await, "events");

@@ -1,10 +1,11 @@
-//! What AppSync does where it differs (support/differences.rs), as far as it is definite.
+//! What AppSync does where it differs (`harness::differences`), as far as it is definite.
 
 use mesh_v2::heartbeat::clock::Clock;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
-use crate::support::people::{all, event, text};
+use crate::support::clients::event;
+use crate::support::json::{all, text};
 use crate::support::raw::Wire;
 use crate::support::{Group, Reply, Setup, Socket, TestMesh, documents};
 
@@ -28,41 +29,44 @@ async fn d2_a_caller_has_the_address_that_appsync_saw() {
 }
 
 #[apply(case!)]
-async fn d7_nobody_is_told_when_a_group_ends_by_itself() {
+async fn d7_no_message_is_published_when_a_group_ends_by_itself() {
     let mesh = appsync().await;
     let host = mesh.host("teacher");
     let group = host.creates("class").await;
-    let mut ear = group.listen().await;
+    let mut subscriber = group.subscribe().await;
     mesh.passes_seconds(61).await;
-    // Neither the end itself, nor whoever runs into it, nor the host that replaces it.
-    assert_eq!(group.renews().await.refusal().0, "GroupNotFound");
+    // Neither the end itself is published, nor a call that finds it, nor the group's replacement.
+    assert_eq!(group.renews().await.error().0, "GroupNotFound");
     let next = host.creates("class").await;
     assert_ne!(next.id, group.id);
-    ear.socket.listens("next", &next.id, &next.domain).await;
+    subscriber
+        .socket
+        .subscribes("next", &next.id, &next.domain)
+        .await;
     next.node("kitten").fires(["go"]).await;
-    let first = ear.socket.hears_news().await;
-    assert_eq!(first["id"], "next", "the first that is heard: {first}");
+    let first = subscriber.socket.receives().await;
+    assert_eq!(first["id"], "next", "the first that is received: {first}");
 }
 
 #[apply(case!)]
-async fn d13_what_is_recorded_reaches_pollers_and_what_is_fired_reaches_all() {
+async fn d13_recorded_events_reach_pollers_and_fired_events_reach_all() {
     let mesh = appsync().await;
     let group = mesh.host("teacher").creates("class").await;
-    let mut ear = group.listen().await;
+    let mut subscriber = group.subscribe().await;
     let kitten = group.join_polling("kitten").await;
     kitten.records(["recorded"]).await;
     kitten.fires(["fired"]).await;
-    assert_eq!(ear.events().await, ["fired"]);
+    assert_eq!(subscriber.events().await, ["fired"]);
     let read = group.events_since("").await;
     assert_eq!(all("name", &read), ["recorded", "fired"]);
 }
 
 #[apply(case!)]
-async fn d15_a_repeated_batch_is_stored_once_and_told_as_often_as_it_is_fired() {
-    for (field, told) in [("fireEventsByNode", 2), ("recordEventsByNode", 0)] {
+async fn d15_a_repeated_batch_is_stored_once_and_published_each_time_it_is_fired() {
+    for (field, published) in [("fireEventsByNode", 2), ("recordEventsByNode", 0)] {
         let mesh = appsync().await;
         let group = mesh.host("teacher").creates_polling("class").await;
-        let mut ear = group.listen().await;
+        let mut subscriber = group.subscribe().await;
         let kitten = group.join_polling("kitten").await;
         let batch = json!({"events": [event("a", json!({"orderKey": "1"}))]});
         let first = kitten.calls(field, batch.clone()).await.value();
@@ -70,22 +74,26 @@ async fn d15_a_repeated_batch_is_stored_once_and_told_as_often_as_it_is_fired() 
         let again = kitten.calls(field, batch.clone()).await.value();
         assert_eq!(again, first, "{field}");
         assert_eq!(group.events_since("").await.len(), 1, "{field}");
-        // Somebody else's equal batch is another, as is this one after the event TTL.
+        // Another node's equal batch is another one, as is this batch after the event TTL.
         kitten.reports([("end", "")]).await;
         group.node("bird").calls(field, batch.clone()).await.value();
         assert_eq!(group.events_since("").await.len(), 2, "{field}");
         mesh.passes_seconds(12).await;
         kitten.calls(field, batch).await.value();
         assert_eq!(group.events_since("").await.len(), 1, "{field}");
-        for _ in 0..told {
-            assert_eq!(ear.message().await, first, "{field}");
+        for _ in 0..published {
+            assert_eq!(subscriber.message().await, first, "{field}");
         }
-        assert_eq!(ear.status().await, (&*kitten.id, [("end", "")]), "{field}");
+        assert_eq!(
+            subscriber.status().await,
+            (&*kitten.id, [("end", "")]),
+            "{field}"
+        );
     }
 }
 
 #[apply(case!)]
-async fn d25_a_message_that_a_subscribers_aliases_make_too_large_is_lost_in_silence() {
+async fn d25_a_message_that_a_subscribers_aliases_make_too_large_is_dropped() {
     let mesh = appsync().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut socket = mesh.opens().await;
@@ -97,14 +105,14 @@ async fn d25_a_message_that_a_subscribers_aliases_make_too_large_is_lost_in_sile
     }";
     socket.starts("1", document, group.and(json!({}))).await;
     let acknowledged = json!({"id": "1", "type": "start_ack"});
-    assert_eq!(socket.hears_news().await, acknowledged);
+    assert_eq!(socket.receives().await, acknowledged);
     let kitten = group.node("kitten");
     let large = event("large", json!({"payload": "x".repeat(100_000)}));
     let fired = kitten.calls("fireEventsByNode", json!({"events": [large]}));
     fired.await.value();
     kitten.fires(["small"]).await;
-    let heard = socket.hears_news().await;
-    let events = &heard["payload"]["data"]["onMessageInGroup"]["batchEvent"]["a"];
+    let received = socket.receives().await;
+    let events = &received["payload"]["data"]["onMessageInGroup"]["batchEvent"]["a"];
     assert_eq!(
         *events,
         json!([{"payload": null}]),
@@ -112,7 +120,7 @@ async fn d25_a_message_that_a_subscribers_aliases_make_too_large_is_lost_in_sile
     );
 }
 
-/// Reports with a selection of the caller's own.
+/// Reports with the given selection.
 async fn reports_selecting(group: &Group<'_>, selection: &str) {
     let document = format!(
         r#"mutation ($groupId: ID!, $domain: String!) {{
@@ -120,88 +128,95 @@ async fn reports_selecting(group: &Group<'_>, selection: &str) {
                              data: [{{key: "a", value: "1"}}]) {{ {selection} }}
         }}"#
     );
-    let reply = group.mesh.asks_with(&document, group.and(json!({}))).await;
+    let reply = group
+        .mesh
+        .executes_with(&document, group.and(json!({})))
+        .await;
     reply.value();
 }
 
-/// A socket on which everything in the group is heard, by the name `1`.
-async fn listens(group: &Group<'_>) -> Socket {
+/// A socket with the subscription `1` to the group.
+async fn subscribed(group: &Group<'_>) -> Socket {
     let mut socket = group.mesh.opens().await;
     socket.is_acknowledged().await;
-    socket.listens("1", &group.id, &group.domain).await;
+    socket.subscribes("1", &group.id, &group.domain).await;
     socket
 }
 
 #[apply(case!)]
-async fn d19_what_the_mutation_did_not_select_is_null_to_subscribers() {
+async fn d19_fields_that_the_mutation_does_not_select_are_null_for_subscribers() {
     let mesh = appsync().await;
     let group = mesh.host("teacher").creates("class").await;
-    let mut socket = listens(&group).await;
+    let mut socket = subscribed(&group).await;
     reports_selecting(&group, "groupId domain").await;
     let mut expected = json!({
         "groupId": group.id, "domain": group.domain, "nodeStatus": null, "batchEvent": null,
         "groupDissolve": null, "__typename": "MeshMessage",
     });
-    let heard = socket.hears_news().await;
-    assert_eq!(heard["payload"], told(&expected));
+    let received = socket.receives().await;
+    assert_eq!(received["payload"], data(&expected));
 
     let without_time = "nodeId groupId domain data { key value }";
     let selection = format!("groupId domain nodeStatus {{ {without_time} }}");
     reports_selecting(&group, &selection).await;
-    let heard = socket.hears_news().await["payload"].clone();
-    let error = &heard["errors"][0];
+    let received = socket.receives().await["payload"].clone();
+    let error = &received["errors"][0];
     let message = "Cannot return null for non-nullable type: 'AWSDateTime' within parent \
                    'NodeStatus' (/onMessageInGroup/nodeStatus/timestamp)";
-    assert_eq!(error["message"], message, "{heard}");
+    assert_eq!(error["message"], message, "{received}");
     assert_eq!(
-        heard["data"],
-        told(&expected)["data"],
+        received["data"],
+        data(&expected)["data"],
         "a status needs its time"
     );
 
     let whole =
         "groupId domain status: nodeStatus { nodeId groupId domain timestamp data { key value } }";
     reports_selecting(&group, whole).await;
-    let heard = socket.hears_news().await;
-    let status = &heard["payload"]["data"]["onMessageInGroup"]["nodeStatus"];
-    assert_eq!(status["data"][0]["value"], "1", "{heard}");
+    let received = socket.receives().await;
+    let status = &received["payload"]["data"]["onMessageInGroup"]["nodeStatus"];
+    assert_eq!(status["data"][0]["value"], "1", "{received}");
     expected["nodeStatus"] = status.clone();
-    assert_eq!(heard["payload"], told(&expected));
+    assert_eq!(received["payload"], data(&expected));
 }
 
-fn told(message: &Value) -> Value {
+fn data(message: &Value) -> Value {
     json!({"data": {"onMessageInGroup": message}})
 }
 
 #[apply(case!)]
-async fn d19_a_mutation_without_the_groups_names_is_not_told() {
+async fn d19_a_mutation_that_does_not_select_its_group_and_domain_is_not_published() {
     let mesh = appsync().await;
     let group = mesh.host("teacher").creates("class").await;
-    let mut ear = group.listen().await;
+    let mut subscriber = group.subscribe().await;
     for selection in ["__typename", "groupId", "domain", "group: groupId"] {
         reports_selecting(&group, selection).await;
     }
     group.node("kitten").fires(["go"]).await;
-    assert_eq!(ear.events().await, ["go"], "the first that is heard");
+    assert_eq!(
+        subscriber.events().await,
+        ["go"],
+        "the first that is received"
+    );
 }
 
 #[apply(case!)]
-async fn a_subscription_to_a_group_that_cannot_be_hears_nothing() {
+async fn a_subscription_to_an_invalid_group_receives_nothing() {
     let mesh = appsync().await;
     let mut socket = mesh.opens().await;
     socket.is_acknowledged().await;
     for id in ["", "#"] {
-        socket.listens(id, id, &mesh.domain).await;
+        socket.subscribes(id, id, &mesh.domain).await;
         let report = json!({"groupId": id, "domain": mesh.domain, "nodeId": "n", "data": []});
         let refused = mesh.calls("reportDataByNode", report).await;
-        assert_eq!(refused.refusal().0, "ValidationError");
+        assert_eq!(refused.error().0, "ValidationError");
     }
-    // Had one of them heard anything, it would come before this one's acknowledgement.
-    socket.listens("last", "last", &mesh.domain).await;
+    // Had one of them received anything, it would come before this acknowledgement.
+    socket.subscribes("last", "last", &mesh.domain).await;
 }
 
 #[apply(case!)]
-async fn appsync_speaks_no_other_protocol() {
+async fn appsync_refuses_other_subprotocols() {
     let mesh = appsync().await;
     let mut wire = Wire::to(&mesh).await;
     let request = "GET /graphql/realtime HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\n\
@@ -212,15 +227,15 @@ async fn appsync_speaks_no_other_protocol() {
     let refused = json!({"type": "connection_error", "payload": {"errors": [{
         "message": "SubProtocolNotSupportedError", "errorCode": 400,
     }]}});
-    let (refused, mut said) = (refused.to_string(), String::new());
-    while !said.ends_with(&refused) {
-        said.push(wire.0.read_u8().await.expect("a refusal").into());
+    let (refused, mut received) = (refused.to_string(), String::new());
+    while !received.ends_with(&refused) {
+        received.push(wire.0.read_u8().await.expect("a refusal").into());
     }
-    assert!(!said.contains("graphql-transport-ws"), "{said}");
+    assert!(!received.contains("graphql-transport-ws"), "{received}");
 }
 
 #[apply(case!)]
-async fn a_key_that_does_not_come_with_the_upgrade_is_none() {
+async fn a_key_that_does_not_come_with_the_upgrade_is_ignored() {
     let mesh = appsync().await;
     for (key, message) in [
         (None, "Valid authorization header not provided."),
@@ -232,13 +247,13 @@ async fn a_key_that_does_not_come_with_the_upgrade_is_none() {
         let mut socket = Socket::connect(&mesh, "/graphql/realtime", key).await;
         let payload = json!({"x-api-key": mesh.key});
         socket
-            .says(&json!({"type": "connection_init", "payload": payload}))
+            .sends(&json!({"type": "connection_init", "payload": payload}))
             .await;
         let error = json!({
             "errorType": "UnauthorizedException", "message": message, "errorCode": 401,
         });
         let refused = json!({"type": "connection_error", "payload": {"errors": [error]}});
-        assert_eq!(socket.hears().await, refused);
+        assert_eq!(socket.receives_any().await, refused);
     }
 }
 
@@ -246,19 +261,19 @@ async fn a_key_that_does_not_come_with_the_upgrade_is_none() {
 async fn a_subscription_over_http_is_refused_in_appsyncs_words() {
     let mesh = appsync().await;
     let reply = mesh
-        .asks_with(
+        .executes_with(
             &documents::of("onMessageInGroup"),
             json!({"groupId": "g", "domain": "d"}),
         )
         .await;
     let message = "Subscriptions over MQTT is not supported.";
-    reply.is_turned_away(400, "BadRequestException", message);
+    reply.is_rejected(400, "BadRequestException", message);
 }
 
 #[apply(case!)]
-async fn appsync_tells_what_is_wrong_with_a_document_without_a_type() {
+async fn an_error_of_a_document_has_no_error_type() {
     let mesh = appsync().await;
-    let reply = mesh.asks("{\n  nothing\n}").await;
+    let reply = mesh.executes("{\n  nothing\n}").await;
     let message = text(&reply.json["errors"][0]["message"]);
     let expected = json!({"data": null, "errors": [{
         "path": null, "locations": [{"line": 2, "column": 3, "sourceName": null}],

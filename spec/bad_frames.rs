@@ -1,5 +1,5 @@
-//! What clumsy and hostile clients send over WebSockets: a named close, and nobody else
-//! feels it.
+//! Malformed and hostile input over WebSockets: the socket is closed with a code, and other
+//! clients are unaffected.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::people::event;
+use crate::support::clients::event;
+use crate::support::mesh::TIMEOUT;
 use crate::support::raw::Wire;
 use crate::support::socket::upgrade;
-use crate::support::stage::PATIENCE;
 use crate::support::{Reply, Setup, Socket, TestMesh};
 
 #[apply(case!)]
@@ -18,14 +18,14 @@ async fn a_message_that_is_too_big_closes_with_1009() {
     let mesh = TestMesh::own(|setup| setup.sockets.message_bytes = 4096).await;
     for protocol in ["graphql-ws", "graphql-transport-ws"] {
         let mut socket = Socket::open(upgrade(&mesh, "/graphql", protocol)).await;
-        socket.sends(Message::text("x".repeat(5000))).await;
+        socket.sends_frame(Message::text("x".repeat(5000))).await;
         assert_eq!(socket.is_closed().await, 1009, "{protocol}");
     }
     mesh.still_serves().await;
 }
 
 #[apply(case!)]
-async fn a_frame_that_promises_a_terabyte_closes_with_1009() {
+async fn a_frame_that_announces_a_terabyte_closes_with_1009() {
     let mesh = TestMesh::own(|_| {}).await;
     let mut wire = Wire::upgraded(&mesh).await;
     let mut head = vec![0x81, 0xff];
@@ -40,7 +40,7 @@ async fn a_frame_that_promises_a_terabyte_closes_with_1009() {
 async fn a_binary_message_closes_with_1003() {
     let mesh = TestMesh::start().await;
     let mut socket = mesh.opens().await;
-    socket.sends(Message::binary(vec![1, 2, 3])).await;
+    socket.sends_frame(Message::binary(vec![1, 2, 3])).await;
     assert_eq!(socket.is_closed().await, 1003);
     mesh.still_serves().await;
 }
@@ -107,7 +107,7 @@ async fn a_message_in_pieces_is_one_message() {
 }
 
 #[apply(case!)]
-async fn documents_nested_fifty_thousand_deep_are_refused_on_a_socket_too() {
+async fn documents_nested_fifty_thousand_deep_are_refused_over_a_socket() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut socket = mesh.opens().await;
@@ -118,29 +118,29 @@ async fn documents_nested_fifty_thousand_deep_are_refused_on_a_socket_too() {
         "]".repeat(50_000)
     );
     socket.starts("1", &deep, json!({})).await;
-    let refused = socket.hears_news().await;
+    let refused = socket.receives().await;
     let message = "The document nests brackets deeper than 64 levels.";
     assert_eq!(
         refused["payload"]["errors"][0]["message"], message,
         "{refused}"
     );
     let json = format!("{}{}", "[".repeat(50_000), "]".repeat(50_000));
-    socket.sends(Message::text(json)).await;
-    let refused = socket.hears_news().await;
+    socket.sends_frame(Message::text(json)).await;
+    let refused = socket.receives().await;
     assert_eq!(
         refused["payload"]["errors"][0]["errorType"],
         "UnsupportedOperation"
     );
-    socket.listens("1", &group.id, &group.domain).await;
+    socket.subscribes("1", &group.id, &group.domain).await;
 }
 
 #[apply(case!)]
-async fn an_upgrade_that_is_none_is_answered() {
+async fn a_malformed_upgrade_is_answered() {
     let mesh = TestMesh::start().await;
     let realtime = format!("{}/realtime", mesh.endpoint);
     let plain = Reply::to(mesh.http().get(realtime)).await;
     let message = "A WebSocket upgrade (RFC 6455, version 13) is wanted here.";
-    plain.is_turned_away(400, "BadRequestException", message);
+    plain.is_rejected(400, "BadRequestException", message);
     let old = mesh
         .http()
         .get(&mesh.endpoint)
@@ -149,19 +149,19 @@ async fn an_upgrade_that_is_none_is_answered() {
         .header("connection", "upgrade")
         .header("sec-websocket-version", "8");
     let reply = Reply::to(old.header("sec-websocket-key", "AAAAAAAAAAAAAAAAAAAAAA==")).await;
-    reply.is_turned_away(400, "BadRequestException", message);
+    reply.is_rejected(400, "BadRequestException", message);
     mesh.still_serves().await;
 }
 
 #[apply(case!)]
-async fn d20_a_reader_that_never_reads_is_closed_with_1013_and_nobody_else_feels_it() {
+async fn d20_a_client_that_never_reads_is_closed_with_1013_and_others_are_unaffected() {
     let small = |setup: &mut Setup| setup.sockets.outbox_bytes = 64 * 1024;
     let mesh = TestMesh::own(small).await;
     let group = mesh.host("teacher").creates("class").await;
-    let mut good = group.listen().await;
-    let mut slow = group.listen().await;
+    let mut good = group.subscribe().await;
+    let mut slow = group.subscribe().await;
     let kitten = group.join("kitten").await;
-    // Both fill: the sockets' buffers of the system, then the server's own queue.
+    // First the system's socket buffers fill, then the server's queue.
     let payload = "x".repeat(60_000);
     let rounds = 120;
     for round in 0..rounds {
@@ -170,18 +170,23 @@ async fn d20_a_reader_that_never_reads_is_closed_with_1013_and_nobody_else_feels
         assert_eq!(
             good.events().await,
             [round.to_string()],
-            "a good reader hears on"
+            "a client that reads receives on"
         );
     }
-    // What the slow one reads afterwards is a beginning without gaps, then the named close.
+    // The slow client then reads the first messages without a gap, and the close frame.
     let mut expected = 0;
     let code = loop {
-        match slow.socket.next(PATIENCE).await {
+        match slow.socket.next(TIMEOUT).await {
             Some(Message::Text(text)) if text.contains("\"ka\"") => {}
             Some(Message::Text(text)) => {
                 let message: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-                let told = &message["payload"]["data"]["onMessageInGroup"]["batchEvent"]["events"];
-                assert_eq!(told[0]["name"], expected.to_string(), "nothing is skipped");
+                let events =
+                    &message["payload"]["data"]["onMessageInGroup"]["batchEvent"]["events"];
+                assert_eq!(
+                    events[0]["name"],
+                    expected.to_string(),
+                    "nothing is skipped"
+                );
                 expected += 1;
             }
             Some(Message::Close(Some(frame))) => break u16::from(frame.code),
@@ -199,13 +204,13 @@ async fn d20_a_reader_that_never_reads_is_closed_with_1013_and_nobody_else_feels
 }
 
 #[apply(case!)]
-async fn a_server_that_stops_says_so_to_every_socket() {
+async fn a_server_that_stops_closes_every_socket_with_1001() {
     let mesh = TestMesh::own(|setup| setup.http.drain = Duration::from_millis(200)).await;
     let group = mesh.host("teacher").creates("class").await;
-    let mut ear = group.listen().await;
+    let mut subscriber = group.subscribe().await;
     let mut newer = Socket::transport(&mesh).await;
-    // A client that goes when it is told is not waited for.
-    let first = async move { ear.socket.is_closed().await };
+    // The server does not wait for a client that has closed.
+    let first = async move { subscriber.socket.is_closed().await };
     let second = async move { newer.is_closed().await };
     let ((), first, second) = tokio::join!(mesh.stops(), first, second);
     assert_eq!((first, second), (1012, 1012));

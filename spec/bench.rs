@@ -10,9 +10,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::Group;
-use crate::support::meddler::{Fault, meddler};
-use crate::support::people::text;
-use crate::support::program::{Server, folder, program, runs, said};
+use crate::support::fault_proxy::{Fault, fault_proxy};
+use crate::support::json::text;
+use crate::support::program::{Server, folder, program, runs, utf8};
 
 const KEY: &str = "da2-mesh-development";
 
@@ -43,13 +43,13 @@ fn report(folder: &Path) -> Value {
 
 #[track_caller]
 fn succeeds(output: &Output) {
-    let (stdout, stderr) = (said(&output.stdout), said(&output.stderr));
+    let (stdout, stderr) = (utf8(&output.stdout), utf8(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
 }
 
 #[track_caller]
 fn fails(output: &Output, because: &str) {
-    let (stdout, stderr) = (said(&output.stdout), said(&output.stderr));
+    let (stdout, stderr) = (utf8(&output.stdout), utf8(&output.stderr));
     assert_eq!(output.status.code(), Some(1), "{stdout}{stderr}");
     assert!(stderr.contains(because), "{because} in {stderr}");
 }
@@ -282,7 +282,7 @@ fn it_starts_a_server_for_one_run_and_leaves_nothing_behind() {
     command.args(short.split(' '));
     let output = command.output().expect("the program runs");
     succeeds(&output);
-    let stdout = said(&output.stdout);
+    let stdout = utf8(&output.stdout);
     assert!(stdout.contains("embedded store, for this run"), "{stdout}");
     for folder in [work, store] {
         assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 0);
@@ -309,7 +309,7 @@ fn every_fault_is_detected() {
 
 fn detects(server: &Server, fault: Fault, count: &str) {
     let folder = folder();
-    let endpoint = meddler(&server.endpoint, fault, 5);
+    let endpoint = fault_proxy(&server.endpoint, fault, 5);
     let options = "--groups 1 --subscribers 2 --rate 50 --mix reports --patience 3";
     let output = bench(folder.path(), &endpoint, options);
     fails(&output, &format!("1 messages were {count}"));
@@ -355,11 +355,11 @@ fn long_run(folder: &Path, server: &Server) -> std::process::Child {
 fn a_server_that_dies_ends_the_run() {
     let (folder, server) = server();
     let run = long_run(folder.path(), &server);
-    server.dies();
+    server.gets_killed();
     let output = run.wait_with_output().expect("its end");
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output.stdout).contains("ended early"));
-    assert!(said(&output.stderr).contains("3 subscriptions were cut"));
+    assert!(utf8(&output.stdout).contains("ended early"));
+    assert!(utf8(&output.stderr).contains("3 subscriptions were cut"));
 }
 
 #[apply(case!)]
@@ -377,7 +377,7 @@ async fn an_interrupted_run_still_reports() {
         host: text(&record["hostId"]),
         record,
     };
-    let mut subscriber = group.listen().await;
+    let mut subscriber = group.subscribe().await;
     subscriber.message().await;
     subscriber.message().await;
     let killed = std::process::Command::new("kill")
@@ -387,9 +387,9 @@ async fn an_interrupted_run_still_reports() {
     let output = run.wait_with_output().expect("its end");
     succeeds(&output);
     assert!(
-        said(&output.stdout).contains("ended early"),
+        utf8(&output.stdout).contains("ended early"),
         "{}",
-        said(&output.stdout)
+        utf8(&output.stdout)
     );
 }
 
@@ -463,7 +463,7 @@ fn values_out_of_range_are_refused() {
         let arguments: Vec<_> = std::iter::once("bench").chain(options.split(' ')).collect();
         let output = runs(folder.path(), &arguments);
         assert_eq!(output.status.code(), Some(2), "{options}");
-        let stderr = said(&output.stderr);
+        let stderr = utf8(&output.stderr);
         assert!(stderr.contains(because), "{because} in {stderr}");
     }
 }

@@ -1,4 +1,4 @@
-//! What browsers need of the HTTP door.
+//! What browsers need of the HTTP server.
 
 use reqwest::Method;
 use serde_json::json;
@@ -6,20 +6,20 @@ use serde_json::json;
 use crate::support::{Reply, TestMesh};
 
 #[apply(case!)]
-async fn a_browser_may_ask_before_it_calls_without_a_key() {
+async fn a_preflight_request_needs_no_key() {
     let mesh = TestMesh::start().await;
-    let asked = "content-type,x-amz-user-agent,x-api-key";
+    let headers = "content-type,x-amz-user-agent,x-api-key";
     let preflight = mesh
         .http()
         .request(Method::OPTIONS, &mesh.endpoint)
         .header("origin", "https://smalruby.app")
         .header("access-control-request-method", "POST")
-        .header("access-control-request-headers", asked);
+        .header("access-control-request-headers", headers);
     let reply = Reply::to(preflight).await;
     assert!([200, 204].contains(&reply.status), "{}", reply.status);
     assert_eq!(reply.header("access-control-allow-origin"), "*");
     let allowed = reply.header("access-control-allow-headers").to_lowercase();
-    for header in asked.split(',') {
+    for header in headers.split(',') {
         assert!(allowed.contains(header), "{header} in {allowed}");
     }
     for method in ["POST", "GET", "OPTIONS"] {
@@ -34,7 +34,7 @@ async fn a_browser_may_ask_before_it_calls_without_a_key() {
 }
 
 #[apply(case!)]
-async fn a_browser_sees_answers_and_refusals() {
+async fn a_browser_may_read_answers_and_errors() {
     let mesh = TestMesh::start().await;
     for key in [&*mesh.key, "wrong"] {
         let request = mesh
@@ -54,13 +54,13 @@ async fn a_browser_sees_answers_and_refusals() {
 
 #[apply(case!)]
 async fn a_browser_gets_a_page_that_needs_no_other_host() {
-    let mesh = TestMesh::own(|setup| setup.development_key = Some("da2-everybody-knows")).await;
+    let mesh = TestMesh::own(|setup| setup.development_key = Some("da2-public-key")).await;
     let page = mesh.http().get(&mesh.endpoint);
     let reply = Reply::to(page.header("accept", "text/html,application/xhtml+xml,*/*;q=0.8")).await;
     assert_eq!(reply.status, 200);
     assert!(reply.header("content-type").starts_with("text/html"));
     assert!(
-        reply.text.contains("da2-everybody-knows"),
+        reply.text.contains("da2-public-key"),
         "the development key is filled in"
     );
     let (mut assets, policy) = (0, reply.header("content-security-policy"));
@@ -89,7 +89,7 @@ async fn a_browser_gets_a_page_that_needs_no_other_host() {
 }
 
 #[apply(case!)]
-async fn the_page_of_a_stage_with_keys_of_its_own_shows_none() {
+async fn the_page_of_a_server_with_configured_keys_shows_none() {
     let mesh = TestMesh::own(|_| {}).await;
     let page = Reply::to(
         mesh.http()

@@ -1,11 +1,11 @@
-//! The program as a user starts it: settings, commands, and what it never says.
+//! The program as a user starts it: settings, commands, and what it never prints.
 
 use std::fs;
 
 use serde_json::json;
 
-use crate::support::people::event;
-use crate::support::program::{Server, folder, program, runs, said};
+use crate::support::clients::event;
+use crate::support::program::{Server, folder, program, runs, utf8};
 use crate::support::{Reply, TestMesh};
 
 #[apply(case!)]
@@ -13,7 +13,7 @@ fn it_prints_the_contract() {
     let output = runs(folder().path(), &["schema"]);
     assert!(output.status.success());
     assert_eq!(
-        said(&output.stdout),
+        utf8(&output.stdout),
         include_str!("../schema/schema.graphql")
     );
 }
@@ -29,8 +29,8 @@ fn it_prints_its_settings_without_secrets() {
         .args(["check", "--event-ttl", "20"])
         .output()
         .expect("the program runs");
-    assert!(output.status.success(), "{}", said(&output.stderr));
-    let text = said(&output.stdout) + &said(&output.stderr);
+    assert!(output.status.success(), "{}", utf8(&output.stderr));
+    let text = utf8(&output.stdout) + &utf8(&output.stderr);
     for line in [
         "STAGE=stg",
         "MESH_LISTEN=127.0.0.1:4000",
@@ -49,7 +49,10 @@ fn it_prints_its_settings_without_secrets() {
         "MESH_POLLING_INTERVAL_SECONDS=2",
         "MESH_NEXT_SINCE=empty",
     ] {
-        assert!(text.lines().any(|said| said == line), "{line} in {text}");
+        assert!(
+            text.lines().any(|printed| printed == line),
+            "{line} in {text}"
+        );
     }
     for secret in ["da2-first", "da2-second", "the-kings-beard"] {
         assert!(!text.contains(secret), "{text}");
@@ -57,11 +60,11 @@ fn it_prints_its_settings_without_secrets() {
 }
 
 #[apply(case!)]
-async fn it_greets_with_everything_a_client_needs() {
+async fn it_prints_everything_a_client_needs_at_start() {
     let folder = folder();
     let server = Server::start(folder.path(), &[("MESH_STORE", "memory")]);
     let mesh = server.mesh("da2-mesh-development");
-    for told in [
+    for expected in [
         format!("endpoint  {}", server.endpoint),
         format!("realtime  ws://{}/graphql/realtime", mesh.address()),
         "stage stg".into(),
@@ -70,8 +73,8 @@ async fn it_greets_with_everything_a_client_needs() {
         format!("url: \"{}\"", server.endpoint),
     ] {
         assert!(
-            server.greeting.contains(&told),
-            "{told} in {}",
+            server.greeting.contains(&expected),
+            "{expected} in {}",
             server.greeting
         );
     }
@@ -92,13 +95,13 @@ async fn keys_that_are_set_replace_the_development_key_and_are_not_shown() {
     }
     let developer = server
         .mesh("da2-mesh-development")
-        .asks("{ __typename }")
+        .executes("{ __typename }")
         .await;
     assert_eq!(developer.status, 401);
 }
 
 #[apply(case!)]
-async fn it_serves_tls_beside_with_a_certificate_of_its_own() {
+async fn it_also_serves_tls_with_a_self_signed_certificate() {
     let folder = folder();
     let mut command = program(folder.path());
     command.args([
@@ -130,7 +133,7 @@ async fn it_serves_tls_beside_with_a_certificate_of_its_own() {
     }
 }
 
-/// A whole lesson with words that nobody else uses.
+/// A whole lesson with words that occur nowhere else.
 async fn lesson(mesh: &TestMesh) {
     let host = mesh.host("teacher-Xanthippe").moves_to("domain-Quetzal");
     host.creates_polling("name-Brontosaurus")
@@ -139,10 +142,10 @@ async fn lesson(mesh: &TestMesh) {
         .await
         .value();
     let group = host.creates("name-Brontosaurus").await;
-    let mut ear = group.listen().await;
+    let mut subscriber = group.subscribe().await;
     let node = group.join_polling("node-Pterodactyl").await;
     node.reports([("key-Wombat", "value-Axolotl")]).await;
-    ear.status().await;
+    subscriber.status().await;
     let events = json!({"events": [event("event-Okapi", json!({"payload": "payload-Tapir"}))]});
     node.calls("fireEventsByNode", events.clone()).await.value();
     node.calls("recordEventsByNode", events).await.value();
@@ -151,15 +154,15 @@ async fn lesson(mesh: &TestMesh) {
         .await
         .value();
     mesh.calls("createDomain", json!({})).await.value();
-    // Refusals and broken documents as well.
+    // Errors and invalid documents as well.
     group
         .calls("joinGroup", json!({"nodeId": "bad-Narwhal#"}))
         .await
-        .refusal();
-    mesh.asks("{ broken-Capybara(").await;
-    mesh.asks("{ nothing(x: \"text-Manatee\") }")
+        .error();
+    mesh.executes("{ broken-Capybara(").await;
+    mesh.executes("{ nothing(x: \"text-Manatee\") }")
         .await
-        .refusal();
+        .error();
     let stranger = mesh
         .http()
         .post(&mesh.endpoint)
@@ -176,7 +179,7 @@ async fn lesson(mesh: &TestMesh) {
 }
 
 #[apply(case!)]
-async fn the_log_holds_no_key_and_nothing_of_the_children() {
+async fn the_log_contains_no_key_and_no_content_of_pupils() {
     let folder = folder();
     let mut server = Server::start(
         folder.path(),
@@ -189,7 +192,7 @@ async fn the_log_holds_no_key_and_nothing_of_the_children() {
         ],
     );
     lesson(&server.mesh("da2-key-Salamander")).await;
-    server.is_asked_to_stop();
+    server.is_terminated();
     assert_eq!(server.ends(), Some(0));
     let log = server.log();
     assert!(log.contains("stopping"), "{log}");
@@ -216,11 +219,11 @@ async fn the_log_holds_no_key_and_nothing_of_the_children() {
     ] {
         assert!(!log.contains(word), "{word} in {log}");
     }
-    // The only field measure of blocked networks: who fell back to polling.
-    for told in [
+    // The only measure of blocked networks: groups that fall back to polling.
+    for expected in [
         "createGroup fallback to Polling",
         "joinGroup fallback to Polling",
     ] {
-        assert!(log.contains(told), "{told} in {log}");
+        assert!(log.contains(expected), "{expected} in {log}");
     }
 }

@@ -3,11 +3,11 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use crate::support::people::list;
+use crate::support::json::list;
 use crate::support::{Group, TestMesh};
 use crate::time::{GUARDED, call};
 
-/// No query sees anything of the group.
+/// No query returns anything of the group.
 async fn nothing_is_left_of(group: &Group<'_>) {
     let mesh = group.mesh;
     assert!(group.members().await.is_empty());
@@ -32,7 +32,7 @@ async fn nothing_is_left_of(group: &Group<'_>) {
 }
 
 #[apply(case!)]
-async fn d6_a_dissolved_group_is_gone_with_all_that_was_in_it() {
+async fn d6_a_dissolved_group_is_deleted_with_its_contents() {
     let mesh = TestMesh::still().await;
     let prefix = uuid::Uuid::new_v4().simple().to_string()[..6].to_owned();
     let group = mesh.host("teacher").creates_polling(&prefix).await;
@@ -57,7 +57,7 @@ async fn d6_a_dissolved_group_is_gone_with_all_that_was_in_it() {
         .chain(["dissolveGroup", "recordEventsByNode"])
     {
         assert_eq!(
-            call(&group, field).await.refusal().0,
+            call(&group, field).await.error().0,
             "GroupNotFound",
             "{field}"
         );
@@ -66,7 +66,7 @@ async fn d6_a_dissolved_group_is_gone_with_all_that_was_in_it() {
 }
 
 #[apply(case!)]
-async fn a_dissolved_groups_host_may_begin_anew() {
+async fn a_dissolved_groups_host_may_create_a_new_one() {
     let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
     let former = host.creates("class").await;
@@ -78,7 +78,7 @@ async fn a_dissolved_groups_host_may_begin_anew() {
 }
 
 #[apply(case!)]
-async fn dissolving_twice_says_that_the_group_is_gone() {
+async fn dissolving_twice_reports_that_the_group_is_not_found() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     group.dissolves().await.value();
@@ -90,7 +90,7 @@ async fn dissolving_twice_says_that_the_group_is_gone() {
 }
 
 #[apply(parallel_case!)]
-async fn d6_whatever_races_with_a_dissolve_leaves_nothing_behind() {
+async fn d6_calls_that_race_with_a_dissolve_leave_nothing_behind() {
     let mesh = TestMesh::still().await;
     for round in 0..5 {
         let group = mesh
@@ -112,12 +112,12 @@ async fn d6_whatever_races_with_a_dissolve_leaves_nothing_behind() {
         });
         let (replies, dissolved) = tokio::join!(join_all(writes), group.dissolves());
         dissolved.value();
-        // Each either came before the end or was told of it.
+        // Each call either came before the end or was refused for it.
         for reply in replies
             .iter()
             .filter(|reply| reply.json.get("errors").is_some())
         {
-            assert_eq!(reply.refusal().0, "GroupNotFound");
+            assert_eq!(reply.error().0, "GroupNotFound");
         }
         nothing_is_left_of(group).await;
         for i in 0..24 {
@@ -127,20 +127,23 @@ async fn d6_whatever_races_with_a_dissolve_leaves_nothing_behind() {
 }
 
 #[apply(parallel_case!)]
-async fn d6_a_group_is_dissolved_once_however_many_ask() {
+async fn d6_a_group_is_dissolved_once_when_many_dissolve_it() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
-    let mut ear = group.listen().await;
+    let mut subscriber = group.subscribe().await;
     let replies = join_all((0..10).map(|_| group.dissolves())).await;
     let done = replies
         .iter()
         .filter(|reply| reply.json.get("errors").is_none())
         .count();
     assert_eq!(done, 1);
-    ear.dissolution().await;
-    // Whoever listens on to a group that is gone hears nothing more of it.
+    subscriber.dissolution().await;
+    // A subscriber of a dissolved group receives nothing more of it.
     let next = mesh.host("teacher").creates("class").await;
-    ear.socket.listens("next", &next.id, &next.domain).await;
+    subscriber
+        .socket
+        .subscribes("next", &next.id, &next.domain)
+        .await;
     next.node("kitten").fires(["go"]).await;
-    assert_eq!(ear.socket.hears_news().await["id"], "next");
+    assert_eq!(subscriber.socket.receives().await["id"], "next");
 }

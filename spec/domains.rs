@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::support::people::text;
-use crate::support::stage::SECRET;
+use crate::support::json::text;
+use crate::support::mesh::SECRET;
 use crate::support::{Reply, Setup, TestMesh};
 
 #[apply(case!)]
-async fn d1_a_domain_is_sixteen_hex_digits_that_the_key_alone_decides() {
+async fn d1_a_domain_is_sixteen_hex_digits_that_depend_on_the_key() {
     let mesh = TestMesh::own(|_: &mut Setup| {}).await;
     let domain = text(&mesh.calls("createDomain", json!({})).await.value());
     assert_eq!(domain.len(), 16);
@@ -23,7 +23,10 @@ async fn d1_a_domain_is_sixteen_hex_digits_that_the_key_alone_decides() {
         mesh_v2::domains::DomainKey::new(SECRET).domain_of(address)
     );
     let other = mesh_v2::domains::DomainKey::new(b"another secret").domain_of(address);
-    assert_ne!(domain, other, "the address alone does not tell the domain");
+    assert_ne!(
+        domain, other,
+        "the domain does not depend on the address alone"
+    );
     assert_eq!(
         mesh.calls("createDomain", json!({})).await.value(),
         domain.as_str()
@@ -31,9 +34,9 @@ async fn d1_a_domain_is_sixteen_hex_digits_that_the_key_alone_decides() {
 }
 
 #[apply(case!)]
-async fn d1_knowing_one_domain_does_not_tell_the_neighbours() {
-    // With upstream's CRC-32 the exclusive or of two domains depends on the addresses
-    // only, so one known pair forges every other. With ours it depends on the key.
+async fn d1_one_domain_does_not_reveal_that_of_another_address() {
+    // With upstream's CRC-32 the exclusive or of two domains depends on the addresses only:
+    // one known pair allows to compute any other. Here it depends on the key.
     let difference = |secret: &[u8]| {
         let key = mesh_v2::domains::DomainKey::new(secret);
         let domain = |ip: &str| u64::from_str_radix(&key.domain_of(ip.parse().ok()), 16);
@@ -45,7 +48,7 @@ async fn d1_knowing_one_domain_does_not_tell_the_neighbours() {
     );
 }
 
-/// What createDomain says to a caller behind a proxy on this machine.
+/// What createDomain answers to a caller behind a proxy on this machine.
 async fn domain_behind_a_proxy(mesh: &TestMesh, forwarded: &str) -> String {
     let request = mesh
         .http()
@@ -70,7 +73,7 @@ async fn d1_classmates_of_one_ipv6_network_share_a_domain() {
 }
 
 #[apply(case!)]
-async fn d2_only_a_trusted_proxy_is_believed() {
+async fn d2_only_a_trusted_proxys_header_is_used() {
     let alone = TestMesh::own(|_| {}).await;
     let own = text(&alone.calls("createDomain", json!({})).await.value());
     assert_eq!(domain_behind_a_proxy(&alone, "203.0.113.9").await, own);
@@ -83,7 +86,7 @@ async fn d2_only_a_trusted_proxy_is_believed() {
     assert_eq!(
         of("198.51.100.1, 203.0.113.9").await,
         real,
-        "what a client adds is not believed"
+        "what a client adds is not used"
     );
     let none = of("").await;
     for malformed in [",", "nonsense", "203.0.113.9, nonsense"] {

@@ -1,18 +1,17 @@
-//! What the real program keeps: through kills, restarts and a full disk.
+//! What the program keeps through kills, restarts and a full disk.
 
+mod disk;
 mod kills;
 
 use std::path::Path;
-use std::process::Command;
-use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::people::{all, event, text};
-use crate::support::program::{self, Server, folder, size_of};
-use crate::support::stage::PATIENCE;
-use crate::support::{Group, Node, Reply, Socket, TestMesh};
+use crate::support::clients::event;
+use crate::support::json::{all, text};
+use crate::support::program::{self, Server, folder};
+use crate::support::{Group, Node, Socket, TestMesh};
 use crate::time::{GUARDED, call};
 
 const KEY: &str = "da2-of-this-test";
@@ -28,7 +27,7 @@ fn settings(data: &Path) -> Vec<(&'static str, &str)> {
     ]
 }
 
-/// What a stage knows of a group.
+/// All that a server returns about a group.
 async fn all_of(group: &Group<'_>, kitten: &Node<'_>) -> Vec<Value> {
     let mesh = group.mesh;
     vec![
@@ -47,7 +46,7 @@ async fn all_of(group: &Group<'_>, kitten: &Node<'_>) -> Vec<Value> {
     ]
 }
 
-/// Fills a stage; answers the group as its host was answered.
+/// Writes groups and nodes; returns the group as its host received it.
 async fn lesson(mesh: &TestMesh) -> Group<'_> {
     let group = mesh.host("teacher").creates_polling("授業").await;
     let kitten = group.join("kitten").await;
@@ -58,7 +57,7 @@ async fn lesson(mesh: &TestMesh) -> Group<'_> {
     kitten.calls("recordEventsByNode", keyed).await.value();
     kitten.records(["one", "two"]).await;
     kitten.fires(["fired"]).await;
-    // What was taken away must stay away.
+    // What was removed must stay removed.
     group.join("bird").await.leaves().await.value();
     mesh.host("other")
         .creates("dissolved")
@@ -99,19 +98,19 @@ async fn survives_kill_9(durability: &'static str) {
         all("name", before[3]["events"].as_array().expect("events")),
         ["go", "one", "two", "fired"]
     );
-    server.dies();
+    server.gets_killed();
 
     let server = Server::start(folder.path(), &settings);
     let mesh = server.mesh(KEY);
     let group = again(&group, &mesh);
     let kitten = group.node("kitten");
     assert_eq!(all_of(&group, &kitten).await, before);
-    // And it is the same group to work with: order, idempotence and ends hold on.
+    // The group continues: order, idempotence and expiry are as before.
     let renewed = group.renews().await.value();
     assert_eq!(renewed["expiresAt"], group.record["expiresAt"]);
     let host = mesh.host("teacher").moves_to(&group.domain);
     assert_eq!(host.creates_polling("授業").await.record, group.record);
-    kitten.beats().await.value();
+    kitten.sends_heartbeat().await.value();
     let keyed = json!({"events": [event("go", json!({"orderKey": "1", "payload": "x"}))]});
     kitten.calls("recordEventsByNode", keyed).await.value();
     kitten.records(["later"]).await;
@@ -122,7 +121,7 @@ async fn survives_kill_9(durability: &'static str) {
         "d15: a repeated batch is still one"
     );
     group.dissolves().await.value();
-    server.dies();
+    server.gets_killed();
 
     let server = Server::start(folder.path(), &settings);
     let mesh = server.mesh(KEY);
@@ -136,9 +135,9 @@ async fn survives_kill_9(durability: &'static str) {
     );
 }
 
-/// In real time, with the reaper at work: told apart after it and after a restart.
+/// In real time, with the reaper: both ends are distinguished after it and after a restart.
 #[apply(case!)]
-async fn d30_ended_groups_are_remembered_through_kill_9() {
+async fn d30_tombstones_survive_kill_9() {
     let folder = folder();
     let data = folder.path().join("data");
     let mut settings = settings(&data);
@@ -147,13 +146,13 @@ async fn d30_ended_groups_are_remembered_through_kill_9() {
     let server = Server::start(folder.path(), &settings);
     let mesh = server.mesh(KEY);
     let short = mesh.host("short");
-    let wish = json!({"maxConnectionTimeSeconds": 1});
-    let short = short.group(&short.wishes("class", wish).await);
+    let arguments = json!({"maxConnectionTimeSeconds": 1});
+    let short = short.group(&short.calls_create_group("class", arguments).await);
     let silent = mesh.host("silent").creates("class").await;
-    let mut ears = [short.listen().await, silent.listen().await];
-    for ear in &mut ears {
-        // The reaper removes a group before it tells its end.
-        ear.dissolution().await;
+    let mut subscribers = [short.subscribe().await, silent.subscribe().await];
+    for subscriber in &mut subscribers {
+        // The reaper removes a group before it publishes its end.
+        subscriber.dissolution().await;
     }
     let refused = async |mesh: &TestMesh| {
         for (group, text) in [
@@ -181,7 +180,7 @@ async fn d30_ended_groups_are_remembered_through_kill_9() {
         }
     };
     refused(&mesh).await;
-    server.dies();
+    server.gets_killed();
     let server = Server::start(folder.path(), &settings);
     refused(&server.mesh(KEY)).await;
 }
@@ -191,7 +190,7 @@ async fn each_acknowledged_call_is_on_disk_when_it_is_answered() {
     let folder = folder();
     let data = folder.path().join("data");
     for (i, durability) in ["power", "process", "power", "process"].iter().enumerate() {
-        // Killed right after the answer, in the midst of other writes.
+        // Killed right after the answer, during other writes.
         let mut settings = settings(&data);
         settings.push(("MESH_DURABILITY", durability));
         let server = Server::start(folder.path(), &settings);
@@ -212,7 +211,7 @@ async fn each_acknowledged_call_is_on_disk_when_it_is_answered() {
             node.records([&*name]).await;
         };
         tokio::join!(others, mine);
-        server.dies();
+        server.gets_killed();
         let server = Server::start(folder.path(), &settings);
         let mesh = server.mesh(KEY);
         let group = again(&group, &mesh);
@@ -223,24 +222,24 @@ async fn each_acknowledged_call_is_on_disk_when_it_is_answered() {
             all("name", &group.events_since("").await).last(),
             Some(&name)
         );
-        server.dies();
+        server.gets_killed();
     }
 }
 
 #[apply(case!)]
-async fn sigterm_says_goodbye_to_sockets_ends_well_and_keeps_everything() {
+async fn sigterm_closes_sockets_exits_with_0_and_keeps_everything() {
     let folder = folder();
     let data = folder.path().join("data");
     let mut server = Server::start(folder.path(), &settings(&data));
     let mesh = server.mesh(KEY);
     let group = lesson(&mesh).await;
     let before = all_of(&group, &group.node("kitten")).await;
-    let mut ear = group.listen().await;
+    let mut subscriber = group.subscribe().await;
     let mut newer = Socket::transport(&mesh).await;
-    server.is_asked_to_stop();
-    assert_eq!(ear.socket.is_closed().await, 1012);
+    server.is_terminated();
+    assert_eq!(subscriber.socket.is_closed().await, 1012);
     assert_eq!(newer.is_closed().await, 1012);
-    drop((ear, newer));
+    drop((subscriber, newer));
     assert_eq!(server.ends(), Some(0));
     let server = Server::start(folder.path(), &settings(&data));
     let mesh = server.mesh(KEY);
@@ -249,7 +248,7 @@ async fn sigterm_says_goodbye_to_sockets_ends_well_and_keeps_everything() {
 }
 
 #[apply(case!)]
-async fn one_folder_has_one_server() {
+async fn a_second_server_on_one_folder_is_refused() {
     let folder = folder();
     let data = folder.path().join("data");
     let _server = Server::start(folder.path(), &settings(&data));
@@ -259,15 +258,15 @@ async fn one_folder_has_one_server() {
         .envs(settings(&data));
     let output = second.output().expect("the program runs");
     assert_eq!(output.status.code(), Some(1));
-    let said = program::said(&output.stderr);
+    let stderr = program::utf8(&output.stderr);
     assert!(
-        said.contains("another mesh-v2 uses this data folder"),
-        "{said}"
+        stderr.contains("another mesh-v2 uses this data folder"),
+        "{stderr}"
     );
 }
 
 #[apply(case!)]
-async fn a_memory_store_forgets() {
+async fn a_memory_store_loses_everything_at_a_restart() {
     let folder = folder();
     let start = || {
         Server::start(
@@ -278,7 +277,7 @@ async fn a_memory_store_forgets() {
     let server = start();
     let mesh = server.mesh(KEY);
     mesh.host("teacher").moves_to("d").creates("class").await;
-    server.dies();
+    server.gets_killed();
     let server = start();
     let mesh = server.mesh(KEY);
     let listed = mesh
@@ -287,110 +286,4 @@ async fn a_memory_store_forgets() {
         .value();
     assert_eq!(listed, json!([]));
     assert!(!folder.path().join("data").exists(), "nothing is written");
-}
-
-#[apply(case!)]
-async fn overwriting_does_not_grow_the_folder_without_bound() {
-    let folder = folder();
-    let data = folder.path().join("data");
-    let server = Server::start(folder.path(), &settings(&data));
-    let mesh = server.mesh(KEY);
-    let group = mesh.host("teacher").creates("class").await;
-    let value = "x".repeat(4000);
-    let overwrite = async |times: usize| {
-        join_all((0..30).map(|i| {
-            let (node, value) = (group.node(&format!("node {i}")), &value);
-            async move {
-                for _ in 0..times / 30 {
-                    node.reports([("temp", value)]).await;
-                }
-            }
-        }))
-        .await;
-        size_of(&data)
-    };
-    let early = overwrite(600).await;
-    let late = overwrite(2400).await;
-    // 3000 reports are 12 MB of values, of which 120 KB are worth keeping.
-    assert!(late < 6 * 1024 * 1024, "{early} bytes, then {late}");
-    assert!(late <= early * 2, "{early} bytes, then {late}");
-}
-
-#[apply(case!)]
-async fn d21_a_failing_disk_is_no_missing_group() {
-    let folder = folder();
-    let data = folder.path().join("data");
-    // Files may not grow past 4 MB: the store fails as on a full disk.
-    let mut command = Command::new("sh");
-    let script = format!(
-        "trap '' XFSZ; ulimit -S -f 8192; exec '{}' --listen 127.0.0.1:0",
-        env!("CARGO_BIN_EXE_mesh-v2")
-    );
-    command
-        .args(["-c", &script])
-        .current_dir(folder.path())
-        .env_clear();
-    command
-        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
-        .envs(settings(&data))
-        .env("MESH_MAX_STATUS_BYTES_PER_GROUP", "100000000")
-        .env("MESH_MAX_ANSWER_BYTES", "200000000");
-    let server = Server::run(folder.path(), command);
-    let mesh = server.mesh(KEY);
-    let group = mesh.host("teacher").creates("class").await;
-    let value = "x".repeat(60_000);
-    let (mut failed, mut reported) = (None, 0);
-    for i in 0..200 {
-        let data = json!({"data": [{"key": "a", "value": value}]});
-        let reply = group
-            .node(&format!("node {i}"))
-            .calls("reportDataByNode", data)
-            .await;
-        if reply.json.get("errors").is_some() {
-            failed = Some(reply);
-            break;
-        }
-        reported += 1;
-    }
-    let failed = failed.expect("the disk is full at some time");
-    failed.is_refused(
-        "InternalFailure",
-        "The service is busy or out of order. Please try again.",
-    );
-    assert_eq!(failed.json["data"], json!({"reportDataByNode": null}));
-    let ready = Reply::to(mesh.http().get(format!("{}/readyz", mesh.origin()))).await;
-    assert_eq!(
-        (ready.status, &*ready.text),
-        (503, "the store does not take writes\n")
-    );
-    let alive = Reply::to(mesh.http().get(format!("{}/healthz", mesh.origin()))).await;
-    assert_eq!(alive.status, 200);
-    // Reads go on, and what was acknowledged before is still there.
-    let listed = mesh
-        .calls("listGroupsByDomain", json!({"domain": group.domain}))
-        .await
-        .value();
-    assert_eq!(listed, json!([group.record]));
-    // Room again: the stage goes on from what it acknowledged, and what failed may be repeated.
-    let room = Command::new("prlimit")
-        .args(["--fsize=unlimited", "--pid", &server.pid().to_string()])
-        .status();
-    assert!(room.expect("prlimit of util-linux runs").success());
-    let ready = async || {
-        let ready = mesh.http().get(format!("{}/readyz", mesh.origin()));
-        Reply::to(ready).await.status == 200
-    };
-    let patience = Instant::now() + PATIENCE;
-    while !ready().await {
-        assert!(Instant::now() < patience, "the store takes writes again");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert_eq!(group.statuses().await.len(), reported);
-    group.join("puppy").await;
-    server.dies();
-    let server = Server::start(folder.path(), &settings(&data));
-    let mesh = server.mesh(KEY);
-    let group = again(&group, &mesh);
-    assert_eq!(group.statuses().await[0].data[0].1, value);
-    group.join("kitten").await;
 }

@@ -1,16 +1,17 @@
-//! Smalruby's editors behind a filter: each records what it fires and polls, and keeps its
-//! cursor by its own rules (contract 5.6).
+//! Smalruby's editors behind a network filter: each records its events and polls, and keeps
+//! its cursor by the editor's rules (contract 5.6).
 
 use std::collections::BTreeMap;
 
 use mesh_v2::mesh::NextSince;
 use serde_json::{Value, json};
 
-use crate::support::people::{Node, all, event, list, text};
+use crate::support::clients::{Node, event};
+use crate::support::json::{all, list, text};
 use crate::support::{Group, Setup, TestMesh};
 
 const EDITORS: usize = 6;
-/// Seconds in which everybody records.
+/// Seconds in which all editors record.
 const LESSON: usize = 8;
 
 /// One editor, as far as a poll is concerned.
@@ -30,7 +31,7 @@ impl<'a> Editor<'a> {
         }
     }
 
-    /// What its event of this second is called.
+    /// The name of its event in this second.
     fn event_at(&self, second: usize) -> String {
         format!("{} at {second:02}", self.node.id)
     }
@@ -69,8 +70,8 @@ impl<'a> Editor<'a> {
     }
 }
 
-/// How many events of others the editors of a lesson should have got, did not get, and got
-/// once too often.
+/// How many events of others the editors of a lesson should have received, did not receive,
+/// and received once too often.
 async fn lesson(mesh: &TestMesh) -> (usize, usize, usize) {
     let group = mesh.host("teacher").creates_polling("class").await;
     group.hosting_node().records(["good morning"]).await;
@@ -85,7 +86,7 @@ async fn lesson(mesh: &TestMesh) -> (usize, usize, usize) {
         if second < LESSON {
             for (i, editor) in editors.iter_mut().enumerate() {
                 let next_since = editor.records(second).await;
-                // Two requests are under way at once, and either may be answered first.
+                // Two requests are in flight, and either may be answered first.
                 match i % 3 {
                     0 => late.push((i, next_since)),
                     _ => editor.takes(next_since),
@@ -119,19 +120,19 @@ async fn lesson(mesh: &TestMesh) -> (usize, usize, usize) {
                 }
             }
         }
-        assert!(got.is_empty(), "nobody recorded {got:?}");
+        assert!(got.is_empty(), "no editor recorded {got:?}");
     }
     (EDITORS * (EDITORS - 1) * LESSON, lost, twice)
 }
 
-/// Nothing ends on a busy machine before it is polled.
+/// On a busy machine no event may expire before it is polled.
 fn patient(setup: &mut Setup) {
     setup.timings.event_ttl = 60;
     setup.timings.host_ttl = 600;
 }
 
 #[apply(case!)]
-async fn d16_polling_editors_that_record_lose_nothing_and_get_nothing_twice() {
+async fn d16_polling_editors_that_record_receive_each_event_once() {
     let mesh = TestMesh::own_still(patient).await;
     assert_eq!(lesson(&mesh).await, (240, 0, 0));
 }
@@ -140,7 +141,7 @@ async fn d16_polling_editors_that_record_lose_nothing_and_get_nothing_twice() {
 /// lesson's events are lost, and some come twice; 40 unmodified editors lost 2,481 of 9,360
 /// and got 143 twice.
 #[apply(case!)]
-async fn d16_with_cursors_the_same_editors_lose_events_and_get_some_twice() {
+async fn d16_with_cursors_the_same_editors_lose_events_and_receive_some_twice() {
     let cursors = |setup: &mut Setup| {
         patient(setup);
         setup.next_since = NextSince::Cursor;

@@ -9,7 +9,7 @@ async fn a_group(mesh: &TestMesh) -> Group<'_> {
     mesh.host("teacher").creates("class").await
 }
 
-/// A group that nobody made.
+/// A group that does not exist.
 async fn nowhere(mesh: &TestMesh) -> Group<'_> {
     Group {
         id: "nowhere".into(),
@@ -18,7 +18,7 @@ async fn nowhere(mesh: &TestMesh) -> Group<'_> {
 }
 
 #[apply(case!)]
-async fn d22_a_group_that_is_not_there_is_refused_by_its_name_in_every_mutation() {
+async fn d22_every_mutation_refuses_a_missing_group_by_its_name() {
     let mesh = TestMesh::start().await;
     let nowhere = nowhere(&mesh).await;
     let message = format!("Group not found: nowhere@{}", mesh.domain);
@@ -63,7 +63,7 @@ async fn d22_only_the_host_renews_and_dissolves() {
 }
 
 #[apply(case!)]
-async fn a_group_asks_for_a_life_that_the_stage_grants() {
+async fn a_lifetime_beyond_the_maximum_is_refused() {
     let mesh = TestMesh::start().await;
     let host = mesh.host("teacher");
     for (seconds, message) in [
@@ -73,7 +73,7 @@ async fn a_group_asks_for_a_life_that_the_stage_grants() {
         (i32::MAX, "maxConnectionTimeSeconds cannot exceed 300"),
     ] {
         let refused = host
-            .wishes("class", json!({"maxConnectionTimeSeconds": seconds}))
+            .calls_create_group("class", json!({"maxConnectionTimeSeconds": seconds}))
             .await;
         refused.is_refused("ValidationError", message);
     }
@@ -98,12 +98,12 @@ async fn empty_arguments_are_named() {
     let all = json!({"groupId": "", "domain": "", "hostId": ""});
     let first = mesh.calls("dissolveGroup", all).await;
     first.is_refused("ValidationError", "groupId is required");
-    let nameless = mesh.host("other").wishes("", json!({})).await;
+    let nameless = mesh.host("other").calls_create_group("", json!({})).await;
     nameless.is_refused("ValidationError", "name is required");
 }
 
 #[apply(case!)]
-async fn d3_ids_outside_the_rules_are_refused_by_the_name_of_their_argument() {
+async fn d3_invalid_ids_are_refused_by_the_name_of_their_argument() {
     let mesh = TestMesh::start().await;
     let group = a_group(&mesh).await;
     let long = "あ".repeat(257);
@@ -125,7 +125,7 @@ async fn d3_ids_outside_the_rules_are_refused_by_the_name_of_their_argument() {
         ("pollGroupData", &["groupId", "domain"]),
     ] {
         for argument in arguments {
-            for (bad, said) in [
+            for (bad, words) in [
                 (&*long, "must be 256 characters or less"),
                 ("a#b", "must not contain # or control characters"),
                 ("a\u{0}b", "must not contain # or control characters"),
@@ -141,19 +141,19 @@ async fn d3_ids_outside_the_rules_are_refused_by_the_name_of_their_argument() {
                     argument => argument,
                 };
                 let refused = group.calls(field, all).await;
-                refused.is_refused("ValidationError", &format!("{shown} {said}"));
+                refused.is_refused("ValidationError", &format!("{shown} {words}"));
             }
         }
     }
 }
 
 #[apply(case!)]
-async fn an_error_has_the_members_of_appsync_in_its_order() {
+async fn an_error_has_the_members_of_appsync_in_their_order() {
     let mesh = TestMesh::start().await;
     let nowhere = nowhere(&mesh).await;
     let document = "mutation ($groupId: ID!, $domain: String!) {\n  \
                     joinGroup(groupId: $groupId, domain: $domain, nodeId: \"n\") { id }\n}";
-    let reply = mesh.asks_with(document, nowhere.and(json!({}))).await;
+    let reply = mesh.executes_with(document, nowhere.and(json!({}))).await;
     let expected = json!({
         "data": null,
         "errors": [{
@@ -170,7 +170,7 @@ async fn an_error_has_the_members_of_appsync_in_its_order() {
 }
 
 #[apply(case!)]
-async fn a_nullable_field_is_null_beside_its_error_and_others_null_the_whole() {
+async fn an_error_of_a_nullable_field_nulls_it_and_of_another_the_whole_data() {
     let mesh = TestMesh::start().await;
     let nowhere = Group {
         id: "#".into(),
@@ -199,7 +199,7 @@ async fn a_nullable_field_is_null_beside_its_error_and_others_null_the_whole() {
             "data": [], "events": [], "namePrefix": "", "domain": "#",
         });
         let reply = nowhere.calls(field, all).await;
-        reply.refusal();
+        reply.error();
         let expected = if nullable {
             json!({ field: null })
         } else {
@@ -224,15 +224,15 @@ async fn errors_are_absent_from_an_answer_that_has_none() {
 }
 
 #[apply(case!)]
-async fn one_failed_field_leaves_its_siblings() {
+async fn a_failed_field_leaves_its_siblings_intact() {
     let mesh = TestMesh::start().await;
-    let document = r##"{ good: getNodeStatus(nodeId: "nobody") { nodeId } bad: getNodeStatus(nodeId: "#") { nodeId } }"##;
-    let reply = mesh.asks(document).await;
+    let document = r##"{ good: getNodeStatus(nodeId: "unknown") { nodeId } bad: getNodeStatus(nodeId: "#") { nodeId } }"##;
+    let reply = mesh.executes(document).await;
     assert_eq!(reply.json["data"], json!({"good": null, "bad": null}));
     assert_eq!(reply.json["errors"][0]["path"], json!(["bad"]));
 }
 
-/// Words and digits of which a client's editor concludes that it is cut off.
+/// Words and digits by which a client's editor detects a lost connection.
 const DISCONNECTING: [&str; 4] = ["not found", "expired", "unauthorized", "503"];
 
 #[track_caller]
@@ -258,15 +258,15 @@ async fn only_errors_that_disconnect_use_the_words_that_do() {
         "query A { __typename } query B { __typename }",
     ];
     for document in documents {
-        does_not_disconnect(&mesh.asks(document).await);
+        does_not_disconnect(&mesh.executes(document).await);
     }
 }
 
 #[apply(case!)]
-async fn an_id_that_cannot_be_is_refused_without_the_words_that_disconnect() {
+async fn an_invalid_id_is_refused_without_the_words_that_disconnect() {
     let mesh = TestMesh::start().await;
     let group = a_group(&mesh).await;
-    // Nor does a refusal repeat what a caller wrote.
+    // An error does not repeat the caller's input either.
     for word in DISCONNECTING {
         let id = format!("{word}#");
         for (field, name) in [
@@ -279,7 +279,7 @@ async fn an_id_that_cannot_be_is_refused_without_the_words_that_disconnect() {
             arguments[name] = id.clone().into();
             let reply = mesh.calls(field, arguments).await;
             assert_eq!(
-                reply.refusal().0,
+                reply.error().0,
                 "ValidationError",
                 "{field}: {}",
                 reply.text

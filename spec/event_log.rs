@@ -1,12 +1,13 @@
-//! A group's event log: its order, its pages, its memory of repeated calls.
+//! A group's event log: its order, its pages, and repeated calls.
 
 use futures_util::future::join_all;
 use mesh_v2::mesh::NextSince;
 use serde_json::json;
 
 use crate::support::TestMesh;
-use crate::support::people::{all, event, text};
-use crate::support::stage::PATIENCE;
+use crate::support::clients::event;
+use crate::support::json::{all, text};
+use crate::support::mesh::TIMEOUT;
 
 #[apply(case!)]
 async fn d12_a_cursor_sorts_against_the_clients_clock() {
@@ -26,7 +27,7 @@ async fn d12_a_cursor_sorts_against_the_clients_clock() {
 }
 
 #[apply(case!)]
-async fn d12_within_a_call_order_keys_decide_and_then_the_position() {
+async fn d12_events_of_one_call_are_in_order_of_order_key_then_position() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.node("kitten");
@@ -53,7 +54,7 @@ async fn d12_within_a_call_order_keys_decide_and_then_the_position() {
 }
 
 #[apply(case!)]
-async fn d16_a_cursor_as_next_since_is_that_of_the_last_event_in_log_order() {
+async fn d16_next_since_as_a_cursor_is_that_of_the_last_event_in_log_order() {
     let mesh = TestMesh::own_still(|setup| setup.next_since = NextSince::Cursor).await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let keyed = |name: &str, key: &str| event(name, json!({"orderKey": key}));
@@ -71,12 +72,12 @@ async fn d16_a_cursor_as_next_since_is_that_of_the_last_event_in_log_order() {
 }
 
 #[apply(case!)]
-async fn d12_events_of_different_calls_stand_in_the_order_of_arrival() {
+async fn d12_events_of_different_calls_are_in_order_of_arrival() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let names: Vec<_> = (0..12).map(|i| format!("{i:02}")).collect();
     for (i, name) in names.iter().enumerate() {
-        // Whoever came first has the greater key: across calls only arrival counts.
+        // The first call has the greater key: across calls only arrival counts.
         let key = format!("{}", 99 - i);
         let events = json!([event(name, json!({"orderKey": key}))]);
         let node = group.node(["kitten", "bird"][i % 2]);
@@ -112,14 +113,14 @@ async fn d12_a_hundred_and_fifty_events_are_read_page_by_page() {
         all("name", &whole),
         (0..150).map(|i| format!("e{i}")).collect::<Vec<_>>()
     );
-    // From any cursor the rest follows, without the event at the cursor itself.
+    // After any cursor the rest follows, without the event at the cursor.
     let rest = group.reads_on_from(text(&whole[42]["cursor"])).await;
     assert_eq!(rest[..], whole[43..]);
 }
 
 #[apply(parallel_case!)]
-async fn d12_a_reader_who_pages_while_many_write_meets_every_event_once_in_order() {
-    // On a busy machine the first events must not end before the last are written.
+async fn d12_a_client_that_pages_while_many_write_reads_every_event_once_in_order() {
+    // On a busy machine the first events must not expire before the last are written.
     let mesh = TestMesh::own(|setup| setup.timings.event_ttl = 120).await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let write = join_all((0..8).map(|writer| {
@@ -144,7 +145,7 @@ async fn d12_a_reader_who_pages_while_many_write_meets_every_event_once_in_order
         }
         (read, since)
     };
-    let reading = tokio::time::timeout(PATIENCE, read);
+    let reading = tokio::time::timeout(TIMEOUT, read);
     let (_, read) = tokio::join!(write, reading);
     let (read, since) = read.expect("every event is read");
     assert!(
@@ -166,7 +167,7 @@ async fn d12_a_reader_who_pages_while_many_write_meets_every_event_once_in_order
 }
 
 #[apply(case!)]
-async fn d14_a_cursor_from_the_future_is_forgiven() {
+async fn d14_a_cursor_from_the_future_is_accepted() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.node("kitten");
@@ -187,7 +188,7 @@ async fn d14_a_cursor_from_the_future_is_forgiven() {
 }
 
 #[apply(case!)]
-async fn d14_events_past_their_time_are_not_told() {
+async fn d14_expired_events_are_not_returned() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.node("kitten");
@@ -203,11 +204,11 @@ async fn d14_events_past_their_time_are_not_told() {
 }
 
 #[apply(case!)]
-async fn d15_a_repeated_batch_is_one_batch() {
+async fn d15_a_repeated_batch_is_stored_once() {
     for field in ["recordEventsByNode", "fireEventsByNode"] {
         let mesh = TestMesh::own_still(|_| {}).await;
         let group = mesh.host("teacher").creates_polling("class").await;
-        let mut ear = group.listen().await;
+        let mut subscriber = group.subscribe().await;
         let kitten = group.join_polling("kitten").await;
         let batch = json!({"events": [
             event("a", json!({"orderKey": "1", "payload": ""})),
@@ -221,21 +222,21 @@ async fn d15_a_repeated_batch_is_one_batch() {
             "{field}"
         );
         assert_eq!(group.events_since("").await.len(), 2, "{field}");
-        // Somebody else's equal batch is another, as is this one after the event TTL.
+        // Another node's equal batch is another one, as is this batch after the event TTL.
         group.node("bird").calls(field, batch.clone()).await.value();
         mesh.passes_seconds(12).await;
         kitten.calls(field, batch).await.value();
         assert_eq!(group.events_since("").await.len(), 2, "{field}");
         kitten.reports([("end", "")]).await;
         for _ in 0..3 {
-            assert_eq!(ear.events().await, ["a", "b"], "{field}");
+            assert_eq!(subscriber.events().await, ["a", "b"], "{field}");
         }
-        assert_eq!(ear.status().await, (&*kitten.id, [("end", "")]));
+        assert_eq!(subscriber.status().await, (&*kitten.id, [("end", "")]));
     }
 }
 
 #[apply(case!)]
-async fn d15_a_batch_that_differs_or_lacks_an_order_key_is_a_new_one() {
+async fn d15_a_batch_that_differs_or_lacks_an_order_key_is_stored_again() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.node("kitten");

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::groups::{has_milliseconds, millis};
-use crate::support::people::{all, event, list, text};
+use crate::support::clients::event;
+use crate::support::json::{all, list, text};
 use crate::support::{Setup, TestMesh};
 
 #[apply(case!)]
@@ -23,7 +24,7 @@ async fn firing_answers_the_whole_batch() {
         .calls("fireEventsByNode", json!({"events": events}))
         .await
         .value();
-    let told = |name: &str, payload: Value, fired_at: &str, order_key: Value| {
+    let stored = |name: &str, payload: Value, fired_at: &str, order_key: Value| {
         json!({
             "name": name, "firedByNodeId": kitten.id, "groupId": group.id,
             "domain": group.domain, "payload": payload, "timestamp": fired_at,
@@ -37,9 +38,9 @@ async fn firing_answers_the_whole_batch() {
         "nodeStatus": null,
         "batchEvent": {
             "events": [
-                told("go", json!("fast"), "2026-02-07T01:02:03.456Z", json!("2")),
-                told("stop", Value::Null, "2026-02-07T10:02:03+09:00", Value::Null),
-                told("rest", Value::Null, "2026-02-07T01:02:03.456Z", Value::Null),
+                stored("go", json!("fast"), "2026-02-07T01:02:03.456Z", json!("2")),
+                stored("stop", Value::Null, "2026-02-07T10:02:03+09:00", Value::Null),
+                stored("rest", Value::Null, "2026-02-07T01:02:03.456Z", Value::Null),
             ],
             "firedByNodeId": kitten.id, "groupId": group.id, "domain": group.domain,
             "timestamp": timestamp, "__typename": "BatchEvent",
@@ -52,7 +53,7 @@ async fn firing_answers_the_whole_batch() {
 }
 
 #[apply(case!)]
-async fn whoever_is_in_the_room_may_fire_and_record() {
+async fn a_node_that_has_not_joined_may_fire_and_record() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     group.node("stranger").fires(["a"]).await;
@@ -61,7 +62,7 @@ async fn whoever_is_in_the_room_may_fire_and_record() {
 }
 
 #[apply(case!)]
-async fn recording_answers_how_many_and_leaves_the_callers_cursor_alone() {
+async fn recording_answers_the_count_and_leaves_the_callers_cursor() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.join_polling("kitten").await;
@@ -114,7 +115,7 @@ async fn a_polled_event_has_the_servers_time_and_its_payload_as_sent() {
 }
 
 #[apply(case!)]
-async fn d16_where_cursors_are_answered_recording_nothing_answers_one_too() {
+async fn d16_where_next_since_is_a_cursor_recording_nothing_answers_one() {
     let cursor = |setup: &mut Setup| setup.next_since = mesh_v2::mesh::NextSince::Cursor;
     let mesh = TestMesh::own(cursor).await;
     let group = mesh.host("teacher").creates_polling("class").await;
@@ -130,7 +131,7 @@ async fn d16_where_cursors_are_answered_recording_nothing_answers_one_too() {
 }
 
 #[apply(case!)]
-async fn a_call_has_so_many_events_and_a_log_so_many_bytes() {
+async fn the_events_of_a_call_and_the_bytes_of_a_log_are_limited() {
     let small = |setup: &mut Setup| {
         setup.limits.events_per_call = 2;
         setup.limits.event_bytes_per_group = 1024;

@@ -1,7 +1,9 @@
-//! The HTTP door (protocol section 2).
+//! Requests over HTTP (protocol section 2).
+
+mod documents;
 
 use reqwest::RequestBuilder;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Reply, Socket, TestMesh};
 
@@ -48,7 +50,7 @@ async fn both_content_types_carry_the_envelope() {
 }
 
 #[apply(case!)]
-async fn what_a_client_accepts_does_not_change_the_answer() {
+async fn an_accept_header_does_not_change_the_answer() {
     let mesh = TestMesh::start().await;
     for accept in [
         "*/*",
@@ -85,7 +87,7 @@ async fn unknown_members_of_the_envelope_are_ignored_and_variables_may_be_null()
 }
 
 #[apply(case!)]
-async fn a_get_asks_queries_and_mutations_in_the_url() {
+async fn a_get_request_has_its_query_or_mutation_in_the_url() {
     let mesh = TestMesh::start().await;
     let host = mesh.id("teacher");
     let document = "mutation M($name: String!, $domain: String!, $host: ID!) {
@@ -117,16 +119,16 @@ async fn a_get_asks_queries_and_mutations_in_the_url() {
     ] {
         Reply::to(get(wrong))
             .await
-            .is_turned_away(400, MALFORMED, UNREADABLE);
+            .is_rejected(400, MALFORMED, UNREADABLE);
     }
 }
 
 #[apply(case!)]
-async fn an_empty_body_is_named() {
+async fn an_empty_body_is_refused_as_such() {
     let mesh = TestMesh::start().await;
     for body in ["", " \n\t "] {
         let refused = post_body(&mesh, body).await;
-        refused.is_turned_away(400, MALFORMED, "Request body is empty.");
+        refused.is_rejected(400, MALFORMED, "Request body is empty.");
     }
 }
 
@@ -147,7 +149,7 @@ async fn a_body_that_is_no_request_cannot_be_parsed() {
         r#"[{"query":"{__typename}"}]"#,
     ] {
         let reply = post_body(&mesh, body).await;
-        reply.is_turned_away(400, MALFORMED, UNREADABLE);
+        reply.is_rejected(400, MALFORMED, UNREADABLE);
         assert!(!reply.header("x-amzn-requestid").is_empty());
     }
     let request = post(&mesh)
@@ -155,22 +157,22 @@ async fn a_body_that_is_no_request_cannot_be_parsed() {
         .body(r#"{"query":"{__typename}"}"#);
     Reply::to(request)
         .await
-        .is_turned_away(400, MALFORMED, UNREADABLE);
+        .is_rejected(400, MALFORMED, UNREADABLE);
     let request = post(&mesh).body(r#"{"query":"{__typename}"}"#);
     Reply::to(request)
         .await
-        .is_turned_away(400, MALFORMED, UNREADABLE);
+        .is_rejected(400, MALFORMED, UNREADABLE);
 }
 
 #[apply(case!)]
-async fn without_a_key_and_with_a_wrong_one_a_caller_is_turned_away() {
+async fn a_missing_and_a_wrong_key_are_unauthorized() {
     let mesh = TestMesh::start().await;
     let envelope = json!({"query": "{ __typename }"});
     let kind = "UnauthorizedException";
     let without = mesh.http().post(&mesh.endpoint).json(&envelope);
     Reply::to(without)
         .await
-        .is_turned_away(401, kind, "Valid authorization header not provided.");
+        .is_rejected(401, kind, "Valid authorization header not provided.");
     for wrong in ["da2-wrong", "", &mesh.key.to_uppercase()] {
         let request = mesh
             .http()
@@ -178,14 +180,14 @@ async fn without_a_key_and_with_a_wrong_one_a_caller_is_turned_away() {
             .header("x-api-key", wrong)
             .json(&envelope);
         let reply = Reply::to(request).await;
-        reply.is_turned_away(401, kind, "You are not authorized to make this call.");
+        reply.is_rejected(401, kind, "You are not authorized to make this call.");
     }
     let get = mesh
         .http()
         .get(format!("{}?query={{__typename}}", mesh.endpoint));
     Reply::to(get)
         .await
-        .is_turned_away(401, kind, "Valid authorization header not provided.");
+        .is_rejected(401, kind, "Valid authorization header not provided.");
 }
 
 #[apply(case!)]
@@ -193,96 +195,22 @@ async fn every_answer_has_a_request_id_of_its_own() {
     let mesh = TestMesh::start().await;
     let mut ids = Vec::new();
     for _ in 0..2 {
-        let reply = mesh.asks("{ __typename }").await;
+        let reply = mesh.executes("{ __typename }").await;
         ids.push(uuid::Uuid::parse_str(reply.header("x-amzn-requestid")).expect("a UUID"));
     }
-    // No part goes on from the last one: ids of one's own calls do not count those of others.
+    // No part is a counter: a caller's ids do not reveal how many calls others make.
     let halves = |id: &uuid::Uuid| id.as_u64_pair();
     let (first, second) = (halves(&ids[0]), halves(&ids[1]));
     assert!(first.0 != second.0 && first.1 != second.1, "{ids:?}");
 }
 
 #[apply(case!)]
-async fn of_several_operations_one_must_be_named() {
-    let mesh = TestMesh::start().await;
-    let document = "query A { a: __typename } query B { b: __typename }";
-    let unnamed = mesh.asks(document).await;
-    unnamed.is_turned_away(400, "BadRequestException", "Missing operation name.");
-    let named = mesh
-        .posts(&json!({"query": document, "operationName": "B"}))
-        .await;
-    assert_eq!(named.json["data"], json!({"b": "Query"}));
-    let unknown = mesh
-        .posts(&json!({"query": document, "operationName": "C"}))
-        .await;
-    unknown.cannot_run();
-}
-
-#[apply(case!)]
-async fn documents_that_are_wrong_are_answered_with_200_and_where() {
-    let mesh = TestMesh::start().await;
-    for document in [
-        "{\n  nothing\n}",
-        "",
-        "# nothing",
-        "{ __typename",
-        "{ listGroupsByDomain { id } }",
-        "{ listGroupsByDomain(domain: 7) { id } }",
-        "{ listGroupsByDomain(domain: \"d\", more: 1) { id } }",
-        "{ listGroupsByDomain(domain: \"d\") }",
-        "{ ...F }",
-        "query ($x: Nothing) { __typename }",
-        "{ listGroupsByDomain(domain: $x) { id } }",
-    ] {
-        let reply = mesh.asks(document).await;
-        assert_eq!(
-            (reply.status, &reply.json["data"]),
-            (200, &Value::Null),
-            "{}",
-            reply.text
-        );
-        let error = &reply.json["errors"][0];
-        assert_eq!(error["path"], Value::Null, "{}", reply.text);
-        reply.cannot_run();
-        assert!(error["locations"][0]["line"].is_u64(), "{}", reply.text);
-    }
-    let unknown = mesh.asks("{\n  nothing\n}").await;
-    assert_eq!(
-        unknown.json["errors"][0]["locations"],
-        json!([{"line": 2, "column": 3, "sourceName": null}])
-    );
-}
-
-#[apply(case!)]
-async fn a_variable_without_its_value_is_told_in_appsyncs_words() {
-    let mesh = TestMesh::start().await;
-    let document = "query ($domain: String!) { listGroupsByDomain(domain: $domain) { id } }";
-    for variables in [json!({}), json!({"domain": null}), Value::Null] {
-        let reply = mesh.asks_with(document, variables).await;
-        let message = "Variable 'domain' has coerced Null value for NonNull type 'String!'";
-        assert_eq!(reply.cannot_run(), message);
-    }
-}
-
-#[apply(case!)]
-async fn a_nullable_variable_may_be_missing() {
-    let mesh = TestMesh::start().await;
-    let document = "query ($p: String!, $limit: Int) {
-        searchGroupsByNamePrefix(namePrefix: $p, limit: $limit) { id }
-    }";
-    mesh.asks_with(document, json!({"p": "none"})).await.value();
-    mesh.asks_with(document, json!({"p": "none", "limit": null}))
-        .await
-        .value();
-}
-
-#[apply(case!)]
-async fn a_subscription_is_sent_to_the_sockets() {
+async fn a_subscription_over_http_is_refused() {
     let mesh = TestMesh::start().await;
     let document = r#"subscription { onMessageInGroup(groupId: "g", domain: "d") { groupId } }"#;
-    let reply = mesh.asks(document).await;
+    let reply = mesh.executes(document).await;
     let message = "Subscriptions are not supported over HTTP; open a WebSocket at /graphql/realtime or /graphql.";
-    reply.is_turned_away(400, "BadRequestException", message);
+    reply.is_rejected(400, "BadRequestException", message);
 }
 
 #[apply(case!)]
@@ -292,9 +220,9 @@ async fn an_endpoint_that_ends_with_a_slash_is_the_same() {
     let posted = mesh.http().post(&endpoint).header("x-api-key", &mesh.key);
     let posted = Reply::to(posted.json(&json!({"query": "{ __typename }"}))).await;
     assert_eq!(posted.value(), "Query");
-    let asked = mesh.http().get(format!("{endpoint}?query={{__typename}}"));
-    let asked = Reply::to(asked.header("x-api-key", &mesh.key)).await;
-    assert_eq!(asked.value(), "Query");
+    let request = mesh.http().get(format!("{endpoint}?query={{__typename}}"));
+    let reply = Reply::to(request.header("x-api-key", &mesh.key)).await;
+    assert_eq!(reply.value(), "Query");
     let page = mesh.http().get(&endpoint).header("accept", "text/html");
     let page = page.send().await.expect("the server answers");
     assert_eq!(
@@ -307,16 +235,17 @@ async fn an_endpoint_that_ends_with_a_slash_is_the_same() {
     for path in ["/graphql/", "/graphql//realtime", "/graphql/realtime/"] {
         let mut socket = Socket::connect(&mesh, path, Some(&mesh.key)).await;
         socket.is_acknowledged().await;
-        socket.listens("1", &group.id, &group.domain).await;
+        socket.subscribes("1", &group.id, &group.domain).await;
         group.node("kitten").fires([path]).await;
-        let heard = socket.hears_news().await;
-        let name = &heard["payload"]["data"]["onMessageInGroup"]["batchEvent"]["events"][0]["name"];
+        let received = socket.receives().await;
+        let name =
+            &received["payload"]["data"]["onMessageInGroup"]["batchEvent"]["events"][0]["name"];
         assert_eq!(name, path);
     }
 }
 
 #[apply(case!)]
-async fn the_server_says_that_it_lives_and_that_it_can_work() {
+async fn the_server_answers_liveness_and_readiness_checks() {
     let mesh = TestMesh::own(|_| {}).await;
     for path in ["/healthz", "/readyz"] {
         let reply = Reply::to(mesh.http().get(format!("{}{path}", mesh.origin()))).await;

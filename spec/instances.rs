@@ -15,8 +15,8 @@ use crate::harness::deployment::{Deployment, Kind, Outside};
 use crate::harness::differences;
 use crate::harness::trials::{belongs, cases};
 use crate::support::appsync;
+use crate::support::mesh::KEY;
 use crate::support::runtime_api::{Lambda, Outcome};
-use crate::support::stage::KEY;
 use crate::support::store::a_table;
 
 /// Instances of the function.
@@ -29,17 +29,17 @@ const LEAST: usize = 110;
 /// Cases that are left to the function in the suite's process, and why.
 const LEFT_OUT: [(&str, &[&str]); 2] = [
     (
-        "time passes while they ask much, and a busy machine does not keep up with it",
+        "they make many calls, and on a busy machine too much time passes meanwhile",
         &[
-            "dissolving::d6_a_dissolved_group_is_gone_with_all_that_was_in_it",
-            "event_log::d12_a_reader_who_pages_while_many_write_meets_every_event_once_in_order",
-            "event_log::d14_a_cursor_from_the_future_is_forgiven",
-            "event_log::d14_events_past_their_time_are_not_told",
-            "groups::d8_a_listing_is_whole_however_many_groups_there_are",
-            "polling::any_text_is_a_since",
-            "polling::d14_a_first_poll_tells_what_came_since_the_join_and_the_next_nothing_twice",
-            "polling::whoever_polls_a_broadcast_sees_the_variable_that_was_set_before_it",
-            "subscription::d17_every_mutation_after_the_acknowledgement_is_heard",
+            "dissolving::d6_a_dissolved_group_is_deleted_with_its_contents",
+            "event_log::d12_a_client_that_pages_while_many_write_reads_every_event_once_in_order",
+            "event_log::d14_a_cursor_from_the_future_is_accepted",
+            "event_log::d14_expired_events_are_not_returned",
+            "groups::listing::d8_a_listing_of_many_groups_is_complete",
+            "polling::any_text_is_accepted_as_since",
+            "polling::d14_a_first_poll_answers_events_since_the_join_and_the_next_none_twice",
+            "polling::a_client_that_polls_a_broadcast_reads_the_variable_set_before_it",
+            "subscription::order::d17_every_mutation_after_the_acknowledgement_is_received",
         ],
     ),
     (
@@ -47,7 +47,7 @@ const LEFT_OUT: [(&str, &[&str]); 2] = [
         &[
             "nodes::d10_renewing_keeps_the_hosts_variables",
             "polling::d13_fired_events_are_kept_no_longer_than_a_minute_after_a_poll",
-            "time::a_beating_group_lives_until_its_end_and_no_longer",
+            "time::a_group_with_heartbeats_lives_until_its_expiry",
         ],
     ),
 ];
@@ -71,11 +71,11 @@ impl Instances {
         }
     }
 
-    /// Asks the instance that was busy last, as AWS does.
+    /// Invokes the instance that was busy last, as AWS does.
     async fn invoke(&self, event: Value) -> Outcome {
-        let _place = self.free.acquire().await.expect("places stay open");
+        let _permit = self.free.acquire().await.expect("the semaphore stays open");
         let instance = self.idle.lock().expect("no panic").pop();
-        let instance = instance.expect("an idle instance for each place");
+        let instance = instance.expect("an idle instance for each permit");
         let outcome = instance.invoke(event).await;
         self.idle.lock().expect("no panic").push(instance);
         outcome
@@ -101,12 +101,12 @@ async fn cases_pass_with_instances_of_the_built_function() {
         async move { instances.invoke(event).await }
     };
     let invoke = appsync::serve(function, &tasks, &stop).await;
-    let stage = appsync::Stage::open(KEY, &invoke).await;
+    let api = appsync::Api::open(KEY, &invoke).await;
     let deployment = Deployment {
         name: "appsync_instances",
         kind: Kind::AppSync,
         outside: Some(Outside {
-            endpoint: stage.endpoint.clone(),
+            endpoint: api.endpoint.clone(),
             key: KEY.into(),
         }),
     };

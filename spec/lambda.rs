@@ -1,15 +1,16 @@
-//! The built function on a DynamoDB table, asked as AWS asks it (protocol section 3).
+//! The built function on a DynamoDB table, invoked as AWS invokes it (protocol section 3).
+
+mod start;
 
 use serde_json::{Value, json};
 
-use crate::support::program::{folder, said};
-use crate::support::runtime_api::{Lambda, ends_at_once};
+use crate::support::runtime_api::Lambda;
 use crate::support::store::a_table;
 
-/// A secret that production takes; no word of it may ever be logged.
+/// A secret that production accepts; no word of it may be logged.
 const SECRET: &str = "a lambda secret of the suite";
 
-/// A direct resolver event, asked with an API key.
+/// A direct resolver event of a request with an API key.
 fn event(parent: &str, field: &str, arguments: &Value) -> Value {
     let headers = json!({
         "x-forwarded-for": "203.0.113.77, 130.176.1.1",
@@ -33,30 +34,30 @@ fn event(parent: &str, field: &str, arguments: &Value) -> Value {
     })
 }
 
-/// A table of a test's own, and the settings that lead functions to it.
-struct Stage {
+/// A table of this case alone, and the settings with which functions use it.
+struct Table {
     endpoint: String,
-    table: String,
+    name: String,
 }
 
-impl Stage {
+impl Table {
     async fn new() -> Self {
         let (settings, _) = a_table().await;
         Self {
             endpoint: settings.endpoint.expect("the engine's address"),
-            table: settings.table,
+            name: settings.table,
         }
     }
 
     async fn function(&self, more: &[(&str, &str)]) -> Lambda {
-        let to_the_table = [
-            ("TABLE_NAME", self.table.as_str()),
+        let of_the_table = [
+            ("TABLE_NAME", self.name.as_str()),
             ("DYNAMODB_ENDPOINT", self.endpoint.as_str()),
             // The machine may be busy with other tests.
             ("MESH_DYNAMODB_ATTEMPT_MS", "20000"),
             ("MESH_DYNAMODB_REQUEST_MS", "25000"),
         ];
-        Lambda::start(&[&to_the_table[..], more].concat()).await
+        Lambda::start(&[&of_the_table[..], more].concat()).await
     }
 }
 
@@ -70,10 +71,11 @@ async fn queries(function: &Lambda, field: &str, arguments: Value) -> Value {
     answer.unwrap_or_else(|error| panic!("{field}: {error:?}\n{}", function.log()))
 }
 
-/// A polling group of a teacher's, by its id.
+/// Creates a polling group and returns its id.
 async fn group(function: &Lambda) -> String {
-    let asked = json!({"name": "class", "hostId": "teacher", "domain": "d", "useWebSocket": false});
-    let made = mutates(function, "createGroup", asked).await;
+    let arguments =
+        json!({"name": "class", "hostId": "teacher", "domain": "d", "useWebSocket": false});
+    let made = mutates(function, "createGroup", arguments).await;
     made["id"]
         .as_str()
         .unwrap_or_else(|| panic!("{made}"))
@@ -81,9 +83,9 @@ async fn group(function: &Lambda) -> String {
 }
 
 #[apply(case!)]
-async fn a_lesson_is_answered_by_whichever_instance_is_asked() {
-    let stage = Stage::new().await;
-    let (one, other) = tokio::join!(stage.function(&[]), stage.function(&[]));
+async fn each_instance_answers_any_call_of_a_lesson() {
+    let table = Table::new().await;
+    let (one, other) = tokio::join!(table.function(&[]), table.function(&[]));
     assert_ne!(one.pid(), other.pid());
     let id = group(&one).await;
     let here = json!({"groupId": id, "domain": "d"});
@@ -101,7 +103,7 @@ async fn a_lesson_is_answered_by_whichever_instance_is_asked() {
     .await;
     assert_eq!(joined["name"], "Node kitten");
     let data = json!([{"key": "気温", "value": "21"}]);
-    // Twice by each: first by the engine, then by the direct way.
+    // Twice by each: first by the engine, then on the fast path.
     for function in [&one, &other, &one, &other] {
         let report = mutates(
             function,
@@ -145,17 +147,17 @@ async fn a_lesson_is_answered_by_whichever_instance_is_asked() {
 }
 
 #[apply(case!)]
-async fn simultaneous_instances_make_one_group() {
-    let stage = Stage::new().await;
-    let (one, other) = tokio::join!(stage.function(&[]), stage.function(&[]));
+async fn simultaneous_creates_on_two_instances_give_one_group() {
+    let table = Table::new().await;
+    let (one, other) = tokio::join!(table.function(&[]), table.function(&[]));
     let (here, there) = tokio::join!(group(&one), group(&other));
     assert_eq!(here, there, "D4");
 }
 
 #[apply(case!)]
 async fn a_batch_is_answered_item_by_item() {
-    let stage = Stage::new().await;
-    let function = stage.function(&[]).await;
+    let table = Table::new().await;
+    let function = table.function(&[]).await;
     let of = |node: &str| event("Query", "getNodeStatus", &json!({"nodeId": node}));
     let answer = function.invoke(json!([of("kitten"), of("#"), {}])).await;
     let answer = answer.expect("an answer");
@@ -166,9 +168,9 @@ async fn a_batch_is_answered_item_by_item() {
 }
 
 #[apply(case!)]
-async fn an_event_of_another_schema_fails_is_logged_once_and_hurts_no_other() {
-    let stage = Stage::new().await;
-    let function = stage.function(&[]).await;
+async fn an_event_of_another_schema_fails_and_is_logged_once() {
+    let table = Table::new().await;
+    let function = table.function(&[]).await;
     let failed = function
         .invoke(event(
             "Mutation",
@@ -195,9 +197,9 @@ async fn an_event_of_another_schema_fails_is_logged_once_and_hurts_no_other() {
 }
 
 #[apply(case!)]
-async fn d2_a_domain_is_keyed_and_is_that_of_the_pupils_address() {
-    let stage = Stage::new().await;
-    let function = stage
+async fn d2_a_domain_depends_on_the_key_and_the_callers_address() {
+    let table = Table::new().await;
+    let function = table
         .function(&[("STAGE", "prod"), ("MESH_SECRET_KEY", SECRET)])
         .await;
     let address = "203.0.113.77".parse().ok();
@@ -208,16 +210,16 @@ async fn d2_a_domain_is_keyed_and_is_that_of_the_pupils_address() {
 }
 
 #[apply(case!)]
-async fn d21_a_table_that_does_not_answer_is_a_failure_that_can_be_told_and_tried_again() {
-    let stage = Stage::new().await;
+async fn d21_a_missing_table_is_an_internal_error_that_may_be_retried() {
+    let table = Table::new().await;
     let function = Lambda::start(&[
-        ("DYNAMODB_TABLE_NAME", "MeshV2Table-nobody-made-this"),
-        ("DYNAMODB_ENDPOINT", &stage.endpoint),
+        ("DYNAMODB_TABLE_NAME", "MeshV2Table-missing"),
+        ("DYNAMODB_ENDPOINT", &table.endpoint),
     ])
     .await;
-    let told = queries(&function, "getNodeStatus", json!({"nodeId": "kitten"})).await;
+    let answer = queries(&function, "getNodeStatus", json!({"nodeId": "kitten"})).await;
     assert_eq!(
-        told,
+        answer,
         json!({"error": {
             "type": "InternalFailure",
             "message": "The service is busy or out of order. Please try again.",
@@ -225,114 +227,7 @@ async fn d21_a_table_that_does_not_answer_is_a_failure_that_can_be_told_and_trie
     );
     assert!(
         function.log().contains("ResourceNotFound"),
-        "the log says why: {}",
+        "the log has the cause: {}",
         function.log()
     );
-}
-
-#[apply(case!)]
-fn d1_production_does_not_start_without_a_secret_of_its_own() {
-    for secret in [None, Some(""), Some("default-secret-key"), Some("short")] {
-        let mut settings = vec![("STAGE", "prod"), ("MESH_API_KEYS", "da2-spec-kitchen-key")];
-        settings.extend(secret.map(|secret| ("MESH_SECRET_KEY", secret)));
-        let output = ends_at_once(&settings);
-        let said = said(&output.stderr);
-        assert!(!output.status.success(), "{secret:?}: {said}");
-        assert!(said.contains("MESH_SECRET_KEY"), "{secret:?}: {said}");
-        assert!(!said.contains("spec-kitchen"), "{said}");
-    }
-}
-
-#[apply(case!)]
-fn settings_that_cannot_work_are_told_at_the_start() {
-    for (name, value) in [
-        ("STAGE", "production-2"),
-        ("MESH_EVENT_TTL_SECONDS", "2"),
-        ("MESH_LOG", "info,="),
-    ] {
-        let output = ends_at_once(&[(name, value)]);
-        let said = said(&output.stderr);
-        assert!(!output.status.success(), "{name}: {said}");
-        let flag = name
-            .trim_start_matches("MESH_")
-            .trim_end_matches("_SECONDS");
-        let flag = format!("--{}", flag.to_lowercase().replace('_', "-"));
-        assert!(
-            said.contains(name) || said.contains(&flag),
-            "{name}: {said}"
-        );
-    }
-}
-
-#[apply(case!)]
-fn outside_of_lambda_the_program_says_what_it_is() {
-    let folder = folder();
-    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mesh-v2-lambda"));
-    let output = command.current_dir(folder.path()).env_clear().output();
-    let output = output.expect("the program runs");
-    assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output.stderr).contains("run mesh-v2"), "{output:?}");
-}
-
-#[apply(case!)]
-async fn nothing_private_is_logged_and_a_blocked_network_is() {
-    let stage = Stage::new().await;
-    let settings = [("MESH_LOG", "trace"), ("MESH_SECRET_KEY", SECRET)];
-    let function = stage.function(&settings).await;
-    let asked = json!({
-        "name": "ひみつの組",
-        "hostId": "hidden-host",
-        "domain": "hidden-domain",
-        "useWebSocket": false,
-    });
-    let made = mutates(&function, "createGroup", asked).await;
-    let here = json!({"groupId": made["id"], "domain": "hidden-domain", "nodeId": "hidden-kitten"});
-    let with = |name: &str, list: Value| {
-        let mut arguments = here.clone();
-        arguments[name] = list;
-        arguments
-    };
-    mutates(&function, "joinGroup", with("useWebSocket", json!(false))).await;
-    let data = json!([{"key": "hidden-key", "value": "hidden-value"}]);
-    for _ in 0..2 {
-        mutates(&function, "reportDataByNode", with("data", data.clone())).await;
-    }
-    let event_of_a_child = json!({
-        "eventName": "hidden-event",
-        "payload": "hidden-payload",
-        "firedAt": "2026-11-21T04:40:35Z",
-    });
-    let events = json!([event_of_a_child]);
-    mutates(&function, "recordEventsByNode", with("events", events)).await;
-    mutates(&function, "createDomain", json!({})).await;
-    mutates(
-        &function,
-        "renewHeartbeat",
-        json!({"groupId": made["id"], "domain": "hidden-domain", "hostId": "hidden-other"}),
-    )
-    .await;
-    let failed = function.invoke(json!({"hidden": "hidden-odd"})).await;
-    failed.expect_err("no event");
-    let failed = function
-        .invoke(event(
-            "Query",
-            "getNodeStatus",
-            &json!({"nodeId": "n", "x": "hidden-argument"}),
-        ))
-        .await;
-    failed.expect_err("no such argument");
-
-    let log = function.log();
-    for private in ["ひみつ", "hidden", "203.0.113.77", SECRET, "spec-kitchen"] {
-        assert!(!log.contains(private), "{private} is in the log");
-    }
-    for line in log.lines() {
-        assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
-    }
-    for told in [
-        "createGroup fallback to Polling",
-        "joinGroup fallback to Polling",
-    ] {
-        assert_eq!(log.matches(told).count(), 1, "{told}");
-    }
 }

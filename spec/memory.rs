@@ -1,6 +1,6 @@
-//! What the started program holds in memory (decision D26): whoever has the API key and
-//! fills it as fast as he can is refused while there is room, lessons under way go on, and
-//! what ended is given back.
+//! The memory of the running program (decision D26): a client with the API key that fills it
+//! as fast as it can is refused before memory is exhausted, running lessons continue, and the
+//! memory of ended groups is released.
 
 use std::time::Duration;
 
@@ -8,24 +8,23 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::people::text;
+use crate::support::json::text;
 use crate::support::program::{Server, folder};
 use crate::support::raw::Wire;
 use crate::support::{Group, Node, TestMesh};
 
 const KEY: &str = "da2-of-this-test";
-/// What the server means to use.
+/// The server's budget.
 const BUDGET: u64 = 48 << 20;
-/// What it may hold of that beside what it held at the start, in percent
+/// How much of it the server may hold beside what it held at the start, in percent
 /// (docs/performance.md, "Memory").
 const MOST_PERCENT: u64 = 150;
-/// Calls in one document of small calls and of large ones, and documents on their way at
-/// once.
+/// Calls in one document of small calls and of large ones, and documents in flight.
 const CALLS: usize = 40;
 const LARGE_CALLS: usize = 10;
 const AT_ONCE: usize = 4;
 
-/// A server with a small budget, and a lesson that goes on while others fill it.
+/// A server with a small budget, and a lesson that continues while others fill it.
 struct Filled {
     server: Server,
     mesh: TestMesh,
@@ -50,7 +49,7 @@ impl Filled {
             ("MESH_MAX_ANSWER_BYTES", "2000000000"),
             ("MESH_MAX_CALLS_PER_GROUP", many),
             ("MESH_MAX_EVENT_BYTES_PER_GROUP", many),
-            // Nothing ends by itself meanwhile, however busy the machine is.
+            // Nothing expires meanwhile, also on a busy machine.
             ("MESH_HOST_HEARTBEAT_TTL_SECONDS", "3000"),
             ("MESH_MEMBER_HEARTBEAT_TTL_SECONDS", "3000"),
             ("MESH_EVENT_TTL_SECONDS", "3000"),
@@ -65,7 +64,7 @@ impl Filled {
         }
     }
 
-    /// Runs calls of `field`, numbered, until one is refused; answers what was answered.
+    /// Runs numbered calls of `field` until one is refused; returns the answers.
     async fn floods(
         &self,
         calls: usize,
@@ -81,7 +80,7 @@ impl Filled {
                 let calls = (first..first + calls)
                     .map(|n| format!("a{n}: {field}({}) {fields}", arguments(n)));
                 let calls: String = calls.collect();
-                async move { self.mesh.asks(&format!("mutation {{ {calls} }}")).await }
+                async move { self.mesh.executes(&format!("mutation {{ {calls} }}")).await }
             });
             let mut refused = false;
             for reply in join_all(documents).await {
@@ -109,16 +108,16 @@ impl Filled {
         answered
     }
 
-    /// What the process held at most fits its budget, which was used.
+    /// Checks that the process stayed within its budget, and used it.
     fn is_within_its_budget(&self, least_percent: u64) {
         let held = (self.server.peak_rss() - self.at_first) * 100 / BUDGET;
         assert!(held <= MOST_PERCENT, "{held} % of the budget");
         assert!(held >= least_percent, "{held} % of the budget");
     }
 
-    /// The class that was there before goes on: it hears, reads, beats and renews.
+    /// Checks that the existing class continues: messages, reads, heartbeats and renewals.
     async fn goes_on(&self, group: &Group<'_>, pupil: &Node<'_>) {
-        let mut subscriber = group.listen().await;
+        let mut subscriber = group.subscribe().await;
         pupil.reports([("score", "2")]).await;
         assert_eq!(
             subscriber.status().await.data,
@@ -126,20 +125,20 @@ impl Filled {
         );
         pupil.fires(["go"]).await;
         assert_eq!(subscriber.events().await, ["go"]);
-        pupil.beats().await.value();
+        pupil.sends_heartbeat().await.value();
         group.renews().await.value();
         assert_eq!(group.members().await.len(), 1);
     }
 
-    /// What was given back is no longer held, and new groups are taken.
+    /// Checks that memory was released and new groups are accepted.
     async fn is_given_back(&self) {
         let most = self.server.peak_rss();
         let wanted = self.at_first + (most - self.at_first) / 2;
-        let patience = tokio::time::Instant::now() + Duration::from_secs(90);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(90);
         while self.server.rss() > wanted {
             let (now, first) = (self.server.rss(), self.at_first);
             assert!(
-                tokio::time::Instant::now() < patience,
+                tokio::time::Instant::now() < deadline,
                 "{first} bytes, then {most}, still {now}"
             );
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -154,7 +153,7 @@ impl Filled {
 }
 
 #[apply(case!)]
-fn the_memory_of_a_started_server_can_be_read() {
+fn the_memory_of_a_running_server_can_be_read() {
     let folder = folder();
     let server = Server::start(folder.path(), &[("MESH_STORE", "memory")]);
     let (now, peak) = (server.rss(), server.peak_rss());
@@ -163,7 +162,7 @@ fn the_memory_of_a_started_server_can_be_read() {
 }
 
 #[apply(case!)]
-async fn d26_groups_without_end_are_refused_in_time() {
+async fn d26_endless_groups_are_refused_within_the_budget() {
     let filled = Filled::start();
     let group = filled.mesh.host("teacher").creates("class").await;
     let pupil = group.join("pupil").await;
@@ -181,7 +180,7 @@ async fn d26_groups_without_end_are_refused_in_time() {
         .floods(CALLS, "createGroup", create, "{ id hostId }")
         .await;
     filled.is_within_its_budget(40);
-    // Whoever is there already is not kept from entering and saying more.
+    // Existing groups still accept members and reports.
     group.join("second").await.leaves().await.value();
     filled.goes_on(&group, &pupil).await;
     for some in others.chunks(CALLS) {
@@ -190,14 +189,17 @@ async fn d26_groups_without_end_are_refused_in_time() {
             format!(r#"a{n}: dissolveGroup(groupId: {id}, domain: "{domain}", hostId: {host}) {{ groupId }}"#)
         });
         let ends: String = ends.collect();
-        let reply = filled.mesh.asks(&format!("mutation {{ {ends} }}")).await;
+        let reply = filled
+            .mesh
+            .executes(&format!("mutation {{ {ends} }}"))
+            .await;
         assert!(reply.json.get("errors").is_none(), "{}", reply.text);
     }
     filled.is_given_back().await;
     filled.goes_on(&group, &pupil).await;
 }
 
-/// Fills one group, whose end gives everything back, while the class goes on.
+/// Fills one group, whose end releases everything, while the class continues.
 async fn one_group_is_filled(
     calls: usize,
     field: &str,
@@ -218,7 +220,7 @@ async fn one_group_is_filled(
     filled
         .mesh
         .host("late")
-        .wishes("late", json!({}))
+        .calls_create_group("late", json!({}))
         .await
         .is_refused(
             "LimitExceeded",
@@ -231,7 +233,7 @@ async fn one_group_is_filled(
 }
 
 #[apply(case!)]
-async fn d26_nodes_without_end_are_refused_in_time() {
+async fn d26_endless_nodes_are_refused_within_the_budget() {
     let name = "🐱".repeat(200);
     one_group_is_filled(CALLS, "reportDataByNode", "{ groupId }", |n| {
         format!(r#"nodeId: "{name}{n}", data: [{{key: "k", value: "v"}}]"#)
@@ -240,7 +242,7 @@ async fn d26_nodes_without_end_are_refused_in_time() {
 }
 
 #[apply(case!)]
-async fn d26_large_variables_without_end_are_refused_in_time() {
+async fn d26_endless_large_variables_are_refused_within_the_budget() {
     let value = "v".repeat(20_000);
     one_group_is_filled(LARGE_CALLS, "reportDataByNode", "{ groupId }", |n| {
         // Three variables of each node.
@@ -276,7 +278,7 @@ async fn d26_large_bodies_are_refused_before_they_are_read_and_small_ones_are_no
 }
 
 #[apply(case!)]
-async fn d26_events_without_end_are_refused_in_time() {
+async fn d26_endless_events_are_refused_within_the_budget() {
     let payload = "p".repeat(10_000);
     let at = "2026-11-21T04:40:35.740Z";
     one_group_is_filled(LARGE_CALLS, "recordEventsByNode", "{ recordedCount }", |n| {

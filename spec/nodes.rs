@@ -1,4 +1,4 @@
-//! Joining, leaving and showing that one lives.
+//! Joining, leaving and heartbeats.
 
 use std::time::Instant;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::groups::millis;
 use crate::support::TestMesh;
-use crate::support::people::text;
+use crate::support::json::text;
 
 #[apply(case!)]
 async fn joining_answers_the_groups_times_and_mode() {
@@ -32,15 +32,19 @@ async fn joining_answers_the_groups_times_and_mode() {
 }
 
 #[apply(case!)]
-async fn joining_a_polling_group_tells_how_often_to_poll_whatever_the_node_asked_for() {
+async fn joining_a_polling_group_answers_its_polling_interval() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
-    for wish in [
+    for arguments in [
         json!({}),
         json!({"useWebSocket": null}),
         json!({"useWebSocket": true}),
     ] {
-        let joined = group.node("kitten").calls("joinGroup", wish).await.value();
+        let joined = group
+            .node("kitten")
+            .calls("joinGroup", arguments)
+            .await
+            .value();
         assert_eq!(
             (&joined["useWebSocket"], &joined["pollingIntervalSeconds"]),
             (&json!(false), &json!(2))
@@ -49,7 +53,7 @@ async fn joining_a_polling_group_tells_how_often_to_poll_whatever_the_node_asked
 }
 
 #[apply(case!)]
-async fn members_are_listed_by_id_and_the_host_is_none() {
+async fn members_are_listed_by_id_without_the_host() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     group.join("kitten").await;
@@ -68,7 +72,7 @@ async fn members_are_listed_by_id_and_the_host_is_none() {
 }
 
 #[apply(case!)]
-async fn leaving_forgets_the_node_and_its_variables() {
+async fn leaving_removes_the_node_and_its_variables() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
@@ -85,7 +89,7 @@ async fn leaving_forgets_the_node_and_its_variables() {
 }
 
 #[apply(case!)]
-async fn leaving_succeeds_for_nodes_and_groups_that_nobody_knows() {
+async fn leaving_succeeds_for_unknown_nodes_and_groups() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let stranger = group.node("stranger");
@@ -106,26 +110,26 @@ async fn a_host_that_leaves_does_not_end_its_group() {
 }
 
 #[apply(case!)]
-async fn a_heartbeat_answers_until_when_the_member_counts() {
+async fn a_heartbeat_answers_until_when_the_membership_lasts() {
     let mesh = TestMesh::still().await;
     let begin = Instant::now();
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
-    let beat = kitten.beats().await.value();
+    let heartbeat = kitten.sends_heartbeat().await.value();
     // As much later may the heartbeat come, on a server with its own clock.
     let took = i64::try_from(begin.elapsed().as_millis()).expect("a short time");
     let expected = json!({
         "nodeId": kitten.id, "groupId": group.id, "domain": group.domain,
-        "expiresAt": beat["expiresAt"], "heartbeatIntervalSeconds": 15,
+        "expiresAt": heartbeat["expiresAt"], "heartbeatIntervalSeconds": 15,
         "__typename": "MemberHeartbeatPayload",
     });
-    assert_eq!(beat, expected);
-    let until = millis(&beat["expiresAt"]);
+    assert_eq!(heartbeat, expected);
+    let until = millis(&heartbeat["expiresAt"]);
     assert_eq!(until % 1000, 0, "a whole second");
     let group_ends = millis(&group.record["expiresAt"]);
     assert!(
         (238_000 - took..=241_000).contains(&(group_ends - until)),
-        "a member counts for 60 s: {beat}"
+        "a member counts for 60 s: {heartbeat}"
     );
 }
 
@@ -135,14 +139,14 @@ async fn only_members_have_heartbeats() {
     let group = mesh.host("teacher").creates("class").await;
     for who in [group.node("stranger"), group.hosting_node()] {
         who.reports([("a", "1")]).await;
-        who.beats()
+        who.sends_heartbeat()
             .await
             .is_refused("NodeNotFound", "Node not found");
     }
 }
 
 #[apply(case!)]
-async fn a_silent_member_is_no_longer_listed_and_a_late_heartbeat_brings_it_back() {
+async fn a_member_without_heartbeats_is_not_listed_until_a_late_heartbeat() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
@@ -154,14 +158,14 @@ async fn a_silent_member_is_no_longer_listed_and_a_late_heartbeat_brings_it_back
     assert!(group.members().await.is_empty());
     assert!(group.statuses().await.is_empty());
     assert_eq!(kitten.status().await, None);
-    kitten.beats().await.value();
+    kitten.sends_heartbeat().await.value();
     assert_eq!(group.members().await, [&*kitten.id]);
     // d31: and its variables with it.
     assert_eq!(group.statuses().await, [(&*kitten.id, [("temp", "21")])]);
 }
 
 #[apply(case!)]
-async fn d10_every_sign_of_life_renews_membership_and_variables_together() {
+async fn d10_every_call_of_a_member_renews_its_membership_and_variables() {
     for sign in [
         "sendMemberHeartbeat",
         "reportDataByNode",
@@ -205,7 +209,7 @@ async fn d10_renewing_keeps_the_hosts_variables() {
 }
 
 #[apply(case!)]
-async fn d11_joining_elsewhere_leaves_the_former_group() {
+async fn d11_joining_another_group_leaves_the_former_one() {
     let mesh = TestMesh::still().await;
     let red = mesh.host("red").creates("red").await;
     let blue = mesh.host("blue").creates("blue").await;
@@ -216,7 +220,7 @@ async fn d11_joining_elsewhere_leaves_the_former_group() {
     assert!(red.statuses().await.is_empty());
     assert_eq!(blue.members().await, [&*kitten.id]);
     kitten_in_blue.reports([("temp", "22")]).await;
-    // Late news from the former group do not touch the node's place in the new one.
+    // A late leave of the former group does not affect the membership in the new one.
     kitten.leaves().await.value();
     red.dissolves().await.value();
     assert_eq!(
@@ -227,7 +231,7 @@ async fn d11_joining_elsewhere_leaves_the_former_group() {
 }
 
 #[apply(case!)]
-async fn a_group_holds_so_many_nodes_and_says_when_it_is_full() {
+async fn the_nodes_of_a_group_are_limited() {
     let mesh = TestMesh::own(|setup| setup.limits.nodes_per_group = 2).await;
     let group = mesh.host("teacher").creates("class").await;
     group.join("a").await;

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::people::{all, event, list, text};
+use crate::support::clients::event;
+use crate::support::json::{all, list, text};
 use crate::support::{Group, TestMesh};
 
 async fn polls(group: &Group<'_>, since: &str) -> Value {
@@ -13,7 +14,7 @@ async fn polls(group: &Group<'_>, since: &str) -> Value {
 }
 
 #[apply(case!)]
-async fn a_poll_tells_events_and_statuses_together() {
+async fn a_poll_answers_events_and_statuses() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.join_polling("kitten").await;
@@ -45,8 +46,8 @@ async fn a_poller_reads_on_from_the_last_cursor() {
 }
 
 #[apply(parallel_case!)]
-async fn whoever_polls_a_broadcast_sees_the_variable_that_was_set_before_it() {
-    // On a slow machine no event must end before it is polled.
+async fn a_client_that_polls_a_broadcast_reads_the_variable_set_before_it() {
+    // On a slow machine no event may expire before it is polled.
     let mesh = TestMesh::own(|setup| setup.timings.event_ttl = 120).await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.join_polling("kitten").await;
@@ -76,10 +77,10 @@ async fn whoever_polls_a_broadcast_sees_the_variable_that_was_set_before_it() {
 }
 
 #[apply(case!)]
-async fn d13_subscribers_hear_what_pollers_record() {
+async fn d13_subscribers_receive_what_pollers_record() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
-    let mut ear = group.listen().await;
+    let mut subscriber = group.subscribe().await;
     let kitten = group.join_polling("kitten").await;
     let events = json!([
         event("second", json!({"orderKey": "2", "payload": ""})),
@@ -89,27 +90,27 @@ async fn d13_subscribers_hear_what_pollers_record() {
         .calls("recordEventsByNode", json!({"events": events}))
         .await
         .value();
-    let message = ear.message().await;
-    let heard = list(&message["batchEvent"]["events"]);
-    assert_eq!(all("name", heard), ["first", "second"]);
+    let message = subscriber.message().await;
+    let events = list(&message["batchEvent"]["events"]);
+    assert_eq!(all("name", events), ["first", "second"]);
     assert_eq!(message["batchEvent"]["firedByNodeId"], kitten.id);
-    // Sent times keep the spacing for whoever replays them, as if it had been fired.
-    assert_eq!(heard[0]["timestamp"], "2026-02-07T01:02:03.456Z");
+    // The clients' times are kept, so that a client may replay events with their spacing.
+    assert_eq!(events[0]["timestamp"], "2026-02-07T01:02:03.456Z");
     assert_eq!(
-        (&heard[0]["payload"], &heard[1]["payload"]),
+        (&events[0]["payload"], &events[1]["payload"]),
         (&json!("x"), &Value::Null)
     );
 }
 
 #[apply(case!)]
-async fn d13_recording_nothing_is_not_told() {
+async fn d13_recording_nothing_is_not_published() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
-    let mut ear = group.listen().await;
+    let mut subscriber = group.subscribe().await;
     let kitten = group.join_polling("kitten").await;
     kitten.records([]).await;
     kitten.reports([("a", "1")]).await;
-    assert_eq!(ear.status().await, (&*kitten.id, [("a", "1")]));
+    assert_eq!(subscriber.status().await, (&*kitten.id, [("a", "1")]));
 }
 
 #[apply(case!)]
@@ -117,11 +118,11 @@ async fn d13_fired_events_are_kept_while_a_member_polls() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
-    kitten.fires(["nobody polls"]).await;
+    kitten.fires(["unpolled"]).await;
     let bird = group.join_polling("bird").await;
     kitten.fires(["the bird does"]).await;
     bird.leaves().await.value();
-    kitten.fires(["nobody polls again"]).await;
+    kitten.fires(["unpolled again"]).await;
     assert_eq!(
         all("name", &group.events_since("").await),
         ["the bird does"]
@@ -153,25 +154,25 @@ async fn d13_fired_events_are_kept_no_longer_than_a_minute_after_a_poll() {
 }
 
 #[apply(case!)]
-async fn d13_a_poller_and_a_subscriber_hear_the_same_events_in_the_same_order() {
+async fn d13_a_poller_and_a_subscriber_receive_the_same_events_in_the_same_order() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
-    let mut ear = group.listen().await;
+    let mut subscriber = group.subscribe().await;
     let (kitten, bird) = (group.join("kitten").await, group.join_polling("bird").await);
     for i in 0..5 {
         kitten.fires([&*format!("fired {i}")]).await;
         bird.records([&*format!("recorded {i}")]).await;
     }
     let polled = all("name", list(&polls(&group, "").await["events"]));
-    let mut heard = Vec::new();
-    while heard.len() < 10 {
-        heard.extend(ear.events().await);
+    let mut received = Vec::new();
+    while received.len() < 10 {
+        received.extend(subscriber.events().await);
     }
-    assert_eq!(heard, polled);
+    assert_eq!(received, polled);
 }
 
 #[apply(case!)]
-async fn any_text_is_a_since() {
+async fn any_text_is_accepted_as_since() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     group.node("kitten").records(["a"]).await;
@@ -195,7 +196,7 @@ async fn any_text_is_a_since() {
 /// The editor clears its cursor when it joins and polls two seconds later, with its own
 /// clock, which here is the server's (decision D14, contract 5).
 #[apply(case!)]
-async fn d14_a_first_poll_tells_what_came_since_the_join_and_the_next_nothing_twice() {
+async fn d14_a_first_poll_answers_events_since_the_join_and_the_next_none_twice() {
     let mesh = TestMesh::own(|setup| setup.timings.event_ttl = 600).await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let teacher = group.hosting_node();
@@ -210,14 +211,14 @@ async fn d14_a_first_poll_tells_what_came_since_the_join_and_the_next_nothing_tw
     let joined: jiff::Timestamp = text(&log[1]["timestamp"]).parse().expect("a time");
     let clock = joined + jiff::SignedDuration::from_secs(2);
     mesh.passes_seconds(3).await;
-    let (mut since, mut told) = (format!("{clock:.3}"), Vec::new());
+    let (mut since, mut read) = (format!("{clock:.3}"), Vec::new());
     for _ in 0..3 {
         let polled = polls(&group, &since).await;
         let events = list(&polled["events"]);
-        told.extend(all("name", events));
+        read.extend(all("name", events));
         since = events.last().map_or(since, |last| text(&last["cursor"]));
     }
-    assert_eq!(told, sent, "none is lost and none comes twice");
+    assert_eq!(read, sent, "none is lost and none comes twice");
     let exactly = group.events_since(&format!("{clock:.3}")).await;
     assert!(
         exactly

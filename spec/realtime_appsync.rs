@@ -1,4 +1,4 @@
-//! AppSync's realtime protocol, as `aws-appsync` and Amplify speak it (protocol section 1).
+//! AppSync's realtime protocol, as `aws-appsync` and Amplify use it (protocol section 1).
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ fn event_told(id: &str, name: &str) -> Value {
 }
 
 #[apply(case!)]
-async fn signs_of_life_keep_coming() {
+async fn keep_alives_keep_coming() {
     let mesh = TestMesh::own(|setup| setup.sockets.keep_alive = Duration::from_millis(300)).await;
     let mut socket = mesh.opens().await;
     socket.is_acknowledged().await;
     for _ in 0..2 {
-        assert_eq!(socket.hears().await, json!({"type": "ka"}));
+        assert_eq!(socket.receives_any().await, json!({"type": "ka"}));
     }
 }
 
@@ -36,44 +36,49 @@ async fn one_socket_carries_several_subscriptions() {
     socket.is_acknowledged().await;
     for (id, group) in [("r", &red), ("b", &blue), ("b2", &blue)] {
         socket.starts(id, DOCUMENT, group.and(json!({}))).await;
-        assert_eq!(socket.hears().await, json!({"id": id, "type": "start_ack"}));
+        assert_eq!(
+            socket.receives_any().await,
+            json!({"id": id, "type": "start_ack"})
+        );
     }
     red.node("kitten").fires(["red"]).await;
-    assert_eq!(socket.hears_news().await, event_told("r", "red"));
+    assert_eq!(socket.receives().await, event_told("r", "red"));
     blue.node("kitten").fires(["blue"]).await;
-    assert_eq!(socket.hears_news().await, event_told("b", "blue"));
-    assert_eq!(socket.hears_news().await, event_told("b2", "blue"));
+    assert_eq!(socket.receives().await, event_told("b", "blue"));
+    assert_eq!(socket.receives().await, event_told("b2", "blue"));
 }
 
 #[apply(case!)]
-async fn stopping_is_confirmed_and_ends_the_subscription_alone() {
+async fn a_stop_is_confirmed_and_ends_only_its_subscription() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut socket = mesh.opens().await;
     socket.is_acknowledged().await;
-    socket.listens("1", &group.id, &group.domain).await;
-    socket.listens("2", &group.id, &group.domain).await;
-    socket.says(&json!({"type": "stop", "id": "1"})).await;
+    socket.subscribes("1", &group.id, &group.domain).await;
+    socket.subscribes("2", &group.id, &group.domain).await;
+    socket.sends(&json!({"type": "stop", "id": "1"})).await;
     assert_eq!(
-        socket.hears_news().await,
+        socket.receives().await,
         json!({"id": "1", "type": "complete"})
     );
     group.node("kitten").fires(["go"]).await;
-    assert_eq!(socket.hears_news().await["id"], "2");
-    // The id is free again, and stopping what does not run is no error.
-    socket.says(&json!({"type": "stop", "id": "nothing"})).await;
-    socket.listens("1", &group.id, &group.domain).await;
+    assert_eq!(socket.receives().await["id"], "2");
+    // The id is free again, and a stop of an unknown id is no error.
+    socket
+        .sends(&json!({"type": "stop", "id": "nothing"}))
+        .await;
+    socket.subscribes("1", &group.id, &group.domain).await;
 }
 
 #[apply(case!)]
-async fn an_id_in_use_is_refused_and_goes_on() {
+async fn a_start_with_an_id_in_use_is_refused_and_the_first_one_continues() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut socket = mesh.opens().await;
     socket.is_acknowledged().await;
-    socket.listens("1", &group.id, &group.domain).await;
+    socket.subscribes("1", &group.id, &group.domain).await;
     socket.starts("1", DOCUMENT, group.and(json!({}))).await;
-    let refused = socket.hears().await;
+    let refused = socket.receives_any().await;
     assert_eq!(
         (&refused["type"], &refused["id"]),
         (&json!("error"), &json!("1"))
@@ -83,7 +88,7 @@ async fn an_id_in_use_is_refused_and_goes_on() {
         "DuplicatedOperationError"
     );
     group.node("kitten").fires(["go"]).await;
-    assert_eq!(socket.hears_news().await["type"], "data");
+    assert_eq!(socket.receives().await["type"], "data");
 }
 
 #[apply(case!)]
@@ -96,7 +101,7 @@ async fn a_socket_has_a_hundred_subscriptions_at_most() {
         socket
             .starts(&i.to_string(), DOCUMENT, group.and(json!({})))
             .await;
-        assert_eq!(socket.hears_news().await["type"], "start_ack", "{i}");
+        assert_eq!(socket.receives().await["type"], "start_ack", "{i}");
     }
     socket
         .starts("one more", DOCUMENT, group.and(json!({})))
@@ -105,17 +110,17 @@ async fn a_socket_has_a_hundred_subscriptions_at_most() {
         "errorType": "MaxSubscriptionsReachedError",
         "message": "Max number of 100 subscriptions reached",
     }]}});
-    assert_eq!(socket.hears_news().await, expected);
-    socket.says(&json!({"type": "stop", "id": "0"})).await;
-    assert_eq!(socket.hears_news().await["type"], "complete");
+    assert_eq!(socket.receives().await, expected);
+    socket.sends(&json!({"type": "stop", "id": "0"})).await;
+    assert_eq!(socket.receives().await["type"], "complete");
     socket
         .starts("one more", DOCUMENT, group.and(json!({})))
         .await;
-    assert_eq!(socket.hears_news().await["type"], "start_ack");
+    assert_eq!(socket.receives().await["type"], "start_ack");
 }
 
 #[apply(case!)]
-async fn messages_that_nobody_knows_are_answered_and_the_connection_stays() {
+async fn unknown_messages_are_answered_and_the_connection_stays() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut socket = mesh.opens().await;
@@ -125,23 +130,23 @@ async fn messages_that_nobody_knows_are_answered_and_the_connection_stays() {
         "message": "unknown not supported through the realtime channel",
     }]}});
     socket
-        .says(&json!({"type": "subscribe", "id": "1", "payload": {"query": DOCUMENT}}))
+        .sends(&json!({"type": "subscribe", "id": "1", "payload": {"query": DOCUMENT}}))
         .await;
-    assert_eq!(socket.hears().await, unknown);
+    assert_eq!(socket.receives_any().await, unknown);
     for text in ["meow", "[]", "{}", "{\"type\":7}", ""] {
-        socket.sends(Message::text(text)).await;
-        let answer = socket.hears().await;
+        socket.sends_frame(Message::text(text)).await;
+        let answer = socket.receives_any().await;
         assert_eq!(
             answer["payload"]["errors"][0]["errorType"], "UnsupportedOperation",
             "{text}"
         );
         assert!(answer.get("id").is_none(), "{answer}");
     }
-    socket.listens("1", &group.id, &group.domain).await;
+    socket.subscribes("1", &group.id, &group.domain).await;
 }
 
 #[apply(case!)]
-async fn queries_and_mutations_do_not_go_through_the_channel() {
+async fn queries_and_mutations_are_refused_on_the_socket() {
     let mesh = TestMesh::start().await;
     let mut socket = mesh.opens().await;
     socket.is_acknowledged().await;
@@ -154,12 +159,12 @@ async fn queries_and_mutations_do_not_go_through_the_channel() {
             "errorType": "UnsupportedOperation",
             "message": format!("{kind} not supported through the realtime channel"),
         }]}});
-        assert_eq!(socket.hears().await, expected);
+        assert_eq!(socket.receives_any().await, expected);
     }
 }
 
 #[apply(case!)]
-async fn a_subscription_that_cannot_be_is_refused_with_its_id() {
+async fn an_invalid_subscription_is_refused_with_its_id() {
     let mesh = TestMesh::start().await;
     let mut socket = mesh.opens().await;
     socket.is_acknowledged().await;
@@ -174,7 +179,7 @@ async fn a_subscription_that_cannot_be_is_refused_with_its_id() {
         ),
     ] {
         socket.starts("1", document, variables).await;
-        let refused = socket.hears().await;
+        let refused = socket.receives_any().await;
         assert_eq!(
             (&refused["type"], &refused["id"]),
             (&json!("error"), &json!("1")),
@@ -188,9 +193,9 @@ async fn a_subscription_that_cannot_be_is_refused_with_its_id() {
     }
     for payload in [json!({"data": "{"}), json!({"data": "{}"}), Value::Null] {
         socket
-            .says(&json!({"type": "start", "id": "1", "payload": payload}))
+            .sends(&json!({"type": "start", "id": "1", "payload": payload}))
             .await;
-        let refused = socket.hears().await;
+        let refused = socket.receives_any().await;
         assert_eq!(
             refused["payload"]["errors"][0]["errorType"], "BadRequestException",
             "{refused}"
@@ -199,7 +204,7 @@ async fn a_subscription_that_cannot_be_is_refused_with_its_id() {
 }
 
 #[apply(case!)]
-async fn a_subscription_to_a_group_that_cannot_be_is_refused_with_its_id() {
+async fn a_subscription_to_an_invalid_group_is_refused_with_its_id() {
     let mesh = TestMesh::start().await;
     let mut socket = mesh.opens().await;
     socket.is_acknowledged().await;
@@ -209,7 +214,7 @@ async fn a_subscription_to_a_group_that_cannot_be_is_refused_with_its_id() {
     ] {
         let variables = json!({"groupId": group, "domain": "d"});
         socket.starts("1", DOCUMENT, variables).await;
-        let refused = socket.hears().await;
+        let refused = socket.receives_any().await;
         assert_eq!(
             (&refused["type"], &refused["id"]),
             (&json!("error"), &json!("1"))
@@ -221,31 +226,31 @@ async fn a_subscription_to_a_group_that_cannot_be_is_refused_with_its_id() {
 }
 
 #[apply(case!)]
-async fn a_start_right_behind_the_introduction_is_heard_and_one_before_it_is_not() {
+async fn a_start_right_after_connection_init_is_accepted_and_one_before_it_is_not() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut socket = mesh.opens().await;
     socket.starts("early", DOCUMENT, group.and(json!({}))).await;
-    socket.says(&json!({"type": "connection_init"})).await;
+    socket.sends(&json!({"type": "connection_init"})).await;
     socket
         .starts("right behind", DOCUMENT, group.and(json!({})))
         .await;
-    assert_eq!(socket.hears().await["type"], "connection_ack");
-    assert_eq!(socket.hears().await["type"], "ka");
+    assert_eq!(socket.receives_any().await["type"], "connection_ack");
+    assert_eq!(socket.receives_any().await["type"], "ka");
     assert_eq!(
-        socket.hears().await,
+        socket.receives_any().await,
         json!({"id": "right behind", "type": "start_ack"})
     );
 }
 
 #[apply(case!)]
-async fn aliases_fragments_and_conditions_shape_what_is_heard() {
+async fn aliases_fragments_and_conditions_shape_the_messages() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut socket = mesh.opens().await;
     socket.is_acknowledged().await;
     let document = "subscription ($g: ID!, $d: String!, $yes: Boolean = true, $no: Boolean!) {
-        heard: onMessageInGroup(groupId: $g, domain: $d) {
+        message: onMessageInGroup(groupId: $g, domain: $d) {
             kind: __typename
             ...Status
             ... on MeshMessage @include(if: $yes) { group: groupId }
@@ -262,11 +267,11 @@ async fn aliases_fragments_and_conditions_shape_what_is_heard() {
             json!({"g": group.id, "d": group.domain, "no": false}),
         )
         .await;
-    assert_eq!(socket.hears().await["type"], "start_ack");
+    assert_eq!(socket.receives_any().await["type"], "start_ack");
     let kitten = group.node("kitten");
     kitten.reports([("temp", "21")]).await;
-    let heard = socket.hears_news().await["payload"]["data"].to_string();
-    let expected = json!({"heard": {
+    let received = socket.receives().await["payload"]["data"].to_string();
+    let expected = json!({"message": {
         "kind": "MeshMessage",
         "nodeStatus": {
             "who": kitten.id, "data": [{"value": "21", "kind": "SensorData", "key": "temp"}],
@@ -274,20 +279,20 @@ async fn aliases_fragments_and_conditions_shape_what_is_heard() {
         "group": group.id,
     }});
     assert_eq!(
-        heard,
+        received,
         expected.to_string(),
-        "in the order in which it was asked for"
+        "in the order of the selection"
     );
 }
 
 #[apply(case!)]
-async fn a_dropped_client_comes_back_and_hears_on() {
+async fn a_dropped_client_reconnects_and_receives_again() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
-    let ear = group.listen().await;
-    ear.socket.breaks();
+    let subscriber = group.subscribe().await;
+    subscriber.socket.breaks();
     group.node("kitten").fires(["meanwhile"]).await;
-    let mut ear = group.listen().await;
+    let mut subscriber = group.subscribe().await;
     group.node("kitten").fires(["again"]).await;
-    assert_eq!(ear.events().await, ["again"]);
+    assert_eq!(subscriber.events().await, ["again"]);
 }

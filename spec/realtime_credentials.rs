@@ -1,13 +1,13 @@
-//! How realtime clients show their key, and what becomes of those who show none.
+//! How realtime clients send their key, and what happens to those without one.
 
 use data_encoding::BASE64;
 use serde_json::json;
 use tokio::io::AsyncReadExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
+use crate::support::mesh::TIMEOUT;
 use crate::support::raw::Wire;
 use crate::support::socket::{header_in_protocol, header_in_query, upgrade};
-use crate::support::stage::PATIENCE;
 use crate::support::{Socket, TestMesh, documents};
 
 #[apply(case!)]
@@ -43,7 +43,7 @@ async fn every_form_of_credentials_opens_a_connection_at_both_paths() {
 }
 
 #[apply(case!)]
-async fn a_generic_client_shows_its_key_as_it_introduces_itself() {
+async fn a_generic_client_sends_its_key_in_connection_init() {
     let mesh = TestMesh::start().await;
     for path in ["/graphql/realtime", "/graphql"] {
         for payload in [
@@ -53,19 +53,23 @@ async fn a_generic_client_shows_its_key_as_it_introduces_itself() {
         ] {
             let mut socket = Socket::connect(&mesh, path, None).await;
             socket
-                .says(&json!({"type": "connection_init", "payload": payload}))
+                .sends(&json!({"type": "connection_init", "payload": payload}))
                 .await;
-            assert_eq!(socket.hears().await["type"], "connection_ack", "{payload}");
+            assert_eq!(
+                socket.receives_any().await["type"],
+                "connection_ack",
+                "{payload}"
+            );
         }
     }
 }
 
 #[apply(case!)]
-async fn a_plus_and_a_slash_in_raw_base64_stand_for_themselves() {
+async fn a_plus_and_a_slash_in_raw_base64_are_taken_literally() {
     let mesh = TestMesh::start().await;
     let header =
         json!({"host": "no port", "date": "~~~???>>>ÿÿÿ", "x-api-key": mesh.key}).to_string();
-    // One of the three offsets brings each of them out.
+    // One of the three offsets produces each of them.
     let padded: Vec<_> = (0..3)
         .map(|n| format!("{}{header}", " ".repeat(n)))
         .collect();
@@ -104,14 +108,14 @@ async fn the_upgrade_succeeds_without_credentials_and_echoes_the_protocol() {
             echoed,
             "{offered}"
         );
-        // A client that only tried whether it works closes again.
-        socket.sends(Message::Close(None)).await;
-        while socket.next(PATIENCE).await.is_some() {}
+        // A client that only tests the connection closes it again.
+        socket.sends_frame(Message::Close(None)).await;
+        while socket.next(TIMEOUT).await.is_some() {}
     }
 }
 
 #[apply(case!)]
-async fn a_protocol_that_is_not_spoken_is_refused_and_never_echoed() {
+async fn an_unknown_subprotocol_is_refused_and_not_echoed() {
     let mesh = TestMesh::start().await;
     for (offered, echoed) in [
         ("mqtt", None),
@@ -124,7 +128,7 @@ async fn a_protocol_that_is_not_spoken_is_refused_and_never_echoed() {
     ] {
         let mut wire = Wire::to(&mesh).await;
         let head = wire.upgrades(&mesh, offered).await;
-        // As published clients look for it: a name in title case.
+        // The header's name is in title case, as published clients expect it.
         let answered = head
             .lines()
             .find_map(|line| line.strip_prefix("Sec-Websocket-Protocol: "));
@@ -133,11 +137,14 @@ async fn a_protocol_that_is_not_spoken_is_refused_and_never_echoed() {
             continue;
         }
         wire.frames(0x81, br#"{"type":"connection_init"}"#).await;
-        let said = wire.reads_to_the_end().await;
-        let said = String::from_utf8_lossy(&said);
+        let received = wire.reads_to_the_end().await;
+        let received = String::from_utf8_lossy(&received);
         let error = r#"{"message":"SubProtocolNotSupportedError","errorCode":400}"#;
-        assert!(said.contains(error), "{said}");
-        assert!(said.contains("Subprotocol not acceptable"), "{said}");
+        assert!(received.contains(error), "{received}");
+        assert!(
+            received.contains("Subprotocol not acceptable"),
+            "{received}"
+        );
     }
     let query = header_in_query(&mesh, &mesh.key);
     let nothing = upgrade(&mesh, &format!("/graphql/realtime{query}"), "");
@@ -159,7 +166,7 @@ async fn a_protocol_that_is_not_spoken_is_refused_and_never_echoed() {
 }
 
 #[apply(case!)]
-async fn wrong_credentials_are_refused_after_the_client_introduced_itself() {
+async fn wrong_credentials_are_refused_after_connection_init() {
     let mesh = TestMesh::start().await;
     for (key, message) in [
         (None, "Valid authorization header not provided."),
@@ -169,21 +176,21 @@ async fn wrong_credentials_are_refused_after_the_client_introduced_itself() {
         ),
     ] {
         let mut socket = Socket::connect(&mesh, "/graphql/realtime", key).await;
-        socket.sends(Message::Ping("early".into())).await;
-        let first = socket.next(PATIENCE).await;
+        socket.sends_frame(Message::Ping("early".into())).await;
+        let first = socket.next(TIMEOUT).await;
         let pong = Some(Message::Pong("early".into()));
-        assert_eq!(first, pong, "clients may not listen yet");
-        socket.says(&json!({"type": "connection_init"})).await;
+        assert_eq!(first, pong, "clients may not expect it yet");
+        socket.sends(&json!({"type": "connection_init"})).await;
         let expected = json!({"type": "connection_error", "payload": {"errors": [{
             "errorType": "UnauthorizedException", "message": message, "errorCode": 401,
         }]}});
-        assert_eq!(socket.hears().await, expected);
+        assert_eq!(socket.receives_any().await, expected);
         assert_eq!(socket.is_closed().await, 4401);
     }
 }
 
 #[apply(case!)]
-async fn a_wrong_key_in_start_is_refused_and_the_right_one_may_be_there_twice() {
+async fn a_wrong_key_in_start_is_refused_and_the_right_one_may_be_repeated() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut socket = mesh.opens().await;
@@ -197,8 +204,8 @@ async fn a_wrong_key_in_start_is_refused_and_the_right_one_may_be_there_twice() 
         json!({"payload": {"extensions": extensions, "data": data}, "type": "start", "id": id})
     };
     let (wrong, right) = (start("1", "da2-wrong"), start("2", &mesh.key));
-    socket.says(&wrong).await;
-    let refused = socket.hears().await;
+    socket.sends(&wrong).await;
+    let refused = socket.receives_any().await;
     assert_eq!(
         (&refused["type"], &refused["id"]),
         (&json!("error"), &json!("1"))
@@ -207,9 +214,9 @@ async fn a_wrong_key_in_start_is_refused_and_the_right_one_may_be_there_twice() 
         refused["payload"]["errors"][0]["errorType"],
         "UnauthorizedException"
     );
-    socket.says(&right).await;
+    socket.sends(&right).await;
     assert_eq!(
-        socket.hears().await,
+        socket.receives_any().await,
         json!({"id": "2", "type": "start_ack"})
     );
 }

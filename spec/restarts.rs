@@ -1,4 +1,4 @@
-//! What a restart costs those who are there (decision D32).
+//! What clients miss by a restart (decision D32).
 
 use std::path::Path;
 use std::time::Duration;
@@ -9,9 +9,10 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
 
-use crate::support::people::{event, text};
+use crate::support::clients::event;
+use crate::support::json::text;
+use crate::support::mesh::TIMEOUT;
 use crate::support::program::{Server, folder};
-use crate::support::stage::PATIENCE;
 use crate::support::{Group, TestMesh};
 
 const KEY: &str = "da2-of-this-test";
@@ -36,7 +37,7 @@ fn again<'a>(group: &Group<'_>, mesh: &'a TestMesh) -> Group<'a> {
     }
 }
 
-/// A server ends with two groups in it, in the way of `ends`, and comes back.
+/// Ends a server with two groups by `ends`, and starts it again.
 async fn nothing_is_missed(ends: impl FnOnce(Server)) {
     let folder = folder();
     let server = starts(folder.path(), "1000");
@@ -46,7 +47,7 @@ async fn nothing_is_missed(ends: impl FnOnce(Server)) {
     class.join("pupil").await;
     ends(server);
 
-    // Longer than usual, so that this machine may be as busy as it likes.
+    // Longer than usual, for a busy machine.
     let server = starts(folder.path(), "6000");
     let mesh = server.mesh(KEY);
     let (class, over) = (again(&class, &mesh), again(&over, &mesh));
@@ -61,45 +62,45 @@ async fn nothing_is_missed(ends: impl FnOnce(Server)) {
         )
     };
     let subscribers = async {
-        // The clients' own pause: whoever publishes without waiting is ahead of them.
+        // The clients' own pause: calls that do not wait are ahead of them.
         sleep(PAUSE).await;
-        tokio::join!(class.listen(), over.listen())
+        tokio::join!(class.subscribe(), over.subscribe())
     };
     let (answers, (mut in_class, mut in_over)) = tokio::join!(publishers, subscribers);
     answers.2.value();
     answers.3.value();
-    let mut told = Vec::new();
+    let mut received = Vec::new();
     for _ in 0..3 {
         let message = in_class.message().await;
-        told.push(match &message["batchEvent"]["events"][0]["name"] {
+        received.push(match &message["batchEvent"]["events"][0]["name"] {
             Value::Null => text(&message["nodeStatus"]["data"][0]["key"]),
             name => text(name),
         });
     }
-    told.sort_unstable();
-    assert_eq!(told, ["fired", "recorded", "score"]);
+    received.sort_unstable();
+    assert_eq!(received, ["fired", "recorded", "score"]);
     assert!(!in_over.dissolution().await.is_empty());
-    // The hold is over: the next call waits for nobody.
+    // The hold is over: the next call does not wait.
     pupil.reports([("score", "2")]).await;
     assert_eq!(in_class.status().await.data[0].1, "2");
 }
 
 #[apply(case!)]
 async fn d32_after_a_kill_nothing_is_published_before_clients_are_back() {
-    Box::pin(nothing_is_missed(Server::dies)).await;
+    Box::pin(nothing_is_missed(Server::gets_killed)).await;
 }
 
 #[apply(case!)]
 async fn d32_after_a_stop_nothing_is_published_before_clients_are_back() {
     let stops = |mut server: Server| {
-        server.is_asked_to_stop();
+        server.is_terminated();
         assert_eq!(server.ends(), Some(0));
     };
     Box::pin(nothing_is_missed(stops)).await;
 }
 
 #[apply(case!)]
-async fn d32_without_living_groups_nobody_waits() {
+async fn d32_without_live_groups_no_call_waits() {
     const LONG: &str = "60000";
     let folder = folder();
     let publishes = async |server: &Server| {
@@ -112,23 +113,23 @@ async fn d32_without_living_groups_nobody_waits() {
             pupil.records(["noted"]).await;
             group.dissolves().await.value();
         };
-        timeout(PATIENCE, calls).await.expect("nothing is held");
+        timeout(TIMEOUT, calls).await.expect("nothing is held");
     };
     let server = starts(folder.path(), LONG);
     publishes(&server).await;
-    // What is in the store now has ended.
-    server.dies();
+    // The groups in the store have ended.
+    server.gets_killed();
     publishes(&starts(folder.path(), LONG)).await;
 }
 
 #[apply(case!)]
-async fn d32_a_stop_waits_for_nobody_who_is_slow_to_leave() {
+async fn d32_a_stop_does_not_wait_for_slow_clients() {
     let folder = folder();
     let mut server = starts(folder.path(), "0");
     let mesh = server.mesh(KEY);
     let group = mesh.host("teacher").creates("class").await;
-    // One that never reads on, and one whose body does not come.
-    let _silent = group.listen().await;
+    // One client that does not read, and one whose body does not arrive.
+    let _silent = group.subscribe().await;
     let address = mesh.address();
     let mut half = TcpStream::connect(address).await.expect("a connection");
     let head = format!(
@@ -136,12 +137,12 @@ async fn d32_a_stop_waits_for_nobody_who_is_slow_to_leave() {
          content-length: 100\r\n\r\n{{"
     );
     half.write_all(head.as_bytes()).await.expect("half a call");
-    mesh.asks("{ __typename }").await;
-    server.is_asked_to_stop();
+    mesh.executes("{ __typename }").await;
+    server.is_terminated();
     let log = {
-        let patience = tokio::time::Instant::now() + PATIENCE;
+        let deadline = tokio::time::Instant::now() + TIMEOUT;
         while !server.log().contains("stopped without waiting") {
-            assert!(tokio::time::Instant::now() < patience, "{}", server.log());
+            assert!(tokio::time::Instant::now() < deadline, "{}", server.log());
             sleep(Duration::from_millis(50)).await;
         }
         server.log()
@@ -162,11 +163,11 @@ async fn a_hangup_changes_nothing() {
     let server = starts(folder.path(), "0");
     let mesh = server.mesh(KEY);
     let group = mesh.host("teacher").creates("class").await;
-    let mut subscriber = group.listen().await;
-    server.gets("-HUP");
-    let patience = tokio::time::Instant::now() + PATIENCE;
+    let mut subscriber = group.subscribe().await;
+    server.receives_signal("-HUP");
+    let deadline = tokio::time::Instant::now() + TIMEOUT;
     while !server.log().contains("SIGHUP") {
-        assert!(tokio::time::Instant::now() < patience, "{}", server.log());
+        assert!(tokio::time::Instant::now() < deadline, "{}", server.log());
         sleep(Duration::from_millis(20)).await;
     }
     group.hosting_node().fires(["on"]).await;

@@ -13,8 +13,8 @@ use mesh_v2::model::rules::{Rules, Timings};
 use serde_json::{Value, json};
 
 use crate::support::TestMesh;
-use crate::support::people::{list, text};
-use crate::support::stage::SECRET;
+use crate::support::json::{list, text};
+use crate::support::mesh::SECRET;
 
 /// What GraphiQL asks when it opens (graphql-js, getIntrospectionQuery).
 const INTROSPECTION: &str = r"
@@ -43,7 +43,7 @@ const INTROSPECTION: &str = r"
 type Types = BTreeMap<String, (String, Vec<String>)>;
 
 async fn served(mesh: &TestMesh) -> Value {
-    mesh.asks(INTROSPECTION).await.value()
+    mesh.executes(INTROSPECTION).await.value()
 }
 
 fn named(reference: &Value) -> String {
@@ -215,7 +215,7 @@ fn told_mutations(definitions: &[TypeSystemDefinition]) -> Vec<String> {
 }
 
 #[apply(case!)]
-fn the_subscription_names_the_three_mutations_that_it_tells() {
+fn the_subscription_names_the_three_mutations_it_delivers() {
     let store = mesh_v2::store::embedded::Embedded::in_memory(
         Rules::new(Timings::STG).expect("times"),
         mesh_v2::model::limits::Limits::default(),
@@ -246,7 +246,7 @@ fn the_subscription_names_the_three_mutations_that_it_tells() {
 async fn a_group_has_no_created_at() {
     let mesh = TestMesh::start().await;
     let reply = mesh
-        .asks(r#"{ listGroupsByDomain(domain: "d") { createdAt } }"#)
+        .executes(r#"{ listGroupsByDomain(domain: "d") { createdAt } }"#)
         .await;
     assert_eq!(reply.json["data"], Value::Null);
     reply.cannot_run();
@@ -256,7 +256,7 @@ async fn a_group_has_no_created_at() {
 async fn creating_needs_to_say_whether_over_websockets() {
     let mesh = TestMesh::start().await;
     let document = r#"mutation { createGroup(name: "n", hostId: "h", domain: "d") { id } }"#;
-    mesh.asks(document).await.cannot_run();
+    mesh.executes(document).await.cannot_run();
 }
 
 #[apply(case!)]

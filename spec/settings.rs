@@ -2,10 +2,10 @@
 
 use std::fs;
 
-use crate::support::program::{folder, program, runs, said};
+use crate::support::program::{folder, program, runs, utf8};
 
 #[apply(case!)]
-fn a_stage_brings_its_own_times() {
+fn a_stage_sets_its_times() {
     let folder = folder();
     let own = [
         "--api-keys",
@@ -21,7 +21,7 @@ fn a_stage_brings_its_own_times() {
             folder.path(),
             &[&["check", "--stage", stage][..], &own].concat(),
         );
-        let text = said(&output.stdout);
+        let text = utf8(&output.stdout);
         for (name, value) in [
             "HOST_HEARTBEAT_INTERVAL",
             "HOST_HEARTBEAT_TTL",
@@ -34,13 +34,16 @@ fn a_stage_brings_its_own_times() {
         .zip(expected)
         {
             let line = format!("MESH_{name}_SECONDS={value}");
-            assert!(text.lines().any(|said| said == line), "{line} in {text}");
+            assert!(
+                text.lines().any(|printed| printed == line),
+                "{line} in {text}"
+            );
         }
     }
 }
 
 #[apply(case!)]
-fn d1_production_does_not_start_without_a_key_and_a_secret_of_its_own() {
+fn d1_production_does_not_start_without_a_configured_key_and_secret() {
     let folder = folder();
     let (key, secret) = (
         "--api-keys=da2-of-our-own-school",
@@ -66,18 +69,18 @@ fn d1_production_does_not_start_without_a_key_and_a_secret_of_its_own() {
     ] {
         let output = runs(folder.path(), arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-        let said = said(&output.stderr);
-        assert!(said.contains(missing), "{arguments:?}: {said}");
+        let stderr = utf8(&output.stderr);
+        assert!(stderr.contains(missing), "{arguments:?}: {stderr}");
         assert!(
-            !said.contains("of-our-own") && !said.contains("0123456789abcdef"),
-            "{said}"
+            !stderr.contains("of-our-own") && !stderr.contains("0123456789abcdef"),
+            "{stderr}"
         );
     }
     assert!(!folder.path().join("data").exists(), "nothing was begun");
 }
 
 #[apply(case!)]
-fn settings_that_cannot_work_are_refused_with_what_to_change() {
+fn invalid_settings_are_refused_with_what_to_change() {
     let folder = folder();
     for (arguments, named) in [
         (
@@ -105,15 +108,18 @@ fn settings_that_cannot_work_are_refused_with_what_to_change() {
             }
             let output = runs(folder.path(), &[command, arguments].concat());
             assert!(!output.status.success(), "{command:?} {arguments:?}");
-            let said = said(&output.stderr);
-            assert!(said.contains(named), "{command:?} {arguments:?}: {said}");
+            let stderr = utf8(&output.stderr);
+            assert!(
+                stderr.contains(named),
+                "{command:?} {arguments:?}: {stderr}"
+            );
         }
     }
 }
 
 #[apply(case!)]
 fn every_bound_is_in_the_help_with_its_variable_and_default() {
-    let help = said(&runs(folder().path(), &["serve", "--help"]).stdout);
+    let help = utf8(&runs(folder().path(), &["serve", "--help"]).stdout);
     for (variable, default) in [
         ("MESH_MAX_CONNECTIONS", "25000"),
         ("MESH_MAX_BODY_BYTES", "262144"),
@@ -142,15 +148,15 @@ fn every_bound_is_in_the_help_with_its_variable_and_default() {
     assert!(!help.contains("da2-"), "{help}");
 }
 
-/// The value of a setting as `check` tells it.
+/// The value of a setting as `check` prints it.
 fn checked(command: &mut std::process::Command, name: &str) -> String {
     let output = command.output().expect("the program runs");
-    let text = said(&output.stdout);
+    let text = utf8(&output.stdout);
     let value = text
         .lines()
         .find_map(|line| line.strip_prefix(&format!("{name}=")));
     value
-        .unwrap_or_else(|| panic!("{text}{}", said(&output.stderr)))
+        .unwrap_or_else(|| panic!("{text}{}", utf8(&output.stderr)))
         .to_owned()
 }
 

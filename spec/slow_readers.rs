@@ -1,5 +1,5 @@
-//! Clients that read slowly or not at all, or ask for more than they could ever read:
-//! bounds in bytes (decisions D20, D25), and nobody else notices.
+//! Clients that read slowly or not at all, or select more than they can read: bounds in
+//! bytes (decisions D20, D25), and other clients are unaffected.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::people::event;
+use crate::support::clients::event;
+use crate::support::mesh::TIMEOUT;
 use crate::support::program::{Server, folder};
 use crate::support::raw::Wire;
-use crate::support::stage::PATIENCE;
 use crate::support::{Socket, TestMesh, documents};
 
 /// A subscription that selects a report's variables under so many aliases.
@@ -31,7 +31,7 @@ fn value(bytes: usize) -> Value {
 }
 
 #[apply(case!)]
-async fn d25_a_selection_that_exceeds_240_kb_by_its_aliases_is_ended_alone() {
+async fn d25_a_subscription_whose_message_exceeds_240_kb_by_its_aliases_is_ended_alone() {
     let mesh = TestMesh::own(|_| {}).await;
     let group = mesh.host("teacher").creates("class").await;
     let mut socket = mesh.opens().await;
@@ -40,41 +40,44 @@ async fn d25_a_selection_that_exceeds_240_kb_by_its_aliases_is_ended_alone() {
         .starts("wide", &aliased(49), group.and(json!({})))
         .await;
     assert_eq!(
-        socket.hears_news().await,
+        socket.receives().await,
         json!({"id": "wide", "type": "start_ack"})
     );
-    socket.listens("plain", &group.id, &group.domain).await;
+    socket.subscribes("plain", &group.id, &group.domain).await;
     let kitten = group.join("kitten").await;
     kitten
         .calls("reportDataByNode", json!({"data": value(10)}))
         .await
         .value();
-    let mut told = [socket.hears_news().await, socket.hears_news().await];
-    told.sort_by_key(|message| message["id"].to_string());
+    let mut received = [socket.receives().await, socket.receives().await];
+    received.sort_by_key(|message| message["id"].to_string());
     assert_eq!(
-        [&told[0]["id"], &told[1]["id"]],
+        [&received[0]["id"], &received[1]["id"]],
         ["plain", "wide"],
-        "{told:?}"
+        "{received:?}"
     );
-    let wide = &told[1]["payload"]["data"]["onMessageInGroup"]["nodeStatus"];
+    let wide = &received[1]["payload"]["data"]["onMessageInGroup"]["nodeStatus"];
     assert_eq!(wide["d48"], value(10), "aliases work within the limit");
     kitten
         .calls("reportDataByNode", json!({"data": value(60_000)}))
         .await
         .value();
-    let mut told = [socket.hears_news().await, socket.hears_news().await];
-    told.sort_by_key(|message| message["id"].to_string());
-    assert_eq!(told[0]["type"], "data", "the other subscription hears it");
-    assert_eq!(told[1]["type"], "error");
-    let error = &told[1]["payload"]["errors"][0];
+    let mut received = [socket.receives().await, socket.receives().await];
+    received.sort_by_key(|message| message["id"].to_string());
+    assert_eq!(
+        received[0]["type"], "data",
+        "the other subscription receives it"
+    );
+    assert_eq!(received[1]["type"], "error");
+    let error = &received[1]["payload"]["errors"][0];
     assert_eq!(error["errorType"], "LimitExceeded");
     let message = error["message"].as_str().expect("a message");
     assert!(message.contains("245760 bytes"), "{message}");
-    // Its id is free again, and the socket goes on.
-    socket.listens("wide", &group.id, &group.domain).await;
+    // Its id is free again, and the socket stays open.
+    socket.subscribes("wide", &group.id, &group.domain).await;
     kitten.fires(["after"]).await;
-    assert_eq!(socket.hears_news().await["type"], "data");
-    assert_eq!(socket.hears_news().await["type"], "data");
+    assert_eq!(socket.receives().await["type"], "data");
+    assert_eq!(socket.receives().await["type"], "data");
 }
 
 #[apply(case!)]
@@ -88,7 +91,7 @@ async fn d25_the_bytes_of_a_sockets_selections_are_bounded() {
     let refused = loop {
         let id = taken.len().to_string();
         socket.starts(&id, &aliased(20), group.and(json!({}))).await;
-        let answer = socket.hears_news().await;
+        let answer = socket.receives().await;
         if answer["type"] != "start_ack" {
             break answer;
         }
@@ -100,19 +103,19 @@ async fn d25_the_bytes_of_a_sockets_selections_are_bounded() {
     assert_eq!(error["errorType"], "LimitExceeded");
     let message = error["message"].as_str().expect("a message");
     assert!(message.contains(&limit.to_string()), "{message}");
-    socket.says(&json!({"id": "0", "type": "stop"})).await;
-    assert_eq!(socket.hears_news().await["type"], "complete");
+    socket.sends(&json!({"id": "0", "type": "stop"})).await;
+    assert_eq!(socket.receives().await["type"], "complete");
     socket
         .starts("again", &aliased(20), group.and(json!({})))
         .await;
     assert_eq!(
-        socket.hears_news().await,
+        socket.receives().await,
         json!({"id": "again", "type": "start_ack"})
     );
 }
 
 #[apply(case!)]
-async fn d25_an_answer_larger_than_the_queue_comes_whole_over_a_socket() {
+async fn d25_an_answer_larger_than_the_queue_arrives_complete() {
     let mesh = TestMesh::own(|setup| setup.sockets.outbox_bytes = 524_288).await;
     let group = mesh.host("teacher").creates("class").await;
     for i in 0..40 {
@@ -122,27 +125,30 @@ async fn d25_an_answer_larger_than_the_queue_comes_whole_over_a_socket() {
             .value();
     }
     let mut socket = Socket::transport(&mesh).await;
-    let ask = |id: &str| {
+    let query = |id: &str| {
         let document = documents::of("listGroupStatuses");
         json!({"id": id, "type": "subscribe",
             "payload": {"query": document, "variables": group.and(json!({}))}})
     };
-    socket.says(&ask("1")).await;
-    socket.says(&ask("2")).await;
+    socket.sends(&query("1")).await;
+    socket.sends(&query("2")).await;
     for id in ["1", "2"] {
-        let answer = socket.hears().await;
+        let answer = socket.receives_any().await;
         assert_eq!(
             (&answer["id"], &answer["type"]),
             (&json!(id), &json!("next"))
         );
         let statuses = answer["payload"]["data"]["listGroupStatuses"].as_array();
         assert_eq!(statuses.expect("statuses").len(), 40);
-        assert_eq!(socket.hears().await, json!({"id": id, "type": "complete"}));
+        assert_eq!(
+            socket.receives_any().await,
+            json!({"id": id, "type": "complete"})
+        );
     }
 }
 
 #[apply(case!)]
-async fn a_peer_that_answers_no_ping_is_given_up() {
+async fn a_client_that_answers_no_ping_is_disconnected() {
     let mesh = TestMesh::own(|setup| {
         setup.sockets.keep_alive = Duration::from_millis(50);
         setup.sockets.peer_timeout = Duration::from_millis(600);
@@ -153,7 +159,7 @@ async fn a_peer_that_answers_no_ping_is_given_up() {
     // Nothing answers its pings: this end only counts them.
     let bytes = wire.reads_to_the_end().await;
     let pings = bytes.windows(2).filter(|two| two == b"\x89\x00").count();
-    assert!(pings > 0, "it was asked first");
+    assert!(pings > 0, "it was pinged first");
     let close = [&1001_u16.to_be_bytes()[..], b"No sign of life"].concat();
     assert!(
         bytes.windows(close.len()).any(|part| part == close),
@@ -182,16 +188,16 @@ async fn a_client_that_sends_too_much_before_it_reads_still_reads_1009() {
 }
 
 #[apply(case!)]
-async fn clients_of_appsync_are_told_to_wait_90_seconds_for_a_sign_of_life() {
+async fn clients_of_appsync_wait_90_seconds_for_a_keep_alive() {
     let mesh = TestMesh::own(|_| {}).await;
     let mut socket = mesh.opens().await;
-    socket.says(&json!({"type": "connection_init"})).await;
-    let told = socket.hears().await;
-    assert_eq!(told["payload"], json!({"connectionTimeoutMs": 90_000}));
+    socket.sends(&json!({"type": "connection_init"})).await;
+    let ack = socket.receives_any().await;
+    assert_eq!(ack["payload"], json!({"connectionTimeoutMs": 90_000}));
 }
 
-/// What everybody together makes the server hold: sixty sockets that do not read, and one
-/// that chose 90 times 49 aliases, while large reports and the largest fires come.
+/// Memory under all loads at once: sixty sockets that do not read, and one that selects 90
+/// times 49 aliases, during large reports and the largest fires.
 #[apply(case!)]
 async fn d25_greedy_sockets_that_do_not_read_grow_the_server_by_less_than_80_mb() {
     let folder = folder();
@@ -203,17 +209,17 @@ async fn d25_greedy_sockets_that_do_not_read_grow_the_server_by_less_than_80_mb(
     let mesh = server.mesh("da2-mesh-development");
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
-    let mut good = group.listen().await;
+    let mut good = group.subscribe().await;
     let mut silent = Vec::new();
     for _ in 0..60 {
-        silent.push(group.listen().await);
+        silent.push(group.subscribe().await);
     }
     let mut greedy = mesh.opens().await;
     greedy.is_acknowledged().await;
     for i in 0..90 {
         let id = i.to_string();
         greedy.starts(&id, &aliased(49), group.and(json!({}))).await;
-        assert_eq!(greedy.hears_news().await["type"], "start_ack");
+        assert_eq!(greedy.receives().await["type"], "start_ack");
     }
     let before = server.rss();
     for round in 0..30 {
@@ -224,21 +230,25 @@ async fn d25_greedy_sockets_that_do_not_read_grow_the_server_by_less_than_80_mb(
         let large = event(&name, json!({"payload": "x".repeat(238_000)}));
         let fire = json!({"events": [large]});
         kitten.calls("fireEventsByNode", fire).await.value();
-        assert_eq!(good.events().await, [name], "a good reader hears on");
+        assert_eq!(
+            good.events().await,
+            [name],
+            "a client that reads receives on"
+        );
     }
     let grown = server.peak_rss().saturating_sub(before);
     assert!(grown < 80_000_000, "{grown} bytes");
-    // Each of the silent ones comes to its named close after messages without a gap.
+    // Each socket that does not read has messages without a gap, then its close frame.
     let mut slow = silent.remove(0).socket;
-    let mut heard = 0;
+    let mut received = 0;
     let code = loop {
-        match slow.next(PATIENCE).await {
-            Some(Message::Text(text)) => heard += usize::from(text.contains("onMessageInGroup")),
+        match slow.next(TIMEOUT).await {
+            Some(Message::Text(text)) => received += usize::from(text.contains("onMessageInGroup")),
             Some(Message::Ping(_)) => {}
             Some(Message::Close(Some(frame))) => break u16::from(frame.code),
-            other => panic!("{other:?} after {heard} messages"),
+            other => panic!("{other:?} after {received} messages"),
         }
     };
     assert_eq!(code, 1013);
-    assert!((1..60).contains(&heard), "{heard}");
+    assert!((1..60).contains(&received), "{received}");
 }

@@ -1,4 +1,4 @@
-//! What nodes report of their variables.
+//! Reports of variables, and statuses.
 
 use mesh_v2::model::group::GroupKey;
 use mesh_v2::model::ids::NodeId;
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::groups::has_milliseconds;
 use crate::support::TestMesh;
-use crate::support::people::text;
+use crate::support::json::text;
 
 #[apply(case!)]
 async fn a_report_answers_exactly_what_was_sent() {
@@ -23,7 +23,7 @@ async fn a_report_answers_exactly_what_was_sent() {
         .calls("reportDataByNode", json!({"data": data}))
         .await
         .value();
-    let told =
+    let pair =
         |pair: (&str, &str)| json!({"key": pair.0, "value": pair.1, "__typename": "SensorData"});
     let timestamp = text(&message["nodeStatus"]["timestamp"]);
     let expected = json!({
@@ -31,7 +31,7 @@ async fn a_report_answers_exactly_what_was_sent() {
         "domain": group.domain,
         "nodeStatus": {
             "nodeId": kitten.id, "groupId": group.id, "domain": group.domain,
-            "data": [told(("temp", "21")), told(("temp", "22")), told(("", ""))],
+            "data": [pair(("temp", "21")), pair(("temp", "22")), pair(("", ""))],
             "timestamp": timestamp, "__typename": "NodeStatus",
         },
         "batchEvent": null,
@@ -43,7 +43,7 @@ async fn a_report_answers_exactly_what_was_sent() {
 }
 
 #[apply(case!)]
-async fn one_report_is_one_status_entry() {
+async fn a_report_is_one_status_entry() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
@@ -73,7 +73,7 @@ async fn an_empty_report_is_an_empty_status() {
 }
 
 #[apply(case!)]
-async fn whoever_is_in_the_room_may_report_but_only_members_have_a_node_status() {
+async fn a_node_that_has_not_joined_may_report_but_has_no_node_status() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     for who in [group.node("stranger"), group.hosting_node()] {
@@ -84,10 +84,10 @@ async fn whoever_is_in_the_room_may_report_but_only_members_have_a_node_status()
 }
 
 #[apply(case!)]
-async fn a_node_that_nobody_knows_has_no_status_and_no_error() {
+async fn an_unknown_node_has_no_status_and_no_error() {
     let mesh = TestMesh::still().await;
     let reply = mesh
-        .calls("getNodeStatus", json!({"nodeId": mesh.id("nobody")}))
+        .calls("getNodeStatus", json!({"nodeId": mesh.id("unknown")}))
         .await;
     assert_eq!(reply.json, json!({"data": {"getNodeStatus": null}}));
 }
@@ -109,7 +109,7 @@ async fn statuses_are_listed_by_node_id() {
 }
 
 #[apply(case!)]
-async fn d9_a_changed_variable_leaves_the_others_under_their_own_time() {
+async fn d9_a_changed_variable_leaves_the_times_of_the_others() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
@@ -126,7 +126,7 @@ async fn d9_a_changed_variable_leaves_the_others_under_their_own_time() {
     assert_eq!(statuses[0].timestamp, text(&first["timestamp"]));
     assert_eq!(statuses[1], (&*kitten.id, [("temp", "22")]));
     assert_eq!(statuses[1].timestamp, text(&second["timestamp"]));
-    // A client keeps the newest time per key: nothing old wins, nothing is lost.
+    // A client keeps the newest value of each key: no older one wins, none is lost.
     let whole = kitten.status().await.expect("a status");
     assert_eq!(whole, (&*kitten.id, [("light", "5"), ("temp", "22")]));
     assert_eq!(whole.timestamp, text(&second["timestamp"]));
@@ -147,7 +147,7 @@ async fn d9_an_entry_whose_variables_were_all_rewritten_is_gone() {
 }
 
 #[apply(case!)]
-async fn d9_a_poll_tells_the_same_statuses_as_the_list() {
+async fn d9_a_poll_answers_the_same_statuses_as_the_list() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.join_polling("kitten").await;
@@ -173,7 +173,7 @@ async fn statuses_of_unknown_groups_are_empty() {
 }
 
 #[apply(case!)]
-async fn a_node_has_so_many_variables_of_so_many_bytes_and_keeps_those_it_had() {
+async fn the_variables_of_a_node_are_limited_in_number_and_bytes() {
     let small = |setup: &mut crate::support::Setup| {
         setup.limits.keys_per_node = 2;
         setup.limits.status_bytes = 20;
@@ -205,7 +205,7 @@ async fn a_node_has_so_many_variables_of_so_many_bytes_and_keeps_those_it_had() 
 }
 
 #[apply(case!)]
-async fn a_refused_report_leaves_no_trace_of_a_stranger() {
+async fn a_refused_report_of_a_node_that_has_not_joined_leaves_nothing() {
     let mesh = TestMesh::own(|setup| {
         setup.limits.status_bytes = 20;
         setup.limits.nodes_per_group = 1;
@@ -219,7 +219,7 @@ async fn a_refused_report_leaves_no_trace_of_a_stranger() {
 }
 
 #[apply(case!)]
-async fn d31_a_sleeping_tab_comes_back_with_its_variables() {
+async fn d31_a_suspended_tab_resumes_with_its_variables() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     let kitten = group.join("kitten").await;
@@ -228,49 +228,51 @@ async fn d31_a_sleeping_tab_comes_back_with_its_variables() {
         mesh.passes_seconds(50).await;
         group.renews().await.value();
     }
-    assert!(group.statuses().await.is_empty(), "asleep it is not told");
+    assert!(
+        group.statuses().await.is_empty(),
+        "a suspended node has no statuses"
+    );
     assert_eq!(kitten.status().await, None);
-    kitten.beats().await.value();
-    let told = (&*kitten.id, [("temp", "21"), ("name", "ミケ")]);
-    assert_eq!(group.statuses().await, [told]);
-    assert_eq!(kitten.status().await.expect("a status"), told);
+    kitten.sends_heartbeat().await.value();
+    let expected = (&*kitten.id, [("temp", "21"), ("name", "ミケ")]);
+    assert_eq!(group.statuses().await, [expected]);
+    assert_eq!(kitten.status().await.expect("a status"), expected);
 }
 
-/// No answer is refused that has no aliases, however full the group is and whatever its
-/// variables hold.
+/// No answer without aliases is refused, also of a full group with any variables.
 #[apply(case!)]
-async fn d24_a_groups_variables_are_bounded_in_bytes_and_always_told_whole() {
+async fn d24_a_groups_variables_are_bounded_in_bytes_and_always_answered_completely() {
     let mesh = TestMesh::own_still(|_| {}).await;
     let group = mesh.host("teacher").creates_polling("class").await;
     group.hosting_node().records(["go"]).await;
     // Escaped it takes twice the bytes.
     let large = "\"".repeat(60_000);
     let data = json!({"data": [{"key": "a", "value": large}]});
-    let mut told = 0;
+    let mut nodes = 0;
     let refused = loop {
-        let node = group.node(&format!("node {told:03}"));
+        let node = group.node(&format!("node {nodes:03}"));
         let reply = node.calls("reportDataByNode", data.clone()).await;
         if reply.json.get("errors").is_some() {
             break reply;
         }
-        told += 1;
-        assert!(told < 100, "it is full at some time");
+        nodes += 1;
+        assert!(nodes < 100, "it is full at some time");
     };
     let full = "the group's variables are full: at most 4194304 bytes";
     refused.is_refused("LimitExceeded", full);
-    assert!(told > 20, "only {told} nodes fit");
-    assert_eq!(group.statuses().await.len(), told);
+    assert!(nodes > 20, "only {nodes} nodes fit");
+    assert_eq!(group.statuses().await.len(), nodes);
     let polled = group.calls("pollGroupData", json!({"since": ""})).await;
     let polled = polled.value();
-    assert_eq!(polled["nodeStatuses"].as_array().map(Vec::len), Some(told));
+    assert_eq!(polled["nodeStatuses"].as_array().map(Vec::len), Some(nodes));
     assert_eq!(polled["events"].as_array().map(Vec::len), Some(1));
-    // Whoever is in may still change what it has.
+    // A node may still change the variables that it has.
     group.node("node 000").reports([("a", "small")]).await;
     group.node("late").reports([("a", "small")]).await;
 }
 
 #[apply(case!)]
-async fn d24_variables_are_counted_as_they_are_told() {
+async fn d24_variables_are_counted_as_they_are_written() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("先生").creates("class").await;
     let pairs = [("temp", "21"), ("\"\\\n\t", "\u{1}\u{7f}🎈"), ("", "")];
@@ -288,8 +290,8 @@ async fn d24_variables_are_counted_as_they_are_told() {
         };
         counted += 2 * row + pairs.into_iter().map(datum).sum::<usize>();
     }
-    let told = group.calls("listGroupStatuses", json!({})).await;
+    let listed = group.calls("listGroupStatuses", json!({})).await;
     let around = r#"{"data":{"listGroupStatuses":[]}}"#.len();
     // Each list has a comma less than it has items: those of the six rows, and theirs.
-    assert_eq!(told.text.trim_end().len(), counted + around - 1 - 6);
+    assert_eq!(listed.text.trim_end().len(), counted + around - 1 - 6);
 }

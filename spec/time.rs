@@ -1,9 +1,10 @@
-//! What time does to groups. Groups of stage stg live 60 s after their host's last
+//! Expiry of groups. With the times of stage stg, groups live 60 s after their host's last
 //! heartbeat and 300 s at most.
 
 use serde_json::json;
 
-use crate::support::people::{event, list, text};
+use crate::support::clients::event;
+use crate::support::json::{list, text};
 use crate::support::{Group, Reply, TestMesh};
 
 /// The five mutations that the shared group check guards (contract 1.2).
@@ -15,7 +16,7 @@ pub const GUARDED: [&str; 5] = [
     "fireEventsByNode",
 ];
 
-/// Calls any mutation about the group with arguments that would do for a living one.
+/// Calls a mutation with arguments that are valid for a live group.
 pub async fn call(group: &Group<'_>, field: &str) -> Reply {
     let mut more = match field {
         "renewHeartbeat" | "dissolveGroup" => json!({"hostId": group.host}),
@@ -31,8 +32,8 @@ pub async fn call(group: &Group<'_>, field: &str) -> Reply {
     group.calls(field, more).await
 }
 
-/// That the check says so from the group's end on, for as long as a host may be silent,
-/// whether the reaper has tidied the group away or not (decision D30).
+/// Checks that calls are refused from the group's end on, for as long as a host may be silent,
+/// whether the reaper has removed the group or not (decision D30).
 async fn is_refused_from_its_end_on(group: &Group<'_>, text: &str) {
     for later in [0, 20, 20] {
         group.mesh.passes_seconds(later).await;
@@ -60,14 +61,14 @@ fn silent(group: &Group<'_>) -> String {
 
 async fn short_lived(mesh: &TestMesh, seconds: u32) -> Group<'_> {
     let host = mesh.host("teacher");
-    let wish = json!({"maxConnectionTimeSeconds": seconds});
-    let group = host.group(&host.wishes("class", wish).await);
+    let arguments = json!({"maxConnectionTimeSeconds": seconds});
+    let group = host.group(&host.calls_create_group("class", arguments).await);
     group.join("kitten").await;
     group
 }
 
 #[apply(case!)]
-async fn a_group_past_its_end_is_refused_with_its_end() {
+async fn calls_to_an_expired_group_are_refused_with_its_expiry() {
     let mesh = TestMesh::still().await;
     let group = short_lived(&mesh, 30).await;
     mesh.passes_seconds(32).await;
@@ -75,7 +76,7 @@ async fn a_group_past_its_end_is_refused_with_its_end() {
 }
 
 #[apply(case!)]
-async fn a_group_without_its_hosts_heartbeat_is_refused_as_such() {
+async fn calls_to_a_group_without_host_heartbeats_are_refused_as_such() {
     let mesh = TestMesh::still().await;
     let group = short_lived(&mesh, 300).await;
     mesh.passes_seconds(62).await;
@@ -83,14 +84,14 @@ async fn a_group_without_its_hosts_heartbeat_is_refused_as_such() {
 }
 
 #[apply(case!)]
-async fn d30_a_group_is_remembered_after_its_members_were_told_its_end() {
+async fn d30_a_tombstone_remains_after_the_end_was_published() {
     for (seconds, wait) in [(30, 31), (300, 61)] {
         let mesh = TestMesh::own_still(|_| {}).await;
         let group = short_lived(&mesh, seconds).await;
-        let mut ear = group.listen().await;
+        let mut subscriber = group.subscribe().await;
         mesh.passes_seconds(wait).await;
-        // The reaper removes the group before it tells the end.
-        ear.dissolution().await;
+        // The reaper removes the group before it publishes the end.
+        subscriber.dissolution().await;
         let text = if seconds == 30 {
             expired(&group)
         } else {
@@ -101,7 +102,7 @@ async fn d30_a_group_is_remembered_after_its_members_were_told_its_end() {
 }
 
 #[apply(case!)]
-async fn d30_a_dissolved_group_is_refused_like_one_that_never_was() {
+async fn d30_a_dissolved_group_is_refused_like_one_that_never_existed() {
     let mesh = TestMesh::still().await;
     let group = short_lived(&mesh, 30).await;
     group.dissolves().await.value();
@@ -110,7 +111,7 @@ async fn d30_a_dissolved_group_is_refused_like_one_that_never_was() {
 }
 
 #[apply(case!)]
-async fn d23_dissolving_and_recording_are_refused_for_a_dead_group_in_their_own_words() {
+async fn d23_dissolving_and_recording_have_their_own_errors_for_an_ended_group() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     group.join("kitten").await;
@@ -125,7 +126,7 @@ async fn d23_dissolving_and_recording_are_refused_for_a_dead_group_in_their_own_
 }
 
 #[apply(case!)]
-async fn d23_queries_on_a_dead_group_are_empty() {
+async fn d23_queries_on_an_ended_group_are_empty() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates_polling("class").await;
     let kitten = group.join("kitten").await;
@@ -152,7 +153,7 @@ async fn d23_queries_on_a_dead_group_are_empty() {
 }
 
 #[apply(case!)]
-async fn a_beating_group_lives_until_its_end_and_no_longer() {
+async fn a_group_with_heartbeats_lives_until_its_expiry() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     for _ in 0..5 {
@@ -163,18 +164,18 @@ async fn a_beating_group_lives_until_its_end_and_no_longer() {
         );
     }
     mesh.passes_seconds(28).await;
-    let (kind, message) = group.renews().await.refusal();
+    let (kind, message) = group.renews().await.error();
     assert_eq!(kind, "GroupNotFound", "{message}");
 }
 
 #[apply(case!)]
-async fn a_listing_hides_groups_whose_host_fell_silent_or_whose_time_is_up() {
+async fn a_listing_omits_expired_groups_and_those_without_host_heartbeats() {
     let mesh = TestMesh::still().await;
     let prefix = uuid::Uuid::new_v4().simple().to_string()[..6].to_owned();
-    let beating = mesh.host("beating").creates(&prefix).await;
+    let live = mesh.host("live").creates(&prefix).await;
     mesh.host("silent").creates(&prefix).await;
     mesh.host("short")
-        .wishes(&prefix, json!({"maxConnectionTimeSeconds": 40}))
+        .calls_create_group(&prefix, json!({"maxConnectionTimeSeconds": 40}))
         .await
         .value();
     let shown = async || {
@@ -191,14 +192,14 @@ async fn a_listing_hides_groups_whose_host_fell_silent_or_whose_time_is_up() {
     };
     assert_eq!(shown().await.len(), 3);
     mesh.passes_seconds(41).await;
-    beating.renews().await.value();
+    live.renews().await.value();
     assert_eq!(shown().await.len(), 2);
     mesh.passes_seconds(20).await;
-    assert_eq!(shown().await, [&*beating.host]);
+    assert_eq!(shown().await, [&*live.host]);
 }
 
 #[apply(case!)]
-async fn a_host_whose_group_died_gets_a_new_one() {
+async fn a_host_whose_group_ended_creates_a_new_one() {
     let mesh = TestMesh::still().await;
     let host = mesh.host("teacher");
     let former = host.creates("class").await;
@@ -209,7 +210,7 @@ async fn a_host_whose_group_died_gets_a_new_one() {
 }
 
 #[apply(case!)]
-async fn d5_a_renew_never_revives() {
+async fn d5_a_renew_does_not_revive_an_ended_group() {
     let mesh = TestMesh::still().await;
     let group = mesh.host("teacher").creates("class").await;
     group.dissolves().await.value();
@@ -217,8 +218,8 @@ async fn d5_a_renew_never_revives() {
     group.renews().await.is_refused("GroupNotFound", &full);
     let silent = mesh.host("silent").creates("class").await;
     mesh.passes_seconds(62).await;
-    assert_eq!(silent.renews().await.refusal().0, "GroupNotFound");
-    assert_eq!(silent.renews().await.refusal().0, "GroupNotFound");
+    assert_eq!(silent.renews().await.error().0, "GroupNotFound");
+    assert_eq!(silent.renews().await.error().0, "GroupNotFound");
     let listed = mesh
         .calls("listGroupsByDomain", json!({"domain": mesh.domain}))
         .await
@@ -226,46 +227,52 @@ async fn d5_a_renew_never_revives() {
     assert_eq!(listed, json!([]));
 }
 
-/// The group's end comes after `seconds`, and does not come again before that of another
-/// group, which only a later look of the reaper can tell.
+/// Checks that the group's end is published after `seconds`, and not again before that of
+/// another group, which only a later run of the reaper can publish.
 async fn ends_once(group: &Group<'_>, seconds: u64, because: &str) {
     let mesh = group.mesh;
-    let mut ear = group.listen().await;
+    let mut subscriber = group.subscribe().await;
     mesh.passes_seconds(seconds).await;
     let end = format!("Group {}@{} has ended: {because}.", group.id, group.domain);
-    assert_eq!(ear.dissolution().await, end);
+    assert_eq!(subscriber.dissolution().await, end);
     let next = mesh.host("next").creates("class").await;
-    ear.socket.listens("next", &next.id, &next.domain).await;
+    subscriber
+        .socket
+        .subscribes("next", &next.id, &next.domain)
+        .await;
     mesh.passes_seconds(61).await;
-    let heard = ear.socket.hears_news().await;
-    assert_eq!(heard["id"], "next", "the end is told once: {heard}");
+    let received = subscriber.socket.receives().await;
+    assert_eq!(
+        received["id"], "next",
+        "the end is published once: {received}"
+    );
 }
 
 #[apply(case!)]
-async fn d7_the_end_of_a_group_whose_host_fell_silent_is_told_once_within_two_seconds() {
+async fn d7_the_end_of_a_group_without_host_heartbeats_is_published_once_within_two_seconds() {
     let mesh = TestMesh::own_still(|_| {}).await;
     let group = mesh.host("teacher").creates("class").await;
     ends_once(&group, 61, "its host fell silent").await;
 }
 
 #[apply(case!)]
-async fn d7_the_end_of_a_group_whose_time_is_up_is_told_once_within_two_seconds() {
+async fn d7_the_end_of_an_expired_group_is_published_once_within_two_seconds() {
     let mesh = TestMesh::own_still(|_| {}).await;
     let host = mesh.host("teacher");
-    let wish = json!({"maxConnectionTimeSeconds": 30});
-    let group = host.group(&host.wishes("class", wish).await);
+    let arguments = json!({"maxConnectionTimeSeconds": 30});
+    let group = host.group(&host.calls_create_group("class", arguments).await);
     ends_once(&group, 31, "its time is up").await;
 }
 
 #[apply(case!)]
-async fn d7_a_group_that_its_host_replaces_is_told_too() {
+async fn d7_the_end_of_a_group_that_its_host_replaces_is_published() {
     let mesh = TestMesh::own_still(|_| {}).await;
     let host = mesh.host("teacher");
     let group = host.creates("class").await;
-    let mut ear = group.listen().await;
+    let mut subscriber = group.subscribe().await;
     mesh.passes_seconds(60).await;
     host.creates("class").await;
-    let end = ear.dissolution().await;
+    let end = subscriber.dissolution().await;
     assert!(
         end.starts_with(&format!("Group {}@{} has ended: ", group.id, group.domain)),
         "{end}"

@@ -1,4 +1,4 @@
-//! What answers cost the process, whether somebody reads them or not (decision D24).
+//! The memory of answers, also when the client does not read them (decision D24).
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -7,7 +7,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::TestMesh;
-use crate::support::people::Group;
+use crate::support::clients::Group;
 use crate::support::program::{Server, folder};
 
 const KEY: &str = "da2-spec-of-answers";
@@ -20,7 +20,7 @@ fn server() -> (TempDir, Server) {
     (folder, server)
 }
 
-/// A group with almost as much as one answer holds.
+/// A group with almost as many bytes as one answer may have.
 async fn full_group(mesh: &TestMesh) -> Group<'_> {
     let group = mesh.host("teacher").creates("class").await;
     let value = "v".repeat(60_000);
@@ -43,16 +43,16 @@ fn query(group: &Group<'_>, aliases: usize) -> String {
 }
 
 #[apply(case!)]
-async fn d24_ten_aliases_of_a_full_group_cost_little_and_others_are_served() {
+async fn d24_ten_aliases_of_a_full_group_cost_little_memory() {
     let (_folder, server) = server();
     let mesh = server.mesh(KEY);
     let group = full_group(&mesh).await;
-    let whole = mesh.asks(&query(&group, 1)).await;
+    let whole = mesh.executes(&query(&group, 1)).await;
     assert!(whole.text.len() > 3_600_000, "{:.300}", whole.text);
     let before = server.rss();
     let flood = async {
         for _ in 0..20 {
-            let reply = mesh.asks(&query(&group, 10)).await;
+            let reply = mesh.executes(&query(&group, 10)).await;
             let message = "The answer is larger than 5242880 bytes: ask for less at once";
             reply.is_refused("LimitExceeded", message);
         }
@@ -70,7 +70,7 @@ async fn d24_ten_aliases_of_a_full_group_cost_little_and_others_are_served() {
 }
 
 #[apply(case!)]
-async fn d24_a_client_that_asks_on_and_reads_nothing_is_bounded() {
+async fn d24_the_answers_to_a_client_that_reads_nothing_are_bounded() {
     let (_folder, server) = server();
     let mesh = server.mesh(KEY);
     let group = full_group(&mesh).await;
@@ -85,7 +85,7 @@ async fn d24_a_client_that_asks_on_and_reads_nothing_is_bounded() {
     for _ in 0..8 {
         let mut socket = TcpStream::connect(mesh.address()).expect("a connection");
         socket.set_nonblocking(true).expect("a socket");
-        // As many as the server's system takes: nothing of the answers is read.
+        // As many as the server's system accepts: no answer is read.
         for _ in 0..200 {
             if socket.write_all(request.as_bytes()).is_err() {
                 break;
@@ -93,10 +93,10 @@ async fn d24_a_client_that_asks_on_and_reads_nothing_is_bounded() {
         }
         sockets.push(socket);
     }
-    // Others are served; each of theirs is answered after much of the flood's.
+    // Others are served, each after many answers of the flood.
     for i in 0..20 {
         group.node("other").reports([("n", &i.to_string())]).await;
-        assert!(mesh.asks(&query(&group, 1)).await.text.len() > 3_600_000);
+        assert!(mesh.executes(&query(&group, 1)).await.text.len() > 3_600_000);
     }
     let grown = server.rss().saturating_sub(before);
     assert!(
@@ -146,7 +146,7 @@ async fn d24_the_streams_of_one_connection_share_a_bound() {
         .collect();
     let large = lengths.iter().filter(|length| **length > 1_000_000).count();
     assert_eq!(large, 2, "8 MB hold two answers: {lengths:?}");
-    // What was left unread is read, and then more is answered.
+    // Once the unread answers are read, more follow.
     let read = answers
         .into_iter()
         .map(|answer| answer.into_body().collect());

@@ -1,13 +1,14 @@
-//! The program is killed at moments that a seed chooses, in the midst of calls, again and
-//! again over one folder: what it answered is there afterwards, and of what it did not
-//! answer each call wholly or not at all.
+//! The program is killed at moments that a seed chooses, during calls, repeatedly over one
+//! folder: what it answered is there afterwards, and each call that it did not answer has
+//! taken effect completely or not at all.
 
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{KEY, again, settings};
-use crate::support::people::{event, text};
+use crate::support::clients::event;
+use crate::support::json::text;
 use crate::support::program::{Server, folder};
 use crate::support::{Group, Node, TestMesh, documents};
 
@@ -35,13 +36,13 @@ impl Dice {
     }
 }
 
-/// What one writer was answered before the kill, and what it asked for.
+/// What one writer requested before the kill, and what was answered.
 #[derive(Debug, Default)]
 struct Written {
     reports_answered: u64,
-    reports_asked: u64,
+    reports_sent: u64,
     records_answered: u64,
-    records_asked: u64,
+    records_sent: u64,
 }
 
 /// Calls a root field; `None` when the server died before it answered.
@@ -61,7 +62,7 @@ async fn writes(group: &Group<'_>, node: &Node<'_>, answers: &watch::Sender<u64>
     for number in 1_u64.. {
         let value = number.to_string();
         let data = json!({"nodeId": node.id, "data": [{"key": "n", "value": value}]});
-        written.reports_asked = number;
+        written.reports_sent = number;
         if calls(group.mesh, "reportDataByNode", group.and(data))
             .await
             .is_none()
@@ -70,7 +71,7 @@ async fn writes(group: &Group<'_>, node: &Node<'_>, answers: &watch::Sender<u64>
         }
         written.reports_answered = number;
         let events = json!({"nodeId": node.id, "events": [event(&value, json!({}))]});
-        written.records_asked = number;
+        written.records_sent = number;
         if calls(group.mesh, "recordEventsByNode", group.and(events))
             .await
             .is_none()
@@ -88,22 +89,22 @@ fn nodes<'a>(group: &Group<'a>) -> Vec<Node<'a>> {
     names.map(|name| group.node(&name)).collect()
 }
 
-/// That the stage knows what was answered, and nothing that was not asked.
+/// Checks that the server has what it answered, and nothing that was not requested.
 async fn holds(group: &Group<'_>, written: &[Written]) {
     let statuses = group.statuses().await;
     let events = group.reads_on_from(String::new()).await;
     for (node, written) in nodes(group).iter().zip(written) {
         let status = statuses.iter().find(|status| status.node == node.id);
         let reported = status.map_or(0, |status| status.data[0].1.parse().expect("a number"));
-        let asked = written.reports_answered..=written.reports_asked;
-        assert!(asked.contains(&reported), "{reported} of {written:?}");
+        let possible = written.reports_answered..=written.reports_sent;
+        assert!(possible.contains(&reported), "{reported} of {written:?}");
         let own = events
             .iter()
             .filter(|event| event["firedByNodeId"] == *node.id);
         let own: Vec<_> = own.map(|event| text(&event["name"])).collect();
         let recorded = own.len() as u64;
-        let asked = written.records_answered..=written.records_asked;
-        assert!(asked.contains(&recorded), "{own:?} of {written:?}");
+        let possible = written.records_answered..=written.records_sent;
+        assert!(possible.contains(&recorded), "{own:?} of {written:?}");
         let in_order = (1..=recorded).map(|number| number.to_string());
         assert!(own.iter().cloned().eq(in_order), "{own:?}");
     }
@@ -133,12 +134,12 @@ async fn what_was_answered_survives_kills_at_any_moment() {
         for node in &nodes {
             node.calls("joinGroup", json!({})).await.value();
         }
-        let (answers, mut told) = watch::channel(0);
+        let (answers, mut progress) = watch::channel(0);
         let enough = dice.rolls(ANSWERS);
         let kill = async {
-            let waited = told.wait_for(|answers| *answers >= enough).await;
+            let waited = progress.wait_for(|answers| *answers >= enough).await;
             drop(waited.expect("the writers write"));
-            server.dies();
+            server.gets_killed();
         };
         let write = join_all(nodes.iter().map(|node| writes(&group, node, &answers)));
         let (written, ()) = join(write, kill).await;
@@ -151,7 +152,7 @@ async fn what_was_answered_survives_kills_at_any_moment() {
         holds(&group, &written).await;
         // Half of the rounds end in another kill, of a server that only read.
         if dice.rolls(2) == 1 {
-            server.dies();
+            server.gets_killed();
             let server = Server::start(folder.path(), &settings);
             let mesh = server.mesh(KEY);
             holds(&again(&group, &mesh), &written).await;

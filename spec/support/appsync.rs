@@ -1,4 +1,4 @@
-//! A stage behind AppSync: the stand-in of `spec/appsync` on Node, and a Lambda behind it.
+//! The AppSync stand-in of `spec/appsync` on Node, and the Lambda function behind it.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -21,40 +21,40 @@ use tokio_util::task::TaskTracker;
 
 use super::runtime_api::{FunctionError, Outcome};
 
-const NEEDS: &str = "sentences behind AppSync need Node 20.6 or newer with npm in the PATH";
+const NEEDS: &str = "cases behind AppSync need Node 20.6 or newer with npm in the PATH";
 
-/// The stand-in's process: one for all stages of this process. It ends with this process,
-/// whose end closes its standard input.
+/// The stand-in's process: one for all APIs of this process. It ends when this process ends,
+/// which closes its standard input.
 struct StandIn {
-    asks: Mutex<ChildStdin>,
+    input: Mutex<ChildStdin>,
     opening: Arc<Mutex<HashMap<String, oneshot::Sender<String>>>>,
 }
 
-/// A stage of the stand-in, closed when dropped.
-pub struct Stage {
+/// An API of the stand-in, closed when dropped.
+pub struct Api {
     number: String,
     pub endpoint: String,
 }
 
-impl Stage {
-    /// Opens a stage that answers to `key` and has its Lambda function at `invoke`.
+impl Api {
+    /// Opens an API with `key` whose Lambda function is invoked at `invoke`.
     pub async fn open(key: &str, invoke: &str) -> Self {
         let (stand_in, number) = (stand_in(), uuid::Uuid::new_v4().to_string());
         let (opened, endpoint) = oneshot::channel();
         stand_in
             .opening
             .lock()
-            .expect("who waits")
+            .expect("no panic")
             .insert(number.clone(), opened);
-        stand_in.says(&json!({"open": number, "key": key, "invoke": invoke}));
-        let endpoint = endpoint.await.expect("the stand-in opens a stage");
+        stand_in.sends(&json!({"open": number, "key": key, "invoke": invoke}));
+        let endpoint = endpoint.await.expect("the stand-in opens an API");
         Self { number, endpoint }
     }
 }
 
-impl Drop for Stage {
+impl Drop for Api {
     fn drop(&mut self) {
-        stand_in().says(&json!({"close": self.number}));
+        stand_in().sends(&json!({"close": self.number}));
     }
 }
 
@@ -67,30 +67,31 @@ impl StandIn {
             .stdout(Stdio::piped())
             .spawn()
             .expect(NEEDS);
-        let asks = Mutex::new(process.stdin.take().expect("its input"));
+        let input = Mutex::new(process.stdin.take().expect("its input"));
         let lines = BufReader::new(process.stdout.take().expect("its output")).lines();
         let opening = Arc::<Mutex<HashMap<String, oneshot::Sender<String>>>>::default();
         let waiting = opening.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                let said: Value = serde_json::from_str(&line).expect("a line of JSON");
-                let text = |name: &str| said[name].as_str().unwrap_or_default().to_owned();
-                let opened = waiting.lock().expect("who waits").remove(&text("opened"));
-                // A test that was given up waits no longer.
+                let message: Value = serde_json::from_str(&line).expect("a line of JSON");
+                let text = |name: &str| message[name].as_str().unwrap_or_default().to_owned();
+                let opened = waiting.lock().expect("no panic").remove(&text("opened"));
+                // A case that failed meanwhile waits no longer.
                 let _ = opened.expect("one that waits").send(text("endpoint"));
             }
-            // Whoever waits still is told by the end of what it waits for.
-            waiting.lock().expect("who waits").clear();
+            // Callers that still wait fail as their channel closes.
+            waiting.lock().expect("no panic").clear();
             let _ = process.wait();
         });
-        Self { asks, opening }
+        Self { input, opening }
     }
 
-    fn says(&self, line: &Value) {
+    fn sends(&self, line: &Value) {
         let line = format!("{line}\n");
-        let mut asks = self.asks.lock().expect("the stand-in's input");
-        asks.write_all(line.as_bytes())
-            .expect("the stand-in listens");
+        let mut input = self.input.lock().expect("the stand-in's input");
+        input
+            .write_all(line.as_bytes())
+            .expect("the stand-in reads its input");
     }
 }
 
@@ -112,8 +113,8 @@ pub fn installed() -> &'static Path {
                 .current_dir(&folder)
                 .output()
                 .expect(NEEDS);
-            let said = String::from_utf8_lossy(&install.stderr).into_owned();
-            assert!(install.status.success(), "npm ci in spec/appsync: {said}");
+            let stderr = String::from_utf8_lossy(&install.stderr).into_owned();
+            assert!(install.status.success(), "npm ci in spec/appsync: {stderr}");
         }
         folder
     })
@@ -125,8 +126,8 @@ fn changed(file: &Path) -> Option<SystemTime> {
         .ok()
 }
 
-/// Puts a Lambda over `mesh` into this process; answers where it is invoked. Time that the
-/// test moves is the Lambda's time.
+/// Serves the Lambda function over `mesh` in this process; returns where it is invoked. The
+/// case's clock is the function's clock.
 pub async fn lambda_here(mesh: Mesh, tasks: &TaskTracker, stop: &CancellationToken) -> String {
     let door = Arc::new(Door::new(mesh));
     let answer = move |event| {
@@ -142,7 +143,7 @@ pub async fn lambda_here(mesh: Mesh, tasks: &TaskTracker, stop: &CancellationTok
     serve(answer, tasks, stop).await
 }
 
-/// Takes Lambda's Invoke requests for a function; answers where.
+/// Serves Lambda's Invoke requests for a function; returns where.
 pub async fn serve<F, A>(function: F, tasks: &TaskTracker, stop: &CancellationToken) -> String
 where
     F: Fn(Value) -> A + Clone + Send + Sync + 'static,
@@ -160,7 +161,7 @@ where
     format!("http://{address}/")
 }
 
-/// The deployed handlers send just what AppSync sends without them (protocol section 3).
+/// The deployed handlers send exactly what AppSync sends without them (protocol section 3).
 fn is_of_a_direct_resolver(event: &Value) {
     let keys: Vec<_> = event.as_object().expect("an event").keys().collect();
     let expected = "arguments identity source request prev info stash";

@@ -5,7 +5,7 @@ const NODE: &str = "id name groupId domain expiresAt heartbeatIntervalSeconds us
 const STATUS: &str = "nodeId groupId domain data { key value __typename } timestamp __typename";
 const EVENT: &str =
     "name firedByNodeId groupId domain payload timestamp cursor orderKey __typename";
-const BEAT: &str = "groupId domain expiresAt heartbeatIntervalSeconds __typename";
+const HEARTBEAT: &str = "groupId domain expiresAt heartbeatIntervalSeconds __typename";
 const IN_GROUP: &str = "groupId: ID!, domain: String!";
 
 /// Every field of `MeshMessage`.
@@ -40,9 +40,9 @@ pub fn of(name: &str) -> String {
         }
         "createDomain" => ("mutation", String::new(), String::new()),
         "createGroup" => {
-            let wish = "name: String!, hostId: ID!, domain: String!, \
+            let arguments = "name: String!, hostId: ID!, domain: String!, \
                         maxConnectionTimeSeconds: Int, useWebSocket: Boolean!";
-            ("mutation", wish.into(), GROUP.into())
+            ("mutation", arguments.into(), GROUP.into())
         }
         "joinGroup" => (
             "mutation",
@@ -55,8 +55,8 @@ pub fn of(name: &str) -> String {
             "peerId groupId domain message __typename".into(),
         ),
         "dissolveGroup" => ("mutation", by_host, message()),
-        "renewHeartbeat" => ("mutation", by_host, BEAT.into()),
-        "sendMemberHeartbeat" => ("mutation", by_node, format!("nodeId {BEAT}")),
+        "renewHeartbeat" => ("mutation", by_host, HEARTBEAT.into()),
+        "sendMemberHeartbeat" => ("mutation", by_node, format!("nodeId {HEARTBEAT}")),
         "reportDataByNode" => (
             "mutation",
             format!("{by_node}, data: [SensorDataInput!]!"),

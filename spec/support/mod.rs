@@ -1,26 +1,27 @@
-//! What the sentences of the suite are made of: a stage to talk to, people who talk to
-//! it, and what they hear.
+//! What the cases are made of: servers, clients, and the program.
 
 #[cfg(feature = "lambda")]
 pub mod appsync;
+pub mod clients;
 pub mod documents;
 #[cfg(feature = "dynamodb")]
 #[path = "../../src/store/dynamodb/tests/engine.rs"]
 mod engine;
 #[cfg(feature = "bench")]
-pub mod meddler;
-pub mod people;
+pub mod fault_proxy;
+pub mod json;
+pub mod mesh;
 pub mod program;
 pub mod raw;
 pub mod reply;
+mod requests;
 #[cfg(feature = "lambda")]
 pub mod runtime_api;
 pub mod socket;
-pub mod stage;
 pub mod store;
 pub mod trust;
 
-pub use people::{Group, Node};
+pub use clients::{Group, Node};
+pub use mesh::{Setup, TestMesh};
 pub use reply::Reply;
-pub use socket::{Ear, Socket};
-pub use stage::{Setup, TestMesh};
+pub use socket::{Socket, TestSubscriber};

@@ -1,4 +1,4 @@
-//! The real program, started as a user starts it.
+//! The built program, started as a user starts it.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 use tempfile::TempDir;
 
-use super::stage::TestMesh;
+use super::mesh::TestMesh;
 
 /// The built program with an environment of its own and no `.env` file near.
 pub fn program(folder: &Path) -> Command {
@@ -24,8 +24,8 @@ pub fn runs(folder: &Path, arguments: &[&str]) -> Output {
         .expect("the program runs")
 }
 
-/// A text of the program's output.
-pub fn said(bytes: &[u8]) -> String {
+/// The program's output as text.
+pub fn utf8(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("UTF-8")
 }
 
@@ -79,7 +79,7 @@ impl Server {
         }
     }
 
-    /// The stage as tests talk to it.
+    /// The server as cases use it.
     pub fn mesh(&self, key: &str) -> TestMesh {
         TestMesh::at(&self.endpoint, key)
     }
@@ -113,19 +113,19 @@ impl Server {
         kib.expect("a number of kilobytes") * 1024
     }
 
-    /// SIGKILL: no goodbye, no flush.
-    pub fn dies(mut self) {
+    /// Sends SIGKILL: no close frames, no flush.
+    pub fn gets_killed(mut self) {
         self.child.kill().expect("a process to kill");
         self.child.wait().expect("its end");
     }
 
     /// Sends SIGTERM to this process alone.
-    pub fn is_asked_to_stop(&self) {
-        self.gets("-TERM");
+    pub fn is_terminated(&self) {
+        self.receives_signal("-TERM");
     }
 
     /// Sends a signal to this process alone.
-    pub fn gets(&self, signal: &str) {
+    pub fn receives_signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         let sent = Command::new("kill")
             .args([signal, &id])
@@ -134,7 +134,7 @@ impl Server {
         assert!(sent.success());
     }
 
-    /// Waits for its end and answers its exit code.
+    /// Waits for its end and returns its exit code.
     pub fn ends(&mut self) -> Option<i32> {
         self.child.wait().expect("its end").code()
     }

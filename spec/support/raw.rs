@@ -1,13 +1,13 @@
-//! Bytes on the wire, for what no well-behaved client can say.
+//! Bytes on the wire, for what no correct client sends.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::mesh::{TIMEOUT, TestMesh};
 use super::socket::header_in_query;
-use super::stage::{PATIENCE, TestMesh};
 
-/// A bare TCP connection to a plain stage.
+/// A TCP connection to a server without TLS.
 pub struct Wire(pub TcpStream);
 
 impl Wire {
@@ -26,7 +26,7 @@ impl Wire {
         wire
     }
 
-    /// Asks for an upgrade with these sub-protocols and answers with its answer's head.
+    /// Requests an upgrade with these subprotocols and returns the head of the answer.
     pub async fn upgrades(&mut self, mesh: &TestMesh, protocols: &str) -> String {
         let request = format!(
             "GET /graphql/realtime{} HTTP/1.1\r\nhost: {}\r\nupgrade: websocket\r\n\
@@ -67,17 +67,17 @@ impl Wire {
     /// Everything that comes until the server ends the connection.
     pub async fn reads_to_the_end(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        timeout(PATIENCE, self.0.read_to_end(&mut bytes))
+        timeout(TIMEOUT, self.0.read_to_end(&mut bytes))
             .await
             .expect("the server ends the connection")
             .expect("an orderly end");
         bytes
     }
 
-    /// The code of the server's close frame, whatever comes before it.
+    /// The code of the server's close frame; skips frames before it.
     pub async fn close_code(&mut self) -> u16 {
         loop {
-            let first = timeout(PATIENCE, self.0.read_u8())
+            let first = timeout(TIMEOUT, self.0.read_u8())
                 .await
                 .expect("a frame")
                 .expect("a frame");
@@ -93,10 +93,10 @@ impl Wire {
         }
     }
 
-    /// Waits until the server has ended the connection, in whatever way.
+    /// Waits until the server has ended the connection in any way.
     pub async fn ends(&mut self) -> bool {
         let mut bytes = Vec::new();
-        timeout(PATIENCE, self.0.read_to_end(&mut bytes))
+        timeout(TIMEOUT, self.0.read_to_end(&mut bytes))
             .await
             .is_ok()
     }

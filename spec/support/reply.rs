@@ -1,11 +1,11 @@
-//! What the HTTP door answered.
+//! Answers over HTTP.
 
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use crate::harness::case;
 
-/// The `errorType` of what is wrong with a document or its variables; AppSync gives none.
+/// The `errorType` of an invalid document or variable; AppSync sends none.
 pub fn invalid() -> Value {
     if case::current().deployment.is_appsync() {
         Value::Null
@@ -14,7 +14,7 @@ pub fn invalid() -> Value {
     }
 }
 
-/// An answer of the HTTP door. Its helpers show the whole body when it is not as said.
+/// An answer over HTTP. Its helpers print the whole body when it is not as expected.
 #[derive(Debug)]
 pub struct Reply {
     pub status: u16,
@@ -52,7 +52,7 @@ impl Reply {
 
     /// The error's type and message, from an answer with exactly one error in AppSync's form.
     #[track_caller]
-    pub fn refusal(&self) -> (String, String) {
+    pub fn error(&self) -> (String, String) {
         assert_eq!(
             self.status, 200,
             "logical failures are no HTTP errors: {}",
@@ -69,12 +69,7 @@ impl Reply {
     /// The same, compared.
     #[track_caller]
     pub fn is_refused(&self, kind: &str, message: &str) {
-        assert_eq!(
-            self.refusal(),
-            (kind.into(), message.into()),
-            "{}",
-            self.text
-        );
+        assert_eq!(self.error(), (kind.into(), message.into()), "{}", self.text);
     }
 
     /// The message of the first error of a document or variables that cannot be run.
@@ -88,7 +83,7 @@ impl Reply {
 
     /// A whole request that was refused, as AppSync answers it.
     #[track_caller]
-    pub fn is_turned_away(&self, status: u16, kind: &str, message: &str) {
+    pub fn is_rejected(&self, status: u16, kind: &str, message: &str) {
         assert_eq!(self.status, status, "{}", self.text);
         let whole = json!({"errors": [{"errorType": kind, "message": message}]});
         assert_eq!(self.json, whole, "{}", self.text);

@@ -1,5 +1,5 @@
-//! A Lambda function as AWS runs it: the built program asks a Runtime API, which the test
-//! serves, for one event after the other.
+//! A Lambda function as AWS runs it: the built program requests one event after the other
+//! from a Runtime API, which the suite serves.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -20,16 +20,16 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
+use super::mesh::TIMEOUT;
 use super::program::folder;
-use super::stage::PATIENCE;
 
-/// How long an invocation may take, as AWS tells the function.
+/// How long an invocation may take, as AWS announces it to the function.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
-/// How often it is looked whether the function still runs.
-const GLANCE: Duration = Duration::from_millis(50);
+/// How often to check whether the function still runs.
+const CHECK_INTERVAL: Duration = Duration::from_millis(50);
 
-/// One instance of the function, which answers one event at a time. Several stand beside
-/// each other, as AWS starts them.
+/// One instance of the function, which answers one event at a time. Several may run, as AWS
+/// starts them.
 pub struct Lambda {
     child: Mutex<Child>,
     folder: TempDir,
@@ -37,7 +37,7 @@ pub struct Lambda {
     tasks: TaskTracker,
 }
 
-/// What an invocation led to.
+/// The result of an invocation.
 pub type Outcome = Result<Value, FunctionError>;
 
 /// An invocation that failed as a whole: what AWS calls a function error.
@@ -50,11 +50,11 @@ pub struct FunctionError {
 struct Api {
     events: tokio::sync::Mutex<mpsc::UnboundedReceiver<(Value, oneshot::Sender<Outcome>)>>,
     answers: Mutex<HashMap<String, oneshot::Sender<Outcome>>>,
-    /// The function has begun to ask.
+    /// The function has requested its first event.
     ready: Notify,
 }
 
-/// The program, told to ask the Runtime API at `address`.
+/// The program, with the Runtime API at `address`.
 fn function(address: &str, settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mesh-v2-lambda"));
     let of_aws = [
@@ -73,18 +73,18 @@ fn function(address: &str, settings: &[(&str, &str)]) -> Command {
 
 /// Runs a function that cannot start to its end.
 pub fn ends_at_once(settings: &[(&str, &str)]) -> Output {
-    // Nobody listens there: a function that starts all the same ends with another message.
+    // Nothing listens there: a function that starts nevertheless ends with another message.
     let output = function("127.0.0.1:9", settings).output();
     output.expect("the program runs")
 }
 
 impl Lambda {
     /// Starts the function with these settings in its environment, and waits until it
-    /// asks for an event.
+    /// requests an event.
     pub async fn start(settings: &[(&str, &str)]) -> Self {
-        let (events, asked) = mpsc::unbounded_channel();
+        let (events, receiver) = mpsc::unbounded_channel();
         let api = Arc::new(Api {
-            events: asked.into(),
+            events: receiver.into(),
             answers: Mutex::default(),
             ready: Notify::new(),
         });
@@ -113,11 +113,11 @@ impl Lambda {
 
     /// Sends an event and waits for its answer; events wait for those before them.
     pub async fn invoke(&self, event: Value) -> Outcome {
-        let (tell, told) = oneshot::channel();
+        let (sender, answer) = oneshot::channel();
         self.events
-            .send((event, tell))
+            .send((event, sender))
             .expect("the Runtime API runs");
-        match self.while_it_runs(told).await {
+        match self.while_it_runs(answer).await {
             Some(answer) => answer.expect("the Runtime API runs"),
             None => Err(FunctionError {
                 kind: "Runtime.ExitError".into(),
@@ -139,14 +139,14 @@ impl Lambda {
     /// Waits for what the function does; `None` when it ended instead.
     async fn while_it_runs<T>(&self, what: impl Future<Output = T>) -> Option<T> {
         let mut what = std::pin::pin!(what);
-        let patience = tokio::time::sleep(TIME_LIMIT + PATIENCE);
-        let mut patience = std::pin::pin!(patience);
+        let limit = tokio::time::sleep(TIME_LIMIT + TIMEOUT);
+        let mut limit = std::pin::pin!(limit);
         loop {
             tokio::select! {
                 biased;
                 done = &mut what => return Some(done),
-                () = &mut patience => panic!("the function is silent: {}", self.log()),
-                () = tokio::time::sleep(GLANCE) => {
+                () = &mut limit => panic!("the function is silent: {}", self.log()),
+                () = tokio::time::sleep(CHECK_INTERVAL) => {
                     let ended = self.child.lock().expect("no panic").try_wait();
                     if ended.expect("its state").is_some() {
                         return None;
@@ -179,7 +179,7 @@ fn routes(api: Arc<Api>) -> Router {
 
 async fn next(State(api): State<Arc<Api>>) -> Response {
     api.ready.notify_one();
-    let Some((event, tell)) = api.events.lock().await.recv().await else {
+    let Some((event, sender)) = api.events.lock().await.recv().await else {
         return StatusCode::GONE.into_response();
     };
     let id = uuid::Uuid::new_v4().to_string();
@@ -196,18 +196,18 @@ async fn next(State(api): State<Arc<Api>>) -> Response {
     ] {
         headers.insert(name, value.parse().expect("a header"));
     }
-    api.answers.lock().expect("no panic").insert(id, tell);
+    api.answers.lock().expect("no panic").insert(id, sender);
     (headers, Json(event)).into_response()
 }
 
 async fn response(State(api): State<Arc<Api>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
-    api.tell(&id, Ok(json(&body)))
+    api.answer(&id, Ok(json(&body)))
 }
 
 async fn error(State(api): State<Arc<Api>>, Path(id): Path<String>, body: Bytes) -> StatusCode {
-    let told = json(&body);
-    let text = |name: &str| told[name].as_str().unwrap_or_default().to_owned();
-    api.tell(
+    let error = json(&body);
+    let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
+    api.answer(
         &id,
         Err(FunctionError {
             kind: text("errorType"),
@@ -216,18 +216,18 @@ async fn error(State(api): State<Arc<Api>>, Path(id): Path<String>, body: Bytes)
     )
 }
 
-/// A body in JSON, whatever its content type: AWS does not ask for one.
+/// A body in JSON of any content type: AWS requires none.
 fn json(body: &Bytes) -> Value {
     serde_json::from_slice(body).expect("a body in JSON")
 }
 
 impl Api {
-    fn tell(&self, id: &str, outcome: Outcome) -> StatusCode {
-        let Some(tell) = self.answers.lock().expect("no panic").remove(id) else {
+    fn answer(&self, id: &str, outcome: Outcome) -> StatusCode {
+        let Some(sender) = self.answers.lock().expect("no panic").remove(id) else {
             return StatusCode::BAD_REQUEST;
         };
-        // Whoever asked may have gone.
-        let _ = tell.send(outcome);
+        // The caller may be gone.
+        let _ = sender.send(outcome);
         StatusCode::ACCEPTED
     }
 }

@@ -1,4 +1,4 @@
-//! WebSockets as the clients speak them, and an ear for one group.
+//! WebSockets in the clients' protocols, and a subscriber of one group.
 
 use std::time::Duration;
 
@@ -12,29 +12,30 @@ use tokio_tungstenite::tungstenite::handshake::client::{Request, Response};
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 
+use super::clients::Status;
 use super::documents;
-use super::people::{Status, text};
-use super::stage::{PATIENCE, TestMesh};
+use super::json::text;
+use super::mesh::{TIMEOUT, TestMesh};
 use super::trust;
 
-/// What a client of AppSync shows: the key and where it believes to be.
+/// The credentials of an AppSync client: the key and the host that it connects to.
 pub fn header_object(mesh: &TestMesh, key: &str) -> String {
     json!({"host": mesh.address(), "x-amz-date": "20261121T033523Z", "x-api-key": key}).to_string()
 }
 
-/// The query string in which `aws-appsync` shows its key: standard base64, not escaped.
+/// The query string in which `aws-appsync` sends its key: standard base64, not escaped.
 pub fn header_in_query(mesh: &TestMesh, key: &str) -> String {
     let header = BASE64.encode(header_object(mesh, key).as_bytes());
     format!("?header={header}&payload=e30=")
 }
 
-/// The sub-protocol in which Amplify shows its key.
+/// The subprotocol in which Amplify sends its key.
 pub fn header_in_protocol(mesh: &TestMesh, key: &str) -> String {
     let header = BASE64URL_NOPAD.encode(header_object(mesh, key).as_bytes());
     format!("header-{header}")
 }
 
-/// The upgrade request of a client: a path with its query, and the sub-protocols it offers.
+/// The upgrade request of a client: a path with its query, and the subprotocols it offers.
 pub fn upgrade(mesh: &TestMesh, path: &str, protocols: &str) -> Request {
     let url = format!("{}{path}", mesh.origin().replacen("http", "ws", 1));
     let mut request = url.into_client_request().expect("a WebSocket URL");
@@ -80,31 +81,34 @@ impl Socket {
     pub async fn transport(mesh: &TestMesh) -> Self {
         let mut socket = Self::open(upgrade(mesh, "/graphql", "graphql-transport-ws")).await;
         socket
-            .says(&json!({"type": "connection_init", "payload": {"x-api-key": mesh.key}}))
+            .sends(&json!({"type": "connection_init", "payload": {"x-api-key": mesh.key}}))
             .await;
-        assert_eq!(socket.hears().await, json!({"type": "connection_ack"}));
+        assert_eq!(
+            socket.receives_any().await,
+            json!({"type": "connection_ack"})
+        );
         socket
     }
 
-    /// Sends `connection_init` and hears the acknowledgement and the sign of life after it.
+    /// Sends `connection_init` and receives the acknowledgement and the keep-alive after it.
     pub async fn is_acknowledged(&mut self) {
-        self.says(&json!({"type": "connection_init"})).await;
-        let ack = self.hears().await;
+        self.sends(&json!({"type": "connection_init"})).await;
+        let ack = self.receives_any().await;
         assert_eq!(ack["type"], "connection_ack");
-        // AppSync says 300,000; one published client takes less than 60,000 for that.
+        // AppSync sends 300,000; one published client replaces less than 60,000 by that.
         let wait = ack["payload"]["connectionTimeoutMs"].as_u64();
         assert!(
             wait.is_some_and(|wait| (60_000..=300_000).contains(&wait)),
             "{ack}"
         );
-        assert_eq!(self.hears().await, json!({"type": "ka"}));
+        assert_eq!(self.receives_any().await, json!({"type": "ka"}));
     }
 
-    pub async fn says(&mut self, message: &Value) {
-        self.sends(Message::text(message.to_string())).await;
+    pub async fn sends(&mut self, message: &Value) {
+        self.sends_frame(Message::text(message.to_string())).await;
     }
 
-    pub async fn sends(&mut self, message: Message) {
+    pub async fn sends_frame(&mut self, message: Message) {
         self.frames
             .send(message)
             .await
@@ -114,28 +118,30 @@ impl Socket {
     /// Sends `start` as an AppSync client.
     pub async fn starts(&mut self, id: &str, document: &str, variables: Value) {
         let data = json!({"query": document, "variables": variables}).to_string();
-        self.says(&json!({"id": id, "type": "start", "payload": {"data": data, "extensions": {}}}))
-            .await;
+        self.sends(
+            &json!({"id": id, "type": "start", "payload": {"data": data, "extensions": {}}}),
+        )
+        .await;
     }
 
     /// Subscribes to a group as an AppSync client and is acknowledged.
-    pub async fn listens(&mut self, id: &str, group: &str, domain: &str) {
+    pub async fn subscribes(&mut self, id: &str, group: &str, domain: &str) {
         let variables = json!({"groupId": group, "domain": domain});
         self.starts(id, &documents::of("onMessageInGroup"), variables)
             .await;
         assert_eq!(
-            self.hears_news().await,
+            self.receives().await,
             json!({"id": id, "type": "start_ack"})
         );
     }
 
-    /// The next message, signs of life included.
+    /// The next message, keep-alives included.
     #[track_caller]
-    pub fn hears(&mut self) -> impl Future<Output = Value> + '_ {
+    pub fn receives_any(&mut self) -> impl Future<Output = Value> + '_ {
         let caller = std::panic::Location::caller();
         async move {
             loop {
-                match self.next(PATIENCE).await {
+                match self.next(TIMEOUT).await {
                     Some(Message::Text(text)) => {
                         return serde_json::from_str(&text).expect("JSON in every message");
                     }
@@ -146,10 +152,10 @@ impl Socket {
         }
     }
 
-    /// The next message that is no sign of life.
-    pub async fn hears_news(&mut self) -> Value {
+    /// The next message that is no keep-alive.
+    pub async fn receives(&mut self) -> Value {
         loop {
-            let message = self.hears().await;
+            let message = self.receives_any().await;
             if message["type"] != "ka" {
                 return message;
             }
@@ -157,21 +163,21 @@ impl Socket {
     }
 
     /// The next frame of any kind, pongs included; `None` at the end or when nothing comes.
-    pub async fn next(&mut self, patience: Duration) -> Option<Message> {
-        match timeout(patience, self.frames.next()).await.ok()?? {
+    pub async fn next(&mut self, limit: Duration) -> Option<Message> {
+        match timeout(limit, self.frames.next()).await.ok()?? {
             Ok(message) => Some(message),
             Err(Error::ConnectionClosed | Error::AlreadyClosed) => None,
             Err(error) => panic!("{error}"),
         }
     }
 
-    /// Skips what is still said and answers with which code the server closes.
+    /// Skips messages and returns the code with which the server closes.
     #[track_caller]
     pub fn is_closed(&mut self) -> impl Future<Output = u16> + '_ {
         let caller = std::panic::Location::caller();
         async move {
             loop {
-                match self.next(PATIENCE).await {
+                match self.next(TIMEOUT).await {
                     Some(Message::Close(Some(frame))) => {
                         assert!(!frame.reason.is_empty(), "a close code has its reason");
                         return frame.code.into();
@@ -183,39 +189,42 @@ impl Socket {
         }
     }
 
-    /// Ends the connection without a goodbye, as a drop of the network does.
+    /// Ends the connection without a close frame, as a network failure does.
     pub fn breaks(self) {
         drop(self);
     }
 }
 
 /// An AppSync subscription to one group.
-pub struct Ear {
+pub struct TestSubscriber {
     pub socket: Socket,
     id: String,
 }
 
-impl Ear {
+impl TestSubscriber {
     pub async fn to(mesh: &TestMesh, group: &str, domain: &str) -> Self {
         let mut socket = mesh.opens().await;
         socket.is_acknowledged().await;
         let id = uuid::Uuid::new_v4().to_string();
-        socket.listens(&id, group, domain).await;
+        socket.subscribes(&id, group, domain).await;
         Self { socket, id }
     }
 
     /// The next `MeshMessage`.
     pub async fn message(&mut self) -> Value {
-        let heard = self.socket.hears_news().await;
-        let told = json!({"id": self.id, "type": "data", "payload": heard["payload"]});
-        assert_eq!(heard, told, "every message is data of the subscription");
-        let payload = heard["payload"].as_object().expect("a payload");
+        let received = self.socket.receives().await;
+        let expected = json!({"id": self.id, "type": "data", "payload": received["payload"]});
+        assert_eq!(
+            received, expected,
+            "every message is data of the subscription"
+        );
+        let payload = received["payload"].as_object().expect("a payload");
         assert_eq!(
             payload.keys().collect::<Vec<_>>(),
             ["data"],
-            "no errors beside data: {heard}"
+            "no errors beside data: {received}"
         );
-        let message = heard["payload"]["data"]["onMessageInGroup"].clone();
+        let message = received["payload"]["data"]["onMessageInGroup"].clone();
         let members = ["nodeStatus", "batchEvent", "groupDissolve"];
         let set = members
             .iter()
@@ -233,13 +242,10 @@ impl Ear {
     /// The names of the next message's events.
     pub async fn events(&mut self) -> Vec<String> {
         let message = self.message().await;
-        super::people::all(
-            "name",
-            super::people::list(&message["batchEvent"]["events"]),
-        )
+        super::json::all("name", super::json::list(&message["batchEvent"]["events"]))
     }
 
-    /// The sentence of the next message, which must be the group's end.
+    /// The text of the next message, which must be the group's end.
     pub async fn dissolution(&mut self) -> String {
         text(&self.message().await["groupDissolve"]["message"])
     }

@@ -13,7 +13,7 @@ use mesh_v2::store::embedded::{Durability, Embedded};
 use tempfile::TempDir;
 
 #[cfg(feature = "dynamodb")]
-use super::stage::unique;
+use super::mesh::unique;
 use crate::harness::case;
 use crate::harness::deployment::Kind;
 
@@ -46,7 +46,7 @@ pub async fn on_a_table(rules: Rules, limits: Limits) -> DynamoDb {
 pub async fn a_table() -> (client::Settings, aws_sdk_dynamodb::Client) {
     let settings = client::Settings {
         endpoint: Some(super::engine::engine().endpoint.clone()),
-        // A table may count polls some seconds longer than the minute; a sentence counts exactly.
+        // A table may count polls some seconds longer than the minute; cases count exactly.
         poll_mark_interval: Duration::ZERO,
         // The machine may be busy with other tests.
         attempt_timeout: Duration::from_secs(20),

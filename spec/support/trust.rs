@@ -1,4 +1,4 @@
-//! Whom the suite's clients trust: the system, `SSL_CERT_FILE` and `MESH_TEST_CA`.
+//! The certificates that the suite's clients trust: the system's, `SSL_CERT_FILE` and `MESH_TEST_CA`.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub fn only(pem: &[u8]) -> ClientConfig {
 }
 
 pub fn client(endpoint: &str) -> reqwest::Client {
-    // Where no trust is needed, none is read: the system's takes time.
+    // Without TLS no certificates are read: the system's take time.
     let secure = endpoint.starts_with("https");
     let config = if secure {
         tls()

@@ -1,5 +1,4 @@
-//! A stage under test: one that the test starts itself, or the one that
-//! `APPSYNC_ENDPOINT` and `APPSYNC_API_KEY` name.
+//! A server under test: one that the case starts itself, or the deployment's.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,30 +16,26 @@ use mesh_v2::realtime::SocketLimits;
 use mesh_v2::resolvers::DocumentLimits;
 use mesh_v2::server::{self, HttpLimits, Listeners, ServerSettings};
 use mesh_v2::store::Store;
-use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
-use super::documents;
-use super::people::Host;
-use super::reply::Reply;
-use super::socket::Socket;
+use super::clients::Host;
 #[cfg(feature = "lambda")]
 use super::store::on_a_table;
 use super::store::store;
 use super::trust;
 use crate::harness::case;
 
-/// The key of every stage that a test starts; no word of it may ever be logged.
+/// The key of every server that a case starts; no word of it may be logged.
 pub const KEY: &str = "da2-spec-kitchen-key";
-/// The secret of every stage that a test starts.
+/// The secret of every server that a case starts.
 pub const SECRET: &[u8] = b"a secret of the suite";
-/// How long anything may take to be heard: waited out only when it never comes.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+/// How long anything may take to arrive: it is waited out only when nothing comes.
+pub const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// How a test's own stage is set up.
+/// The settings of a case's own server.
 pub struct Setup {
     pub timings: Timings,
     pub limits: Limits,
@@ -67,11 +62,11 @@ impl Default for Setup {
     }
 }
 
-/// A stage and the way to it.
+/// A server and the way to it.
 pub struct TestMesh {
     pub endpoint: String,
     pub key: String,
-    /// A domain of this test alone.
+    /// A domain of this case alone.
     pub domain: String,
     http: reqwest::Client,
     tag: String,
@@ -85,10 +80,10 @@ struct Own {
     _stops_when_dropped: DropGuard,
     _folder: Option<TempDir>,
     #[cfg(feature = "lambda")]
-    _behind: Option<super::appsync::Stage>,
+    _api: Option<super::appsync::Api>,
 }
 
-/// A stage's mesh over a new store of the chosen kind.
+/// A mesh over a new store of the deployment's kind.
 async fn mesh(setup: &Setup, clock: Clock) -> (Mesh, Option<TempDir>) {
     let rules = Rules::new(setup.timings).expect("timings that can work");
     let (store, folder) = Box::pin(store(rules, setup.limits)).await;
@@ -114,13 +109,13 @@ pub fn unique() -> String {
 }
 
 impl TestMesh {
-    /// The stage outside, if one is named, else one of the test's own.
+    /// The deployment's server, or one of the case's own.
     pub async fn start() -> Self {
         Self::start_by(Clock::system()).await
     }
 
-    /// The same, where time stands still but for what the test moves: for whatever depends
-    /// on ages. A stage outside has its own time.
+    /// The same, with a clock that only the case advances, for what depends on time. A server
+    /// outside has its own clock.
     pub async fn still() -> Self {
         Self::start_by(Clock::fixed()).await
     }
@@ -135,12 +130,12 @@ impl TestMesh {
         }
     }
 
-    /// A stage of the test's own, set up as the test needs it.
+    /// A server of the case's own, with the settings that the case needs.
     pub async fn own(set_up: impl FnOnce(&mut Setup)) -> Self {
         Self::own_by(Clock::system(), set_up).await
     }
 
-    /// The same, where time stands still but for what the test moves.
+    /// The same, with a clock that only the case advances.
     pub async fn own_still(set_up: impl FnOnce(&mut Setup)) -> Self {
         Self::own_by(Clock::fixed(), set_up).await
     }
@@ -155,7 +150,7 @@ impl TestMesh {
         Self::launch(setup, clock).await
     }
 
-    /// A stage that runs elsewhere.
+    /// A server that runs elsewhere.
     pub fn at(endpoint: &str, key: &str) -> Self {
         Self {
             http: trust::client(endpoint),
@@ -167,7 +162,7 @@ impl TestMesh {
         }
     }
 
-    /// Starts a stage: the server, or AppSync in front of a Lambda.
+    /// Starts the server, or an API of the AppSync stand-in.
     async fn launch(setup: Setup, clock: Clock) -> Self {
         #[cfg(feature = "lambda")]
         if case::current().deployment.is_appsync() {
@@ -195,7 +190,7 @@ impl TestMesh {
             _stops_when_dropped: stop.drop_guard(),
             _folder: folder,
             #[cfg(feature = "lambda")]
-            _behind: None,
+            _api: None,
         };
         Self {
             own: Some(own),
@@ -203,7 +198,7 @@ impl TestMesh {
         }
     }
 
-    /// A stage of the AppSync stand-in, with a Lambda in this process over a new table.
+    /// An API of the AppSync stand-in, with a Lambda function in this process over a new table.
     #[cfg(feature = "lambda")]
     pub async fn on_appsync(setup: Setup, clock: Clock) -> Self {
         let rules = Rules::new(setup.timings).expect("timings that can work");
@@ -212,15 +207,15 @@ impl TestMesh {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let invoke = super::appsync::lambda_here(mesh, &tasks, &stop).await;
         tasks.close();
-        let stage = super::appsync::Stage::open(KEY, &invoke).await;
-        let endpoint = stage.endpoint.clone();
+        let api = super::appsync::Api::open(KEY, &invoke).await;
+        let endpoint = api.endpoint.clone();
         let own = Own {
             clock,
             stop: stop.clone(),
             tasks,
             _stops_when_dropped: stop.drop_guard(),
             _folder: None,
-            _behind: Some(stage),
+            _api: Some(api),
         };
         Self {
             own: Some(own),
@@ -228,7 +223,7 @@ impl TestMesh {
         }
     }
 
-    /// Moves the stage's time; a stage outside is waited for.
+    /// Advances the server's clock; for a server outside it waits.
     pub async fn passes(&self, time: Duration) {
         match &self.own {
             Some(own) => own.clock.advance(time),
@@ -236,31 +231,30 @@ impl TestMesh {
         }
     }
 
-    /// Seconds by which the stage's time is moved.
+    /// The same in seconds.
     pub async fn passes_seconds(&self, seconds: u64) {
         self.passes(Duration::from_secs(seconds)).await;
     }
 
-    /// Seconds by which a poll may count longer than its minute: a stage outside may stand on
-    /// a table, where polls are noted every twenty seconds.
+    /// Seconds by which a poll may count longer than its minute: a server outside may use a
+    /// table, where polls are noted every twenty seconds.
     pub fn polls_count_longer(&self) -> u64 {
         if self.own.is_some() { 0 } else { 20 }
     }
 
-    /// Stops the test's own stage and waits until it has stopped.
+    /// Stops the case's own server and waits until it has stopped.
     pub async fn stops(&self) {
-        let own = self.own.as_ref().expect("a stage of the test's own");
+        let own = self.own.as_ref().expect("a server of the case's own");
         own.stop.cancel();
         own.tasks.wait().await;
     }
 
-    /// The name under which this test's stage knows `name`: on a shared stage, another
-    /// test's kitten is another node.
+    /// The id of the node or host `name`: on a shared server, each case has ids of its own.
     pub fn id(&self, name: &str) -> String {
         format!("{name}{}", self.tag)
     }
 
-    /// A person who may host groups, in this test's domain.
+    /// A host in this case's domain.
     pub fn host(&self, name: &str) -> Host<'_> {
         Host::new(self, self.id(name), self.domain.clone())
     }
@@ -272,65 +266,17 @@ impl TestMesh {
             .unwrap_or(&self.endpoint)
     }
 
-    /// The address of the stage's own listener.
+    /// The HTTP client, for requests with their own headers.
+    pub fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
+    /// The address and port of the server.
     pub fn address(&self) -> String {
         self.origin()
             .split_once("://")
             .expect("an origin")
             .1
             .to_owned()
-    }
-
-    /// The HTTP client, for requests that are formed by hand.
-    pub fn http(&self) -> &reqwest::Client {
-        &self.http
-    }
-
-    /// Posts an envelope with the stage's key.
-    pub async fn posts(&self, envelope: &Value) -> Reply {
-        let request = self
-            .http
-            .post(&self.endpoint)
-            .header("x-api-key", &self.key);
-        Reply::to(request.json(envelope)).await
-    }
-
-    /// Asks a document without variables.
-    pub async fn asks(&self, document: &str) -> Reply {
-        self.posts(&json!({"query": document})).await
-    }
-
-    /// Asks a document with variables.
-    pub async fn asks_with(&self, document: &str, variables: Value) -> Reply {
-        self.posts(&json!({"query": document, "variables": variables}))
-            .await
-    }
-
-    /// Calls one root field with every field of its result selected.
-    pub async fn calls(&self, field: &str, arguments: Value) -> Reply {
-        self.asks_with(&documents::of(field), arguments).await
-    }
-
-    /// Opens a socket that shows the stage's key in its query string.
-    pub async fn opens(&self) -> Socket {
-        Socket::connect(self, "/graphql/realtime", Some(&self.key)).await
-    }
-
-    /// Whether another client is still served: what every kind of misuse must leave so.
-    #[track_caller]
-    pub fn still_serves(&self) -> impl Future<Output = ()> + '_ {
-        let caller = std::panic::Location::caller();
-        async move {
-            // A fresh client has no connection of those that were misused.
-            let request = trust::client(&self.endpoint)
-                .post(&self.endpoint)
-                .header("x-api-key", &self.key);
-            let reply = Reply::to(request.json(&json!({"query": "{ __typename }"}))).await;
-            assert_eq!(
-                reply.json,
-                json!({"data": {"__typename": "Query"}}),
-                "the server no longer serves after {caller}"
-            );
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! Somebody between the clients and the server who does to messages what no stage should.
+//! A proxy between clients and server that loses, repeats, delays or misroutes one message.
 
 use std::io::{Read, Result, Write};
 use std::net::{TcpListener, TcpStream};
@@ -19,47 +19,53 @@ pub enum Fault {
     Misroutes,
 }
 
-/// Opens a way to `endpoint` on which the `nth` report that any subscriber would hear
-/// suffers the fault; answers where.
-pub fn meddler(endpoint: &str, fault: Fault, nth: u32) -> String {
+/// Starts a proxy to `endpoint` that applies the fault to the `nth` report on its way to any
+/// subscriber; returns the proxy's endpoint.
+pub fn fault_proxy(endpoint: &str, fault: Fault, nth: u32) -> String {
     let server = endpoint.trim_start_matches("http://");
     let server = server.trim_end_matches("/graphql").to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let heard = Arc::new(AtomicU32::new(0));
-    // Ends with the test's process, as do the threads of its connections.
+    let reports = Arc::new(AtomicU32::new(0));
+    // Ends with the suite's process, as do the threads of its connections.
     thread::spawn(move || {
         for client in listener.incoming().flatten() {
-            let server = TcpStream::connect(&server).expect("the server listens");
+            let server = TcpStream::connect(&server).expect("the server accepts");
             let [near, far] = [&client, &server].map(|one| one.try_clone().expect("a handle"));
-            thread::spawn(move || pass(near, far));
-            let heard = Arc::clone(&heard);
-            thread::spawn(move || meddle(server, client, fault, nth, &heard));
+            thread::spawn(move || forward(near, far));
+            let reports = Arc::clone(&reports);
+            thread::spawn(move || forward_with_fault(server, client, fault, nth, &reports));
         }
     });
     format!("http://{address}/graphql")
 }
 
-/// Everything, as it comes.
-fn pass(mut from: TcpStream, mut to: TcpStream) {
+/// Forwards bytes unchanged.
+fn forward(mut from: TcpStream, mut to: TcpStream) {
     let _ = std::io::copy(&mut from, &mut to);
     let _ = to.shutdown(std::net::Shutdown::Both);
 }
 
-/// Frame by frame after an upgrade; ends when either side does.
-fn meddle(mut from: TcpStream, mut to: TcpStream, fault: Fault, nth: u32, reports: &AtomicU32) {
+/// Forwards frame by frame after an upgrade; ends when either side does.
+fn forward_with_fault(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    fault: Fault,
+    nth: u32,
+    reports: &AtomicU32,
+) {
     let Ok(head) = head(&mut from) else { return };
     if to.write_all(&head).is_err() {
         return;
     }
     if !head.starts_with(b"HTTP/1.1 101") {
-        return pass(from, to);
+        return forward(from, to);
     }
     let mut delayed = Vec::new();
     while let Ok(mut frame) = frame(&mut from) {
         let at = frame.windows(4).position(|word| word == b"@m:r");
         let hit = at.filter(|_| reports.fetch_add(1, Relaxed) + 1 == nth);
-        let told = match (hit, fault) {
+        let written = match (hit, fault) {
             (None, _) => Ok(()),
             (Some(_), Fault::Loses) => continue,
             (Some(_), Fault::Repeats) => to.write_all(&frame),
@@ -72,8 +78,8 @@ fn meddle(mut from: TcpStream, mut to: TcpStream, fault: Fault, nth: u32, report
                 Ok(())
             }
         };
-        let told = told.and_then(|()| to.write_all(&frame));
-        if told
+        let written = written.and_then(|()| to.write_all(&frame));
+        if written
             .and_then(|()| to.write_all(&std::mem::take(&mut delayed)))
             .is_err()
         {
@@ -82,8 +88,8 @@ fn meddle(mut from: TcpStream, mut to: TcpStream, fault: Fault, nth: u32, report
     }
 }
 
-/// An answer up to its empty line, to be sent on in one piece: a WebSocket client takes
-/// an upgrade that comes byte by byte for an attack.
+/// The head of an answer, to be forwarded in one piece: a WebSocket client takes an upgrade
+/// that comes byte by byte for an attack.
 fn head(from: &mut impl Read) -> Result<Vec<u8>> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {

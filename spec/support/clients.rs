@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
+use super::json::{list, text};
+use super::mesh::TestMesh;
 use super::reply::Reply;
-use super::socket::Ear;
-use super::stage::TestMesh;
+use super::socket::TestSubscriber;
 
-/// Somebody who hosts groups.
+/// A client that hosts groups.
 pub struct Host<'a> {
     mesh: &'a TestMesh,
     pub id: String,
@@ -18,7 +19,7 @@ impl<'a> Host<'a> {
         Self { mesh, id, domain }
     }
 
-    /// The same person in another domain.
+    /// The same host in another domain.
     pub fn moves_to(mut self, domain: &str) -> Self {
         self.domain = domain.into();
         self
@@ -26,16 +27,20 @@ impl<'a> Host<'a> {
 
     /// Calls createGroup for a WebSocket group.
     pub async fn creates(&self, name: &str) -> Group<'a> {
-        self.group(&self.wishes(name, json!({})).await)
+        self.group(&self.calls_create_group(name, json!({})).await)
     }
 
     /// Calls createGroup for a polling group.
     pub async fn creates_polling(&self, name: &str) -> Group<'a> {
-        self.group(&self.wishes(name, json!({"useWebSocket": false})).await)
+        self.group(
+            &self
+                .calls_create_group(name, json!({"useWebSocket": false}))
+                .await,
+        )
     }
 
-    /// Calls createGroup with arguments of one's own among the usual ones.
-    pub async fn wishes(&self, name: &str, changed: Value) -> Reply {
+    /// Calls createGroup with the usual arguments, some of them changed.
+    pub async fn calls_create_group(&self, name: &str, changed: Value) -> Reply {
         let mut arguments = json!({
             "name": name, "hostId": self.id, "domain": self.domain, "useWebSocket": true,
         });
@@ -56,7 +61,7 @@ impl<'a> Host<'a> {
     }
 }
 
-/// A group as its host was answered.
+/// A group as its host received it.
 pub struct Group<'a> {
     pub mesh: &'a TestMesh,
     pub id: String,
@@ -78,7 +83,7 @@ impl<'a> Group<'a> {
         self.mesh.calls(field, self.and(more)).await
     }
 
-    /// Somebody in the room, member or not.
+    /// A node of this group, member or not.
     pub fn node(&self, name: &str) -> Node<'a> {
         let (mesh, id) = (self.mesh, self.mesh.id(name));
         Node {
@@ -115,9 +120,9 @@ impl<'a> Group<'a> {
         node
     }
 
-    /// Opens an AppSync subscription to everything in the group.
-    pub async fn listen(&self) -> Ear {
-        Ear::to(self.mesh, &self.id, &self.domain).await
+    /// Opens an AppSync subscription to the group.
+    pub async fn subscribe(&self) -> TestSubscriber {
+        TestSubscriber::to(self.mesh, &self.id, &self.domain).await
     }
 
     pub async fn renews(&self) -> Reply {
@@ -153,7 +158,7 @@ impl<'a> Group<'a> {
         .clone()
     }
 
-    /// Reads the log to its end, a page after the other.
+    /// Reads the log to its end, page by page.
     pub async fn reads_on_from(&self, mut since: String) -> Vec<Value> {
         let mut all: Vec<Value> = Vec::new();
         loop {
@@ -214,7 +219,7 @@ impl Node<'_> {
         text(&recorded["nextSince"])
     }
 
-    pub async fn beats(&self) -> Reply {
+    pub async fn sends_heartbeat(&self) -> Reply {
         self.calls("sendMemberHeartbeat", json!({})).await
     }
 
@@ -268,29 +273,6 @@ impl<const N: usize> PartialEq<(&str, [(&str, &str); N])> for Status {
         let own = self.data.iter().map(|(k, v)| (k.as_str(), v.as_str()));
         self.node == *node && own.eq(data.iter().copied())
     }
-}
-
-/// The text of a JSON string.
-#[track_caller]
-pub fn text(value: &Value) -> String {
-    value
-        .as_str()
-        .unwrap_or_else(|| panic!("{value} is no text"))
-        .to_owned()
-}
-
-/// The items of a JSON list.
-#[track_caller]
-pub fn list(value: &Value) -> &Vec<Value> {
-    value
-        .as_array()
-        .unwrap_or_else(|| panic!("{value} is no list"))
-}
-
-/// The texts that the objects of a list have under `name`.
-#[track_caller]
-pub fn all(name: &str, objects: &[Value]) -> Vec<String> {
-    objects.iter().map(|object| text(&object[name])).collect()
 }
 
 fn merge(into: &mut Value, more: Value) {
