@@ -1,34 +1,47 @@
 //! Mesh v2: realtime group messaging for Scratch-style classrooms.
 //!
 //! Children's projects form a group, share variables and fire events at each other.
-//! The rooms, from the doors down:
 //!
-//! - [`config`]: every knob of the program, and what is wrong with a set of them
-//! - [`stage`]: puts a stage together from its settings and runs it
-//! - [`server`]: HTTP, WebSocket upgrades, TLS, health, the GraphiQL page
-//! - `lambda`: an AppSync event to the same schema, and its answer back
-//! - [`realtime`]: GraphQL over WebSocket: protocols, sessions, connections, outboxes
-//! - [`resolvers`]: the schema, one file per noun; documents compiled to selections
-//! - [`mesh`]: all that a resolver may reach for
-//! - [`memory`]: the bytes that the whole process may hold
-//! - [`heartbeat`]: who is alive: rules, clock, reaper, the hold after a start
-//! - [`hub`]: publish and subscribe: each message rendered once per selection
-//! - [`store`]: what is remembered: the contract, and the stores that keep it
-//! - [`auth`] and [`domains`]: who calls, and where their classmates are
-//! - [`model`]: the words: ids, groups, statuses, events, messages, refusals
+//! A line of this table may import only from the lines below it, and modules on one line do not
+//! import each other:
 //!
-//! What is absent says as much: [`model`] imports nothing of ours, does no I/O and
-//! reads no clock. [`store`] and [`hub`] do not know each other: a resolver stores
-//! first, then publishes. [`realtime`] knows no store. [`resolvers`] know no axum and no
-//! socket, and `lambda` knows neither. Only [`config`], [`stage`] and the binaries see
-//! settings. Only the command line knows the load tool, which is a crate of its own
-//! (`crates/mesh-bench`) and knows nothing of ours. No lock is held over an await.
+//! ```text
+//! main, bin                the command line; the Lambda function
+//! stage                    assembles a server or a function from its settings, and runs it
+//! config                   every setting, and its validation
+//! lambda | server          AppSync events | HTTP, WebSocket upgrades, TLS, health, GraphiQL
+//! realtime                 GraphQL over WebSocket: protocols, sessions, connections, outboxes
+//! resolvers                the GraphQL schema, one file per noun; compiled documents
+//! mesh                     the application state of resolvers
+//! heartbeat                the clock, the reaper, the hold after a start
+//! hub | store              publish and subscribe | storage: the contract and its stores
+//! auth | domains | memory  API keys | domains of addresses | the memory budget
+//! model                    ids, groups, statuses, events, messages, errors, liveness rules
+//! ```
+//!
+//! Besides, `realtime` does not import `store`: a resolver stores first, then publishes. These
+//! crates are imported only where this table says:
+//!
+//! ```text
+//! async_graphql                         resolvers
+//! aws_config, aws_sdk_*, aws_smithy_*   store/dynamodb
+//! axum, hyper, tower, tower_http        server
+//! lambda_runtime                        bin
+//! redb                                  store/embedded
+//! tokio_tungstenite                     realtime, server
+//! ```
+//!
+//! A test (`imports.rs`) checks both tables. [`model`] does no I/O and reads no clock. The load
+//! tool is a crate of its own (`crates/mesh-bench`), used by the command line only. No lock is
+//! held over an await.
 
 pub mod auth;
 pub mod config;
 pub mod domains;
 pub mod heartbeat;
 pub mod hub;
+#[cfg(test)]
+mod imports;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 pub mod memory;
