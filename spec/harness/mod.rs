@@ -60,12 +60,16 @@ pub fn run() -> ExitCode {
         .test_threads
         .get_or_insert(cores * TRIALS_PER_CORE);
     let mut trials = trials::all();
-    trials.retain(|trial| {
-        let matches = |filter: &String| {
-            trial.name() == filter || !arguments.exact && trial.name().contains(filter)
-        };
-        filters.is_empty() || filters.iter().any(matches)
-    });
+    match &filters[..] {
+        [] => {}
+        [filter] => arguments.filter = Some(filter.clone()),
+        _ => trials.retain(|trial| {
+            let matches = |filter: &String| {
+                trial.name() == filter || !arguments.exact && trial.name().contains(filter)
+            };
+            filters.iter().any(matches)
+        }),
+    }
     libtest_mimic::run(&arguments, trials).exit_code()
 }
 
