@@ -42,6 +42,7 @@ impl Filled {
             ("MESH_API_KEYS", KEY),
             ("MESH_MAX_MEMORY", &budget),
             ("MESH_DURABILITY", "process"),
+            ("MESH_REQUEST_PATIENCE_SECONDS", "600"),
             ("MESH_MAX_GROUPS", many),
             ("MESH_MAX_GROUPS_PER_DOMAIN", many),
             ("MESH_MAX_NODES_PER_GROUP", many),

@@ -7,7 +7,7 @@ import { BadSetting } from './sources';
 
 /** Where cargo-lambda leaves it, from the project's folder. */
 const BUILT = 'target/lambda/mesh-v2-lambda';
-export const BUILD = 'cargo lambda build --release --arm64 --no-default-features --features lambda --bin mesh-v2-lambda';
+export const BUILD = 'cargo lambda build --profile dist --arm64 --no-default-features --features lambda --bin mesh-v2-lambda';
 /** ELF's number for 64-bit ARM. */
 const AARCH64 = 0xb7;
 

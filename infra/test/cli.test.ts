@@ -48,7 +48,7 @@ test('an unknown stage is refused in one sentence', () =>
 test('a program that is not built, or built for another processor, is refused with the command to build it', () =>
   inScratch((folder) => {
     const env = { ...without, MESH_LAMBDA_FOLDER: folder, MESH_ENV_FILE: '/dev/null' };
-    const build = /cargo lambda build --release --arm64 --no-default-features --features lambda --bin mesh-v2-lambda/;
+    const build = /cargo lambda build --profile dist --arm64 --no-default-features --features lambda --bin mesh-v2-lambda/;
     const missing = synth(folder, env);
     assert.notEqual(missing.code, 0);
     assert.match(missing.err, /there is no program for the function: .*bootstrap is missing/);

@@ -1,15 +1,18 @@
-//! The routes, CORS, and AppSync's way of refusing a whole request (protocol section 2).
+//! The routes, CORS, and AppSync's way of refusing a whole request (docs/protocols.md).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
+use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use hyper::body::Incoming;
 use serde_json::json;
-use tower::ServiceExt as _;
+use tower::ServiceBuilder;
+use tower_http::cors::{AllowHeaders, Any, CorsLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::trace::TraceLayer;
 
 use crate::auth::Unauthorized;
 use crate::server::listen::Connection;
@@ -17,79 +20,63 @@ use crate::server::{health, page, query, upgrade};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
-/// What a page may read beside the body: without this, Amplify in a browser cannot tell
+/// Response headers that a page may read: without them, Amplify in a browser cannot tell
 /// why a request was refused.
-const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "x-amzn-RequestId,x-amzn-ErrorType,x-amz-user-agent,x-amzn-ErrorMessage,Date,x-amz-schema-version",
-);
-const ANY: HeaderValue = HeaderValue::from_static("*");
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, OPTIONS");
-/// Seconds that a browser may remember a preflight's answer.
-const PREFLIGHT_AGE: HeaderValue = HeaderValue::from_static("86400");
+const EXPOSED: [HeaderName; 6] = [
+    REQUEST_ID,
+    ERROR_TYPE,
+    HeaderName::from_static("x-amz-user-agent"),
+    HeaderName::from_static("x-amzn-errormessage"),
+    header::DATE,
+    HeaderName::from_static("x-amz-schema-version"),
+];
+/// How long a browser may cache a preflight response.
+const PREFLIGHT_AGE: Duration = Duration::from_hours(24);
 
 const GRAPHQL: &str = "/graphql";
-/// The same endpoint as some write it.
-const GRAPHQL_AND_SLASH: &str = "/graphql/";
 
-/// Every route of the server but POST /graphql.
+/// Every route of the server.
 pub fn router() -> Router {
+    let layers = ServiceBuilder::new()
+        .layer(TraceLayer::new_for_http())
+        .layer(SetResponseHeaderLayer::overriding(
+            REQUEST_ID,
+            |_: &Response| Some(request_id()),
+        ))
+        .layer(cors());
     Router::new()
-        .route(GRAPHQL, get(get_graphql))
-        .route(GRAPHQL_AND_SLASH, get(get_graphql_and_slash))
+        .route(GRAPHQL, get(get_graphql).post(query::post))
+        // The same endpoint as some clients write it.
+        .route("/graphql/", get(get_graphql_and_slash).post(query::post))
         .route("/graphql/realtime", get(upgrade::upgrade))
-        // What AppSync's clients make of an endpoint that ends with a slash, and with one of
-        // theirs after it.
+        // What AppSync's clients derive from an endpoint that ends with a slash.
         .route("/graphql//realtime", get(upgrade::upgrade))
         .route("/graphql/realtime/", get(upgrade::upgrade))
         .route("/graphql/assets/{file}", get(page::asset))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
         .fallback(|| async { StatusCode::NOT_FOUND })
+        .layer(layers)
 }
 
-/// Answers a request. Mutations come by the thousand and go straight to their door; the
-/// router and its boxes would cost as much as the work itself.
-pub async fn respond(connection: Arc<Connection>, mut request: Request<Incoming>) -> Response {
-    let mut response = match *request.method() {
-        Method::POST if [GRAPHQL, GRAPHQL_AND_SLASH].contains(&request.uri().path()) => {
-            query::post(&connection, request).await
-        }
-        Method::OPTIONS => preflight(request.headers()),
-        _ => {
-            let router = connection.router.clone();
-            request.extensions_mut().insert(connection);
-            match router.oneshot(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            }
-        }
-    };
-    let headers = response.headers_mut();
-    headers.insert(REQUEST_ID, request_id());
-    // Any page may call, as with AppSync; the key decides.
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, ANY);
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
-    response
+/// Any page may call, as with AppSync; the key decides.
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers(EXPOSED)
+        .max_age(PREFLIGHT_AGE)
+        // Responses do not depend on these request headers: caches need no copy for each.
+        .vary([])
 }
 
-/// Says what a page may send; asks for no key.
-fn preflight(asked: &HeaderMap) -> Response {
-    let mut response = StatusCode::NO_CONTENT.into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-    headers.insert(header::ACCESS_CONTROL_MAX_AGE, PREFLIGHT_AGE);
-    if let Some(names) = asked.get(header::ACCESS_CONTROL_REQUEST_HEADERS) {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, names.clone());
-    }
-    response
-}
-
-/// A random UUID, of the thread's own generator (`uuid`'s fast-rng): whoever compares two
-/// ids learns nothing of what else was asked between them.
+/// A random UUID from the thread's own generator (`uuid`'s fast-rng): two ids tell nothing
+/// of what the server did between them.
 fn request_id() -> HeaderValue {
     let mut text = uuid::Uuid::encode_buffer();
     let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
-    HeaderValue::from_str(text).unwrap_or(ANY)
+    HeaderValue::from_str(text).expect("a UUID is visible ASCII")
 }
 
 /// A socket, a page for people, or a query in the URL.

@@ -1,12 +1,13 @@
 //! Accepts connections, plain and TLS, up to a bound, and serves HTTP/1.1 and HTTP/2.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -14,6 +15,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
 
 use crate::memory::{Lease, Memory, Purpose};
 use crate::server::footprint::{HTTP_BYTES, SOCKET_BYTES, TLS_BYTES};
@@ -126,13 +128,14 @@ where
     let _held = memory.lease(Purpose::Connections, HTTP_BYTES);
     let asked = Arc::new(Asked::default());
     let told = Arc::clone(&asked);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |mut request: Request<Incoming>| {
         let answering = told.one_more();
-        let connection = Arc::clone(&connection);
+        let router = connection.router.clone();
+        request.extensions_mut().insert(Arc::clone(&connection));
         async move {
-            let response = http::respond(connection, request).await;
+            let response = router.oneshot(request).await;
             drop(answering);
-            Ok::<_, Infallible>(response)
+            response
         }
     });
     let limits = state.settings.http;
