@@ -67,7 +67,8 @@ async fn it_prints_everything_a_client_needs_at_start() {
     for expected in [
         format!("endpoint  {}", server.endpoint),
         format!("realtime  ws://{}/graphql/realtime", mesh.address()),
-        "stage stg".into(),
+        "environment stg".into(),
+        format!("Mesh v2 {}", env!("CARGO_PKG_VERSION")),
         "store     memory".into(),
         "da2-mesh-development".into(),
         format!("url: \"{}\"", server.endpoint),

@@ -25,6 +25,7 @@ mod bad_input;
 #[cfg(feature = "bench")]
 mod bench;
 mod browsers;
+mod check;
 mod command_line;
 mod dissolving;
 mod domains;

@@ -38,6 +38,16 @@ impl Unauthorized {
     }
 }
 
+impl Unauthorized {
+    /// What to do next.
+    pub fn hint(self) -> &'static str {
+        match self {
+            Self::NoKey => "no API key: send the header x-api-key",
+            Self::WrongKey => "the API key is none of this server's: ask who runs it",
+        }
+    }
+}
+
 impl ApiKeys {
     /// The keys; empty ones are ignored.
     pub fn new<'a>(keys: impl IntoIterator<Item = &'a str>) -> Self {

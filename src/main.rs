@@ -1,8 +1,9 @@
 //! `mesh-v2`: parse, build, run, exit code.
 
+use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 use mesh_v2::config::{self, Cli, Command};
 use mesh_v2::stage;
 
@@ -14,6 +15,8 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
+        // The reader of the output has seen enough, such as `head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("mesh-v2: {error:#}");
             ExitCode::FAILURE
@@ -23,10 +26,16 @@ fn main() -> ExitCode {
 
 fn run() -> anyhow::Result<()> {
     let env_file = config::read_env_file()?;
-    let cli = Cli::parse();
+    let given = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
     match cli.command {
-        Some(Command::Schema) => print!("{}", include_str!("../schema/schema.graphql")),
-        Some(Command::Check(args)) => stage::check(&args, env_file.as_deref())?,
+        Some(Command::Schema) => {
+            std::io::stdout().write_all(include_bytes!("../schema/schema.graphql"))?;
+        }
+        Some(Command::Check(args)) => {
+            let given = given.subcommand_matches("check").unwrap_or(&given);
+            stage::check(&args, given, env_file.as_deref())?;
+        }
         #[cfg(feature = "dynamodb")]
         Some(Command::Table(command)) => stage::dynamodb::table(&command)?,
         #[cfg(feature = "dynamodb")]
@@ -37,4 +46,9 @@ fn run() -> anyhow::Result<()> {
         None => stage::serve(&cli.serve, env_file.as_deref())?,
     }
     Ok(())
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<std::io::Error>();
+    error.is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }

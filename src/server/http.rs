@@ -127,6 +127,8 @@ pub struct HttpError {
     status: StatusCode,
     kind: &'static str,
     message: &'static str,
+    /// What to do next, beside AppSync's own text.
+    hint: Option<&'static str>,
 }
 
 impl HttpError {
@@ -134,23 +136,29 @@ impl HttpError {
     pub const EMPTY: Self = Self::malformed("Request body is empty.");
     /// The request holds no GraphQL query.
     pub const UNREADABLE: Self = Self::malformed("Unable to parse GraphQL query.");
+    /// The body is not said to be JSON.
+    pub const CONTENT_TYPE: Self = Self::malformed("Unable to parse GraphQL query.")
+        .hinting("send the header content-type: application/json");
     /// The body did not arrive in time.
     pub const TOO_LATE: Self = Self {
         status: StatusCode::REQUEST_TIMEOUT,
         kind: "MalformedHttpRequestException",
         message: "The request's body took too long to arrive.",
+        hint: None,
     };
     /// The body is larger than the server takes.
     pub const TOO_LARGE: Self = Self {
         status: StatusCode::PAYLOAD_TOO_LARGE,
         kind: "MalformedHttpRequestException",
         message: "The request's body is too large.",
+        hint: None,
     };
     /// There is no memory for the body now (decision D26).
     pub const FULL: Self = Self {
         status: StatusCode::OK,
         kind: "LimitExceeded",
         message: "The server's memory is full. Please try again.",
+        hint: None,
     };
     /// Several operations and no name.
     pub const NO_OPERATION_NAME: Self = Self::bad("Missing operation name.");
@@ -166,6 +174,14 @@ impl HttpError {
             status: StatusCode::BAD_REQUEST,
             kind: "MalformedHttpRequestException",
             message,
+            hint: None,
+        }
+    }
+
+    const fn hinting(self, hint: &'static str) -> Self {
+        Self {
+            hint: Some(hint),
+            ..self
         }
     }
 
@@ -174,12 +190,16 @@ impl HttpError {
             status: StatusCode::BAD_REQUEST,
             kind: "BadRequestException",
             message,
+            hint: None,
         }
     }
 
     /// The refusal as AppSync answers it.
     pub fn response(self) -> Response {
-        let error = json!({"errorType": self.kind, "message": self.message});
+        let mut error = json!({"errorType": self.kind, "message": self.message});
+        if let Some(hint) = self.hint {
+            error["hint"] = hint.into();
+        }
         let mut response = answer(
             self.status,
             json!({"errors": [error]}).to_string().into_bytes(),
@@ -197,6 +217,7 @@ impl From<Unauthorized> for HttpError {
             status: StatusCode::UNAUTHORIZED,
             kind: Unauthorized::KIND,
             message: why.message(),
+            hint: Some(why.hint()),
         }
     }
 }

@@ -114,7 +114,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), HttpError> {
     if known {
         Ok(())
     } else {
-        Err(HttpError::UNREADABLE)
+        Err(HttpError::CONTENT_TYPE)
     }
 }
 

@@ -1,6 +1,6 @@
 //! What an operator does with a stage's DynamoDB table.
 
-use std::io::{BufRead as _, Write as _};
+use std::io::{BufRead as _, Write as _, stdout};
 
 use anyhow::Context as _;
 
@@ -31,11 +31,11 @@ pub fn table(command: &TableCommand) -> anyhow::Result<()> {
             } => {
                 let (settings, client) = reach(args).await;
                 table::create(&client, &settings.table, args.stage.name(), service).await?;
-                println!("made the table {}", settings.table);
+                writeln!(stdout(), "made the table {}", settings.table)?;
             }
             TableCommand::Show { table: args } => {
                 let (settings, client) = reach(args).await;
-                show(&table::show(&client, &settings.table).await?);
+                show(&table::show(&client, &settings.table).await?)?;
             }
             TableCommand::Delete { yes, table: args } => {
                 let (settings, client) = reach(args).await;
@@ -44,7 +44,7 @@ pub fn table(command: &TableCommand) -> anyhow::Result<()> {
                     anyhow::bail!("the table {} stays", shown.name);
                 }
                 table::delete(&client, &shown.name).await?;
-                println!("deleted the table {}", shown.name);
+                writeln!(stdout(), "deleted the table {}", shown.name)?;
             }
         }
         Ok(())
@@ -64,13 +64,13 @@ pub fn group(command: &GroupCommand) -> anyhow::Result<()> {
         let groups = store.groups_by_id(&id).await?;
         anyhow::ensure!(!groups.is_empty(), "there is no group {id} on this stage");
         for group in groups {
-            println!("group      {}", group.key);
-            println!("name       {}", group.name);
-            println!("host       {}", group.host);
-            println!("made       {}", group.created_at);
-            println!("heartbeat  {}", group.heartbeat_at);
-            println!("ends       {}", group.expires_at);
-            println!("WebSocket  {}", group.delivery.uses_websocket());
+            writeln!(stdout(), "group      {}", group.key)?;
+            writeln!(stdout(), "name       {}", group.name)?;
+            writeln!(stdout(), "host       {}", group.host)?;
+            writeln!(stdout(), "made       {}", group.created_at)?;
+            writeln!(stdout(), "heartbeat  {}", group.heartbeat_at)?;
+            writeln!(stdout(), "ends       {}", group.expires_at)?;
+            writeln!(stdout(), "WebSocket  {}", group.delivery.uses_websocket())?;
         }
         Ok(())
     })
@@ -90,13 +90,18 @@ async fn reach(args: &TableArgs) -> (Settings, Client) {
     (settings, client)
 }
 
-fn show(shown: &table::Description) {
-    println!("table    {}", shown.name);
-    println!("arn      {}", shown.arn);
-    println!("status   {}", shown.status);
-    println!("records  about {}", shown.records);
-    println!("indexes  {}", shown.indexes.join(", "));
-    println!("ttl      {}", shown.ttl.as_deref().unwrap_or("off"));
+fn show(shown: &table::Description) -> std::io::Result<()> {
+    writeln!(stdout(), "table    {}", shown.name)?;
+    writeln!(stdout(), "arn      {}", shown.arn)?;
+    writeln!(stdout(), "status   {}", shown.status)?;
+    writeln!(stdout(), "records  about {}", shown.records)?;
+    writeln!(stdout(), "indexes  {}", shown.indexes.join(", "))?;
+    writeln!(
+        stdout(),
+        "ttl      {}",
+        shown.ttl.as_deref().unwrap_or("off")
+    )?;
+    Ok(())
 }
 
 /// Asks before everything is lost.

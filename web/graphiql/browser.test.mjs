@@ -51,6 +51,20 @@ async function fill(label, text) {
 }
 
 const variables = (values) => fill("Variables", JSON.stringify(values));
+
+/** Waits until the variables of the tab hold these values. */
+async function filled(values) {
+  const editor = page.locator('section[aria-label="Variables"]:visible .CodeMirror').first();
+  const deadline = Date.now() + 20_000;
+  let shown = {};
+  while (Date.now() < deadline) {
+    shown = JSON.parse(await editor.evaluate((element) => element.CodeMirror.getValue()));
+    if (Object.entries(values).every(([name, value]) => shown[name] === value)) return;
+    await page.waitForTimeout(50);
+  }
+  assert.fail(`the variables are ${JSON.stringify(shown)}`);
+}
+
 const openTab = (name) => page.locator(".graphiql-tab-button").getByText(name, { exact: true }).click();
 const run = () => page.getByRole("button", { name: /^Execute query/ }).click();
 
@@ -96,13 +110,13 @@ test("a wrong key gets a hint, the right one the schema", async () => {
   const key = page.getByLabel("API key", { exact: true });
   await key.fill("not-a-key");
   await key.press("Enter");
-  await page.getByRole("alert").getByText("Enter an API key of this stage above").waitFor();
+  await page.getByRole("alert").getByText("Enter an API key of this server above").waitFor();
 
   await key.fill(MESH_API_KEY);
   await key.press("Enter");
   await page.getByRole("button", { name: "Show Documentation Explorer" }).click();
   await page.locator(".graphiql-plugin").getByText("Subscription", { exact: true }).waitFor();
-  await page.getByText("Enter an API key of this stage above").waitFor({ state: "detached" });
+  await page.getByText("Enter an API key of this server above").waitFor({ state: "detached" });
   await page.getByRole("button", { name: "Hide Documentation Explorer" }).click();
 });
 
@@ -115,8 +129,9 @@ test("createGroup runs from its tab", async () => {
   assert.ok(groupId);
 });
 
-test("joinGroup runs from its tab", async () => {
+test("joinGroup runs from its tab, which has the group's id", async () => {
   await openTab("joinGroup");
+  await filled({ groupId, domain });
   await variables({ groupId, domain, nodeId, useWebSocket: true });
   await run();
   await response((shown) => shown.includes(`"joinGroup"`));
@@ -144,6 +159,11 @@ test("it keeps listening while another tab sends", async () => {
   await run();
   await response((shown) => shown.includes("22.75"));
   await page.locator("[role=log] summary").getByText("22.75").waitFor();
+
+  await openTab("renewHeartbeat");
+  await filled({ groupId, domain, hostId });
+  await run();
+  await response((shown) => shown.includes(`"renewHeartbeat"`) && shown.includes(`"expiresAt"`));
 
   await openTab("dissolveGroup");
   await variables({ groupId, domain, hostId });

@@ -227,5 +227,11 @@ impl Store for Embedded {
     }
 }
 
+/// Whether a data folder could not be opened because another server has it open.
+pub fn is_in_use(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<redb::DatabaseError>();
+    matches!(error, Some(redb::DatabaseError::DatabaseAlreadyOpen))
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,9 +1,8 @@
 // The tabs a newcomer finds on the first visit: one group's life, in order.
 // The comments keep to short lines, as the editor does not wrap them.
 
-// AppSync passes a mutation's answer on to the subscribers, so a subscriber can
-// only see the fields that the mutation itself selects. All examples therefore
-// select the same ones.
+// What a message can hold: the subscription selects it, and so do the mutations, so
+// that their answers look alike.
 const MESSAGE = `{
     groupId
     domain
@@ -24,8 +23,9 @@ const MESSAGE = `{
     groupDissolve { groupId domain message }
   }`;
 
-const PASTE = "paste the id from createGroup here";
-const group = { groupId: PASTE, domain: "example" };
+/** Stands for the group's id until a group was created on this page. */
+export const GROUP_PLACEHOLDER = "the id that createGroup answers";
+const group = { groupId: GROUP_PLACEHOLDER, domain: "example" };
 
 const tab = (query, variables) => ({
   query: query.trim() + "\n",
@@ -41,13 +41,12 @@ export const exampleTabs = () => [
 # pink button, or Ctrl-Enter.
 #
 # 1. CREATE A GROUP
-# A group is a room in which programs share
-# values and events. Its maker is its host. Only
-# programs that ask for the same domain find it.
+# The members of a group share values and
+# events. The program that creates it is its
+# host. Only programs of the same domain find it.
 #
-# The values are in "Variables" below. Copy the
-# "id" of the answer: it is the "groupId" that
-# the other tabs need.
+# The values are in "Variables" below. The other
+# tabs get the id of the group that you create.
 mutation createGroup(
   $name: String!
   $hostId: ID!
@@ -79,8 +78,7 @@ mutation createGroup(
     `
 # 2. JOIN THE GROUP
 # Other programs join as nodes, under an id of
-# their own choice. Paste the group's id into
-# "groupId" in the variables below.
+# their own choice.
 mutation joinGroup(
   $groupId: ID!
   $domain: String!
@@ -105,11 +103,11 @@ mutation joinGroup(
   ),
   tab(
     `
-# 3. LISTEN
+# 3. SUBSCRIBE
 # A subscription stays open and shows the
 # group's messages as they come. Run it, then go
-# on to the next tab: it keeps listening, and
-# lists all messages at the bottom of the page.
+# on to the next tab: it stays open, and all
+# messages are listed at the bottom of the page.
 #
 # A message holds one of three things:
 #   nodeStatus     the values of a node
@@ -124,11 +122,8 @@ subscription onMessageInGroup($groupId: ID!, $domain: String!) {
     `
 # 4. SHARE VALUES
 # A node reports its values under names.
-# Listeners get them as "nodeStatus".
-#
-# They only see the fields selected here, and
-# get nothing at all when groupId or domain is
-# missing. So keep them all.
+# Subscribers get them as "nodeStatus", with the
+# fields that their subscription selects.
 mutation reportDataByNode(
   $groupId: ID!
   $domain: String!
@@ -148,7 +143,7 @@ mutation reportDataByNode(
     `
 # 5. FIRE EVENTS
 # Events happen once, such as "start". Several
-# can go in one batch. Listeners get them as
+# can go in one batch. Subscribers get them as
 # "batchEvent".
 mutation fireEventsByNode(
   $groupId: ID!
@@ -171,8 +166,29 @@ mutation fireEventsByNode(
   ),
   tab(
     `
-# 6. CLOSE THE GROUP
-# Only its host can do that. Listeners get a
+# 6. KEEP THE GROUP ALIVE
+# A host sends a heartbeat every
+# "heartbeatIntervalSeconds". Without it the
+# group ends soon. It ends at "expiresAt" in any
+# case.
+mutation renewHeartbeat($groupId: ID!, $domain: String!, $hostId: ID!) {
+  renewHeartbeat(
+    groupId: $groupId
+    domain: $domain
+    hostId: $hostId
+  ) {
+    groupId
+    domain
+    expiresAt
+    heartbeatIntervalSeconds
+  }
+}`,
+    { ...group, hostId: "host-1" },
+  ),
+  tab(
+    `
+# 7. END THE GROUP
+# Only its host can do that. Subscribers get a
 # last message, "groupDissolve".
 mutation dissolveGroup($groupId: ID!, $domain: String!, $hostId: ID!) {
   dissolveGroup(

@@ -1,9 +1,10 @@
+import { useEditorContext } from "@graphiql/react";
 import { GraphiQL } from "graphiql";
 import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { createRoot } from "react-dom/client";
 import "graphiql/style.css";
 import "./main.css";
-import { exampleTabs } from "./examples.js";
+import { exampleTabs, GROUP_PLACEHOLDER } from "./examples.js";
 import { createListeners } from "./listeners.js";
 import { createSocketClient, KEY_HINT, post, prepare } from "./transport.js";
 
@@ -41,6 +42,7 @@ function App() {
   const [key, setKey] = useState(current.key);
   const [refused, setRefused] = useState(false);
   const [socket, setSocket] = useState("idle");
+  const [created, setCreated] = useState(null);
 
   useEffect(() => {
     current.onState = setSocket;
@@ -62,6 +64,8 @@ function App() {
       if (isSubscription) return listeners.start(params);
       const answer = await post(params, key, headers);
       setRefused(Boolean(answer.refused));
+      const group = answer.result?.data?.createGroup;
+      if (group?.id) setCreated({ groupId: group.id, domain: group.domain });
       // GraphiQL would leave the failed reading of the schema in the response
       // pane, even after a later one went well. The hint above says enough.
       return answer.refused && params.operationName === SCHEMA_QUERY ? "" : answer.result;
@@ -88,13 +92,39 @@ function App() {
           onTabChange={listeners.tabsChanged}
         >
           <GraphiQL.Logo>
-            <span />
+            <GroupFiller created={created} />
           </GraphiQL.Logo>
         </GraphiQL>
       </main>
       <Messages />
     </>
   );
+}
+
+/** Puts the group that was created last into the variables of the tabs that need one. */
+function GroupFiller({ created }) {
+  const { variableEditor, activeTabIndex } = useEditorContext({ nonNull: true });
+  const filled = useRef(GROUP_PLACEHOLDER); // what stands in the tabs that were filled
+  const known = useRef(new Set([GROUP_PLACEHOLDER]));
+
+  useEffect(() => {
+    if (!created || !variableEditor) return;
+    if (filled.current !== created.groupId) {
+      known.current.add(filled.current);
+      filled.current = created.groupId;
+    }
+    let variables;
+    try {
+      variables = JSON.parse(variableEditor.getValue());
+    } catch {
+      return; // being edited
+    }
+    if (!known.current.has(variables?.groupId)) return;
+    const { groupId, domain } = created;
+    const next = { ...variables, groupId, domain: domain ?? variables.domain };
+    variableEditor.setValue(JSON.stringify(next, null, 2));
+  }, [created, variableEditor, activeTabIndex]);
+  return <span />;
 }
 
 function KeyForm({ value, onKey }) {

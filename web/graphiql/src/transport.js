@@ -12,7 +12,7 @@ function socketUrl() {
   return url.href;
 }
 
-export const KEY_HINT = "Enter an API key of this stage above.";
+export const KEY_HINT = "Enter an API key of this server above.";
 
 /** Sends one operation by POST and returns the result as GraphiQL wants it. */
 export async function post(params, key, headers) {

@@ -1,0 +1,114 @@
+//! What the program says of settings that cannot work, before and while it starts.
+
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::process::Stdio;
+
+use serde_json::json;
+
+use crate::support::program::{folder, program, runs, said};
+use crate::support::{Reply, TestMesh};
+
+#[test]
+fn a_misspelt_setting_is_warned_of_with_the_one_that_is_meant() {
+    let folder = folder();
+    let output = program(folder.path())
+        .arg("check")
+        .env("MESH_MAX_GROPS", "5")
+        .output()
+        .expect("the program runs");
+    assert!(output.status.success());
+    let warned = said(&output.stderr);
+    assert!(
+        warned.contains("MESH_MAX_GROPS is not a setting") && warned.contains("MESH_MAX_GROUPS"),
+        "{warned}"
+    );
+}
+
+#[test]
+fn a_check_tries_the_certificate_and_the_data_folder() {
+    let folder = folder();
+    let file = folder.path().join("a-file");
+    std::fs::write(&file, "no folder").expect("a file");
+    let file = file.to_str().expect("a path of text");
+    for (arguments, named) in [
+        (
+            &[
+                "check",
+                "--tls-listen=0",
+                "--tls-cert=none.pem",
+                "--tls-key=none.pem",
+            ][..],
+            "none.pem",
+        ),
+        (&["check", "--data", file], "a-file"),
+    ] {
+        let output = runs(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let fault = said(&output.stderr);
+        assert!(fault.contains(named), "{arguments:?}: {fault}");
+    }
+    assert!(
+        !folder.path().join("data").exists(),
+        "a check leaves nothing behind"
+    );
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_the_flag_to_change() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let port = taken.local_addr().expect("an address").port().to_string();
+    let folder = folder();
+    let served = runs(
+        folder.path(),
+        &["serve", "--store=memory", "--listen", &port],
+    );
+    assert_eq!(served.status.code(), Some(1));
+    let checked = runs(folder.path(), &["check", "--listen", &port]);
+    assert!(checked.status.success(), "it may be this very server's");
+    for output in [served, checked] {
+        let hint = said(&output.stderr);
+        assert!(
+            hint.contains("another program uses it") && hint.contains("--listen"),
+            "{hint}"
+        );
+    }
+}
+
+#[test]
+fn a_reader_that_closes_the_output_early_causes_no_panic() {
+    for command in ["schema", "check"] {
+        let folder = folder();
+        let mut started = program(folder.path())
+            .arg(command)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        drop(started.stdout.take());
+        let mut errors = String::new();
+        let stderr = started.stderr.as_mut().expect("piped");
+        stderr.read_to_string(&mut errors).expect("text");
+        assert!(started.wait().expect("an end").success(), "{errors}");
+        assert!(!errors.contains("panicked"), "{errors}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_says_what_to_do_next_beside_appsyncs_text() {
+    let mesh = TestMesh::own(|_| {}).await;
+    let query = json!({"query": "{ __typename }"});
+    let request = || mesh.http().post(&mesh.endpoint);
+    let without_key = Reply::to(request().json(&query)).await;
+    assert_eq!(
+        without_key.json["errors"][0]["hint"],
+        "no API key: send the header x-api-key"
+    );
+    let without_type = request()
+        .header("x-api-key", &mesh.key)
+        .body(query.to_string());
+    assert_eq!(
+        Reply::to(without_type).await.json["errors"][0]["hint"],
+        "send the header content-type: application/json"
+    );
+}

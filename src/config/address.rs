@@ -1,0 +1,55 @@
+//! Where a server listens: an address, or a short form of one.
+
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+
+/// Parses `127.0.0.1:4000`, `[::1]:4000`, `localhost:4000`, `:4000` (every IPv4 interface)
+/// and `4000` (this machine alone).
+pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
+    let forms = || {
+        "it is an address and a port such as 127.0.0.1:4000 or localhost:4000, or a port: \
+         4000 (this machine alone) or :4000 (every interface)"
+            .to_owned()
+    };
+    if let Ok(port) = text.parse::<u16>() {
+        return Ok((Ipv4Addr::LOCALHOST, port).into());
+    }
+    if let Some(port) = text.strip_prefix(':') {
+        let port: u16 = port.parse().map_err(|_| forms())?;
+        return Ok((Ipv4Addr::UNSPECIFIED, port).into());
+    }
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    let addresses = text.to_socket_addrs().map_err(|_| forms())?;
+    // Clients try `localhost` in either family; most configurations name IPv4.
+    let mut addresses: Vec<_> = addresses.collect();
+    addresses.sort_by_key(|address| !address.is_ipv4());
+    addresses.first().copied().ok_or_else(forms)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_forms_are_addresses() {
+        for (text, address) in [
+            ("127.0.0.1:4000", "127.0.0.1:4000"),
+            ("[::1]:4000", "[::1]:4000"),
+            ("localhost:4000", "127.0.0.1:4000"),
+            (":80", "0.0.0.0:80"),
+            ("4000", "127.0.0.1:4000"),
+            ("0", "127.0.0.1:0"),
+        ] {
+            assert_eq!(listen_address(text), Ok(address.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused_with_the_forms() {
+        for text in ["", ":", ":x", "70000", "127.0.0.1", "localhost", "a b:1"] {
+            let error = listen_address(text).unwrap_err();
+            assert!(error.contains("localhost:4000"), "{text}: {error}");
+        }
+    }
+}

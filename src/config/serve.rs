@@ -1,0 +1,248 @@
+//! The settings of `mesh-v2 serve` but for its limits, each with its line in `--help`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use ipnet::IpNet;
+
+use crate::config::address::listen_address;
+use crate::config::{BoundArgs, Stage};
+use crate::mesh::NextSince;
+use crate::store::embedded::Durability;
+
+/// How the server keeps what it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum StoreKind {
+    /// In a folder; survives restarts and `kill -9`.
+    Embedded,
+    /// In memory; forgotten when the process ends.
+    Memory,
+    /// On a DynamoDB table. Several servers may share it, but they do not tell each other's
+    /// subscribers.
+    #[cfg(feature = "dynamodb")]
+    #[value(name = "dynamodb")]
+    DynamoDb,
+}
+
+/// What an acknowledged call survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DurabilityKind {
+    /// A power cut: each answer waits for the disk.
+    Power,
+    /// The end of the server, by `kill -9` too, and answers sooner. A power cut may cost
+    /// what came in the last half minute or so.
+    Process,
+}
+
+impl From<DurabilityKind> for Durability {
+    fn from(kind: DurabilityKind) -> Self {
+        match kind {
+            DurabilityKind::Power => Self::Power,
+            DurabilityKind::Process => Self::Process,
+        }
+    }
+}
+
+/// What recordEventsByNode answers as nextSince.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum NextSinceKind {
+    /// An empty string: Smalruby's client keeps its own cursor and misses nothing.
+    Empty,
+    /// The cursor of the call's last event: Smalruby's client takes it for its own and loses
+    /// what others recorded since its last poll.
+    Cursor,
+}
+
+impl From<NextSinceKind> for NextSince {
+    fn from(kind: NextSinceKind) -> Self {
+        match kind {
+            NextSinceKind::Empty => Self::Empty,
+            NextSinceKind::Cursor => Self::Cursor,
+        }
+    }
+}
+
+/// Settings of a server.
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// Read settings from this file instead of .env
+    #[arg(long, env = "MESH_ENV_FILE", value_name = "FILE")]
+    pub env_file: Option<PathBuf>,
+
+    /// The stage: stg, stg2 or prod; chooses the default times
+    #[arg(long, env = "STAGE", default_value = "stg", value_name = "STAGE")]
+    pub stage: Stage,
+
+    /// Where plain HTTP is served: an address and a port, or a port alone: 4000 (this
+    /// machine), :4000 (every interface); port 0 takes a free one
+    #[arg(
+        long,
+        env = "MESH_LISTEN",
+        default_value = "127.0.0.1:4000",
+        value_name = "ADDR",
+        value_parser = listen_address
+    )]
+    pub listen: SocketAddr,
+
+    /// Keys (all the rest by heading).
+    #[command(flatten)]
+    pub access: AccessArgs,
+
+    /// TLS.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+
+    /// Store.
+    #[command(flatten)]
+    pub store: StoreArgs,
+
+    /// DynamoDB.
+    #[cfg(feature = "dynamodb")]
+    #[command(flatten)]
+    pub dynamodb: crate::config::dynamodb::DynamoDbArgs,
+
+    /// Times.
+    #[command(flatten)]
+    pub times: TimeArgs,
+
+    /// Bounds.
+    #[command(flatten)]
+    pub bounds: BoundArgs,
+
+    /// What recordEventsByNode answers as nextSince
+    #[arg(
+        long,
+        env = "MESH_NEXT_SINCE",
+        value_enum,
+        default_value = "empty",
+        value_name = "FORM"
+    )]
+    pub next_since: NextSinceKind,
+
+    /// What is logged: error, warn, info, debug, or a tracing filter
+    #[arg(long, env = "MESH_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
+}
+
+/// Who may call.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Access")]
+pub struct AccessArgs {
+    /// API keys, separated by commas; needed in stage prod
+    #[arg(
+        long,
+        env = "MESH_API_KEYS",
+        value_delimiter = ',',
+        hide_env_values = true,
+        value_name = "KEYS"
+    )]
+    pub api_keys: Vec<String>,
+
+    /// The secret from which createDomain derives domains; needed in stage prod
+    #[arg(
+        long,
+        env = "MESH_SECRET_KEY",
+        hide_env_values = true,
+        value_name = "SECRET"
+    )]
+    pub secret_key: Option<String>,
+
+    /// Networks of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8
+    #[arg(
+        long,
+        env = "MESH_TRUSTED_PROXIES",
+        value_delimiter = ',',
+        value_name = "CIDRS"
+    )]
+    pub trusted_proxies: Vec<IpNet>,
+}
+
+/// Serving over TLS beside plain HTTP.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+#[expect(clippy::struct_field_names, reason = "the names are those of the flags")]
+pub struct TlsArgs {
+    /// Where HTTPS is served as well
+    #[arg(long, env = "MESH_TLS_LISTEN", value_name = "ADDR", value_parser = listen_address)]
+    pub tls_listen: Option<SocketAddr>,
+
+    /// The certificate chain, PEM
+    #[arg(long, env = "MESH_TLS_CERT", requires = "tls_key", value_name = "FILE")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// The certificate's key, PEM
+    #[arg(long, env = "MESH_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Make ca.pem, cert.pem and key.pem for localhost, 127.0.0.1 and `::1` in this folder
+    /// if they are missing; clients must trust ca.pem
+    #[arg(
+        long,
+        env = "MESH_TLS_SELF_SIGNED",
+        conflicts_with = "tls_cert",
+        value_name = "DIR"
+    )]
+    pub tls_self_signed: Option<PathBuf>,
+}
+
+/// Where everything is kept.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Store")]
+pub struct StoreArgs {
+    /// How the server keeps what it is told
+    #[arg(
+        long,
+        env = "MESH_STORE",
+        value_enum,
+        default_value = "embedded",
+        value_name = "STORE"
+    )]
+    pub store: StoreKind,
+
+    /// The embedded store's folder
+    #[arg(long, env = "MESH_DATA", default_value = "data", value_name = "DIR")]
+    pub data: PathBuf,
+
+    /// What the embedded store's acknowledged calls survive
+    #[arg(
+        long,
+        env = "MESH_DURABILITY",
+        value_enum,
+        default_value = "power",
+        value_name = "WHAT"
+    )]
+    pub durability: DurabilityKind,
+}
+
+/// The stage's times, in seconds (stg / prod).
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Times, in seconds [default: stg / prod]")]
+pub struct TimeArgs {
+    /// How often a host sends its heartbeat [15 / 60]
+    #[arg(long, env = "MESH_HOST_HEARTBEAT_INTERVAL_SECONDS", value_name = "S")]
+    pub host_heartbeat_interval: Option<u32>,
+    /// How long a group lives without it [60 / 150]
+    #[arg(long, env = "MESH_HOST_HEARTBEAT_TTL_SECONDS", value_name = "S")]
+    pub host_heartbeat_ttl: Option<u32>,
+    /// How often a member sends its heartbeat [15 / 120]
+    #[arg(long, env = "MESH_MEMBER_HEARTBEAT_INTERVAL_SECONDS", value_name = "S")]
+    pub member_heartbeat_interval: Option<u32>,
+    /// How long a member and its variables are told without it [60 / 600]
+    #[arg(long, env = "MESH_MEMBER_HEARTBEAT_TTL_SECONDS", value_name = "S")]
+    pub member_heartbeat_ttl: Option<u32>,
+    /// The life of a group whose host asks for none, as no editor does: longer than a lesson
+    /// [300 / 2100]
+    #[arg(long, env = "MESH_DEFAULT_CONNECTION_TIME_SECONDS", value_name = "S")]
+    pub default_connection_time: Option<u32>,
+    /// The longest life that a host may ask for [300 / 6000; behind AppSync the same as the
+    /// other]
+    #[arg(long, env = "MESH_MAX_CONNECTION_TIME_SECONDS", value_name = "S")]
+    pub max_connection_time: Option<u32>,
+    /// How long an event can be polled [10 / 10]
+    #[arg(long, env = "MESH_EVENT_TTL_SECONDS", value_name = "S")]
+    pub event_ttl: Option<u32>,
+    /// How often members of a polling group poll [2 / 2]
+    #[arg(long, env = "MESH_POLLING_INTERVAL_SECONDS", value_name = "S")]
+    pub polling_interval: Option<u32>,
+}

@@ -1,0 +1,103 @@
+//! What a server prints when it starts: where it is, and what a client needs.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use crate::config::{ServeArgs, StageSettings, StoreKind};
+use crate::server::Listeners;
+use crate::stage::VERSION;
+
+/// Prints the addresses, the store and the key, and warns of what an attacker could use.
+pub fn print(
+    args: &ServeArgs,
+    settings: &StageSettings,
+    listeners: &Listeners,
+    env_file: Option<&Path>,
+) -> anyhow::Result<()> {
+    let plain = listeners.plain.local_addr()?;
+    let tls = listeners.tls.as_ref();
+    let tls = tls.map(|(listener, _)| listener.local_addr()).transpose()?;
+    let from = env_file.map_or("built-in defaults".into(), |file| {
+        file.display().to_string()
+    });
+    let name = settings.stage.name();
+    let mut lines = vec![
+        format!("Mesh v2 {VERSION}, environment {name} (settings: {from})"),
+        format!("  endpoint  http://{plain}/graphql"),
+        format!("  realtime  ws://{plain}/graphql/realtime"),
+    ];
+    if let Some(tls) = tls {
+        lines.push(format!("  endpoint  https://{tls}/graphql"));
+        lines.push(format!("  realtime  wss://{tls}/graphql/realtime"));
+    }
+    lines.push(format!("  store     {}", store(args)));
+    let key = settings.server.development_key;
+    lines.push(match key {
+        Some(key) => {
+            format!("  API key   {key} (for development: it is public; set MESH_API_KEYS)")
+        }
+        None => "  API key   as set".into(),
+    });
+    let shown = key.unwrap_or("<your API key>");
+    lines.push("For an AppSync client:".into());
+    lines.push(format!(
+        "  new AWSAppSyncClient({{url: \"http://{plain}/graphql\", region: \"ap-northeast-1\", \
+         auth: {{type: \"API_KEY\", apiKey: \"{shown}\"}}, disableOffline: true}})"
+    ));
+    // The server runs all the same when the reader of its output is gone.
+    let _ = writeln!(std::io::stdout(), "{}", lines.join("\n"));
+    let public = [Some(plain), tls].into_iter().flatten();
+    let public = public.into_iter().any(|it| !it.ip().is_loopback());
+    if let Some(warning) = weakness(settings).filter(|_| public) {
+        tracing::warn!("{warning}");
+    }
+    Ok(())
+}
+
+fn store(args: &ServeArgs) -> String {
+    match args.store.store {
+        StoreKind::Embedded => format!("embedded, in {}", args.store.data.display()),
+        StoreKind::Memory => "memory; lost when the server ends".into(),
+        #[cfg(feature = "dynamodb")]
+        StoreKind::DynamoDb => {
+            let table = args.dynamodb.settings(args.stage).table;
+            format!("DynamoDB, table {table}")
+        }
+    }
+}
+
+/// What an attacker who reaches the server could use.
+fn weakness(settings: &StageSettings) -> Option<&'static str> {
+    if settings.server.development_key.is_some() {
+        Some("the development key is public and opens this server: set MESH_API_KEYS")
+    } else if settings.development_secret {
+        Some(
+            "domains come from the development secret, which is public, so that an attacker can \
+             compute a school's: set MESH_SECRET_KEY",
+        )
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::config::Cli;
+
+    #[test]
+    fn a_public_server_with_a_public_key_or_secret_is_warned() {
+        let warning = |flags: &[&str]| {
+            let cli = Cli::try_parse_from(std::iter::once(&"mesh-v2").chain(flags)).unwrap();
+            weakness(&StageSettings::new(&cli.serve).unwrap())
+        };
+        let (key, secret) = ("--api-keys=da2-of-our-own", "--secret-key=of-our-own");
+        assert!(warning(&[]).unwrap().contains("MESH_API_KEYS"));
+        assert!(warning(&[key]).unwrap().contains("MESH_SECRET_KEY"));
+        let known = "--secret-key=mesh-development-secret";
+        assert!(warning(&[key, known]).unwrap().contains("MESH_SECRET_KEY"));
+        assert_eq!(warning(&[key, secret]), None);
+    }
+}

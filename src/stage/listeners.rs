@@ -1,0 +1,77 @@
+//! The sockets on which a server listens, and what to do when one cannot be opened.
+
+use std::io::ErrorKind;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+use crate::config::{ServeArgs, Unusable};
+use crate::server::{Listeners, tls};
+
+/// Opens the listeners of the settings.
+pub async fn open(args: &ServeArgs) -> anyhow::Result<Listeners> {
+    let plain = bind(args.listen, "--listen").await?;
+    let tls = match (args.tls.tls_listen, certificate(args)?) {
+        (None, _) => None,
+        (Some(address), Some(config)) => Some((bind(address, "--tls-listen").await?, config)),
+        (Some(_), None) => anyhow::bail!(Unusable::NoCertificate),
+    };
+    Ok(Listeners { plain, tls })
+}
+
+/// The certificate that is served, if there is one.
+fn certificate(args: &ServeArgs) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+    let tls = &args.tls;
+    if tls.tls_listen.is_none() {
+        return Ok(None);
+    }
+    match (&tls.tls_cert, &tls.tls_key, &tls.tls_self_signed) {
+        (Some(cert), Some(key), _) => tls::from_files(cert, key).map(Some),
+        (_, _, Some(folder)) => tls::self_signed(folder).map(Some),
+        _ => Ok(None),
+    }
+}
+
+async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).await;
+    listener.map_err(|error| {
+        let hint = hint(&error, address, flag);
+        anyhow::Error::new(error).context(hint)
+    })
+}
+
+/// What to do when an address cannot be listened on.
+pub fn hint(error: &std::io::Error, address: SocketAddr, flag: &str) -> String {
+    let why = match error.kind() {
+        ErrorKind::AddrInUse => "another program uses it; choose another port",
+        ErrorKind::PermissionDenied => {
+            "ports below 1024 need a permission (on Linux CAP_NET_BIND_SERVICE); give it, or choose \
+             a higher port"
+        }
+        ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; choose one of its own, or :PORT for all"
+        }
+        _ => "choose another address",
+    };
+    format!("cannot listen on {address}: {why} with {flag}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_its_own_hint() {
+        let address: SocketAddr = "127.0.0.1:80".parse().unwrap();
+        for (kind, word) in [
+            (ErrorKind::AddrInUse, "another program"),
+            (ErrorKind::PermissionDenied, "CAP_NET_BIND_SERVICE"),
+            (ErrorKind::AddrNotAvailable, "no such address"),
+            (ErrorKind::Other, "another address"),
+        ] {
+            let hint = hint(&kind.into(), address, "--listen");
+            assert!(hint.contains(word) && hint.contains("--listen"), "{hint}");
+        }
+    }
+}
