@@ -161,7 +161,10 @@ pub struct AccessArgs {
 /// Serving over TLS beside plain HTTP.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "TLS")]
-#[expect(clippy::struct_field_names, reason = "the names are those of the flags")]
+#[expect(
+    clippy::struct_field_names,
+    reason = "the names are those of the flags"
+)]
 pub struct TlsArgs {
     /// Where HTTPS is served as well
     #[arg(long, env = "MESH_TLS_LISTEN", value_name = "ADDR", value_parser = listen_address)]
