@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::support::program::{folder, program, runs, said};
 use crate::support::{Reply, TestMesh};
 
-#[test]
+#[apply(case!)]
 fn a_misspelt_setting_is_warned_of_with_the_one_that_is_meant() {
     let folder = folder();
     let output = program(folder.path())
@@ -25,7 +25,7 @@ fn a_misspelt_setting_is_warned_of_with_the_one_that_is_meant() {
     );
 }
 
-#[test]
+#[apply(case!)]
 fn a_check_tries_the_certificate_and_the_data_folder() {
     let folder = folder();
     let file = folder.path().join("a-file");
@@ -54,7 +54,7 @@ fn a_check_tries_the_certificate_and_the_data_folder() {
     );
 }
 
-#[test]
+#[apply(case!)]
 fn a_port_that_is_taken_is_named_with_the_flag_to_change() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let port = taken.local_addr().expect("an address").port().to_string();
@@ -75,7 +75,7 @@ fn a_port_that_is_taken_is_named_with_the_flag_to_change() {
     }
 }
 
-#[test]
+#[apply(case!)]
 fn a_reader_that_closes_the_output_early_causes_no_panic() {
     for command in ["schema", "check"] {
         let folder = folder();
@@ -94,7 +94,7 @@ fn a_reader_that_closes_the_output_early_causes_no_panic() {
     }
 }
 
-#[tokio::test]
+#[apply(case!)]
 async fn a_refusal_says_what_to_do_next_beside_appsyncs_text() {
     let mesh = TestMesh::own(|_| {}).await;
     let query = json!({"query": "{ __typename }"});

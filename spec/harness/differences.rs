@@ -18,8 +18,9 @@ pub enum Scope {
 }
 
 /// Modules whose cases run once.
-pub const ONCE: [&str; 10] = [
+pub const ONCE: [&str; 11] = [
     "bench",
+    "check",
     "command_line",
     "durability",
     "instances",

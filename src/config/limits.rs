@@ -1,8 +1,8 @@
 //! From the settings to the limits and times of each part of the server.
 
 use crate::config::{BoundArgs, ServeArgs};
-use crate::model::rules::Timings;
 use crate::model::limits::Limits;
+use crate::model::rules::Timings;
 use crate::realtime::SocketLimits;
 use crate::resolvers::DocumentLimits;
 use crate::server::HttpLimits;
