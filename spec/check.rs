@@ -6,7 +6,7 @@ use std::process::Stdio;
 
 use serde_json::json;
 
-use crate::support::program::{folder, program, runs, said};
+use crate::support::program::{folder, program, runs, utf8};
 use crate::support::{Reply, TestMesh};
 
 #[apply(case!)]
@@ -18,7 +18,7 @@ fn a_misspelt_setting_is_warned_of_with_the_one_that_is_meant() {
         .output()
         .expect("the program runs");
     assert!(output.status.success());
-    let warned = said(&output.stderr);
+    let warned = utf8(&output.stderr);
     assert!(
         warned.contains("MESH_MAX_GROPS is not a setting") && warned.contains("MESH_MAX_GROUPS"),
         "{warned}"
@@ -45,7 +45,7 @@ fn a_check_tries_the_certificate_and_the_data_folder() {
     ] {
         let output = runs(folder.path(), arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
-        let fault = said(&output.stderr);
+        let fault = utf8(&output.stderr);
         assert!(fault.contains(named), "{arguments:?}: {fault}");
     }
     assert!(
@@ -67,7 +67,7 @@ fn a_port_that_is_taken_is_named_with_the_flag_to_change() {
     let checked = runs(folder.path(), &["check", "--listen", &port]);
     assert!(checked.status.success(), "it may be this very server's");
     for output in [served, checked] {
-        let hint = said(&output.stderr);
+        let hint = utf8(&output.stderr);
         assert!(
             hint.contains("another program uses it") && hint.contains("--listen"),
             "{hint}"
