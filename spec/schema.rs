@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use async_graphql_parser::parse_schema;
 use async_graphql_parser::types::{
     FieldDefinition, InputValueDefinition, TypeDefinition, TypeKind, TypeSystemDefinition,
 };
+use async_graphql_parser::{Positioned, parse_schema};
 use mesh_v2::heartbeat::clock::Clock;
 use mesh_v2::mesh::Mesh;
 use mesh_v2::model::rules::{Rules, Timings};
@@ -38,6 +38,9 @@ const INTROSPECTION: &str = r"
         kind name ofType { kind name ofType { kind name ofType { kind name ofType { kind name
         ofType { kind name ofType { kind name ofType { kind name } } } } } } }
     }";
+
+/// The types that every schema has.
+const BUILT_IN: [&str; 5] = ["Boolean", "Float", "ID", "Int", "String"];
 
 /// A type: its kind, and each field as `name(argument: Type, …): Type`, sorted by name.
 type Types = BTreeMap<String, (String, Vec<String>)>;
@@ -143,12 +146,96 @@ async fn every_type_field_and_argument_served_is_the_contracts_and_the_other_way
     for (name, members) in &contract {
         assert_eq!(served.get(name), Some(members), "{name} as it is served");
     }
-    let built_in = ["Boolean", "Float", "ID", "Int", "String"];
     let more: Vec<_> = served
         .keys()
-        .filter(|name| !contract.contains_key(*name) && !built_in.contains(&name.as_str()))
+        .filter(|name| !contract.contains_key(*name) && !BUILT_IN.contains(&name.as_str()))
         .collect();
     assert!(more.is_empty(), "served but not in the contract: {more:?}");
+}
+
+/// Descriptions by the place of what they describe: `Type`, `Type.field` or
+/// `Type.field(argument)`.
+type Descriptions = BTreeMap<String, String>;
+
+fn descriptions_served(schema: &Value) -> Descriptions {
+    let describe = |value: &Value| value["description"].as_str().unwrap_or_default().to_owned();
+    let members = |of: &Value, kind: &str| of[kind].as_array().cloned().unwrap_or_default();
+    let mut found = Descriptions::new();
+    for of in list(&schema["types"]) {
+        let name = text(&of["name"]);
+        if name.starts_with("__") || BUILT_IN.contains(&&*name) {
+            continue;
+        }
+        found.insert(name.clone(), describe(of));
+        for field in members(of, "fields")
+            .iter()
+            .chain(&members(of, "inputFields"))
+        {
+            let place = format!("{name}.{}", text(&field["name"]));
+            for argument in members(field, "args") {
+                let argument_place = format!("{place}({})", text(&argument["name"]));
+                found.insert(argument_place, describe(&argument));
+            }
+            found.insert(place, describe(field));
+        }
+    }
+    found
+}
+
+fn descriptions_of_the_contract() -> Descriptions {
+    fn describe(text: Option<&Positioned<String>>) -> String {
+        text.map(|text| text.node.clone()).unwrap_or_default()
+    }
+    let mut found = Descriptions::new();
+    for definition in contract() {
+        let TypeSystemDefinition::Type(of) = definition else {
+            continue;
+        };
+        let (of, name) = (&of.node, &of.node.name.node);
+        found.insert(name.to_string(), describe(of.description.as_ref()));
+        match &of.kind {
+            TypeKind::Object(object) => {
+                for field in object.fields.iter().map(|field| &field.node) {
+                    let place = format!("{name}.{}", field.name.node);
+                    for argument in field.arguments.iter().map(|argument| &argument.node) {
+                        let argument_place = format!("{place}({})", argument.name.node);
+                        found.insert(argument_place, describe(argument.description.as_ref()));
+                    }
+                    found.insert(place, describe(field.description.as_ref()));
+                }
+            }
+            TypeKind::InputObject(object) => {
+                for field in object.fields.iter().map(|field| &field.node) {
+                    let place = format!("{name}.{}", field.name.node);
+                    found.insert(place, describe(field.description.as_ref()));
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+#[apply(case!)]
+async fn every_type_field_and_argument_has_a_description_and_the_served_ones_are_the_files() {
+    let mesh = TestMesh::start().await;
+    let (served, contract) = (
+        descriptions_served(&served(&mesh).await),
+        descriptions_of_the_contract(),
+    );
+    for (place, description) in &contract {
+        assert!(!description.trim().is_empty(), "{place} has no description");
+        assert_eq!(
+            served.get(place),
+            Some(description),
+            "{place} as it is served"
+        );
+    }
+    let more: Vec<_> = served
+        .keys()
+        .filter(|place| !contract.contains_key(*place))
+        .collect();
+    assert!(more.is_empty(), "served but not in the file: {more:?}");
 }
 
 #[apply(case!)]

@@ -29,18 +29,16 @@ export function fields(schema: string): Field[] {
 }
 
 /**
- * The schema without its line `scalar AWSDateTime`: AppSync brings that type itself and
- * takes no scalars from elsewhere. Nothing else is changed.
+ * The schema without its scalar AWSDateTime: AppSync brings that type itself and takes no
+ * scalars from elsewhere. Nothing else is changed.
  */
 export function forAppSync(schema: string): string {
-  const line = 'scalar AWSDateTime\n';
-  const others = parse(schema).definitions.filter(
-    (node) => node.kind === Kind.SCALAR_TYPE_DEFINITION && node.name.value !== 'AWSDateTime',
-  );
-  if (others.length > 0 || schema.split(line).length !== 2) {
+  const scalars = parse(schema).definitions.filter((node) => node.kind === Kind.SCALAR_TYPE_DEFINITION);
+  const [scalar, ...others] = scalars;
+  if (scalar?.name.value !== 'AWSDateTime' || others.length > 0) {
     throw new Error('the schema should define the scalar AWSDateTime once, and no other');
   }
-  return schema.replace(line, '');
+  return schema.slice(0, scalar.loc!.start) + schema.slice(scalar.loc!.end + 1);
 }
 
 /**

@@ -21,16 +21,23 @@ const APPSYNC = `
 const definition = (more = {}) =>
   only(templateOf('stg', more), 'AWS::AppSync::GraphQLSchema').Properties.Definition as string;
 
+test('AppSync shows the descriptions of types, fields and arguments', () => {
+  assert.match(definition(), /"""A member of a group, usually one browser tab."""\ntype Node {/);
+  assert.match(definition(), /    "The group's host."\n    hostId: ID!\n/);
+});
+
 test("AppSync is given the contract's file without its one scalar", () => {
   const lines = contract.split('\n');
   const at = lines.indexOf('scalar AWSDateTime');
-  assert.equal(definition(), lines.toSpliced(at, 1).join('\n'));
+  // The line before it is its description.
+  assert.match(lines[at - 1], /^""".*"""$/);
+  assert.equal(definition(), lines.toSpliced(at - 1, 2).join('\n'));
 });
 
 test('the subscription says which mutations it hears', () => {
   assert.match(
     definition(),
-    /onMessageInGroup\(.*\): MeshMessage\s+@aws_subscribe\(mutations: \["reportDataByNode", "fireEventsByNode", "dissolveGroup"\]\)/,
+    /onMessageInGroup\([^)]*\): MeshMessage\s+@aws_subscribe\(mutations: \["reportDataByNode", "fireEventsByNode", "dissolveGroup"\]\)/,
   );
   const mutations = fields(contract).filter(({ typeName }) => typeName === 'Mutation');
   for (const heard of ['reportDataByNode', 'fireEventsByNode', 'dissolveGroup']) {

@@ -21,15 +21,24 @@ use crate::resolvers::status::{NodeStatus, polled_group};
 use crate::resolvers::{ContextExt as _, ResolverResult, at_most, published};
 use crate::store::{self, AppendOutcome};
 
+/// An event of a group, such as a broadcast.
 #[derive(SimpleObject)]
 pub struct Event {
+    /// The event's name.
     name: String,
+    /// The node that sent it.
     fired_by_node_id: ID,
+    /// The group's id.
     group_id: ID,
+    /// The group's domain.
     domain: String,
+    /// A text that came with the event.
     payload: Option<String>,
+    /// In a message: the sender's time, `firedAt`. In an answer to a query: the server's.
     timestamp: AwsDateTime,
+    /// The event's place in the group's log, for `since`. Null in a message.
     cursor: Option<String>,
+    /// The sender's own order of its events.
     order_key: Option<String>,
 }
 
@@ -48,12 +57,18 @@ impl Event {
     }
 }
 
+/// The events of one call, in their order.
 #[derive(SimpleObject)]
 pub struct BatchEvent {
+    /// The events.
     events: Vec<Event>,
+    /// The node that sent them.
     fired_by_node_id: ID,
+    /// The group's id.
     group_id: ID,
+    /// The group's domain.
     domain: String,
+    /// When the server took the call.
     timestamp: AwsDateTime,
 }
 
@@ -73,26 +88,41 @@ impl From<event::EventBatch> for BatchEvent {
     }
 }
 
+/// One event to fire or to record.
 #[derive(InputObject, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EventInput {
+    /// The event's name.
     event_name: String,
+    /// A text that goes with the event.
     payload: Option<String>,
+    /// When it happened, by the sender's clock.
     fired_at: AwsDateTime,
+    /// The sender's own order of its events. A call in which every event has one can be
+    /// repeated safely.
     order_key: Option<String>,
 }
 
+/// The answer to recorded events.
 #[derive(SimpleObject)]
 struct RecordEventsPayload {
+    /// The group's id.
     group_id: ID,
+    /// The group's domain.
     domain: String,
+    /// How many events the call had.
     recorded_count: usize,
+    /// Empty, or the cursor of the call's last event if the server is set to `--next-since
+    /// cursor`.
     next_since: String,
 }
 
+/// What a polling member needs in one answer. The events are read before the variables.
 #[derive(SimpleObject)]
 struct PollGroupData {
+    /// The events after `since`, as in getEventsSince.
     events: Vec<Event>,
+    /// The variables of every node, as in listGroupStatuses.
     node_statuses: Vec<NodeStatus>,
 }
 
@@ -101,22 +131,30 @@ pub struct EventQuery;
 
 #[Object]
 impl EventQuery {
+    /// At most 100 events of a group's log, in order.
     async fn get_events_since(
         &self,
         ctx: &Context<'_>,
-        group_id: ID,
-        domain: String,
+        #[graphql(desc = "The group's id.")] group_id: ID,
+        #[graphql(desc = "The group's domain.")] domain: String,
+        #[graphql(
+            desc = "A cursor or a time: only later events are returned. Empty: from the beginning."
+        )]
         since: String,
     ) -> Result<Written<Vec<Event>>> {
         let events = events_since(ctx.mesh(), &group_id, &domain, &since);
         ctx.answering().write(ctx, events).await
     }
 
+    /// Events and variables in one answer, for members that poll.
     async fn poll_group_data(
         &self,
         ctx: &Context<'_>,
-        group_id: ID,
-        domain: String,
+        #[graphql(desc = "The group's id.")] group_id: ID,
+        #[graphql(desc = "The group's domain.")] domain: String,
+        #[graphql(
+            desc = "The last event's cursor; in the first poll, the time at which the node joined."
+        )]
         since: String,
     ) -> Result<Written<PollGroupData>> {
         let asked = PollArgs {
@@ -171,13 +209,14 @@ pub struct EventMutation;
 
 #[Object]
 impl EventMutation {
+    /// Sends events in a group that uses WebSockets. Subscribers receive a `batchEvent`.
     async fn fire_events_by_node(
         &self,
         ctx: &Context<'_>,
-        group_id: ID,
-        domain: String,
-        node_id: ID,
-        events: Vec<EventInput>,
+        #[graphql(desc = "The group's id.")] group_id: ID,
+        #[graphql(desc = "The group's domain.")] domain: String,
+        #[graphql(desc = "The node that sends them.")] node_id: ID,
+        #[graphql(desc = "The events, in their order.")] events: Vec<EventInput>,
     ) -> Option<Result<Written<MeshMessage>>> {
         let asked = EventArgs {
             group_id: group_id.0,
@@ -188,13 +227,16 @@ impl EventMutation {
         Some(ctx.answering().write(ctx, asked.fire(ctx.mesh())).await)
     }
 
+    /// Sends events in a group that polls.
     async fn record_events_by_node(
         &self,
         ctx: &Context<'_>,
-        group_id: ID,
-        domain: String,
-        node_id: ID,
-        events: Vec<EventInput>,
+        #[graphql(desc = "The group's id.")] group_id: ID,
+        #[graphql(desc = "The group's domain.")] domain: String,
+        #[graphql(desc = "The node that sends them.")] node_id: ID,
+        #[graphql(desc = "The events. They are put in the order of their `orderKey`.")] events: Vec<
+            EventInput,
+        >,
     ) -> Result<RecordEventsPayload> {
         let asked = EventArgs {
             group_id: group_id.0,

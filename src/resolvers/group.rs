@@ -21,16 +21,27 @@ const SEARCH_DEFAULT: i32 = 10;
 /// The most groups a search can ask for (decision D8).
 const SEARCH_MOST: i32 = 100;
 
+/// A group of nodes. It ends at `expiresAt`, when its host stops renewing it, or when its
+/// host dissolves it.
 #[derive(SimpleObject)]
 struct Group {
+    /// A random UUID, made by the server.
     id: ID,
+    /// The domain in which the group is listed.
     domain: String,
+    /// The id and the domain, joined by `@`.
     full_id: String,
+    /// The name that the host gave it.
     name: String,
+    /// The node that made the group. It alone may renew and dissolve it.
     host_id: ID,
+    /// When the group ends at the latest. Renewing does not change it.
     expires_at: AwsDateTime,
+    /// How often the host should call renewHeartbeat, in seconds.
     heartbeat_interval_seconds: Option<u32>,
+    /// Whether members receive messages over a WebSocket. If false, they poll.
     use_web_socket: bool,
+    /// How often members should call pollGroupData, in seconds; null if they use WebSockets.
     polling_interval_seconds: Option<u32>,
 }
 
@@ -50,11 +61,16 @@ impl Group {
     }
 }
 
+/// The answer to a host's heartbeat.
 #[derive(SimpleObject)]
 struct HeartbeatPayload {
+    /// The group's id.
     group_id: ID,
+    /// The group's domain.
     domain: String,
+    /// When the group ends at the latest, unchanged.
     expires_at: AwsDateTime,
+    /// How often to call renewHeartbeat, in seconds.
     heartbeat_interval_seconds: Option<u32>,
 }
 
@@ -63,19 +79,22 @@ pub struct GroupQuery;
 
 #[Object]
 impl GroupQuery {
+    /// The groups of a domain, by id.
     async fn list_groups_by_domain(
         &self,
         ctx: &Context<'_>,
-        domain: String,
+        #[graphql(desc = "The domain.")] domain: String,
     ) -> Result<Written<Vec<Group>>> {
         let groups = list(ctx.mesh(), &domain);
         ctx.answering().write(ctx, groups).await
     }
 
+    /// The groups of all domains whose name begins with a text, by name.
     async fn search_groups_by_name_prefix(
         &self,
         ctx: &Context<'_>,
-        name_prefix: String,
+        #[graphql(desc = "How the name begins: 1 to 6 characters.")] name_prefix: String,
+        #[graphql(desc = "How many groups at most: 1 to 100; 10 if it is not given.")]
         limit: Option<i32>,
     ) -> Result<Written<Vec<Group>>> {
         let groups = search(ctx.mesh(), &name_prefix, limit);
@@ -116,13 +135,18 @@ pub struct GroupMutation;
 
 #[Object]
 impl GroupMutation {
+    /// Makes a group. A host that has one in the domain already gets that one again.
     async fn create_group(
         &self,
         ctx: &Context<'_>,
-        name: String,
-        host_id: ID,
-        domain: String,
+        #[graphql(desc = "The group's name.")] name: String,
+        #[graphql(desc = "The id of the node that will be the host.")] host_id: ID,
+        #[graphql(desc = "The domain in which the group is listed.")] domain: String,
+        #[graphql(desc = "How long the group may live, in seconds.")]
         max_connection_time_seconds: Option<i32>,
+        #[graphql(
+            desc = "Whether members receive messages over a WebSocket. If false, they poll."
+        )]
         use_web_socket: bool,
     ) -> Result<Group> {
         let wish = |mesh: &Mesh| -> Result<CreateGroup, ClientError> {
@@ -137,23 +161,26 @@ impl GroupMutation {
         Ok(create(ctx.mesh(), wish(ctx.mesh())).await?)
     }
 
+    /// Ends a group and removes all that belongs to it. Subscribers receive a
+    /// `groupDissolve`.
     async fn dissolve_group(
         &self,
         ctx: &Context<'_>,
-        group_id: ID,
-        domain: String,
-        host_id: ID,
+        #[graphql(desc = "The group's id.")] group_id: ID,
+        #[graphql(desc = "The group's domain.")] domain: String,
+        #[graphql(desc = "The group's host.")] host_id: ID,
     ) -> Option<Result<Written<MeshMessage>>> {
         let dissolution = dissolve(ctx.mesh(), &group_id, &domain, &host_id);
         Some(ctx.answering().write(ctx, dissolution).await)
     }
 
+    /// Says that the host is still there.
     async fn renew_heartbeat(
         &self,
         ctx: &Context<'_>,
-        group_id: ID,
-        domain: String,
-        host_id: ID,
+        #[graphql(desc = "The group's id.")] group_id: ID,
+        #[graphql(desc = "The group's domain.")] domain: String,
+        #[graphql(desc = "The group's host.")] host_id: ID,
     ) -> Result<HeartbeatPayload> {
         Ok(renew(ctx.mesh(), &group_id, &domain, &host_id).await?)
     }

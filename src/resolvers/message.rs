@@ -12,10 +12,14 @@ use crate::resolvers::event::BatchEvent;
 use crate::resolvers::status::NodeStatus;
 use crate::resolvers::{ResolverError, ResolverResult};
 
+/// The end of a group.
 #[derive(SimpleObject)]
 struct GroupDissolvePayload {
+    /// The group's id.
     group_id: ID,
+    /// The group's domain.
     domain: String,
+    /// Why the group ended, for a person to read.
     message: String,
 }
 
@@ -29,12 +33,19 @@ impl From<Dissolution> for GroupDissolvePayload {
     }
 }
 
+/// A message to a group. Exactly one of `nodeStatus`, `batchEvent` and `groupDissolve` is
+/// set.
 #[derive(SimpleObject)]
 pub struct MeshMessage {
+    /// The group's id.
     group_id: ID,
+    /// The group's domain.
     domain: String,
+    /// The variables of one report.
     node_status: Option<NodeStatus>,
+    /// The events of one call.
     batch_event: Option<BatchEvent>,
+    /// The group has ended, for this reason.
     group_dissolve: Option<GroupDissolvePayload>,
 }
 
@@ -102,8 +113,10 @@ fn aws_subscribe(mutations: Vec<String>) {}
 
 pub struct Subscription;
 
+/// Receiving a group's messages as they come.
 #[async_graphql::Subscription]
 impl Subscription {
+    /// The messages of a group in their order, the subscriber's own included.
     #[expect(
         clippy::unused_async,
         reason = "the engine wants subscriptions to be async"
@@ -114,8 +127,8 @@ impl Subscription {
     async fn on_message_in_group(
         &self,
         ctx: &Context<'_>,
-        group_id: ID,
-        domain: String,
+        #[graphql(desc = "The group's id.")] group_id: ID,
+        #[graphql(desc = "The group's domain.")] domain: String,
     ) -> Result<impl Stream<Item = Option<MeshMessage>> + use<>> {
         Ok(listen(ctx, &group_id, &domain)?)
     }

@@ -36,7 +36,8 @@ pub use message::Heard;
 /// The schema of contract section 1.
 pub type Schema = async_graphql::Schema<Query, Mutation, message::Subscription>;
 
-/// The query root.
+/// Reading: groups, members, variables and events. Of a group that has ended, lists are
+/// empty.
 #[derive(MergedObject, Default, Debug)]
 pub struct Query(
     group::GroupQuery,
@@ -45,7 +46,7 @@ pub struct Query(
     event::EventQuery,
 );
 
-/// The mutation root.
+/// Writing: making, joining and ending groups, reporting variables, sending events.
 #[derive(MergedObject, Default, Debug)]
 pub struct Mutation(
     domain::DomainMutation,

@@ -10,32 +10,55 @@ use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::scalar::AwsDateTime;
 use crate::resolvers::{ContextExt as _, ResolverResult};
 
+/// A member of a group, usually one browser tab.
 #[derive(SimpleObject)]
 struct Node {
+    /// The id that the node chose.
     id: ID,
+    /// The word `Node` and the id.
     name: String,
+    /// The id of its group.
     group_id: Option<ID>,
+    /// The domain of its group.
     domain: Option<String>,
+    /// When the group ends at the latest. Null in listNodesInGroup.
     expires_at: Option<AwsDateTime>,
+    /// How often the member should call sendMemberHeartbeat, in seconds. Null in
+    /// listNodesInGroup.
     heartbeat_interval_seconds: Option<u32>,
+    /// Whether members receive messages over a WebSocket. If false, they poll. Null in
+    /// listNodesInGroup.
     use_web_socket: Option<bool>,
+    /// How often the member should call pollGroupData, in seconds; null if the group uses
+    /// WebSockets. Null in listNodesInGroup.
     polling_interval_seconds: Option<u32>,
 }
 
+/// The answer to a member's heartbeat.
 #[derive(SimpleObject)]
 struct MemberHeartbeatPayload {
+    /// The node's id.
     node_id: ID,
+    /// The group's id.
     group_id: ID,
+    /// The group's domain.
     domain: String,
+    /// Until when the member counts without another sign of life.
     expires_at: AwsDateTime,
+    /// How often to call sendMemberHeartbeat, in seconds.
     heartbeat_interval_seconds: Option<u32>,
 }
 
+/// The answer to a node that left.
 #[derive(SimpleObject)]
 struct LeaveGroupPayload {
+    /// The node's id.
     peer_id: ID,
+    /// The group's id.
     group_id: ID,
+    /// The group's domain.
     domain: String,
+    /// What happened, for a person to read.
     message: String,
 }
 
@@ -44,11 +67,12 @@ pub struct NodeQuery;
 
 #[Object]
 impl NodeQuery {
+    /// The members of a group. The host is not among them.
     async fn list_nodes_in_group(
         &self,
         ctx: &Context<'_>,
-        group_id: ID,
-        domain: String,
+        #[graphql(desc = "The group's id.")] group_id: ID,
+        #[graphql(desc = "The group's domain.")] domain: String,
     ) -> Result<Written<Vec<Node>>> {
         let members = list(ctx.mesh(), &group_id, &domain);
         ctx.answering().write(ctx, members).await
@@ -71,23 +95,26 @@ pub struct NodeMutation;
 
 #[Object]
 impl NodeMutation {
+    /// Makes a node a member of a group, and takes it out of any other.
     async fn join_group(
         &self,
         ctx: &Context<'_>,
-        group_id: ID,
-        domain: String,
-        node_id: ID,
+        #[graphql(desc = "The group's id.")] group_id: ID,
+        #[graphql(desc = "The group's domain.")] domain: String,
+        #[graphql(desc = "The node's id, chosen by the node.")] node_id: ID,
+        #[graphql(desc = "False if the node cannot open a WebSocket and will poll.")]
         use_web_socket: Option<bool>,
     ) -> Result<Node> {
         Ok(join(ctx.mesh(), &group_id, &domain, &node_id, use_web_socket).await?)
     }
 
+    /// Takes a node out of a group, with its variables.
     async fn leave_group(
         &self,
         ctx: &Context<'_>,
-        group_id: ID,
-        domain: String,
-        node_id: ID,
+        #[graphql(desc = "The group's id.")] group_id: ID,
+        #[graphql(desc = "The group's domain.")] domain: String,
+        #[graphql(desc = "The node that leaves.")] node_id: ID,
     ) -> Option<Result<LeaveGroupPayload>> {
         Some(
             leave(ctx.mesh(), &group_id, &domain, &node_id)
@@ -96,12 +123,13 @@ impl NodeMutation {
         )
     }
 
+    /// Says that a member is still there.
     async fn send_member_heartbeat(
         &self,
         ctx: &Context<'_>,
-        group_id: ID,
-        domain: String,
-        node_id: ID,
+        #[graphql(desc = "The group's id.")] group_id: ID,
+        #[graphql(desc = "The group's domain.")] domain: String,
+        #[graphql(desc = "The member's id.")] node_id: ID,
     ) -> Result<MemberHeartbeatPayload> {
         Ok(beat(ctx.mesh(), &group_id, &domain, &node_id).await?)
     }

@@ -13,6 +13,7 @@ const WANTED: &str =
 #[derive(Clone, Debug)]
 pub struct AwsDateTime(pub String);
 
+/// An ISO 8601 date and time with an offset, such as `2026-11-21T04:40:35.740Z`.
 #[Scalar(name = "AWSDateTime")]
 impl ScalarType for AwsDateTime {
     fn parse(value: Value) -> InputValueResult<Self> {

@@ -16,25 +16,37 @@ use crate::resolvers::message::MeshMessage;
 use crate::resolvers::scalar::AwsDateTime;
 use crate::resolvers::{ContextExt as _, ResolverResult, at_most, published};
 
+/// One variable: its name and its value.
 #[derive(SimpleObject)]
 pub struct SensorData {
+    /// The variable's name.
     key: String,
+    /// Its value, as text.
     value: String,
 }
 
+/// One variable to report.
 #[derive(InputObject, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SensorDataInput {
+    /// The variable's name.
     key: String,
+    /// Its value, as text.
     value: String,
 }
 
+/// Variables of a node, with the time at which they were written.
 #[derive(SimpleObject)]
 pub struct NodeStatus {
+    /// The node that reported them.
     node_id: ID,
+    /// The group's id.
     group_id: ID,
+    /// The group's domain.
     domain: String,
+    /// The variables, each with its newest value.
     data: Vec<SensorData>,
+    /// When they were written, by the server's clock.
     timestamp: AwsDateTime,
 }
 
@@ -59,20 +71,23 @@ pub struct StatusQuery;
 
 #[Object]
 impl StatusQuery {
+    /// All variables of one node, under the time of the newest; null if there are none.
     async fn get_node_status(
         &self,
         ctx: &Context<'_>,
-        node_id: ID,
+        #[graphql(desc = "The node's id.")] node_id: ID,
     ) -> Option<Result<Written<NodeStatus>>> {
         let status = status_of(ctx.mesh(), &node_id);
         Some(ctx.answering().write(ctx, status).await)
     }
 
+    /// The variables of every node of a group: one NodeStatus for each node and time of
+    /// writing, oldest first for each node.
     async fn list_group_statuses(
         &self,
         ctx: &Context<'_>,
-        group_id: ID,
-        domain: String,
+        #[graphql(desc = "The group's id.")] group_id: ID,
+        #[graphql(desc = "The group's domain.")] domain: String,
     ) -> Result<Written<Vec<NodeStatus>>> {
         let (group_id, domain) = (group_id.0, domain);
         let asked = StatusesArgs { group_id, domain };
@@ -116,13 +131,15 @@ pub struct StatusMutation;
 
 #[Object]
 impl StatusMutation {
+    /// Writes variables of a node. Those that are not named keep their values. Subscribers
+    /// receive a `nodeStatus`.
     async fn report_data_by_node(
         &self,
         ctx: &Context<'_>,
-        group_id: ID,
-        domain: String,
-        node_id: ID,
-        data: Vec<SensorDataInput>,
+        #[graphql(desc = "The group's id.")] group_id: ID,
+        #[graphql(desc = "The group's domain.")] domain: String,
+        #[graphql(desc = "The node whose variables they are.")] node_id: ID,
+        #[graphql(desc = "The variables to write.")] data: Vec<SensorDataInput>,
     ) -> Option<Result<Written<MeshMessage>>> {
         let asked = ReportArgs {
             group_id: group_id.0,
