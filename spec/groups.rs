@@ -212,7 +212,7 @@ async fn the_groups_of_a_server_and_of_a_domain_are_limited() {
         .moves_to("a third")
         .calls_create_group("d", json!({}))
         .await;
-    refused.is_refused("LimitExceeded", "the stage is full: at most 3");
+    refused.is_refused("LimitExceeded", "the server is full: at most 3");
     elsewhere.dissolves().await.value();
     mesh.host("d").moves_to("a third").creates("d").await;
 }

@@ -28,6 +28,7 @@ mod browsers;
 mod check;
 mod command_line;
 mod dissolving;
+mod docs;
 mod domains;
 mod durability;
 mod editor_polls;

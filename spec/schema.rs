@@ -129,6 +129,28 @@ fn contract() -> Vec<TypeSystemDefinition> {
         .definitions
 }
 
+/// The fields of Query, Mutation and Subscription.
+pub fn operations() -> Vec<String> {
+    let mut names = Vec::new();
+    for definition in contract() {
+        let TypeSystemDefinition::Type(of) = definition else {
+            continue;
+        };
+        let is_root = ["Query", "Mutation", "Subscription"].contains(&&*of.node.name.node);
+        if let TypeKind::Object(object) = of.node.kind
+            && is_root
+        {
+            names.extend(
+                object
+                    .fields
+                    .iter()
+                    .map(|field| field.node.name.to_string()),
+            );
+        }
+    }
+    names
+}
+
 fn types_of_the_contract() -> Types {
     let types = contract()
         .into_iter()

@@ -6,6 +6,8 @@ mod bounds;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 mod limits;
+#[cfg(all(test, feature = "dynamodb"))]
+mod limits_page;
 pub mod listing;
 mod serve;
 mod stage;
@@ -23,9 +25,9 @@ const ENV_FILE: &str = ".env";
 
 /// Realtime group messaging for Scratch-style classrooms.
 ///
-/// Without a command, serves a stage. Every flag has an environment variable; flags win
+/// Without a command, starts a server. Every flag has an environment variable; flags win
 /// over the environment, and the environment over the .env file in the working folder
-/// (a link from .env to .env.stg or .env.production chooses a stage).
+/// (a link from .env to .env.stg or .env.production chooses an environment).
 #[derive(Debug, Parser)]
 #[command(
     name = "mesh-v2",
@@ -45,13 +47,13 @@ pub struct Cli {
 /// What the program can do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serve a stage (the default).
+    /// Start a server (the default).
     Serve(Box<ServeArgs>),
     /// Print the effective settings, without secrets, and say what is wrong with them.
     Check(Box<ServeArgs>),
     /// Print the GraphQL schema.
     Schema,
-    /// Make, show or delete the stage's DynamoDB table.
+    /// Make, show or delete the environment's DynamoDB table.
     #[cfg(feature = "dynamodb")]
     #[command(subcommand)]
     Table(dynamodb::TableCommand),
@@ -59,7 +61,7 @@ pub enum Command {
     #[cfg(feature = "dynamodb")]
     #[command(subcommand)]
     Group(dynamodb::GroupCommand),
-    /// Measure a stage: groups of subscribers, publishers and pollers, and what they hear.
+    /// Measure a server: groups of subscribers, publishers and pollers, and what they receive.
     ///
     /// Every message carries its sender, its number and its time, so that loss, duplicates,
     /// reordering and messages of other groups are counted, and the time to each listener is

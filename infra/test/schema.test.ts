@@ -30,7 +30,7 @@ test("AppSync is given the contract's file without its one scalar", () => {
   const lines = contract.split('\n');
   const at = lines.indexOf('scalar AWSDateTime');
   // The line before it is its description.
-  assert.match(lines[at - 1], /^""".*"""$/);
+  assert.match(lines[at - 1]!, /^""".*"""$/);
   assert.equal(definition(), lines.toSpliced(at - 1, 2).join('\n'));
 });
 

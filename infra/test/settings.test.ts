@@ -114,16 +114,18 @@ test('the .env files say what their stages do without them, and nothing is left 
 
 /** Variables of scripts, tests and the stack that stand in the guides beside the program's. */
 const OTHERS = new Set([
-  ...['MESH_SECRET_NAME', 'MESH_LAMBDA_FOLDER', 'MESH_SPEC_STORE'],
+  ...['MESH_SECRET_NAME', 'MESH_LAMBDA_FOLDER', 'MESH_SPEC_STORE', 'MESH_BLESS'],
   ...['APPSYNC_CUSTOM_DOMAIN', 'APPSYNC_CERTIFICATE_ARN', 'APPSYNC_IAM', 'APPSYNC_USER_POOL_ID'],
   ...['APPSYNC_ENDPOINT', 'APPSYNC_API_KEY', 'DYNAMODB_TABLE_NAME', 'DYNAMODB_ONE_AT_A_TIME'],
 ]);
+
+const DOCS = ['api', 'protocols', 'delivery', 'compatibility', 'running', 'limits'].map((name) => `docs/${name}.md`);
 
 test('every setting and flag of the guides exists', () => {
   const help = ['serve', 'check', 'bench', 'table create', 'table delete']
     .map((command) => spawnSync(meshV2(), [...command.split(' '), '--help'], { encoding: 'utf8' }).stdout)
     .join();
-  const guides = ['README.md', 'CHANGELOG.md', 'benches/README.md', 'docs/deployment.md', 'docs/deployment.ja.md', 'docs/performance.md'];
+  const guides = ['README.md', 'CHANGELOG.md', 'benches/README.md', 'docs/deployment.md', 'docs/deployment.ja.md', 'docs/performance.md', ...DOCS];
   for (const guide of guides) {
     const text = readFileSync(join(root, guide), 'utf8');
     const names = new Set(text.match(/\b(MESH|DYNAMODB|APPSYNC)_[A-Z_]*[A-Z]\b/g));

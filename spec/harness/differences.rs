@@ -48,10 +48,14 @@ pub struct ServerOnly {
     pub why: &'static str,
 }
 
-pub const SERVER_ONLY: [ServerOnly; 4] = [
+pub const SERVER_ONLY: [ServerOnly; 5] = [
     ServerOnly {
         module: "bad_frames",
         why: "frames, bounds (D20) and close codes are AppSync's there",
+    },
+    ServerOnly {
+        module: "docs",
+        why: "the examples of the docs are the server's",
     },
     ServerOnly {
         module: "slow_readers",

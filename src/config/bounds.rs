@@ -8,7 +8,7 @@ macro_rules! bounds {
     ($($(#[$doc:meta])* $field:ident: $type:ty = $default:literal, $env:literal, $range:expr;)*) => {
         /// How much of anything the server takes or holds.
         #[derive(Debug, Args)]
-        #[command(next_help_heading = "Bounds")]
+        #[command(next_help_heading = "Limits")]
         pub struct BoundArgs {
             /// Bytes of memory that the server means to use, such as 800M or 2G; new groups
             /// are refused from 70 % of it on, new nodes from 80 %, new data from 90 %
@@ -75,7 +75,7 @@ bounds! {
     /// can take over, 5 suits several behind a balancer once they share a bus
     drain: u32 = "0", "MESH_DRAIN_SECONDS", 0..;
     /// Milliseconds after a start with living groups for which reports, events and dissolves
-    /// wait, so that clients are back to hear them
+    /// wait, so that clients are back to receive them
     start_hold: u32 = "1000", "MESH_START_HOLD_MILLISECONDS", 0..=60_000;
     /// Levels of selection sets in a document
     max_depth: u32 = "16", "MESH_MAX_DEPTH", 1..;
@@ -98,7 +98,7 @@ bounds! {
     init_timeout: u32 = "15", "MESH_INIT_TIMEOUT_SECONDS", 1..;
     /// Seconds between two signs of life on a WebSocket; some clients leave after 30
     keep_alive: u32 = "20", "MESH_KEEP_ALIVE_SECONDS", 1..=25;
-    /// Seconds that AppSync clients are told to wait for a sign of life (`connectionTimeoutMs`);
+    /// Seconds that AppSync clients should wait for a sign of life (`connectionTimeoutMs`);
     /// some take less than 60 for 300
     connection_timeout: u32 = "90", "MESH_CONNECTION_TIMEOUT_SECONDS", 60..=300;
     /// Seconds after which a silent peer is given up: by pings, TCP keep-alive and user time-out
@@ -107,7 +107,7 @@ bounds! {
     short_peer_timeout: u32 = "60", "MESH_SHORT_PEER_TIMEOUT_SECONDS", 60..=86_400;
     /// Seconds in which a slow reader may come to the close code that ends its WebSocket
     close_timeout: u32 = "60", "MESH_CLOSE_TIMEOUT_SECONDS", 1..=600;
-    /// Groups on the stage
+    /// Groups on the server
     max_groups: u32 = "20000", "MESH_MAX_GROUPS", 1..;
     /// Groups in one domain
     max_groups_per_domain: u32 = "1000", "MESH_MAX_GROUPS_PER_DOMAIN", 1..;
@@ -127,7 +127,7 @@ bounds! {
     max_calls_per_group: u32 = "20000", "MESH_MAX_CALLS_PER_GROUP", 1..;
     /// Bytes of events that a group holds within the event TTL
     max_event_bytes_per_group: u32 = "8388608", "MESH_MAX_EVENT_BYTES_PER_GROUP", 1024..;
-    /// Ended groups that are remembered for a while, so that their members are told why
+    /// Ended groups that are remembered for a while, so that their members learn why
     max_ended_groups: u32 = "20000", "MESH_MAX_ENDED_GROUPS", 0..;
 }
 

@@ -135,7 +135,7 @@ pub struct TableArgs {
     #[arg(long, env = "MESH_ENV_FILE", value_name = "FILE")]
     pub env_file: Option<PathBuf>,
 
-    /// The stage: stg, stg2 or prod
+    /// The environment: stg, stg2 or prod
     #[arg(long, env = "STAGE", default_value = "stg", value_name = "STAGE")]
     pub stage: Stage,
 
@@ -176,7 +176,7 @@ pub enum TableCommand {
 /// What to do with a group.
 #[derive(Debug, Subcommand)]
 pub enum GroupCommand {
-    /// Find a group on the stage's DynamoDB table by its id alone.
+    /// Find a group on the environment's DynamoDB table by its id alone.
     Show {
         /// The group's id, without its domain.
         id: String,

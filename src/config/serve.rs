@@ -18,8 +18,8 @@ pub enum StoreKind {
     Embedded,
     /// In memory; forgotten when the process ends.
     Memory,
-    /// On a DynamoDB table. Several servers may share it, but they do not tell each other's
-    /// subscribers.
+    /// On a DynamoDB table. Several servers may share it, but they do not pass messages to each
+    /// other's subscribers.
     #[cfg(feature = "dynamodb")]
     #[value(name = "dynamodb")]
     DynamoDb,
@@ -70,7 +70,7 @@ pub struct ServeArgs {
     #[arg(long, env = "MESH_ENV_FILE", value_name = "FILE")]
     pub env_file: Option<PathBuf>,
 
-    /// The stage: stg, stg2 or prod; chooses the default times
+    /// The environment: stg, stg2 or prod; chooses the default times
     #[arg(long, env = "STAGE", default_value = "stg", value_name = "STAGE")]
     pub stage: Stage,
 
@@ -84,6 +84,20 @@ pub struct ServeArgs {
         value_parser = listen_address
     )]
     pub listen: SocketAddr,
+
+    /// What recordEventsByNode answers as nextSince
+    #[arg(
+        long,
+        env = "MESH_NEXT_SINCE",
+        value_enum,
+        default_value = "empty",
+        value_name = "FORM"
+    )]
+    pub next_since: NextSinceKind,
+
+    /// What is logged: error, warn, info, debug, or a tracing filter
+    #[arg(long, env = "MESH_LOG", default_value = "info", value_name = "FILTER")]
+    pub log: String,
 
     /// Keys (all the rest by heading).
     #[command(flatten)]
@@ -109,27 +123,13 @@ pub struct ServeArgs {
     /// Bounds.
     #[command(flatten)]
     pub bounds: BoundArgs,
-
-    /// What recordEventsByNode answers as nextSince
-    #[arg(
-        long,
-        env = "MESH_NEXT_SINCE",
-        value_enum,
-        default_value = "empty",
-        value_name = "FORM"
-    )]
-    pub next_since: NextSinceKind,
-
-    /// What is logged: error, warn, info, debug, or a tracing filter
-    #[arg(long, env = "MESH_LOG", default_value = "info", value_name = "FILTER")]
-    pub log: String,
 }
 
 /// Who may call.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Access")]
 pub struct AccessArgs {
-    /// API keys, separated by commas; needed in stage prod
+    /// API keys, separated by commas; needed in prod
     #[arg(
         long,
         env = "MESH_API_KEYS",
@@ -139,7 +139,7 @@ pub struct AccessArgs {
     )]
     pub api_keys: Vec<String>,
 
-    /// The secret from which createDomain derives domains; needed in stage prod
+    /// The secret from which createDomain derives domains; needed in prod
     #[arg(
         long,
         env = "MESH_SECRET_KEY",
@@ -193,7 +193,7 @@ pub struct TlsArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Store")]
 pub struct StoreArgs {
-    /// How the server keeps what it is told
+    /// Where groups, variables and events are kept
     #[arg(
         long,
         env = "MESH_STORE",
@@ -231,7 +231,7 @@ pub struct TimeArgs {
     /// How often a member sends its heartbeat [15 / 120]
     #[arg(long, env = "MESH_MEMBER_HEARTBEAT_INTERVAL_SECONDS", value_name = "S")]
     pub member_heartbeat_interval: Option<u32>,
-    /// How long a member and its variables are told without it [60 / 600]
+    /// How long a member and its variables count without it [60 / 600]
     #[arg(long, env = "MESH_MEMBER_HEARTBEAT_TTL_SECONDS", value_name = "S")]
     pub member_heartbeat_ttl: Option<u32>,
     /// The life of a group whose host asks for none, as no editor does: longer than a lesson

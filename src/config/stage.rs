@@ -74,7 +74,7 @@ impl FromStr for Stage {
             "stg" => Ok(Self::Stg),
             "stg2" => Ok(Self::Stg2),
             "prod" | "production" => Ok(Self::Prod),
-            _ => Err("the stages are stg, stg2 and prod".into()),
+            _ => Err("the environments are stg, stg2 and prod".into()),
         }
     }
 }
@@ -87,19 +87,19 @@ pub enum Unusable {
     Timings(#[from] InvalidTimings),
     /// Production without a key of its own.
     #[error(
-        "stage prod needs API keys of its own: set MESH_API_KEYS to one or more keys, separated by commas \
+        "prod needs API keys of its own: set MESH_API_KEYS to one or more keys, separated by commas \
          (for example the output of: openssl rand -hex 24)"
     )]
     NoKeys,
     /// Production with a key that is guessed soon.
     #[error(
-        "stage prod takes API keys of at least {KEY_BYTES} characters that are not all the same: set MESH_API_KEYS \
+        "prod takes API keys of at least {KEY_BYTES} characters that are not all the same: set MESH_API_KEYS \
          to others (for example the output of: openssl rand -hex 24)"
     )]
     WeakKey,
     /// Production without a secret of its own.
     #[error(
-        "stage prod needs a secret of its own for createDomain: set MESH_SECRET_KEY to at least {SECRET_BYTES} \
+        "prod needs a secret of its own for createDomain: set MESH_SECRET_KEY to at least {SECRET_BYTES} \
          characters that nobody knows and that are not all the same (for example the output of: openssl rand -hex 32)"
     )]
     NoSecret,

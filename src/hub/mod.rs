@@ -1,6 +1,6 @@
 //! Publish and subscribe: every group's subscribers on this server.
 //!
-//! Each group has a [`topic`]. Publishing neither renders nor waits for a subscriber: it adds
+//! Each group has a topic. Publishing neither renders nor waits for a subscriber: it adds
 //! the message to the topic's batches of subscribers, and a dispatcher delivers what is
 //! pending to a whole batch. A topic's first [`MAX_SHARED_SELECTIONS`] selections without
 //! aliases are rendered once per message, and subscribers share the bytes; any other

@@ -81,8 +81,8 @@ impl StatusQuery {
         Some(ctx.answering().write(ctx, status).await)
     }
 
-    /// The variables of every node of a group: one NodeStatus for each node and time of
-    /// writing, oldest first for each node.
+    /// The variables of every node of a group: one entry for each node and time of writing,
+    /// oldest first for each node.
     async fn list_group_statuses(
         &self,
         ctx: &Context<'_>,

@@ -62,7 +62,7 @@ pub fn group(command: &GroupCommand) -> anyhow::Result<()> {
         let rules = Rules::new(Timings::STG)?;
         let store = DynamoDb::with_client(client, settings, rules, Limits::default());
         let groups = store.groups_by_id(&id).await?;
-        anyhow::ensure!(!groups.is_empty(), "there is no group {id} on this stage");
+        anyhow::ensure!(!groups.is_empty(), "there is no group {id} on this table");
         for group in groups {
             writeln!(stdout(), "group      {}", group.key)?;
             writeln!(stdout(), "name       {}", group.name)?;

@@ -211,7 +211,7 @@ impl DynamoDb {
         let limit = self.limits.groups;
         let on_table = self.table.count(DOING, &watches);
         if !self.group_count.reserve(limit, leaving, on_table).await? {
-            let what = "the stage";
+            let what = "the server";
             return Err(ClientError::Full { what, limit }.into());
         }
         Ok(scanned.saturating_sub(in_domain))

@@ -52,7 +52,7 @@ impl State {
         });
         let in_domain = self.by_domain.get(&request.domain).map_or(0, BTreeSet::len);
         for (what, held, limit) in [
-            ("the stage", self.groups.len(), self.limits.groups),
+            ("the server", self.groups.len(), self.limits.groups),
             ("the domain", in_domain, self.limits.groups_per_domain),
         ] {
             if held >= limit {
