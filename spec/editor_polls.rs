@@ -1,5 +1,5 @@
 //! Smalruby's editors behind a network filter: each records its events and polls, and keeps
-//! its cursor by the editor's rules (contract 5.6).
+//! its cursor by the editor's rules (docs/compatibility.md, What the editor does).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Every deliberate error of the contract (section 1.1), to the letter, and its form.
+//! Every deliberate error (docs/api.md, Errors), to the letter, and its form.
 
 use serde_json::{Value, json};
 

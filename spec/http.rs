@@ -1,4 +1,4 @@
-//! Requests over HTTP (protocol section 2).
+//! Requests over HTTP (docs/protocols.md, HTTP).
 
 mod documents;
 

@@ -1,6 +1,6 @@
 //! The idiom of real lessons: every pupil sets a variable, often to its present value, then
 //! broadcasts, and those that receive the broadcast read the variable. Pupils follow the
-//! editor's rules (contract 5.3 to 5.6), and several send at once.
+//! editor's rules (docs/compatibility.md, What the editor does), and several send at once.
 
 mod pupil;
 

@@ -1,4 +1,4 @@
-//! The built function on a DynamoDB table, invoked as AWS invokes it (protocol section 3).
+//! The built function on a DynamoDB table, invoked as AWS invokes it (docs/protocols.md, Lambda events).
 
 mod start;
 

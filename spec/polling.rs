@@ -194,7 +194,7 @@ async fn any_text_is_accepted_as_since() {
 }
 
 /// The editor clears its cursor when it joins and polls two seconds later, with its own
-/// clock, which here is the server's (decision D14, contract 5).
+/// clock, which here is the server's (decision D14, docs/compatibility.md, What the editor does).
 #[apply(case!)]
 async fn d14_a_first_poll_answers_events_since_the_join_and_the_next_none_twice() {
     let mesh = TestMesh::own(|setup| setup.timings.event_ttl = 600).await;

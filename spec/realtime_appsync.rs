@@ -1,4 +1,4 @@
-//! AppSync's realtime protocol, as `aws-appsync` and Amplify use it (protocol section 1).
+//! AppSync's realtime protocol, as `aws-appsync` and Amplify use it (docs/protocols.md, AppSync realtime).
 
 use std::time::Duration;
 

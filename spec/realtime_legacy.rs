@@ -1,5 +1,5 @@
 //! The legacy protocol of `subscriptions-transport-ws` 0.11, which shares its name with
-//! AppSync's (protocol section 4.5): one unknown message kills its client.
+//! AppSync's (docs/protocols.md, Older graphql-ws): one unknown message kills its client.
 
 use serde_json::{Value, json};
 

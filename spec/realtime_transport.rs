@@ -1,4 +1,4 @@
-//! The newer `graphql-transport-ws`, as `graphql-ws` 6 uses it (protocol section 4.4).
+//! The newer `graphql-transport-ws`, as `graphql-ws` 6 uses it (docs/protocols.md, graphql-transport-ws).
 
 use std::time::Duration;
 

@@ -7,7 +7,7 @@ use crate::support::clients::event;
 use crate::support::json::{list, text};
 use crate::support::{Group, Reply, TestMesh};
 
-/// The five mutations that the shared group check guards (contract 1.2).
+/// The five mutations that the shared group check guards (docs/api.md, The group check).
 pub const GUARDED: [&str; 5] = [
     "joinGroup",
     "renewHeartbeat",

@@ -1,6 +1,6 @@
 //! The Lambda door: AppSync asks for one field, the same schema answers it.
 //!
-//! An event (protocol section 3) is turned back into a document and run by the same
+//! An event (docs/protocols.md, Lambda events) is turned back into a document and run by the same
 //! engine as every other request. AppSync then picks the client's fields, by name, from
 //! what is returned here, and fans messages out itself: nobody listens in a Lambda.
 

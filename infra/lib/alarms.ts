@@ -16,7 +16,7 @@ import { named } from './stage';
 import { INDEX_NAMES } from './table';
 
 const period = Duration.minutes(5);
-/** Milliseconds within which 95 of 100 requests should be answered (contract 6). */
+/** Milliseconds within which 95 of 100 requests should be answered (docs/compatibility.md, On AWS). */
 const SLOW_MS = 500;
 
 export interface Watched {

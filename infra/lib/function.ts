@@ -65,7 +65,7 @@ export class MeshFunction extends Construct {
       applicationLogLevelV2: lambda.ApplicationLogLevel.TRACE,
       // In prod Lambda writes no lines of its own for each call, which cost more than the call.
       systemLogLevelV2: prod ? lambda.SystemLogLevel.WARN : lambda.SystemLogLevel.INFO,
-      // X-Ray is off in prod for its cost (contract 6.6).
+      // X-Ray is off in prod for its cost (docs/compatibility.md, On AWS).
       tracing: prod ? lambda.Tracing.DISABLED : lambda.Tracing.ACTIVE,
       environment: {
         STAGE: stage,

@@ -1,4 +1,4 @@
-/** Where a setting comes from: the `.env` file wins over the environment (contract 6.1). */
+/** Where a setting comes from: the `.env` file wins over the environment (docs/compatibility.md, On AWS). */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve } from 'node:path';

@@ -1,4 +1,4 @@
-/** The three stages and what everything in them is called (contract 6.2). */
+/** The three stages and what everything in them is called (docs/compatibility.md, On AWS). */
 
 export const STAGES = ['stg', 'stg2', 'prod'] as const;
 export type Stage = (typeof STAGES)[number];

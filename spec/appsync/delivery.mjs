@@ -1,4 +1,4 @@
-// Which subscriptions hear of a mutation, and what they hear (protocol section 1.7): what
+// Which subscriptions hear of a mutation, and what they hear (docs/compatibility.md, Delivery): what
 // the mutation itself selected, in the subscriber's own selection.
 import { collectFields, collectSubfields } from "graphql/execution/collectFields.mjs";
 import { getArgumentValues, getDirectiveValues, getNullableType, isLeafType, isListType } from "graphql";

@@ -1,4 +1,4 @@
-// GraphQL over HTTP as AppSync answers it (protocol section 2).
+// GraphQL over HTTP as AppSync answers it (docs/compatibility.md, HTTP).
 import { randomUUID } from "node:crypto";
 import { print } from "graphql";
 import { collectSubfields } from "graphql/execution/collectFields.mjs";

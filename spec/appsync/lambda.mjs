@@ -28,7 +28,7 @@ export class Lambda {
     });
     const result = await response.json();
     if (response.ok && !response.headers.has("x-amz-function-error")) return { result };
-    // What a function throws has no type of its own on this way (protocol section 3).
+    // What a function throws has no type of its own on this way (docs/compatibility.md, Lambda).
     return { result: null, error: { message: result.errorMessage, type: "Lambda:Unhandled" } };
   }
 }

@@ -1,4 +1,4 @@
-// AppSync's realtime protocol (protocol section 1), and no other.
+// AppSync's realtime protocol (docs/compatibility.md, Realtime protocol), and no other.
 import { WebSocketServer } from "ws";
 import { Invalid, prepare } from "./engine.mjs";
 import { unauthorized } from "./http.mjs";
@@ -6,7 +6,7 @@ import { unauthorized } from "./http.mjs";
 const PROTOCOL = "graphql-ws";
 const KEEP_ALIVE_MS = 60_000;
 const SUBSCRIPTIONS = 100;
-/** A larger payload is not delivered, and nobody is told (protocol section 1.6). */
+/** A larger payload is not delivered, and nobody is told (docs/compatibility.md, Realtime protocol). */
 const PAYLOAD_BYTES = 240 * 1024;
 
 /** Serves upgrades at both paths of an endpoint; answers how to hang up on everybody. */

@@ -161,7 +161,7 @@ where
     format!("http://{address}/")
 }
 
-/// The deployed handlers send exactly what AppSync sends without them (protocol section 3).
+/// The deployed handlers send exactly what AppSync sends without them (docs/compatibility.md, Lambda).
 fn is_of_a_direct_resolver(event: &Value) {
     let keys: Vec<_> = event.as_object().expect("an event").keys().collect();
     let expected = "arguments identity source request prev info stash";

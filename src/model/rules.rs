@@ -1,4 +1,4 @@
-//! The liveness rules: when groups, nodes and events are alive (contract sections 1.2 and 3).
+//! The liveness rules: when groups, nodes and events are alive (docs/api.md, Who counts as alive).
 //!
 //! Nothing here waits or reads the clock: the caller passes `now`. Every store decides by these
 //! functions, for reads and for writes.
@@ -62,7 +62,7 @@ impl Rules {
         &self.timings
     }
 
-    /// Admits a request to a live group (contract 1.2). Both for the heartbeat and the expiry, a
+    /// Admits a request to a live group (docs/api.md, The group check). Both for the heartbeat and the expiry, a
     /// group is alive until the end of the second in which it ends.
     pub fn admit<'a>(
         &self,
@@ -126,7 +126,7 @@ impl Rules {
     }
 
     /// Whether listing, searching and createGroup include the group: for up to a second less
-    /// than [`Rules::admit`] (contract 1.3).
+    /// than [`Rules::admit`] (docs/api.md).
     pub fn lists(&self, group: &Group, now: Timestamp) -> bool {
         group.heartbeat_at.seconds() > now.seconds() - i64::from(self.timings.host_ttl)
             && group.expires_at > now

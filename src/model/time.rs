@@ -1,4 +1,4 @@
-//! Timestamps in milliseconds. All come from the server's clock (contract section 7, point 5).
+//! Timestamps in milliseconds. All come from the server's clock (docs/compatibility.md, must keep 5).
 
 use std::fmt;
 use std::time::Duration;

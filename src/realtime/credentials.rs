@@ -1,4 +1,4 @@
-//! Where a WebSocket client sends its API key (protocol sections 0 and 1.2).
+//! Where a WebSocket client sends its API key (docs/protocols.md, Credentials).
 
 use std::borrow::Cow;
 

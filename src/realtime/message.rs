@@ -1,4 +1,4 @@
-//! The messages of the protocols (protocol sections 1.3, 1.4, 4.4 and 4.5).
+//! The messages of the protocols (docs/protocols.md).
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -101,7 +101,7 @@ pub fn connection_error(why: Unauthorized) -> String {
     json!({"type": "connection_error", "payload": {"errors": [error]}}).to_string()
 }
 
-/// Rejects a connection that offers unsupported subprotocols only (protocol section 1.5).
+/// Rejects a connection that offers unsupported subprotocols only (docs/protocols.md, Opening a WebSocket).
 pub fn subprotocol_error() -> String {
     let error = json!({"message": "SubProtocolNotSupportedError", "errorCode": 400});
     json!({"type": "connection_error", "payload": {"errors": [error]}}).to_string()

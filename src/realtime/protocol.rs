@@ -1,6 +1,6 @@
 //! The three protocols that share the endpoint: AppSync realtime and the legacy
 //! `subscriptions-transport-ws`, both named `graphql-ws`, and the newer
-//! `graphql-transport-ws` (protocol sections 1.3, 1.4, 4.4 and 4.5).
+//! `graphql-transport-ws` (docs/protocols.md).
 
 use crate::realtime::credentials::HEADER_PROTOCOL;
 

@@ -197,7 +197,7 @@ impl PollArgs {
     pub async fn run(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
         let group = polled_group(&self.group_id, &self.domain)?;
         // Events first: whoever hears "go" also sees the variable that was set before it
-        // (contract section 7, point 9).
+        // (docs/compatibility.md, must keep 9).
         let events = page(mesh, &group, Since::Polled(&self.since)).await?;
         let statuses = mesh.store.statuses(&group, mesh.clock.now()).await?;
         Ok(FieldValue::Poll(group, events, statuses))

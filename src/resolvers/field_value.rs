@@ -145,7 +145,7 @@ fn write_group(out: &mut JsonWriter, picks: &[SelectedField], group: &Group, int
     });
 }
 
-/// A member in a list: what belongs to its group's life is null there (contract 1.3).
+/// A member in a list: what belongs to its group's life is null there (docs/api.md).
 fn write_member(out: &mut JsonWriter, picks: &[SelectedField], member: &Member) {
     out.object(picks, |out, pick| match pick.field {
         Field::Typename => out.raw("\"Node\""),

@@ -14,7 +14,7 @@ use crate::resolvers::scalar::AwsDateTime;
 use crate::resolvers::{ContextExt as _, ResolverResult};
 use crate::store::CreateGroup;
 
-/// The most UTF-16 units of a search prefix (contract 1.3).
+/// The most UTF-16 units of a search prefix (docs/api.md).
 const PREFIX_UNITS: usize = 6;
 /// How many groups a search finds unless it says otherwise (decision D8).
 const SEARCH_DEFAULT: i32 = 10;

@@ -33,7 +33,7 @@ use crate::store;
 
 pub use message::Heard;
 
-/// The schema of contract section 1.
+/// The schema of docs/api.md.
 pub type Schema = async_graphql::Schema<Query, Mutation, message::Subscription>;
 
 /// Reading: groups, members, variables and events. Of a group that has ended, lists are

@@ -1,5 +1,5 @@
 //! Answers in AppSync's form: `data` first, then `errors` whose `errorType` and
-//! `errorInfo` stand beside `message` and not under `extensions` (protocol section 2).
+//! `errorInfo` stand beside `message` and not under `extensions` (docs/protocols.md, HTTP).
 
 use async_graphql::{PathSegment, Response, ServerError, Value};
 use serde::Serialize;

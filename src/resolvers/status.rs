@@ -95,7 +95,7 @@ impl StatusQuery {
     }
 }
 
-/// A group's full name as the polling queries refuse it (contract 1.1).
+/// A group's full name as the polling queries refuse it (docs/api.md, Errors).
 pub fn polled_group(group_id: &str, domain: &str) -> ResolverResult<GroupKey> {
     if group_id.is_empty() || domain.is_empty() {
         return Err(ClientError::EmptyGroup.into());

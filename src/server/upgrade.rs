@@ -1,6 +1,6 @@
 //! From an HTTP request to a WebSocket. The upgrade succeeds without credentials: a
-//! client that is rejected here would consider the network blocked (contract
-//! section 7, point 1).
+//! client that is rejected here would consider the network blocked (docs/compatibility.md,
+//! must keep 1).
 
 use std::sync::Arc;
 

@@ -25,7 +25,7 @@ use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 
-/// The largest number of events that one read returns (contract 1.3, getEventsSince).
+/// The largest number of events that one read returns (docs/api.md, getEventsSince).
 pub const EVENTS_PER_READ: usize = 100;
 
 /// Why a store call failed.

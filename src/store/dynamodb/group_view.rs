@@ -81,7 +81,7 @@ impl DynamoDb {
         }))
     }
 
-    /// The group of a record just read, if it is alive; checks contract 1.2.
+    /// The group of a record just read, if it is alive; checks docs/api.md, The group check.
     fn admit(
         &self,
         key: &GroupKey,

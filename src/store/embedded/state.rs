@@ -197,7 +197,7 @@ impl State {
     }
 }
 
-/// The state of a live group; checks contract 1.2.
+/// The state of a live group; checks docs/api.md, The group check.
 fn live_group<'a>(
     groups: &'a mut HashMap<GroupKey, GroupState>,
     tombstones: &Tombstones,
