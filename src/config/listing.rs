@@ -97,7 +97,7 @@ pub fn unknown(names: impl IntoIterator<Item = String>) -> Vec<String> {
 fn warning(name: &str, known: &BTreeSet<String>) -> String {
     let nearest = known
         .iter()
-        .map(|other| (strsim::jaro_winkler(name, other), other))
+        .map(|other| (alikeness(name, other), other))
         .max_by(|(one, _), (other, _)| one.total_cmp(other));
     match nearest {
         Some((alike, other)) if alike >= ALIKE => {
@@ -105,6 +105,12 @@ fn warning(name: &str, known: &BTreeSet<String>) -> String {
         }
         _ => format!("{name} is not a setting and is ignored; see mesh-v2 serve --help"),
     }
+}
+
+/// How alike two variables are after the prefix that all have, from 0 to 1.
+fn alikeness(one: &str, other: &str) -> f64 {
+    let without_prefix = |name| str::strip_prefix(name, "MESH_").unwrap_or(name);
+    strsim::jaro_winkler(without_prefix(one), without_prefix(other))
 }
 
 /// The variables of all commands.
