@@ -1,10 +1,10 @@
-//! The hot functions, one by one: what a report costs on its way from a request's bytes to
-//! its subscribers' outboxes. `benches/README.md` says how to run them and what they mean.
+//! Benchmarks of the hot functions: the cost of a report from a request's bytes to its
+//! subscribers' outboxes. `benches/README.md` says how to run them and what they measure.
 
-mod asking;
-mod lesson;
-mod listening;
-mod remembering;
+mod fixture;
+mod request;
+mod store;
+mod subscription;
 
 fn main() {
     divan::main();

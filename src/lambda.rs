@@ -1,8 +1,8 @@
-//! The Lambda door: AppSync asks for one field, the same schema answers it.
+//! The Lambda function's handler: AppSync requests one field, the same schema resolves it.
 //!
-//! An event (docs/protocols.md, Lambda events) is turned back into a document and run by the same
-//! engine as every other request. AppSync then picks the client's fields, by name, from
-//! what is returned here, and fans messages out itself: nobody listens in a Lambda.
+//! An event (docs/protocols.md, Lambda events) becomes a document, which runs as every other
+//! request does. AppSync then selects the client's fields by name from the returned value.
+//! It also delivers the messages: a function has no subscribers.
 
 mod fields;
 #[cfg(test)]
@@ -21,130 +21,138 @@ use crate::domains::address_behind_appsync;
 use crate::lambda::fields::{Field, Fields};
 use crate::mesh::Mesh;
 use crate::resolvers::DocumentLimits;
-use crate::resolvers::document::{DocumentError, GraphQlRequest};
+use crate::resolvers::document::DocumentError;
+use crate::resolvers::request::GraphQlRequest;
 use crate::resolvers::run::Runner;
 
-/// The most events of one batch; AppSync's own bound of `maxBatchSize`.
-const MOST_EVENTS: usize = 2000;
-/// The longest name of a type or field that is looked up and told, in bytes.
-const LONGEST_NAME: usize = 128;
+/// The maximum number of events in a batch: AppSync's limit of `maxBatchSize`.
+const MAX_BATCH_EVENTS: usize = 2000;
+/// The maximum length in bytes of a type's or field's name; a longer one is neither looked
+/// up nor logged.
+const MAX_NAME_BYTES: usize = 128;
 
-/// Answers AppSync's events over a stage.
-pub struct Door {
+/// Handles AppSync's events on a mesh.
+pub struct Handler {
     runner: Runner,
     fields: Fields,
 }
 
-/// An event that no client can bring about: AppSync and this function do not fit
-/// together. No text here tells an argument's value.
+/// An event that no client can cause: AppSync and this function are of different versions.
+/// No message contains an argument's value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Malformed {
-    /// It is no direct resolver event.
+pub enum MalformedEvent {
+    /// It is not a direct resolver event.
     #[error("the event is no AppSync resolver event: {0}")]
-    NoEvent(&'static str),
-    /// It asks for a field that is not answered here.
+    NotAResolverEvent(&'static str),
+    /// It requests a field that this function does not resolve.
     #[error(
         "{parent}.{field} is not answered here: \
          only fields of Query and Mutation in schema/schema.graphql are"
     )]
     UnknownField {
-        /// The type that AppSync named.
+        /// The type in the event.
         parent: String,
-        /// The field that AppSync named.
+        /// The field in the event.
         field: String,
     },
-    /// It brings an argument that the field does not have.
+    /// It has an argument that the field does not have.
     #[error("the event has an argument that {0} does not take")]
     UnknownArgument(String),
     /// A batch with too many events.
-    #[error("a batch has at most {MOST_EVENTS} events")]
-    TooMany,
+    #[error("a batch has at most {MAX_BATCH_EVENTS} events")]
+    TooManyEvents,
 }
 
-impl Malformed {
+impl MalformedEvent {
     /// The `errorType`.
     pub const KIND: &'static str = "MalformedEvent";
 }
 
-/// Why a field has no value, as its client is told.
+/// The error of a field, as its client receives it.
 #[derive(Debug)]
-struct Refused {
+struct FieldError {
     kind: String,
     message: String,
 }
 
-/// What a well-formed event leads to.
-type Outcome = Result<Value, Refused>;
+/// The result of a well-formed event.
+type FieldResult = Result<Value, FieldError>;
 
-impl Door {
-    /// The door of a stage.
+impl Handler {
+    /// A handler on a mesh.
     pub fn new(mesh: Mesh) -> Self {
         let schema = parse_schema(include_str!("../schema/schema.graphql"));
-        // The documents are this door's own: the bounds meant for clients do not bind them.
+        // The handler writes its documents itself: the limits for clients are not reached.
         let limits = DocumentLimits::default();
         Self {
             runner: Runner::new(Arc::new(mesh), limits, TaskTracker::new()),
-            fields: Fields::of(&schema.expect("the contract's schema can be read")),
+            fields: Fields::new(&schema.expect("the schema file is valid")),
         }
     }
 
-    /// Answers an event with the field's value, or with `{"error": {"type", "message"}}`
-    /// for a refusal or failure, which AppSync's response handler turns into a typed
-    /// error. A list of events (`BatchInvoke`) is answered one after the other with a
-    /// list of `{"data"}` or `{"data": null, "errorMessage", "errorType"}`.
-    pub async fn answer(&self, event: Value) -> Result<Value, Malformed> {
+    /// Returns the field's value, or `{"error": {"type", "message"}}`, which AppSync's
+    /// response handler turns into a typed error. A list of events (`BatchInvoke`) is handled
+    /// in order and returns a list of `{"data"}` or
+    /// `{"data": null, "errorMessage", "errorType"}`.
+    pub async fn handle(&self, event: Value) -> Result<Value, MalformedEvent> {
         match event {
-            Value::Array(events) => self.batch(&events).await,
-            event => Ok(match self.one(&event).await? {
+            Value::Array(events) => self.handle_batch(&events).await,
+            event => Ok(match self.handle_one(&event).await? {
                 Ok(value) => value,
-                Err(why) => json!({"error": {"type": why.kind, "message": why.message}}),
+                Err(error) => json!({"error": {"type": error.kind, "message": error.message}}),
             }),
         }
     }
 
-    async fn batch(&self, events: &[Value]) -> Result<Value, Malformed> {
-        if events.len() > MOST_EVENTS {
-            return Err(Malformed::TooMany);
+    async fn handle_batch(&self, events: &[Value]) -> Result<Value, MalformedEvent> {
+        if events.len() > MAX_BATCH_EVENTS {
+            return Err(MalformedEvent::TooManyEvents);
         }
         let mut items = Vec::with_capacity(events.len());
         for event in events {
-            let outcome = self.one(event).await.unwrap_or_else(|malformed| {
-                // Here nobody else logs it: the call as a whole does not fail.
-                tracing::error!(error = %malformed, "an event of a batch cannot be answered");
-                Err(Refused::new(Malformed::KIND, &malformed))
+            let result = self.handle_one(event).await.unwrap_or_else(|malformed| {
+                // The call does not fail, so the runtime does not log it.
+                tracing::error!(error = %malformed, "an event of a batch is malformed");
+                Err(FieldError::new(MalformedEvent::KIND, &malformed))
             });
-            items.push(match outcome {
+            items.push(match result {
                 Ok(value) => json!({"data": value}),
-                Err(why) => {
-                    json!({"data": null, "errorMessage": why.message, "errorType": why.kind})
+                Err(error) => {
+                    json!({"data": null, "errorMessage": error.message, "errorType": error.kind})
                 }
             });
         }
         Ok(Value::Array(items))
     }
 
-    async fn one(&self, event: &Value) -> Result<Outcome, Malformed> {
+    async fn handle_one(&self, event: &Value) -> Result<FieldResult, MalformedEvent> {
         let field = self.field(event)?;
-        let none = Map::new();
+        let empty = Map::new();
         let arguments = match &event["arguments"] {
-            Value::Null => &none,
+            Value::Null => &empty,
             Value::Object(arguments) => arguments,
-            _ => return Err(Malformed::NoEvent("its arguments are no object")),
+            _ => {
+                return Err(MalformedEvent::NotAResolverEvent(
+                    "its arguments are no object",
+                ));
+            }
         };
         let document = field.document(arguments)?;
-        let variables = json_of(arguments);
+        let variables = to_json(arguments);
         Ok(self.run(field, &document, &variables, caller(event)).await)
     }
 
-    fn field(&self, event: &Value) -> Result<&Field, Malformed> {
+    fn field(&self, event: &Value) -> Result<&Field, MalformedEvent> {
         let info = &event["info"];
-        let parent = name(&info["parentTypeName"])
-            .ok_or(Malformed::NoEvent("info.parentTypeName is no name"))?;
-        let field =
-            name(&info["fieldName"]).ok_or(Malformed::NoEvent("info.fieldName is no name"))?;
+        let parent = name(&info["parentTypeName"]).ok_or(MalformedEvent::NotAResolverEvent(
+            "info.parentTypeName is no name",
+        ))?;
+        let field = name(&info["fieldName"]).ok_or(MalformedEvent::NotAResolverEvent(
+            "info.fieldName is no name",
+        ))?;
         self.fields
             .get(parent, field)
-            .ok_or_else(|| Malformed::UnknownField {
+            .ok_or_else(|| MalformedEvent::UnknownField {
                 parent: parent.into(),
                 field: field.into(),
             })
@@ -156,27 +164,28 @@ impl Door {
         text: &str,
         variables: &RawValue,
         caller: Caller,
-    ) -> Outcome {
-        let ask = GraphQlRequest {
+    ) -> FieldResult {
+        let request = GraphQlRequest {
             query: text.into(),
             variables: Some(variables),
             operation_name: None,
         };
-        let document = self.runner.documents().get(&ask)?;
-        let answered = self.runner.ask(document, &ask, caller).await;
-        let answered = answered.ok_or_else(Refused::broken)?;
-        field.value_in(serde_json::from_slice(&answered.text).map_err(|_| Refused::broken())?)
+        let document = self.runner.documents().get(&request)?;
+        let response = self.runner.execute(document, &request, caller).await;
+        let response = response.ok_or_else(FieldError::internal_failure)?;
+        let response = serde_json::from_slice(&response.text);
+        field.value_in(response.map_err(|_| FieldError::internal_failure())?)
     }
 }
 
 impl Field {
-    /// The field's value in an answer in AppSync's form, or its error.
-    fn value_in(&self, mut answer: Value) -> Outcome {
-        match &answer["errors"][0] {
-            Value::Null => Ok(answer["data"][&self.name].take()),
+    /// The field's value or error in a response in AppSync's format.
+    fn value_in(&self, mut response: Value) -> FieldResult {
+        match &response["errors"][0] {
+            Value::Null => Ok(response["data"][&self.name].take()),
             error => {
                 let text = |name: &str| error[name].as_str().unwrap_or_default().to_owned();
-                Err(Refused {
+                Err(FieldError {
                     kind: text("errorType"),
                     message: text("message"),
                 })
@@ -185,7 +194,7 @@ impl Field {
     }
 }
 
-impl Refused {
+impl FieldError {
     fn new(kind: &str, message: &impl ToString) -> Self {
         Self {
             kind: kind.into(),
@@ -193,8 +202,8 @@ impl Refused {
         }
     }
 
-    /// The work itself broke; why was printed where it happened.
-    fn broken() -> Self {
+    /// A failure whose cause is already logged.
+    fn internal_failure() -> Self {
         Self::new(
             "InternalFailure",
             &"The service is out of order. Please try again.",
@@ -202,39 +211,39 @@ impl Refused {
     }
 }
 
-impl From<DocumentError> for Refused {
+impl From<DocumentError> for FieldError {
     fn from(error: DocumentError) -> Self {
         Self::new("ValidationError", &error)
     }
 }
 
-/// A name of GraphQL that may be told in a log.
+/// A GraphQL name that may be logged.
 fn name(value: &Value) -> Option<&str> {
     let plain = |text: &&str| {
-        (1..=LONGEST_NAME).contains(&text.len())
+        (1..=MAX_NAME_BYTES).contains(&text.len())
             && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     };
     value.as_str().filter(plain)
 }
 
-fn json_of(arguments: &Map<String, Value>) -> Box<RawValue> {
-    serde_json::value::to_raw_value(arguments).expect("JSON that was read can be written")
+fn to_json(arguments: &Map<String, Value>) -> Box<RawValue> {
+    serde_json::value::to_raw_value(arguments).expect("parsed JSON can be serialized")
 }
 
-/// Who calls, as far as AppSync tells it (decision D2).
+/// The caller, with the address that AppSync gives (decision D2).
 fn caller(event: &Value) -> Caller {
-    fn texts(value: &Value) -> Vec<&str> {
+    fn strings(value: &Value) -> Vec<&str> {
         match value {
             Value::Null => Vec::new(),
-            Value::Array(items) => items.iter().map(text).collect(),
-            one => vec![text(one)],
+            Value::Array(items) => items.iter().map(string).collect(),
+            value => vec![string(value)],
         }
     }
-    fn text(value: &Value) -> &str {
+    fn string(value: &Value) -> &str {
         value.as_str().unwrap_or_default()
     }
-    let source = texts(&event["identity"]["sourceIp"]);
-    let forwarded = texts(&event["request"]["headers"]["x-forwarded-for"]);
+    let source = strings(&event["identity"]["sourceIp"]);
+    let forwarded = strings(&event["request"]["headers"]["x-forwarded-for"]);
     Caller {
         address: address_behind_appsync(&source, &forwarded),
     }

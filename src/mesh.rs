@@ -1,4 +1,4 @@
-//! All that a resolver may reach for.
+//! The services that resolvers use.
 
 use std::sync::Arc;
 
@@ -11,49 +11,49 @@ use crate::model::limits::Limits;
 use crate::model::rules::Rules;
 use crate::store::Store;
 
-/// A stage: its memory, its listeners, its rules and its clock.
+/// A mesh: its store, hub, rules, clock and limits.
 #[derive(Clone)]
 pub struct Mesh {
-    /// What is remembered.
+    /// The groups, nodes, variables and events.
     pub store: Arc<dyn Store>,
-    /// Who listens.
+    /// The subscribers.
     pub hub: Arc<Hub>,
-    /// When something counts as alive.
+    /// Lifetimes and heartbeat intervals.
     pub rules: Rules,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// How much of anything a call may bring.
+    /// Limits for the content of calls.
     pub limits: Limits,
-    /// The bytes that the whole process may hold.
+    /// The memory limit of the process.
     pub memory: Memory,
-    /// Until when calls that publish wait after a start.
+    /// After a start, delays the calls that publish.
     pub start_hold: StartHold,
-    /// Which domain an address stands for.
+    /// Derives domains from addresses.
     pub domains: DomainKey,
-    /// What recordEventsByNode answers as `nextSince`.
+    /// The `nextSince` that recordEventsByNode returns.
     pub next_since: NextSince,
 }
 
-/// What recordEventsByNode answers as `nextSince` (decision D16).
+/// The `nextSince` that recordEventsByNode returns (decision D16).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NextSince {
-    /// An empty string: Smalruby's client then keeps its own cursor and does not skip
-    /// what others recorded in between.
+    /// An empty string: Smalruby's client then keeps its own cursor and does not skip events
+    /// that others recorded in between.
     #[default]
     Empty,
-    /// The cursor of the call's last event, as upstream answers.
+    /// The cursor of the call's last event, as upstream returns.
     Cursor,
 }
 
 #[cfg(test)]
 impl Mesh {
-    /// A stage in memory, with the times of stage stg.
+    /// A mesh with a store in memory and the times of stage stg.
     pub fn in_memory() -> Arc<Self> {
         use crate::model::rules::Timings;
         use crate::store::embedded::Embedded;
 
         let (rules, limits) = (
-            Rules::new(Timings::STG).expect("they work"),
+            Rules::new(Timings::STG).expect("valid times"),
             Limits::default(),
         );
         Arc::new(Self {

@@ -1,9 +1,9 @@
-//! How much property tests try.
+//! The number of cases of property tests.
 
 use proptest::test_runner::Config;
 
-/// The usual number of cases of a test that takes another one than 256, in proportion to
-/// `PROPTEST_CASES`.
+/// The number of cases of a test that usually runs `usual` and not proptest's 256, in
+/// proportion to `PROPTEST_CASES`.
 pub fn cases(usual: u32) -> u32 {
     (u64::from(usual) * u64::from(Config::default().cases))
         .div_ceil(256)

@@ -11,7 +11,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use mesh_v2::lambda::{Door, Malformed};
+use mesh_v2::lambda::{Handler, MalformedEvent};
 use mesh_v2::mesh::Mesh;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -129,13 +129,13 @@ fn changed(file: &Path) -> Option<SystemTime> {
 /// Serves the Lambda function over `mesh` in this process; returns where it is invoked. The
 /// case's clock is the function's clock.
 pub async fn lambda_here(mesh: Mesh, tasks: &TaskTracker, stop: &CancellationToken) -> String {
-    let door = Arc::new(Door::new(mesh));
+    let handler = Arc::new(Handler::new(mesh));
     let answer = move |event| {
-        let door = Arc::clone(&door);
+        let handler = Arc::clone(&handler);
         async move {
-            let answer = door.answer(event).await;
+            let answer = handler.handle(event).await;
             answer.map_err(|malformed| FunctionError {
-                kind: Malformed::KIND.into(),
+                kind: MalformedEvent::KIND.into(),
                 message: malformed.to_string(),
             })
         }

@@ -1,10 +1,10 @@
-//! `mesh-v2-lambda`: one function behind AppSync's resolvers.
+//! `mesh-v2-lambda`: the function behind AppSync's resolvers.
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
-use mesh_v2::lambda::Malformed;
+use mesh_v2::lambda::MalformedEvent;
 use mesh_v2::stage;
 use serde_json::Value;
 
@@ -29,20 +29,20 @@ fn run() -> anyhow::Result<()> {
         .build()
         .context("cannot start")?;
     runtime.block_on(async {
-        let door = stage::lambda::door().await?;
-        let answer = async |event: LambdaEvent<Value>| {
-            let answered = door.answer(event.payload).await;
-            answered.map_err(|malformed| told(&malformed))
+        let handler = stage::lambda::handler().await?;
+        let handle = async |event: LambdaEvent<Value>| {
+            let result = handler.handle(event.payload).await;
+            result.map_err(|malformed| diagnostic(&malformed))
         };
-        let served = lambda_runtime::run(service_fn(answer)).await;
-        served.map_err(|error| anyhow::anyhow!(error))
+        let result = lambda_runtime::run(service_fn(handle)).await;
+        result.map_err(|error| anyhow::anyhow!(error))
     })
 }
 
-/// A failed call, which the runtime logs.
-fn told(malformed: &Malformed) -> Diagnostic {
+/// The error of a failed call, which the runtime logs.
+fn diagnostic(malformed: &MalformedEvent) -> Diagnostic {
     Diagnostic {
-        error_type: Malformed::KIND.into(),
+        error_type: MalformedEvent::KIND.into(),
         error_message: malformed.to_string(),
     }
 }

@@ -1,5 +1,5 @@
-//! The fields of the contract as documents: each selects its whole result by the
-//! schema's own names, for AppSync finds what its client asked for by those.
+//! A document for each field of Query and Mutation. It selects the whole result under the
+//! schema's names, by which AppSync selects the client's fields.
 
 use std::collections::HashMap;
 
@@ -8,31 +8,31 @@ use async_graphql_parser::types::{
 };
 use serde_json::{Map, Value};
 
-use crate::lambda::Malformed;
+use crate::lambda::MalformedEvent;
 
-/// The roots whose fields AppSync may ask for, with their keywords.
+/// The root types whose fields AppSync may request, with their keywords.
 const ROOTS: [(&str, &str); 2] = [("Query", "query"), ("Mutation", "mutation")];
 
-/// Every field of the roots.
+/// Every field of the root types.
 #[derive(Debug)]
 pub(super) struct Fields(HashMap<(&'static str, String), Field>);
 
-/// A field of a root.
+/// A field of a root type.
 #[derive(Debug)]
 pub(super) struct Field {
     pub(super) name: String,
     keyword: &'static str,
     /// Names and types, in the schema's order.
     arguments: Vec<(String, String)>,
-    /// All that its result has, in braces; empty for a scalar.
+    /// Every field of its result, in braces; empty for a scalar.
     selection: String,
 }
 
 type Objects<'a> = HashMap<&'a str, Vec<&'a FieldDefinition>>;
 
 impl Fields {
-    /// The fields of a schema, in which no object type holds itself.
-    pub(super) fn of(schema: &ServiceDocument) -> Self {
+    /// The fields of a schema without recursive types.
+    pub(super) fn new(schema: &ServiceDocument) -> Self {
         let objects: Objects<'_> = schema.definitions.iter().filter_map(object).collect();
         let of_root = |(root, keyword): (&'static str, &'static str)| {
             let fields = objects.get(root).into_iter().flatten();
@@ -40,7 +40,7 @@ impl Fields {
                 .map(|field| {
                     (
                         (root, field.name.node.to_string()),
-                        Field::of(field, keyword, &objects),
+                        Field::new(field, keyword, &objects),
                     )
                 })
                 .collect::<Vec<_>>()
@@ -48,7 +48,7 @@ impl Fields {
         Self(ROOTS.into_iter().flat_map(of_root).collect())
     }
 
-    /// The field of that name on that root.
+    /// The field of a root type, by name.
     pub(super) fn get(&self, parent: &str, name: &str) -> Option<&Field> {
         let (root, _) = ROOTS.into_iter().find(|(root, _)| *root == parent)?;
         self.0.get(&(root, name.to_owned()))
@@ -61,10 +61,10 @@ impl Fields {
 }
 
 impl Field {
-    fn of(field: &FieldDefinition, keyword: &'static str, objects: &Objects<'_>) -> Self {
+    fn new(field: &FieldDefinition, keyword: &'static str, objects: &Objects<'_>) -> Self {
         let arguments = field.arguments.iter().map(|argument| {
-            let (name, of) = (&argument.node.name.node, &argument.node.ty.node);
-            (name.to_string(), of.to_string())
+            let (name, type_name) = (&argument.node.name.node, &argument.node.ty.node);
+            (name.to_string(), type_name.to_string())
         });
         Self {
             name: field.name.node.to_string(),
@@ -74,16 +74,16 @@ impl Field {
         }
     }
 
-    /// The document that asks for this field with just the given arguments, as
-    /// variables: one left out is not the same as null.
-    pub(super) fn document(&self, given: &Map<String, Value>) -> Result<String, Malformed> {
-        let taken: Vec<_> = self
+    /// A document that requests this field with only the given arguments, as variables: an
+    /// absent argument is not the same as null.
+    pub(super) fn document(&self, given: &Map<String, Value>) -> Result<String, MalformedEvent> {
+        let passed: Vec<_> = self
             .arguments
             .iter()
             .filter(|(name, _)| given.contains_key(name))
             .collect();
-        if taken.len() < given.len() {
-            return Err(Malformed::UnknownArgument(self.name.clone()));
+        if passed.len() < given.len() {
+            return Err(MalformedEvent::UnknownArgument(self.name.clone()));
         }
         let Self {
             name,
@@ -91,38 +91,38 @@ impl Field {
             selection,
             ..
         } = self;
-        if taken.is_empty() {
+        if passed.is_empty() {
             return Ok(format!("{keyword} {{ {name}{selection} }}"));
         }
-        let listed = |one: fn(&(String, String)) -> String| {
-            taken
+        let join = |format: fn(&(String, String)) -> String| {
+            passed
                 .iter()
-                .map(|argument| one(argument))
+                .map(|argument| format(argument))
                 .collect::<Vec<_>>()
                 .join(", ")
         };
-        let declared = listed(|(name, of)| format!("${name}: {of}"));
-        let passed = listed(|(name, _)| format!("{name}: ${name}"));
+        let declarations = join(|(name, type_name)| format!("${name}: {type_name}"));
+        let arguments = join(|(name, _)| format!("{name}: ${name}"));
         Ok(format!(
-            "{keyword}({declared}) {{ {name}({passed}){selection} }}"
+            "{keyword}({declarations}) {{ {name}({arguments}){selection} }}"
         ))
     }
 }
 
 fn object(definition: &TypeSystemDefinition) -> Option<(&str, Vec<&FieldDefinition>)> {
-    let TypeSystemDefinition::Type(of) = definition else {
+    let TypeSystemDefinition::Type(definition) = definition else {
         return None;
     };
-    let TypeKind::Object(object) = &of.node.kind else {
+    let TypeKind::Object(object) = &definition.node.kind else {
         return None;
     };
     let fields = object.fields.iter().map(|field| &field.node);
-    Some((of.node.name.node.as_str(), fields.collect()))
+    Some((definition.node.name.node.as_str(), fields.collect()))
 }
 
-/// Everything that a value of this type has.
-fn selection(of: &Type, objects: &Objects<'_>) -> String {
-    let name = match &of.base {
+/// Every field of a value of this type.
+fn selection(field_type: &Type, objects: &Objects<'_>) -> String {
+    let name = match &field_type.base {
         BaseType::Named(name) => name,
         BaseType::List(item) => return selection(item, objects),
     };

@@ -8,7 +8,7 @@ use crate::auth::Caller;
 use crate::realtime::message::channel_error;
 use crate::realtime::protocol::Dialect;
 use crate::realtime::session::OperationKey;
-use crate::resolvers::document::OwnedGraphQlRequest;
+use crate::resolvers::request::OwnedGraphQlRequest;
 use crate::resolvers::response;
 use crate::resolvers::run::{Runner, SubscriptionTarget};
 
@@ -30,8 +30,8 @@ pub async fn run(
     dialect: Dialect,
     request: OwnedGraphQlRequest,
 ) -> Outcome {
-    let (document, variables) = match request.open(runner.documents()) {
-        Ok(opened) => opened,
+    let (document, variables) = match request.resolve(runner.documents()) {
+        Ok(resolved) => resolved,
         Err(error) => {
             return Outcome::Rejected(operation, vec![response::document_error(&error)]);
         }
@@ -48,9 +48,9 @@ pub async fn run(
         let error = channel_error("UnsupportedOperation", &message);
         return Outcome::Rejected(operation, vec![error]);
     }
-    let response = runner.answer(document, variables, caller).await;
-    if !response.invalid.is_empty() && dialect == Dialect::Transport {
-        return Outcome::Rejected(operation, response.invalid);
+    let response = runner.execute_on_engine(document, variables, caller).await;
+    if !response.validation_errors.is_empty() && dialect == Dialect::Transport {
+        return Outcome::Rejected(operation, response.validation_errors);
     }
     let text = dialect.response(&operation.id, &response.text);
     Outcome::Response(operation, text)

@@ -17,7 +17,7 @@ use crate::realtime::message::{
     error_without_id, pong, subprotocol_error,
 };
 use crate::realtime::protocol::{Dialect, Offer, Subprotocol};
-use crate::resolvers::document::OwnedGraphQlRequest;
+use crate::resolvers::request::OwnedGraphQlRequest;
 
 pub use action::{Action, OperationKey};
 

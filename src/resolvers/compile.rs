@@ -1,6 +1,6 @@
-//! A validated operation becomes a [`Selection`] or its [`Root`] fields: fragments are
-//! followed, `@skip` and `@include` decided, fields of one response name merged, in the
-//! order and by the rules of the GraphQL engine.
+//! Compiles a validated operation to a [`Selection`] or to [`RootField`]s: fragments are
+//! expanded, `@skip` and `@include` evaluated, and fields of one response name merged, in
+//! the order and by the rules of the GraphQL engine.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -15,9 +15,9 @@ use async_graphql_value::{ConstValue, Name, Value};
 
 use crate::hub::selection::{Field, SelectedField, Selection};
 
-/// Compiles an operation that the engine has validated. `None` when it does not come to
+/// Compiles a subscription that the engine has validated. `None` when it does not have
 /// exactly one field.
-pub fn operation(
+pub fn subscription(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
@@ -27,49 +27,51 @@ pub fn operation(
         operation,
         variables,
     };
-    let root = compiler.collect(&[&operation.selection_set.node]);
-    let [one] = root.as_slice() else { return None };
-    Some(Selection::new(one.name, compiler.picks(&one.inner)))
+    let roots = compiler.collect_fields(&[&operation.selection_set.node]);
+    let [root] = roots.as_slice() else {
+        return None;
+    };
+    Some(Selection::new(root.name, compiler.select(&root.inner)))
 }
 
-/// A field that an operation asks of its root.
+/// A root field of an operation.
 #[derive(Debug)]
-pub struct Root {
+pub struct RootField {
     /// Its response name.
     pub name: Box<str>,
-    /// What is wanted of it.
-    pub picks: Vec<SelectedField>,
-    /// Which root field of a query is the first with this name and equal arguments; what
-    /// mutates is asked for by itself each time.
+    /// The fields selected of its value.
+    pub fields: Vec<SelectedField>,
+    /// In a query, the index of the first root field with the same name and arguments: both
+    /// share one fetch. In a mutation, its own index: each field runs.
     pub first: usize,
 }
 
-/// What a validated operation asks of its root, by response names.
-pub fn roots(
+/// The root fields of a validated operation, one for each response name.
+pub fn root_fields(
     document: &ExecutableDocument,
     operation: &OperationDefinition,
     variables: &Variables,
-) -> Vec<Root> {
+) -> Vec<RootField> {
     let compiler = Compiler {
         document,
         operation,
         variables,
     };
-    let asked = compiler.collect(&[&operation.selection_set.node]);
-    let calls: Vec<_> = asked.iter().map(|root| compiler.call(root)).collect();
-    let first = |at: usize| match operation.ty {
-        OperationType::Query => calls.iter().position(|call| *call == calls[at]),
+    let collected = compiler.collect_fields(&[&operation.selection_set.node]);
+    let calls: Vec<_> = collected.iter().map(|root| compiler.call(root)).collect();
+    let first = |index: usize| match operation.ty {
+        OperationType::Query => calls.iter().position(|call| *call == calls[index]),
         _ => None,
     };
-    let roots = asked.iter().enumerate().map(|(at, root)| Root {
+    let roots = collected.iter().enumerate().map(|(index, root)| RootField {
         name: root.name.into(),
-        picks: compiler.picks(&root.inner),
-        first: first(at).unwrap_or(at),
+        fields: compiler.select(&root.inner),
+        first: first(index).unwrap_or(index),
     });
     roots.collect()
 }
 
-/// A field and its arguments, whatever order and variables they were written with.
+/// A field's name and the values of its arguments, whatever their order and variables.
 type Call<'a> = (&'a str, BTreeMap<&'a str, ConstValue>);
 
 struct Compiler<'a> {
@@ -78,27 +80,27 @@ struct Compiler<'a> {
     variables: &'a Variables,
 }
 
-/// A response name, its field, and every selection set given for it.
-struct Collected<'a> {
+/// A response name, its field, and every selection set under that name.
+struct CollectedField<'a> {
     name: &'a str,
     field: &'a AstField,
     inner: Vec<&'a SelectionSet>,
 }
 
 impl<'a> Compiler<'a> {
-    fn picks(&self, sets: &[&'a SelectionSet]) -> Vec<SelectedField> {
-        let fields = self.collect(sets);
-        let picks = fields.iter().filter_map(|c| {
+    fn select(&self, sets: &[&'a SelectionSet]) -> Vec<SelectedField> {
+        let collected = self.collect_fields(sets);
+        let fields = collected.iter().filter_map(|c| {
             Some(SelectedField::node(
                 c.name,
-                field(&c.field.name.node)?,
-                self.picks(&c.inner),
+                field_named(&c.field.name.node)?,
+                self.select(&c.inner),
             ))
         });
-        picks.collect()
+        fields.collect()
     }
 
-    fn collect(&self, sets: &[&'a SelectionSet]) -> Vec<Collected<'a>> {
+    fn collect_fields(&self, sets: &[&'a SelectionSet]) -> Vec<CollectedField<'a>> {
         let mut collected = Vec::new();
         for set in sets {
             self.collect_into(&mut collected, set);
@@ -106,9 +108,9 @@ impl<'a> Compiler<'a> {
         collected
     }
 
-    fn collect_into(&self, collected: &mut Vec<Collected<'a>>, set: &'a SelectionSet) {
+    fn collect_into(&self, collected: &mut Vec<CollectedField<'a>>, set: &'a SelectionSet) {
         for item in &set.items {
-            if !self.wanted(item.node.directives()) {
+            if !self.is_included(item.node.directives()) {
                 continue;
             }
             match &item.node {
@@ -128,12 +130,12 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn add(collected: &mut Vec<Collected<'a>>, field: &'a AstField) {
+    fn add(collected: &mut Vec<CollectedField<'a>>, field: &'a AstField) {
         let name = field.response_key().node.as_str();
         let inner = &field.selection_set.node;
         match collected.iter_mut().find(|c| c.name == name) {
-            Some(same) => same.inner.push(inner),
-            None => collected.push(Collected {
+            Some(existing) => existing.inner.push(inner),
+            None => collected.push(CollectedField {
                 name,
                 field,
                 inner: vec![inner],
@@ -141,7 +143,7 @@ impl<'a> Compiler<'a> {
         }
     }
 
-    fn wanted(&self, directives: &[Positioned<Directive>]) -> bool {
+    fn is_included(&self, directives: &[Positioned<Directive>]) -> bool {
         directives.iter().all(|directive| {
             let condition = || {
                 directive
@@ -173,7 +175,7 @@ impl<'a> Compiler<'a> {
         self.variables.get(name).or(default)
     }
 
-    fn call(&self, root: &Collected<'a>) -> Call<'a> {
+    fn call(&self, root: &CollectedField<'a>) -> Call<'a> {
         let value = |value: &Value| {
             let variable = |name: Name| Ok(self.variable(&name).cloned().unwrap_or_default());
             let resolved: Result<_, Infallible> = value.clone().into_const_with(variable);
@@ -188,7 +190,7 @@ impl<'a> Compiler<'a> {
     }
 }
 
-fn field(name: &str) -> Option<Field> {
+fn field_named(name: &str) -> Option<Field> {
     Some(match name {
         "__typename" => Field::Typename,
         "groupId" => Field::GroupId,

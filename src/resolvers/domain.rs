@@ -1,4 +1,4 @@
-//! Domains: where a caller's classmates are found.
+//! Domains: in which domain a caller's groups are listed.
 
 use async_graphql::{Context, Object};
 

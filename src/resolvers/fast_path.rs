@@ -1,16 +1,16 @@
-//! Operations that the editor repeats all day run without the engine: their variables
-//! are read straight into what the verb takes, and the answer is written by the document's
-//! own selection.
+//! The fast path: frequent operations run without the engine. Their variables are
+//! deserialized into the resolver's arguments, and the response is written by the
+//! document's compiled selection.
 //!
-//! Only plain cases go this way: a document of one field that the engine has answered
-//! without an error before, without directives, whose variables bear their arguments' names
-//! and are just of the declared form. Whatever else comes, the engine answers. Both ways
-//! end in the same verb.
+//! Only plain cases are eligible: a document of one field that the engine has executed
+//! without an error before, without directives, whose variables have their arguments' names
+//! and exactly the declared types. The engine executes everything else. Both paths run the
+//! same resolver code.
 
 use std::sync::OnceLock;
 
 use async_graphql::{
-    PathSegment, Pos, Response, ServerError, Value as GraphQlResponse, Variables, value,
+    PathSegment, Pos, Response, ServerError, Value as ResponseValue, Variables, value,
 };
 use async_graphql_parser::types::{
     ExecutableDocument, Field, OperationDefinition, OperationType, Selection as AstSelection,
@@ -27,25 +27,26 @@ use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::status::{ReportArgs, StatusesArgs};
 use crate::resolvers::{ResolverError, ResolverResult, compile, response};
 
-/// A document that can run directly once the engine has proven it.
+/// A document that can run without the engine once the engine has validated it.
 #[derive(Debug)]
 pub struct FastPath {
-    verb: Verb,
+    operation: FastOperation,
+    /// The field's response name.
     name: String,
-    at: Pos,
-    /// Set when the engine has answered the document without an error: it is valid.
-    picks: OnceLock<Vec<SelectedField>>,
+    position: Pos,
+    /// The fields selected of the value; set once the engine has validated the document.
+    fields: OnceLock<Vec<SelectedField>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Verb {
+enum FastOperation {
     Report,
     Fire,
     Statuses,
     Poll,
 }
 
-impl Verb {
+impl FastOperation {
     fn of(kind: OperationType, field: &str) -> Option<Self> {
         Some(match (kind, field) {
             (OperationType::Mutation, "reportDataByNode") => Self::Report,
@@ -65,14 +66,14 @@ impl Verb {
         }
     }
 
-    /// Whether the field is null when it fails, and not the whole answer.
+    /// Whether an error makes the field null, and not the whole `data`.
     fn is_nullable(self) -> bool {
         matches!(self, Self::Report | Self::Fire)
     }
 }
 
-/// A call whose variables were read, by its verb.
-pub enum Call {
+/// The parsed arguments of an operation.
+pub enum FastCall {
     /// reportDataByNode.
     Report(ReportArgs),
     /// fireEventsByNode.
@@ -84,13 +85,13 @@ pub enum Call {
 }
 
 impl FastPath {
-    /// The document's direct form, if it has one.
-    pub fn of(document: &ExecutableDocument, operation: &OperationDefinition) -> Option<Self> {
+    /// The document's fast path, if it is eligible.
+    pub fn new(document: &ExecutableDocument, operation: &OperationDefinition) -> Option<Self> {
         let fragments = document
             .fragments
             .values()
             .map(|fragment| &fragment.node.selection_set.node);
-        let plain = operation.directives.is_empty()
+        let no_directives = operation.directives.is_empty()
             && std::iter::once(&operation.selection_set.node)
                 .chain(fragments)
                 .all(without_directives);
@@ -99,61 +100,61 @@ impl FastPath {
         let AstSelection::Field(field) = &item.node else {
             return None;
         };
-        let verb = Verb::of(operation.ty, &field.node.name.node)?;
-        let mut arguments = verb.arguments().iter();
+        let fast_operation = FastOperation::of(operation.ty, &field.node.name.node)?;
+        let mut arguments = fast_operation.arguments().iter();
         let mut variables = operation.variable_definitions.iter();
-        let named_alike = arguments.all(|name| takes_variable(&field.node, name));
-        let defaulted = variables.any(|v| v.node.default_value.is_some());
-        (plain && named_alike && !defaulted).then(|| Self {
-            verb,
+        let same_names = arguments.all(|name| takes_variable(&field.node, name));
+        let has_defaults = variables.any(|v| v.node.default_value.is_some());
+        (no_directives && same_names && !has_defaults).then(|| Self {
+            operation: fast_operation,
             name: field.node.response_key().node.to_string(),
-            at: field.pos,
-            picks: OnceLock::new(),
+            position: field.pos,
+            fields: OnceLock::new(),
         })
     }
 
-    /// The engine has answered the document without an error: it is valid.
-    pub fn prove(&self, document: &ExecutableDocument, operation: &OperationDefinition) {
-        self.picks.get_or_init(|| {
-            let mut roots = compile::roots(document, operation, &Variables::default());
-            roots.pop().map(|root| root.picks).unwrap_or_default()
+    /// Enables the fast path: the engine has executed the document without an error.
+    pub fn mark_validated(&self, document: &ExecutableDocument, operation: &OperationDefinition) {
+        self.fields.get_or_init(|| {
+            let mut roots = compile::root_fields(document, operation, &Variables::default());
+            roots.pop().map(|root| root.fields).unwrap_or_default()
         });
     }
 
-    /// Reads the variables; `None` when the document is not proven or they are not plain,
-    /// and nothing was done.
-    pub fn read(&self, variables: &str) -> Option<Call> {
+    /// Parses the variables; `None` when the document is not validated yet or the variables
+    /// need the engine.
+    pub fn parse(&self, variables: &str) -> Option<FastCall> {
         fn args<'a, T: Deserialize<'a>>(variables: &'a str) -> Option<T> {
             serde_json::from_str(variables).ok()
         }
-        self.picks.get()?;
-        Some(match self.verb {
-            Verb::Report => Call::Report(args(variables)?),
-            Verb::Fire => Call::Fire(args(variables)?),
-            Verb::Statuses => Call::Statuses(args(variables)?),
-            Verb::Poll => Call::Poll(args(variables)?),
+        self.fields.get()?;
+        Some(match self.operation {
+            FastOperation::Report => FastCall::Report(args(variables)?),
+            FastOperation::Fire => FastCall::Fire(args(variables)?),
+            FastOperation::Statuses => FastCall::Statuses(args(variables)?),
+            FastOperation::Poll => FastCall::Poll(args(variables)?),
         })
     }
 
-    /// Writes the answer to a call.
-    pub fn answer(&self, outcome: ResolverResult<FieldValue>, budget: &mut Budget) -> Vec<u8> {
-        let picks = self.picks.get().map_or(&[][..], Vec::as_slice);
-        let written = outcome.and_then(|value| Ok(budget.write(&self.name, &value, picks, 1)?));
+    /// Writes the response with a resolver's result.
+    pub fn respond(&self, result: ResolverResult<FieldValue>, budget: &mut Budget) -> Vec<u8> {
+        let fields = self.fields.get().map_or(&[][..], Vec::as_slice);
+        let written = result.and_then(|value| Ok(budget.write(&self.name, &value, fields, 1)?));
         let response = match written {
-            Ok(text) => {
-                Response::new(value!({ self.name.clone(): GraphQlResponse::Binary(text.into()) }))
+            Ok(json) => {
+                Response::new(value!({ self.name.clone(): ResponseValue::Binary(json.into()) }))
             }
-            Err(unanswered) => self.refusal(unanswered),
+            Err(error) => self.error_response(error),
         };
-        response::text(&response)
+        response::to_json(&response)
     }
 
-    fn refusal(&self, unanswered: ResolverError) -> Response {
-        let error = async_graphql::Error::from(unanswered).into_server_error(self.at);
-        let data = if self.verb.is_nullable() {
+    fn error_response(&self, error: ResolverError) -> Response {
+        let error = async_graphql::Error::from(error).into_server_error(self.position);
+        let data = if self.operation.is_nullable() {
             value!({ self.name.clone(): null })
         } else {
-            GraphQlResponse::Null
+            ResponseValue::Null
         };
         let mut response = Response::new(data);
         response.errors.push(ServerError {
@@ -164,14 +165,14 @@ impl FastPath {
     }
 }
 
-impl Call {
-    /// Does what is asked.
+impl FastCall {
+    /// Runs the operation.
     pub async fn run(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
         match self {
-            Self::Report(asked) => asked.run(mesh).await,
-            Self::Fire(asked) => asked.fire(mesh).await,
-            Self::Statuses(asked) => asked.run(mesh).await,
-            Self::Poll(asked) => asked.run(mesh).await,
+            Self::Report(args) => args.run(mesh).await,
+            Self::Fire(args) => args.fire(mesh).await,
+            Self::Statuses(args) => args.run(mesh).await,
+            Self::Poll(args) => args.run(mesh).await,
         }
     }
 }

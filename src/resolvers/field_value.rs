@@ -1,19 +1,19 @@
-//! What a field of the root comes to, in the model's words, and the writing of it by what
-//! was selected: no tree of values is built, and writing stops at a limit.
+//! The value of a root field, in types of the model, and how it is written as JSON by the
+//! selected fields: no tree of values is built, and writing stops at a limit.
 
 use crate::hub::selection::{Field, JsonWriter, SelectedField};
 use crate::model::event::Event;
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::message::Message;
 use crate::model::status::{NodeStatus, SensorData};
-use crate::resolvers::node::name_of;
+use crate::resolvers::node::display_name;
 
 /// A field's value before it is written.
 #[derive(Debug)]
 pub enum FieldValue {
-    /// What a mutation told its group.
+    /// The message that a mutation published.
     Message(Message),
-    /// Groups, and how often their hosts show that they live, in seconds.
+    /// Groups, and their hosts' heartbeat interval in seconds.
     Groups(Vec<Group>, u32),
     /// A group's members.
     Members(Vec<Member>),
@@ -28,7 +28,7 @@ pub enum FieldValue {
 }
 
 impl FieldValue {
-    /// About how many bytes it holds.
+    /// Approximate bytes in memory.
     pub fn bytes(&self) -> usize {
         match self {
             Self::Message(Message::Status(status)) | Self::Status(Some(status)) => {
@@ -46,26 +46,25 @@ impl FieldValue {
         }
     }
 
-    /// Writes what was selected, as far as the limit of bytes allows; of a page of events
-    /// as many as fit into `share` bytes, and at least one. `None` when the rest does not
-    /// fit into `left`.
-    pub fn write(&self, picks: &[SelectedField], share: usize, left: usize) -> Option<Vec<u8>> {
+    /// Writes the selected fields. Of a page of events, as many are written as fit into
+    /// `share` bytes, and at least one. `None` when the value does not fit into `limit`.
+    pub fn write(&self, fields: &[SelectedField], share: usize, limit: usize) -> Option<Vec<u8>> {
         let events = self.events();
         if events.is_empty() {
-            return self.write_with(picks, events, left);
+            return self.write_with(fields, events, limit);
         }
-        if let Some(whole) = self.write_with(picks, events, share) {
-            return Some(whole);
+        if let Some(json) = self.write_with(fields, events, share) {
+            return Some(json);
         }
-        let rest = self.write_with(picks, &[], left)?.len();
-        let mut room = share.saturating_sub(rest);
+        let without_events = self.write_with(fields, &[], limit)?.len();
+        let mut remaining = share.saturating_sub(without_events);
         let fitting = events.iter().take_while(|event| {
-            let bytes = self.event_bytes(picks, event, room);
-            room -= bytes.unwrap_or_default();
+            let bytes = self.event_bytes(fields, event, remaining);
+            remaining -= bytes.unwrap_or_default();
             bytes.is_some()
         });
         let fitting = fitting.count().max(1);
-        self.write_with(picks, &events[..fitting], left)
+        self.write_with(fields, &events[..fitting], limit)
     }
 
     fn events(&self) -> &[Event] {
@@ -75,85 +74,88 @@ impl FieldValue {
         }
     }
 
-    /// What one event of a page adds, its commas included, if that is within the limit.
-    fn event_bytes(&self, picks: &[SelectedField], event: &Event, limit: usize) -> Option<usize> {
-        let mut out = JsonWriter::with_limit(limit);
+    /// The bytes that one event adds to its page, commas included, if within the limit.
+    fn event_bytes(&self, fields: &[SelectedField], event: &Event, limit: usize) -> Option<usize> {
+        let mut json = JsonWriter::with_limit(limit);
         match self {
             Self::Events(group, _) => {
-                out.raw(",");
-                out.event(picks, event, group);
+                json.raw(",");
+                json.event(fields, event, group);
             }
             Self::Poll(group, ..) => {
-                for list in picks.iter().filter(|pick| pick.field == Field::Events) {
-                    out.raw(",");
-                    out.event(&list.inner, event, group);
+                for list in fields.iter().filter(|field| field.field == Field::Events) {
+                    json.raw(",");
+                    json.event(&list.inner, event, group);
                 }
             }
             _ => {}
         }
-        out.finish().map(|text| text.len())
+        json.finish().map(|json| json.len())
     }
 
     fn write_with(
         &self,
-        picks: &[SelectedField],
+        fields: &[SelectedField],
         events: &[Event],
         limit: usize,
     ) -> Option<Vec<u8>> {
-        let mut out = JsonWriter::with_limit(limit);
+        let mut json = JsonWriter::with_limit(limit);
         match self {
-            Self::Message(message) => out.message(picks, message),
-            Self::Groups(groups, interval) => out.list(groups, |out, group| {
-                write_group(out, picks, group, *interval);
+            Self::Message(message) => json.message(fields, message),
+            Self::Groups(groups, interval) => json.list(groups, |json, group| {
+                write_group(json, fields, group, *interval);
             }),
             Self::Members(members) => {
-                out.list(members, |out, member| write_member(out, picks, member));
+                json.list(members, |json, member| write_member(json, fields, member));
             }
-            Self::Status(None) => out.raw("null"),
-            Self::Status(Some(status)) => out.status(picks, status),
+            Self::Status(None) => json.raw("null"),
+            Self::Status(Some(status)) => json.status(fields, status),
             Self::Statuses(statuses) => {
-                out.list(statuses, |out, status| out.status(picks, status));
+                json.list(statuses, |json, status| json.status(fields, status));
             }
             Self::Events(group, _) => {
-                out.list(events, |out, event| out.event(picks, event, group));
+                json.list(events, |json, event| json.event(fields, event, group));
             }
-            Self::Poll(group, _, statuses) => out.object(picks, |out, pick| match pick.field {
-                Field::Typename => out.raw("\"PollGroupData\""),
-                Field::Events => {
-                    out.list(events, |out, event| out.event(&pick.inner, event, group));
-                }
-                _ => out.list(statuses, |out, status| out.status(&pick.inner, status)),
-            }),
+            Self::Poll(group, _, statuses) => {
+                json.object(fields, |json, field| match field.field {
+                    Field::Typename => json.raw("\"PollGroupData\""),
+                    Field::Events => {
+                        json.list(events, |json, event| json.event(&field.inner, event, group));
+                    }
+                    _ => json.list(statuses, |json, status| json.status(&field.inner, status)),
+                });
+            }
         }
-        out.finish()
+        json.finish()
     }
 }
 
-fn write_group(out: &mut JsonWriter, picks: &[SelectedField], group: &Group, interval: u32) {
-    out.object(picks, |out, pick| match pick.field {
-        Field::Typename => out.raw("\"Group\""),
-        Field::Id => out.value(&group.key.id),
-        Field::Domain => out.value(&group.key.domain),
-        Field::FullId => out.value(&group.key.to_string()),
-        Field::Name => out.value(&group.name),
-        Field::HostId => out.value(&group.host),
-        Field::ExpiresAt => out.unescaped(&group.expires_at),
-        Field::HeartbeatIntervalSeconds => out.value(&interval),
-        Field::UseWebSocket => out.value(&group.delivery.uses_websocket()),
-        Field::PollingIntervalSeconds => out.value(&group.delivery.polling_interval()),
-        _ => out.raw("null"),
+fn write_group(json: &mut JsonWriter, fields: &[SelectedField], group: &Group, interval: u32) {
+    json.object(fields, |json, field| match field.field {
+        Field::Typename => json.raw("\"Group\""),
+        Field::Id => json.value(&group.key.id),
+        Field::Domain => json.value(&group.key.domain),
+        Field::FullId => json.value(&group.key.to_string()),
+        Field::Name => json.value(&group.name),
+        Field::HostId => json.value(&group.host),
+        Field::ExpiresAt => json.unescaped(&group.expires_at),
+        Field::HeartbeatIntervalSeconds => json.value(&interval),
+        Field::UseWebSocket => json.value(&group.delivery.uses_websocket()),
+        Field::PollingIntervalSeconds => json.value(&group.delivery.polling_interval()),
+        _ => json.raw("null"),
     });
 }
 
-/// A member in a list: what belongs to its group's life is null there (docs/api.md).
-fn write_member(out: &mut JsonWriter, picks: &[SelectedField], member: &Member) {
-    out.object(picks, |out, pick| match pick.field {
-        Field::Typename => out.raw("\"Node\""),
-        Field::Id => out.value(&member.node),
-        Field::Name => out.value(&name_of(&member.node)),
-        Field::GroupId => out.value(&member.group.id),
-        Field::Domain => out.value(&member.group.domain),
-        _ => out.raw("null"),
+/// A member in a list: the fields about its group's end and delivery are null there
+/// (docs/api.md).
+fn write_member(json: &mut JsonWriter, fields: &[SelectedField], member: &Member) {
+    json.object(fields, |json, field| match field.field {
+        Field::Typename => json.raw("\"Node\""),
+        Field::Id => json.value(&member.node),
+        Field::Name => json.value(&display_name(&member.node)),
+        Field::GroupId => json.value(&member.group.id),
+        Field::Domain => json.value(&member.group.domain),
+        _ => json.raw("null"),
     });
 }
 

@@ -7,19 +7,19 @@ use crate::model::error::ClientError;
 use crate::model::group::{self, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::message::{Dissolution, Message};
-use crate::resolvers::answering::Written;
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::message::MeshMessage;
+use crate::resolvers::response_writer::RawJson;
 use crate::resolvers::scalar::AwsDateTime;
 use crate::resolvers::{ContextExt as _, ResolverResult};
 use crate::store::CreateGroup;
 
-/// The most UTF-16 units of a search prefix (docs/api.md).
-const PREFIX_UNITS: usize = 6;
-/// How many groups a search finds unless it says otherwise (decision D8).
-const SEARCH_DEFAULT: i32 = 10;
-/// The most groups a search can ask for (decision D8).
-const SEARCH_MOST: i32 = 100;
+/// The maximum length of a search prefix in UTF-16 units (docs/api.md).
+const MAX_PREFIX_UNITS: usize = 6;
+/// The limit of a search that gives none (decision D8).
+const DEFAULT_SEARCH_LIMIT: i32 = 10;
+/// The maximum limit of a search (decision D8).
+const MAX_SEARCH_LIMIT: i32 = 100;
 
 /// A group of nodes. It ends at `expiresAt`, when its host stops renewing it, or when its
 /// host dissolves it.
@@ -46,7 +46,7 @@ struct Group {
 }
 
 impl Group {
-    fn told(mesh: &Mesh, group: &group::Group) -> Self {
+    fn new(mesh: &Mesh, group: &group::Group) -> Self {
         Self {
             id: group.key.id.as_str().into(),
             domain: group.key.domain.to_string(),
@@ -84,9 +84,9 @@ impl GroupQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The domain.")] domain: String,
-    ) -> Result<Written<Vec<Group>>> {
+    ) -> Result<RawJson<Vec<Group>>> {
         let groups = list(ctx.mesh(), &domain);
-        ctx.answering().write(ctx, groups).await
+        ctx.response_writer().write(ctx, groups).await
     }
 
     /// The groups of all domains whose name begins with a text, by name.
@@ -96,9 +96,9 @@ impl GroupQuery {
         #[graphql(desc = "How the name begins: 1 to 6 characters.")] name_prefix: String,
         #[graphql(desc = "How many groups at most: 1 to 100; 10 if it is not given.")]
         limit: Option<i32>,
-    ) -> Result<Written<Vec<Group>>> {
+    ) -> Result<RawJson<Vec<Group>>> {
         let groups = search(ctx.mesh(), &name_prefix, limit);
-        ctx.answering().write(ctx, groups).await
+        ctx.response_writer().write(ctx, groups).await
     }
 }
 
@@ -112,13 +112,13 @@ async fn list(mesh: &Mesh, domain: &str) -> ResolverResult<FieldValue> {
 }
 
 async fn search(mesh: &Mesh, prefix: &str, limit: Option<i32>) -> ResolverResult<FieldValue> {
-    if !(1..=PREFIX_UNITS).contains(&prefix.encode_utf16().count()) {
+    if !(1..=MAX_PREFIX_UNITS).contains(&prefix.encode_utf16().count()) {
         return Err(ClientError::InvalidPrefix.into());
     }
-    let limit = limit.unwrap_or(SEARCH_DEFAULT);
+    let limit = limit.unwrap_or(DEFAULT_SEARCH_LIMIT);
     let limit = usize::try_from(limit)
         .ok()
-        .filter(|_| (1..=SEARCH_MOST).contains(&limit));
+        .filter(|_| (1..=MAX_SEARCH_LIMIT).contains(&limit));
     let limit = limit.ok_or(ClientError::InvalidSearchLimit)?;
     let groups = mesh
         .store
@@ -149,7 +149,7 @@ impl GroupMutation {
         )]
         use_web_socket: bool,
     ) -> Result<Group> {
-        let wish = |mesh: &Mesh| -> Result<CreateGroup, ClientError> {
+        let request = |mesh: &Mesh| -> Result<CreateGroup, ClientError> {
             Ok(CreateGroup {
                 name: GroupName::parse("name", &name)?,
                 host: NodeId::parse("hostId", &host_id)?,
@@ -158,7 +158,7 @@ impl GroupMutation {
                 delivery: mesh.rules.delivery(use_web_socket),
             })
         };
-        Ok(create(ctx.mesh(), wish(ctx.mesh())).await?)
+        Ok(create(ctx.mesh(), request(ctx.mesh())).await?)
     }
 
     /// Ends a group and removes all that belongs to it. Subscribers receive a
@@ -169,9 +169,9 @@ impl GroupMutation {
         #[graphql(desc = "The group's id.")] group_id: ID,
         #[graphql(desc = "The group's domain.")] domain: String,
         #[graphql(desc = "The group's host.")] host_id: ID,
-    ) -> Option<Result<Written<MeshMessage>>> {
+    ) -> Option<Result<RawJson<MeshMessage>>> {
         let dissolution = dissolve(ctx.mesh(), &group_id, &domain, &host_id);
-        Some(ctx.answering().write(ctx, dissolution).await)
+        Some(ctx.response_writer().write(ctx, dissolution).await)
     }
 
     /// Says that the host is still there.
@@ -186,24 +186,24 @@ impl GroupMutation {
     }
 }
 
-async fn create(mesh: &Mesh, wish: Result<CreateGroup, ClientError>) -> ResolverResult<Group> {
-    let hosted = mesh.store.host_group(wish?, mesh.clock.now()).await?;
-    if let Some(former) = hosted.replaced {
+async fn create(mesh: &Mesh, request: Result<CreateGroup, ClientError>) -> ResolverResult<Group> {
+    let outcome = mesh.store.host_group(request?, mesh.clock.now()).await?;
+    if let Some(replaced) = outcome.replaced {
         mesh.hub.publish(&Message::Dissolved(Dissolution::by_end(
-            former.group,
-            former.reason,
+            replaced.group,
+            replaced.reason,
         )));
     }
-    if hosted.created {
-        let group = &hosted.group.key.id;
-        // The stage's only measure of blocked networks: a host that could not open a WebSocket.
-        if hosted.group.delivery.uses_websocket() {
+    if outcome.created {
+        let group = &outcome.group.key.id;
+        // The only sign of a network that blocks WebSockets: a host that could not open one.
+        if outcome.group.delivery.uses_websocket() {
             tracing::info!(%group, protocol = "WebSocket", "createGroup");
         } else {
             tracing::warn!(%group, protocol = "Polling", "createGroup fallback to Polling");
         }
     }
-    Ok(Group::told(mesh, &hosted.group))
+    Ok(Group::new(mesh, &outcome.group))
 }
 
 async fn dissolve(

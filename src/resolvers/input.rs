@@ -1,4 +1,4 @@
-//! Lists of input objects, read straight from a request's variables.
+//! Deserializes lists of input objects directly from a request's variables.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -6,29 +6,29 @@ use std::marker::PhantomData;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
-/// Reads a list of JSON objects. Derived input objects would take arrays as well, which
-/// the engine refuses.
-pub fn objects<'de, D, T>(list: D) -> Result<Vec<T>, D::Error>
+/// Deserializes a list of JSON objects. Derived implementations also accept arrays, which
+/// the engine rejects.
+pub fn deserialize_objects<'de, D, T>(list: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,
 {
-    let items = Vec::<Object<T>>::deserialize(list)?;
-    Ok(items.into_iter().map(|Object(item)| item).collect())
+    let items = Vec::<JsonObject<T>>::deserialize(list)?;
+    Ok(items.into_iter().map(|JsonObject(item)| item).collect())
 }
 
-/// A value that stands as a JSON object.
-struct Object<T>(T);
+/// A value that is a JSON object.
+struct JsonObject<T>(T);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for JsonObject<T> {
     fn deserialize<D: Deserializer<'de>>(object: D) -> Result<Self, D::Error> {
-        object.deserialize_map(FromMap(PhantomData)).map(Self)
+        object.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
     }
 }
 
-struct FromMap<T>(PhantomData<T>);
+struct ObjectVisitor<T>(PhantomData<T>);
 
-impl<'de, T: Deserialize<'de>> Visitor<'de> for FromMap<T> {
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     type Value = T;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,4 @@
-//! Messages: the one subscription, and the outer form of what it tells.
+//! Messages: the subscription and its GraphQL types.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +8,7 @@ use futures_util::stream::{self, BoxStream, StreamExt as _};
 
 use crate::model::group::GroupKey;
 use crate::model::message::{Dissolution, Message};
-use crate::resolvers::event::BatchEvent;
+use crate::resolvers::event::types::BatchEvent;
 use crate::resolvers::status::NodeStatus;
 use crate::resolvers::{ResolverError, ResolverResult};
 
@@ -79,27 +79,30 @@ impl From<Message> for MeshMessage {
     }
 }
 
-/// Where a subscription leaves which group it is for. The engine validates the
-/// document and coerces the arguments; delivery then goes through the hub and never
-/// through the engine. A test may let the engine deliver, to compare the two.
+/// Receives the group of a subscription from its resolver. The engine validates the
+/// document and coerces the arguments; the hub delivers the messages. A test may let the
+/// engine deliver some, to compare the two.
 #[derive(Clone, Default)]
-pub struct Heard {
+pub struct SubscriptionSlot {
     group: Arc<Mutex<Option<GroupKey>>>,
-    /// What the engine itself delivers: nothing, outside of tests.
-    delivered: Vec<Message>,
+    /// The messages that the engine delivers: none outside tests.
+    messages: Vec<Message>,
 }
 
-impl Heard {
-    /// A subscription to which the engine itself delivers these.
-    pub fn delivering(delivered: Vec<Message>) -> Self {
+#[cfg(test)]
+impl SubscriptionSlot {
+    /// A subscription to which the engine delivers these messages.
+    pub fn with_messages(messages: Vec<Message>) -> Self {
         Self {
-            delivered,
+            messages,
             ..Self::default()
         }
     }
+}
 
-    /// The group, once the engine has met the subscription.
-    pub fn group(&self) -> Option<GroupKey> {
+impl SubscriptionSlot {
+    /// Takes the group, which is there once the subscription's resolver has run.
+    pub fn take_group(&self) -> Option<GroupKey> {
         self.group
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -117,10 +120,7 @@ pub struct Subscription;
 #[async_graphql::Subscription]
 impl Subscription {
     /// The messages of a group in their order, the subscriber's own included.
-    #[expect(
-        clippy::unused_async,
-        reason = "the engine wants subscriptions to be async"
-    )]
+    #[expect(clippy::unused_async, reason = "the engine requires an async function")]
     #[graphql(directive = aws_subscribe::apply(
         ["reportDataByNode", "fireEventsByNode", "dissolveGroup"].map(String::from).into(),
     ))]
@@ -130,21 +130,21 @@ impl Subscription {
         #[graphql(desc = "The group's id.")] group_id: ID,
         #[graphql(desc = "The group's domain.")] domain: String,
     ) -> Result<impl Stream<Item = Option<MeshMessage>> + use<>> {
-        Ok(listen(ctx, &group_id, &domain)?)
+        Ok(subscribe(ctx, &group_id, &domain)?)
     }
 }
 
-fn listen(
+fn subscribe(
     ctx: &Context<'_>,
     group_id: &str,
     domain: &str,
 ) -> ResolverResult<BoxStream<'static, Option<MeshMessage>>> {
     let group = GroupKey::parse(group_id, domain).map_err(ResolverError::from)?;
-    let Ok(heard) = ctx.data::<Heard>() else {
+    let Ok(slot) = ctx.data::<SubscriptionSlot>() else {
         return Ok(stream::empty().boxed());
     };
-    *heard.group.lock().unwrap_or_else(PoisonError::into_inner) = Some(group);
-    Ok(stream::iter(heard.delivered.clone())
+    *slot.group.lock().unwrap_or_else(PoisonError::into_inner) = Some(group);
+    Ok(stream::iter(slot.messages.clone())
         .map(|message| Some(message.into()))
         .boxed())
 }

@@ -1,9 +1,8 @@
-//! What the schema can do: one file per noun, its outer types beside its fields.
+//! The GraphQL schema: one file per noun, with its GraphQL types and its resolvers.
 //!
-//! A resolver parses its arguments into the model's words, asks the store, tells the
-//! hub and answers. Resolvers know no socket, HTTP, Lambda or AWS.
+//! A resolver parses its arguments into types of the model, calls the store, publishes to
+//! the hub and returns a value. Resolvers use no socket, HTTP, Lambda or AWS.
 
-mod answering;
 pub mod budget;
 pub mod compile;
 pub mod document;
@@ -14,9 +13,11 @@ mod field_value;
 mod group;
 mod input;
 mod message;
+mod message_size;
 mod node;
-mod published;
+pub mod request;
 pub mod response;
+mod response_writer;
 pub mod run;
 mod scalar;
 mod status;
@@ -28,10 +29,8 @@ use async_graphql::{Context, MergedObject};
 use crate::auth::Caller;
 use crate::mesh::Mesh;
 use crate::model::error::ClientError;
-use crate::resolvers::answering::Answering;
+use crate::resolvers::response_writer::ResponseWriter;
 use crate::store;
-
-pub use message::Heard;
 
 /// The schema of docs/api.md.
 pub type Schema = async_graphql::Schema<Query, Mutation, message::Subscription>;
@@ -56,16 +55,16 @@ pub struct Mutation(
     event::EventMutation,
 );
 
-/// How deep and wide a document may be. GraphiQL's introspection query fits.
+/// Limits for a document. GraphiQL's introspection query is within the default.
 #[derive(Clone, Copy, Debug)]
 pub struct DocumentLimits {
-    /// Levels of selection sets.
+    /// Nested selection sets.
     pub depth: usize,
-    /// Fields selected.
+    /// Selected fields.
     pub complexity: usize,
     /// Aliases.
     pub aliases: usize,
-    /// Brackets within brackets in the text; deeper text is refused before it is parsed.
+    /// Nested brackets in the text; a deeper text is rejected before it is parsed.
     pub nesting: usize,
 }
 
@@ -80,7 +79,7 @@ impl Default for DocumentLimits {
     }
 }
 
-/// The schema over a stage.
+/// The schema on a mesh.
 pub fn schema(mesh: Arc<Mesh>, limits: DocumentLimits) -> Schema {
     async_graphql::Schema::build(Query::default(), Mutation::default(), message::Subscription)
         .limit_depth(limits.depth)
@@ -93,11 +92,11 @@ pub fn schema(mesh: Arc<Mesh>, limits: DocumentLimits) -> Schema {
         .finish()
 }
 
-/// What a resolver may reach for.
+/// The data of a request that resolvers use.
 trait ContextExt {
     fn mesh(&self) -> &Mesh;
     fn caller(&self) -> Caller;
-    fn answering(&self) -> &Answering;
+    fn response_writer(&self) -> &ResponseWriter;
 }
 
 impl ContextExt for Context<'_> {
@@ -109,16 +108,15 @@ impl ContextExt for Context<'_> {
         self.data::<Caller>().copied().unwrap_or_default()
     }
 
-    fn answering(&self) -> &Answering {
-        self.data_unchecked::<Arc<Answering>>()
+    fn response_writer(&self) -> &ResponseWriter {
+        self.data_unchecked::<Arc<ResponseWriter>>()
     }
 }
 
 /// The result of a resolver.
 pub(crate) type ResolverResult<T> = Result<T, ResolverError>;
 
-/// A refusal or failure on its way to the caller: the one place where both become
-/// GraphQL errors.
+/// A client error or a failure. Only here does either become a GraphQL error.
 #[derive(Clone, Debug)]
 pub(crate) struct ResolverError(store::Error);
 
@@ -131,23 +129,23 @@ impl<E: Into<store::Error>> From<E> for ResolverError {
 impl From<ResolverError> for async_graphql::Error {
     fn from(ResolverError(error): ResolverError) -> Self {
         match error {
-            store::Error::Refused(refusal) => told(&refusal.to_string(), refusal.kind()),
+            store::Error::Refused(error) => graphql_error(&error.to_string(), error.kind()),
             store::Error::Failed(failure) => {
                 tracing::error!(error = failure.with_causes(), "a request failed");
-                told(response::OUT_OF_ORDER, "InternalFailure")
+                graphql_error(response::INTERNAL_FAILURE, "InternalFailure")
             }
         }
     }
 }
 
-fn told(message: &str, kind: &'static str) -> async_graphql::Error {
+fn graphql_error(message: &str, kind: &'static str) -> async_graphql::Error {
     use async_graphql::ErrorExtensions as _;
     async_graphql::Error::new(message)
         .extend_with(|_, extensions| extensions.set("errorType", kind))
 }
 
-/// Refuses a list with too many items before anything is made of it.
-fn at_most<T>(argument: &'static str, list: &[T], items: usize) -> Result<(), ClientError> {
+/// Rejects a list with too many items before it is converted.
+fn check_length<T>(argument: &'static str, list: &[T], items: usize) -> Result<(), ClientError> {
     if list.len() > items {
         Err(ClientError::TooMany { argument, items })
     } else {

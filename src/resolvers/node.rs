@@ -1,12 +1,12 @@
-//! Nodes: joining, leaving, showing that they live.
+//! Nodes: joining, leaving and heartbeats.
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
 use crate::mesh::Mesh;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
-use crate::resolvers::answering::Written;
 use crate::resolvers::field_value::FieldValue;
+use crate::resolvers::response_writer::RawJson;
 use crate::resolvers::scalar::AwsDateTime;
 use crate::resolvers::{ContextExt as _, ResolverResult};
 
@@ -73,9 +73,9 @@ impl NodeQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The group's id.")] group_id: ID,
         #[graphql(desc = "The group's domain.")] domain: String,
-    ) -> Result<Written<Vec<Node>>> {
+    ) -> Result<RawJson<Vec<Node>>> {
         let members = list(ctx.mesh(), &group_id, &domain);
-        ctx.answering().write(ctx, members).await
+        ctx.response_writer().write(ctx, members).await
     }
 }
 
@@ -85,8 +85,8 @@ async fn list(mesh: &Mesh, group_id: &str, domain: &str) -> ResolverResult<Field
     Ok(FieldValue::Members(members))
 }
 
-/// The name a node goes by; nodes do not choose one.
-pub fn name_of(node: &NodeId) -> String {
+/// The name of a node; nodes do not choose one.
+pub fn display_name(node: &NodeId) -> String {
     format!("Node {node}")
 }
 
@@ -131,7 +131,7 @@ impl NodeMutation {
         #[graphql(desc = "The group's domain.")] domain: String,
         #[graphql(desc = "The member's id.")] node_id: ID,
     ) -> Result<MemberHeartbeatPayload> {
-        Ok(beat(ctx.mesh(), &group_id, &domain, &node_id).await?)
+        Ok(heartbeat(ctx.mesh(), &group_id, &domain, &node_id).await?)
     }
 }
 
@@ -158,7 +158,7 @@ async fn join(
     }
     Ok(Node {
         id: node.as_str().into(),
-        name: name_of(&node),
+        name: display_name(&node),
         group_id: Some(id.as_str().into()),
         domain: Some(group.key.domain.to_string()),
         expires_at: Some(group.expires_at.into()),
@@ -185,7 +185,7 @@ async fn leave(
     })
 }
 
-async fn beat(
+async fn heartbeat(
     mesh: &Mesh,
     group_id: &str,
     domain: &str,
@@ -193,7 +193,7 @@ async fn beat(
 ) -> ResolverResult<MemberHeartbeatPayload> {
     let group = GroupKey::parse(group_id, domain)?;
     let node = NodeId::parse("nodeId", node_id)?;
-    let until = mesh
+    let expires_at = mesh
         .store
         .heartbeat(&group, &node, mesh.clock.now())
         .await?;
@@ -201,7 +201,7 @@ async fn beat(
         node_id: node.as_str().into(),
         group_id: group.id.as_str().into(),
         domain: group.domain.to_string(),
-        expires_at: until.into(),
+        expires_at: expires_at.into(),
         heartbeat_interval_seconds: Some(mesh.rules.timings().member_interval),
     })
 }

@@ -1,5 +1,5 @@
-//! Answers in AppSync's form: `data` first, then `errors` whose `errorType` and
-//! `errorInfo` stand beside `message` and not under `extensions` (docs/protocols.md, HTTP).
+//! Responses in AppSync's format: `data` first, then `errors` whose `errorType` and
+//! `errorInfo` are beside `message` and not in `extensions` (docs/protocols.md, HTTP).
 
 use async_graphql::{PathSegment, Response, ServerError, Value};
 use serde::Serialize;
@@ -7,45 +7,45 @@ use serde_json::json;
 
 use crate::resolvers::document::DocumentError;
 
-/// What a caller is told when the work itself failed (decision D21).
-pub const OUT_OF_ORDER: &str = "The service is busy or out of order. Please try again.";
+/// The message of an `InternalFailure` (decision D21).
+pub const INTERNAL_FAILURE: &str = "The service is busy or out of order. Please try again.";
 
-/// A whole answer; `errors` is left out when there are none. What resolvers wrote already
-/// stands in it as it is.
-pub fn text(response: &Response) -> Vec<u8> {
+/// A response as JSON; `errors` is absent when there are none. JSON that resolvers wrote is
+/// copied unchanged.
+pub fn to_json(response: &Response) -> Vec<u8> {
     let mut text = b"{\"data\":".to_vec();
     match &response.data {
         Value::Object(fields) => {
             for (i, (name, value)) in fields.iter().enumerate() {
                 text.push(if i == 0 { b'{' } else { b',' });
-                json(&mut text, name);
+                write_json(&mut text, name);
                 text.push(b':');
                 match value {
-                    Value::Binary(written) => text.extend_from_slice(written),
-                    value => json(&mut text, value),
+                    Value::Binary(json) => text.extend_from_slice(json),
+                    value => write_json(&mut text, value),
                 }
             }
             text.extend_from_slice(if fields.is_empty() { b"{}" } else { b"}" });
         }
-        other => json(&mut text, other),
+        other => write_json(&mut text, other),
     }
     if !response.errors.is_empty() {
         text.extend_from_slice(b",\"errors\":");
-        json(&mut text, &errors(response));
+        write_json(&mut text, &errors(response));
     }
     text.push(b'}');
     text
 }
 
-/// An answer without data, for an operation that did not run or whose work broke.
-pub fn refusal(error: &serde_json::Value) -> Vec<u8> {
+/// A response without data, for an operation that did not run or that panicked.
+pub fn without_data(error: &serde_json::Value) -> Vec<u8> {
     let mut text = Vec::new();
-    json(&mut text, &json!({"data": null, "errors": [error]}));
+    write_json(&mut text, &json!({"data": null, "errors": [error]}));
     text
 }
 
-/// An error that belongs to no field.
-pub fn whole_error(kind: &str, message: &str) -> serde_json::Value {
+/// An error of the whole request, without a path.
+pub fn request_error(kind: &str, message: &str) -> serde_json::Value {
     json!({
         "path": null,
         "data": null,
@@ -56,16 +56,16 @@ pub fn whole_error(kind: &str, message: &str) -> serde_json::Value {
     })
 }
 
-fn json(text: &mut Vec<u8>, value: &impl Serialize) {
-    serde_json::to_writer(text, value).expect("an answer is JSON");
+fn write_json(text: &mut Vec<u8>, value: &impl Serialize) {
+    serde_json::to_writer(text, value).expect("a response can be serialized");
 }
 
-/// The errors of an answer as AppSync tells them.
+/// The errors of a response in AppSync's format.
 pub fn errors(response: &Response) -> Vec<serde_json::Value> {
     response.errors.iter().map(error).collect()
 }
 
-/// Why a document cannot be run, as AppSync tells it.
+/// The error of a document that cannot be executed, in AppSync's format.
 pub fn document_error(error: &DocumentError) -> serde_json::Value {
     json!({
         "path": null,
@@ -79,7 +79,7 @@ pub fn document_error(error: &DocumentError) -> serde_json::Value {
 
 fn error(error: &ServerError) -> serde_json::Value {
     let extension = |name| error.extensions.as_ref().and_then(|e| e.get(name)).cloned();
-    // What the engine itself refuses has no type: a document or an argument was wrong.
+    // The engine's own errors have no type: a document or an argument is invalid.
     let kind = extension("errorType").unwrap_or_else(|| Value::from("ValidationError"));
     json!({
         "path": path(&error.path),
@@ -102,10 +102,10 @@ fn path(path: &[PathSegment]) -> serde_json::Value {
     segments.collect()
 }
 
-fn locations(places: Vec<(usize, usize)>) -> serde_json::Value {
-    if places.is_empty() {
+fn locations(positions: Vec<(usize, usize)>) -> serde_json::Value {
+    if positions.is_empty() {
         return serde_json::Value::Null;
     }
-    let one = |(line, column)| json!({"line": line, "column": column, "sourceName": null});
-    places.into_iter().map(one).collect()
+    let location = |(line, column)| json!({"line": line, "column": column, "sourceName": null});
+    positions.into_iter().map(location).collect()
 }

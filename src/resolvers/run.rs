@@ -1,4 +1,4 @@
-//! Runs what is asked: an operation to its answer, a subscription to what it wants.
+//! Executes queries and mutations, and resolves subscriptions to their targets.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,35 +14,36 @@ use crate::memory::{Lease, Purpose};
 use crate::mesh::Mesh;
 use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
-use crate::resolvers::answering::Answering;
 use crate::resolvers::budget::Budget;
-use crate::resolvers::document::{Document, DocumentError, Documents, GraphQlRequest};
-use crate::resolvers::message::Heard;
+use crate::resolvers::document::{Document, DocumentCache, DocumentError};
+use crate::resolvers::message::SubscriptionSlot;
+use crate::resolvers::request::GraphQlRequest;
+use crate::resolvers::response_writer::ResponseWriter;
 use crate::resolvers::{DocumentLimits, Schema, compile, response, schema};
 
-/// What runs operations: the schema over a stage, and the documents that came before.
+/// Runs operations: the schema on a mesh, and a cache of documents.
 #[derive(Clone)]
 pub struct Runner {
     schema: Schema,
     mesh: Arc<Mesh>,
-    documents: Arc<Documents>,
+    documents: Arc<DocumentCache>,
     tasks: TaskTracker,
 }
 
-/// What a subscription wants to hear.
+/// The messages that a subscription selects.
 #[derive(Debug)]
 pub struct SubscriptionTarget {
-    /// Of which group.
+    /// The group.
     pub group: GroupKey,
-    /// Which fields.
+    /// The fields of each message.
     pub selection: Selection,
 }
 
 impl Runner {
-    /// Runs operations over a stage; `tasks` counts those that must be finished before
-    /// the server ends.
+    /// A runner on a mesh; `tasks` tracks the operations that must complete before the server
+    /// ends.
     pub fn new(mesh: Arc<Mesh>, limits: DocumentLimits, tasks: TaskTracker) -> Self {
-        let documents = Arc::new(Documents::new(limits));
+        let documents = Arc::new(DocumentCache::new(limits));
         Self {
             schema: schema(Arc::clone(&mesh), limits),
             mesh,
@@ -51,86 +52,85 @@ impl Runner {
         }
     }
 
-    /// The stage.
+    /// The mesh.
     pub fn mesh(&self) -> &Arc<Mesh> {
         &self.mesh
     }
 
-    /// The documents that came before.
-    pub fn documents(&self) -> &Documents {
+    /// The cache of documents.
+    pub fn documents(&self) -> &DocumentCache {
         &self.documents
     }
 
-    /// Answers a query or mutation as it came. `None` when its variables cannot be read.
-    pub async fn ask(
+    /// Executes a query or mutation. `None` when its variables are invalid.
+    pub async fn execute(
         &self,
         document: Document,
-        ask: &GraphQlRequest<'_>,
+        request: &GraphQlRequest<'_>,
         caller: Caller,
     ) -> Option<GraphQlResponse> {
-        if let Some(answered) = self.answer_directly(&document, ask).await {
-            return Some(answered);
+        if let Some(response) = self.execute_on_fast_path(&document, request).await {
+            return Some(response);
         }
-        let variables = ask.variables()?;
+        let variables = request.variables()?;
         if let Err(error) = document.check_variables(&variables) {
-            return Some(self.refuse(&response::document_error(&error)));
+            return Some(self.reject(&response::document_error(&error)));
         }
-        Some(self.answer(document, variables, caller).await)
+        Some(self.execute_on_engine(document, variables, caller).await)
     }
 
-    /// Answers a call that needs no engine; `None` when it does need it, and nothing was done.
-    pub(super) async fn answer_directly(
+    /// Executes an operation without the engine; `None` when it needs the engine.
+    pub(super) async fn execute_on_fast_path(
         &self,
         document: &Document,
-        ask: &GraphQlRequest<'_>,
+        request: &GraphQlRequest<'_>,
     ) -> Option<GraphQlResponse> {
-        let direct = document.direct()?;
-        let call = direct.read(ask.variables?.get())?;
+        let fast_path = document.fast_path()?;
+        let call = fast_path.parse(request.variables?.get())?;
         let mut budget = self.budget(document);
         let mesh = Arc::clone(&self.mesh);
-        let answered = match self.whole(async move { call.run(&mesh).await }).await {
-            Ok(outcome) => {
-                let text = direct.answer(outcome, &mut budget);
+        let result = self.run_to_completion(async move { call.run(&mesh).await });
+        Some(match result.await {
+            Ok(result) => {
+                let text = fast_path.respond(result, &mut budget);
                 self.finish(text, budget)
             }
-            Err(Broke) => self.broke(),
-        };
-        Some(answered)
+            Err(Panicked) => self.internal_failure(),
+        })
     }
 
-    /// Answers a query or mutation by the engine.
-    pub async fn answer(
+    /// Executes a query or mutation with the engine.
+    pub async fn execute_on_engine(
         &self,
         document: Document,
         variables: Variables,
         caller: Caller,
     ) -> GraphQlResponse {
         let budget = self.budget(&document);
-        let answering = Answering::new(document.clone(), variables.clone(), budget);
-        let answering = Arc::new(answering);
-        let request = request(&document, variables, caller).data(Arc::clone(&answering));
+        let writer = ResponseWriter::new(document.clone(), variables.clone(), budget);
+        let writer = Arc::new(writer);
+        let request = engine_request(&document, variables, caller).data(Arc::clone(&writer));
         let schema = self.schema.clone();
-        let executed = self.whole(async move { schema.execute(request).await });
+        let executed = self.run_to_completion(async move { schema.execute(request).await });
         let Ok(response) = executed.await else {
-            return self.broke();
+            return self.internal_failure();
         };
-        let Some(budget) = answering.end() else {
-            return self.broke();
+        let Some(budget) = writer.finish() else {
+            return self.internal_failure();
         };
-        if let Some(direct) = document.direct().filter(|_| response.is_ok()) {
-            direct.prove(document.parsed(), document.operation());
+        if let Some(fast_path) = document.fast_path().filter(|_| response.is_ok()) {
+            fast_path.mark_validated(document.parsed(), document.operation());
         }
-        let answered = self.finish(response::text(&response), budget);
-        // An error that belongs to no field: the document did not pass validation.
-        let invalid = response.is_err() && response.errors.iter().all(|e| e.path.is_empty());
-        if invalid {
-            let invalid = response::errors(&response);
+        let finished = self.finish(response::to_json(&response), budget);
+        // Errors without a path: the document did not pass validation.
+        let is_invalid = response.is_err() && response.errors.iter().all(|e| e.path.is_empty());
+        if is_invalid {
             return GraphQlResponse {
-                invalid,
-                ..answered
+                validation_errors: response::errors(&response),
+                ..finished
             };
         }
-        answered
+        finished
     }
 
     fn budget(&self, document: &Document) -> Budget {
@@ -141,94 +141,93 @@ impl Runner {
     fn finish(&self, text: Vec<u8>, budget: Budget) -> GraphQlResponse {
         match budget.finish(text) {
             Ok((text, lease)) => GraphQlResponse::new(text, lease),
-            Err(refusal) => self.refuse_as(&refusal),
+            Err(error) => self.reject_with(&error),
         }
     }
 
-    /// The answer to an operation that is refused as a whole.
-    pub fn refuse_as(&self, refusal: &ClientError) -> GraphQlResponse {
-        self.refuse(&response::whole_error(refusal.kind(), &refusal.to_string()))
+    /// The response that rejects an operation with a client error.
+    pub fn reject_with(&self, error: &ClientError) -> GraphQlResponse {
+        self.reject(&response::request_error(error.kind(), &error.to_string()))
     }
 
-    /// The answer to an operation whose work broke. It is no failure of the transport:
-    /// clients repeat those, and what broke half-way must not run twice.
-    fn broke(&self) -> GraphQlResponse {
-        self.refuse(&response::whole_error(
+    /// The response to an operation that panicked. It is not an error of the transport, after
+    /// which clients repeat the request: an operation that ran halfway must not run twice.
+    fn internal_failure(&self) -> GraphQlResponse {
+        self.reject(&response::request_error(
             "InternalFailure",
-            response::OUT_OF_ORDER,
+            response::INTERNAL_FAILURE,
         ))
     }
 
-    /// The answer to an operation that is refused with an error in AppSync's form.
-    pub fn refuse(&self, error: &serde_json::Value) -> GraphQlResponse {
-        let text = response::refusal(error);
+    /// The response that rejects an operation with an error in AppSync's format.
+    pub fn reject(&self, error: &serde_json::Value) -> GraphQlResponse {
+        let text = response::without_data(error);
         let lease = self.mesh.memory.lease(Purpose::Answers, text.len());
         GraphQlResponse::new(text, lease)
     }
 
-    /// Validates a subscription and says what it wants, or why not, as AppSync's errors.
+    /// Validates a subscription and returns its target, or errors in AppSync's format.
     pub async fn subscribe(
         &self,
         document: &Document,
         variables: Variables,
         caller: Caller,
     ) -> Result<SubscriptionTarget, Vec<serde_json::Value>> {
-        let heard = Heard::default();
-        let asked = request(document, variables.clone(), caller).data(heard.clone());
-        if let Some(refused) = self.schema.execute_stream(asked).next().await {
-            return Err(response::errors(&refused));
+        let slot = SubscriptionSlot::default();
+        let request = engine_request(document, variables.clone(), caller).data(slot.clone());
+        if let Some(rejected) = self.schema.execute_stream(request).next().await {
+            return Err(response::errors(&rejected));
         }
-        // Only now is the document known to be sound: fragments in a circle would not end.
-        let selection = compile::operation(document.parsed(), document.operation(), &variables);
-        let wanted = heard
-            .group()
+        // Compiled only after validation: a cycle of fragments would not end.
+        let selection = compile::subscription(document.parsed(), document.operation(), &variables);
+        let target = slot
+            .take_group()
             .zip(selection)
             .map(|(group, selection)| SubscriptionTarget { group, selection });
-        wanted.ok_or_else(|| vec![response::document_error(&DocumentError::NotOneField)])
+        target.ok_or_else(|| vec![response::document_error(&DocumentError::NotOneField)])
     }
 
-    /// Does work to its end even when the caller goes away meanwhile: what was stored is
-    /// published too, and a repeated call meets the whole of the first one. Work that
-    /// need not wait costs no task. A panic ends this work alone.
-    async fn whole<T: Send + 'static>(
+    /// Runs work to completion even when the client disconnects: what was stored is also
+    /// published, and a repeated call finds the first one complete. Work that is ready at
+    /// once needs no task. A panic ends this work only.
+    async fn run_to_completion<T: Send + 'static>(
         &self,
         work: impl Future<Output = T> + Send + 'static,
-    ) -> Result<T, Broke> {
+    ) -> Result<T, Panicked> {
         let mut work = Box::pin(AssertUnwindSafe(work).catch_unwind());
-        let done = match futures_util::poll!(&mut work) {
-            Poll::Ready(done) => done,
-            Poll::Pending => self.tasks.spawn(work).await.map_err(|_| Broke)?,
+        let result = match futures_util::poll!(&mut work) {
+            Poll::Ready(result) => result,
+            Poll::Pending => self.tasks.spawn(work).await.map_err(|_| Panicked)?,
         };
-        done.map_err(|_| Broke)
+        result.map_err(|_| Panicked)
     }
 }
 
-/// The work panicked; the place was printed where it happened.
-struct Broke;
+/// The work panicked; the panic's message is already printed.
+struct Panicked;
 
-/// An answer in AppSync's form, and its place in the stage's memory.
+/// A response in AppSync's format, and its lease of memory.
 #[derive(Debug)]
 pub struct GraphQlResponse {
-    /// The answer.
+    /// The response as JSON.
     pub text: Vec<u8>,
-    /// Its bytes are counted until this is dropped.
+    /// Counts the bytes until it is dropped.
     pub lease: Lease,
-    /// What the engine found wrong with the document, if it did not run.
-    pub invalid: Vec<serde_json::Value>,
+    /// The errors of a document that did not pass the engine's validation.
+    pub validation_errors: Vec<serde_json::Value>,
 }
 
 impl GraphQlResponse {
     fn new(text: Vec<u8>, lease: Lease) -> Self {
-        let invalid = Vec::new();
         Self {
             text,
             lease,
-            invalid,
+            validation_errors: Vec::new(),
         }
     }
 }
 
-fn request(document: &Document, variables: Variables, caller: Caller) -> Request {
+fn engine_request(document: &Document, variables: Variables, caller: Caller) -> Request {
     let mut request = Request::new(String::new())
         .variables(variables)
         .data(caller);

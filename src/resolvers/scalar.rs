@@ -1,4 +1,4 @@
-//! AppSync's own scalar.
+//! AppSync's scalar for dates with times.
 
 use async_graphql::{InputValueError, InputValueResult, Scalar, ScalarType, Value};
 
@@ -6,7 +6,7 @@ use serde::de::{Deserialize, Deserializer, Error as _};
 
 use crate::model::time::Timestamp;
 
-const WANTED: &str =
+const EXPECTED: &str =
     "an ISO 8601 date and time with an offset is wanted, such as 2026-11-21T04:40:35.740Z";
 
 /// An ISO 8601 date and time with an offset, kept as it was sent.
@@ -19,7 +19,7 @@ impl ScalarType for AwsDateTime {
     fn parse(value: Value) -> InputValueResult<Self> {
         match value {
             Value::String(text) if is_date_time(&text) => Ok(Self(text)),
-            Value::String(_) => Err(InputValueError::custom(WANTED)),
+            Value::String(_) => Err(InputValueError::custom(EXPECTED)),
             other => Err(InputValueError::expected_type(other)),
         }
     }
@@ -29,7 +29,7 @@ impl ScalarType for AwsDateTime {
     }
 }
 
-/// AWS wants the extended format, `T` between date and time, and an offset.
+/// AWS requires the extended format, `T` between date and time, and an offset.
 fn is_date_time(text: &str) -> bool {
     text.as_bytes().get(10) == Some(&b'T')
         && !text.contains('[')
@@ -42,7 +42,7 @@ impl<'de> Deserialize<'de> for AwsDateTime {
         if is_date_time(&text) {
             Ok(Self(text))
         } else {
-            Err(D::Error::custom(WANTED))
+            Err(D::Error::custom(EXPECTED))
         }
     }
 }
@@ -59,14 +59,14 @@ mod tests {
 
     #[test]
     fn a_time_needs_an_offset() {
-        for good in [
+        for valid in [
             "2026-11-21T04:40:35.740Z",
             "2026-11-21T04:40:35+09:00",
             "2026-11-21T04:40:35.123456-05:30",
         ] {
-            assert!(is_date_time(good), "{good}");
+            assert!(is_date_time(valid), "{valid}");
         }
-        for bad in [
+        for invalid in [
             "",
             "2026-11-21",
             "2026-11-21T04:40:35",
@@ -76,7 +76,7 @@ mod tests {
             "2026-13-01T00:00:00Z",
             "2026-11-21T04:40:35+09:00[Asia/Tokyo]",
         ] {
-            assert!(!is_date_time(bad), "{bad}");
+            assert!(!is_date_time(invalid), "{invalid}");
         }
     }
 }

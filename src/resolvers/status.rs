@@ -1,4 +1,4 @@
-//! Statuses: what nodes report of their variables.
+//! Statuses: reporting and reading the variables of nodes.
 
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use serde::Deserialize;
@@ -9,12 +9,12 @@ use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::message::Message;
 use crate::model::status;
-use crate::resolvers::answering::Written;
 use crate::resolvers::field_value::FieldValue;
-use crate::resolvers::input::objects;
+use crate::resolvers::input::deserialize_objects;
 use crate::resolvers::message::MeshMessage;
+use crate::resolvers::response_writer::RawJson;
 use crate::resolvers::scalar::AwsDateTime;
-use crate::resolvers::{ContextExt as _, ResolverResult, at_most, published};
+use crate::resolvers::{ContextExt as _, ResolverResult, check_length, message_size};
 
 /// One variable: its name and its value.
 #[derive(SimpleObject)]
@@ -76,9 +76,9 @@ impl StatusQuery {
         &self,
         ctx: &Context<'_>,
         #[graphql(desc = "The node's id.")] node_id: ID,
-    ) -> Option<Result<Written<NodeStatus>>> {
-        let status = status_of(ctx.mesh(), &node_id);
-        Some(ctx.answering().write(ctx, status).await)
+    ) -> Option<Result<RawJson<NodeStatus>>> {
+        let status = get_status(ctx.mesh(), &node_id);
+        Some(ctx.response_writer().write(ctx, status).await)
     }
 
     /// The variables of every node of a group: one entry for each node and time of writing,
@@ -88,28 +88,29 @@ impl StatusQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The group's id.")] group_id: ID,
         #[graphql(desc = "The group's domain.")] domain: String,
-    ) -> Result<Written<Vec<NodeStatus>>> {
+    ) -> Result<RawJson<Vec<NodeStatus>>> {
         let (group_id, domain) = (group_id.0, domain);
-        let asked = StatusesArgs { group_id, domain };
-        ctx.answering().write(ctx, asked.run(ctx.mesh())).await
+        let args = StatusesArgs { group_id, domain };
+        ctx.response_writer().write(ctx, args.run(ctx.mesh())).await
     }
 }
 
-/// A group's full name as the polling queries refuse it (docs/api.md, Errors).
-pub fn polled_group(group_id: &str, domain: &str) -> ResolverResult<GroupKey> {
+/// Parses a group's full name; the polling queries have an error of their own for an empty
+/// one (docs/api.md, Errors).
+pub fn parse_polled_group(group_id: &str, domain: &str) -> ResolverResult<GroupKey> {
     if group_id.is_empty() || domain.is_empty() {
         return Err(ClientError::EmptyGroup.into());
     }
     Ok(GroupKey::parse(group_id, domain)?)
 }
 
-async fn status_of(mesh: &Mesh, node_id: &str) -> ResolverResult<FieldValue> {
+async fn get_status(mesh: &Mesh, node_id: &str) -> ResolverResult<FieldValue> {
     let node = NodeId::parse("nodeId", node_id)?;
     let status = mesh.store.status_of(&node, mesh.clock.now()).await?;
     Ok(FieldValue::Status(status))
 }
 
-/// What listGroupStatuses takes.
+/// The arguments of listGroupStatuses.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusesArgs {
@@ -118,9 +119,9 @@ pub struct StatusesArgs {
 }
 
 impl StatusesArgs {
-    /// Every living node's variables.
+    /// Reads the variables of every live node.
     pub async fn run(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
-        let group = polled_group(&self.group_id, &self.domain)?;
+        let group = parse_polled_group(&self.group_id, &self.domain)?;
         let statuses = mesh.store.statuses(&group, mesh.clock.now()).await?;
         Ok(FieldValue::Statuses(statuses))
     }
@@ -140,40 +141,40 @@ impl StatusMutation {
         #[graphql(desc = "The group's domain.")] domain: String,
         #[graphql(desc = "The node whose variables they are.")] node_id: ID,
         #[graphql(desc = "The variables to write.")] data: Vec<SensorDataInput>,
-    ) -> Option<Result<Written<MeshMessage>>> {
-        let asked = ReportArgs {
+    ) -> Option<Result<RawJson<MeshMessage>>> {
+        let args = ReportArgs {
             group_id: group_id.0,
             domain,
             node_id: node_id.0,
             data,
         };
-        Some(ctx.answering().write(ctx, asked.run(ctx.mesh())).await)
+        Some(ctx.response_writer().write(ctx, args.run(ctx.mesh())).await)
     }
 }
 
-/// What reportDataByNode takes.
+/// The arguments of reportDataByNode.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportArgs {
     group_id: String,
     domain: String,
     node_id: String,
-    #[serde(deserialize_with = "objects")]
+    #[serde(deserialize_with = "deserialize_objects")]
     data: Vec<SensorDataInput>,
 }
 
 impl ReportArgs {
-    /// Stores a report, then tells it to the group.
+    /// Stores the report, then publishes it to the group.
     pub async fn run(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
         let group = GroupKey::parse(&self.group_id, &self.domain)?;
         let node = NodeId::parse("nodeId", &self.node_id)?;
-        at_most("data", &self.data, mesh.limits.keys_per_node)?;
+        check_length("data", &self.data, mesh.limits.keys_per_node)?;
         let data = self.data.into_iter().map(|d| status::SensorData {
             key: d.key,
             value: d.value,
         });
         let data: Vec<_> = data.collect();
-        published::check_report(&group, &node, &data)?;
+        message_size::check_report(&group, &node, &data)?;
         mesh.start_hold.wait().await;
         let status = mesh
             .store

@@ -21,8 +21,9 @@ use crate::domains::caller_address;
 use crate::memory::{Lease, Purpose, Work};
 use crate::model::error::ClientError;
 use crate::realtime::credentials::API_KEY;
-use crate::resolvers::budget::large;
-use crate::resolvers::document::{DocumentError, GraphQlRequest};
+use crate::resolvers::budget::large_response_bytes;
+use crate::resolvers::document::DocumentError;
+use crate::resolvers::request::GraphQlRequest;
 use crate::resolvers::response;
 use crate::resolvers::run::GraphQlResponse;
 use crate::server::AppState;
@@ -48,7 +49,7 @@ pub async fn post(
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(HttpError::EMPTY);
         }
-        let ask = GraphQlRequest::read(&body).ok_or(HttpError::UNREADABLE)?;
+        let ask = GraphQlRequest::parse(&body).ok_or(HttpError::UNREADABLE)?;
         run_one(connection, &ask, &head.headers).await
     };
     answered.await.unwrap_or_else(HttpError::response)
@@ -172,7 +173,7 @@ async fn run_one(
         Err(error) => {
             return Ok(give(
                 connection,
-                runner.refuse(&response::document_error(&error)),
+                runner.reject(&response::document_error(&error)),
             ));
         }
     };
@@ -185,10 +186,10 @@ async fn run_one(
     }
     let caller = caller(connection, headers);
     let kind = document.kind();
-    let answered = runner.ask(document, ask, caller).await;
+    let answered = runner.execute(document, ask, caller).await;
     let mut answered = answered.ok_or(HttpError::UNREADABLE)?;
     let (size, waiting) = (answered.text.len(), unread.total());
-    if size > large(kind) && waiting > 0 && waiting + size > unread.limit() {
+    if size > large_response_bytes(kind) && waiting > 0 && waiting + size > unread.limit() {
         answered = unread_refusal(connection);
     }
     Ok(give(connection, answered))
@@ -204,5 +205,5 @@ fn give(connection: &Connection, answered: GraphQlResponse) -> Response {
 fn unread_refusal(connection: &Connection) -> GraphQlResponse {
     let bytes = connection.unread.limit();
     let runner = &connection.state.runner;
-    runner.refuse_as(&ClientError::UnreadResponses { bytes })
+    runner.reject_with(&ClientError::UnreadResponses { bytes })
 }

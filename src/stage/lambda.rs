@@ -8,25 +8,25 @@ use crate::config::{Cli, StageSettings};
 use crate::heartbeat::clock::Clock;
 use crate::heartbeat::hold::StartHold;
 use crate::hub::Hub;
-use crate::lambda::Door;
+use crate::lambda::Handler;
 use crate::mesh::Mesh;
 use crate::stage::log_to_stderr;
 use crate::store::dynamodb::DynamoDb;
 
-/// The door of the stage that the environment's settings describe: those of `serve`, but
-/// for API keys, which AppSync checks, and the store, which is the table.
+/// A handler with the environment's settings: those of `serve`, except API keys, which
+/// AppSync checks, and the store, which is the table.
 ///
-/// The table is not looked at: that would cost each cold start a round trip and the
-/// function one more right. The first call that needs it says what is wrong with it.
-pub async fn door() -> anyhow::Result<Door> {
+/// The table is not checked: that would cost each cold start a round trip and the function
+/// one more permission. If something is wrong with it, the first call fails.
+pub async fn handler() -> anyhow::Result<Handler> {
     let args = Cli::try_parse_from(["mesh-v2-lambda"])?.serve;
     log_to_stderr(&args.log)?;
     let settings = StageSettings::behind_appsync(&args)?;
     let (rules, limits) = (settings.rules, settings.limits);
     let table = args.dynamodb.settings(args.stage);
-    Ok(Door::new(Mesh {
+    Ok(Handler::new(Mesh {
         store: Arc::new(DynamoDb::connect(table, rules, limits).await),
-        // Nobody listens: AppSync fans out.
+        // No subscribers: AppSync delivers the messages.
         hub: Hub::new(),
         rules,
         clock: Clock::system(),

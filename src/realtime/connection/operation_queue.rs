@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use crate::memory::{Lease, Memory, Purpose};
 use crate::realtime::protocol::Dialect;
 use crate::realtime::session::OperationKey;
-use crate::resolvers::document::OwnedGraphQlRequest;
+use crate::resolvers::request::OwnedGraphQlRequest;
 
 /// An operation that waits.
 pub struct QueuedOperation {

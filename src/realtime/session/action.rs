@@ -2,7 +2,7 @@
 
 use crate::realtime::close::Close;
 use crate::realtime::protocol::Dialect;
-use crate::resolvers::document::OwnedGraphQlRequest;
+use crate::resolvers::request::OwnedGraphQlRequest;
 
 /// Identifies an operation. The number distinguishes it from an earlier operation of the
 /// same id, whose response may still be on its way.

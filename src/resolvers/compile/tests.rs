@@ -1,4 +1,4 @@
-//! Our rendering equals the engine's execution, for documents made at random.
+//! Our rendering equals the engine's execution, for random documents.
 
 use std::fmt::Write as _;
 
@@ -16,13 +16,14 @@ use crate::model::message::{Dissolution, Message};
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::property::cases;
-use crate::resolvers::document::{Document, Documents, GraphQlRequest};
-use crate::resolvers::message::Heard;
+use crate::resolvers::document::{Document, DocumentCache};
+use crate::resolvers::message::SubscriptionSlot;
+use crate::resolvers::request::GraphQlRequest;
 use crate::resolvers::{DocumentLimits, Schema, compile, response, schema};
 
-/// The fields of each type: name, and the type of what it holds.
-fn fields(of: &str) -> &'static [(&'static str, &'static str)] {
-    match of {
+/// The fields of a type: their names, and their types unless scalar.
+fn fields(type_name: &str) -> &'static [(&'static str, &'static str)] {
+    match type_name {
         "MeshMessage" => &[
             ("__typename", ""),
             ("groupId", ""),
@@ -68,7 +69,7 @@ fn fields(of: &str) -> &'static [(&'static str, &'static str)] {
     }
 }
 
-/// A field or fragment of a type; numbers are taken as they come.
+/// A field or fragment of a random document; numbers select one of the options.
 #[derive(Clone, Debug)]
 struct Item {
     field: usize,
@@ -96,22 +97,25 @@ fn items() -> impl Strategy<Value = Vec<Item>> {
 
 /// Writes random selections as a document.
 #[derive(Default)]
-struct Writer {
+struct DocumentWriter {
     fragments: String,
     named: usize,
 }
 
-impl Writer {
-    fn set(&mut self, of: &str, items: &[Item]) -> String {
-        let mut text: Vec<String> = items.iter().map(|item| self.item(of, item)).collect();
-        // A set may come to nothing by its directives, but must not be empty as text.
+impl DocumentWriter {
+    fn set(&mut self, type_name: &str, items: &[Item]) -> String {
+        let mut text: Vec<String> = items
+            .iter()
+            .map(|item| self.item(type_name, item))
+            .collect();
+        // Directives may exclude every field, but a set must not be empty as text.
         text.push("__typename".into());
         format!("{{ {} }}", text.join(" "))
     }
 
-    fn item(&mut self, of: &str, item: &Item) -> String {
-        let all = fields(of);
-        let (name, holds) = all[item.field % all.len()];
+    fn item(&mut self, type_name: &str, item: &Item) -> String {
+        let all = fields(type_name);
+        let (name, value_type) = all[item.field % all.len()];
         self.named += 1;
         let number = self.named;
         let alias = if item.aliased {
@@ -129,18 +133,22 @@ impl Writer {
             "@skip(if: $no)",
             "@include(if: true) @skip(if: $absent)",
         ][usize::from(item.directive)];
-        let inner = if holds.is_empty() {
+        let inner = if value_type.is_empty() {
             String::new()
         } else {
-            self.set(holds, &item.inner)
+            self.set(value_type, &item.inner)
         };
         let field = format!("{alias}{name} {inner}");
         match item.wrapping {
-            0 => format!("... on {of} {directive} {{ {field} }}"),
+            0 => format!("... on {type_name} {directive} {{ {field} }}"),
             1 => format!("... {directive} {{ {field} }}"),
             2 => {
                 let fragment = format!("F{number}");
-                writeln!(self.fragments, "fragment {fragment} on {of} {{ {field} }}").unwrap();
+                writeln!(
+                    self.fragments,
+                    "fragment {fragment} on {type_name} {{ {field} }}"
+                )
+                .unwrap();
                 format!("...{fragment} {directive}")
             }
             _ => format!("{alias}{name} {directive} {inner}"),
@@ -149,14 +157,14 @@ impl Writer {
 }
 
 fn document(items: &[Item]) -> String {
-    let mut writer = Writer::default();
+    let mut writer = DocumentWriter::default();
     let set = writer.set("MeshMessage", items);
     let used =
         "u1: domain @include(if: $yes) u2: domain @include(if: $no) u3: domain @skip(if: $absent)";
     let set = set.replacen('{', &format!("{{ {used} "), 1);
     format!(
         "subscription S($g: ID!, $yes: Boolean!, $no: Boolean!, $absent: Boolean = false) \
-         {{ heard: onMessageInGroup(groupId: $g, domain: \"d\") {set} }}\n{}",
+         {{ message: onMessageInGroup(groupId: $g, domain: \"d\") {set} }}\n{}",
         writer.fragments
     )
 }
@@ -204,7 +212,7 @@ fn messages() -> Vec<Message> {
     ]
 }
 
-fn stage() -> Schema {
+fn permissive_schema() -> Schema {
     schema(
         Mesh::in_memory(),
         DocumentLimits {
@@ -220,17 +228,17 @@ fn variables() -> Variables {
     Variables::from_json(json!({"g": "g", "yes": true, "no": false}))
 }
 
-fn open(query: &str) -> Document {
-    let ask = GraphQlRequest {
+fn parse(query: &str) -> Document {
+    let request = GraphQlRequest {
         query: query.into(),
         variables: None,
         operation_name: None,
     };
-    Documents::new(DocumentLimits {
+    DocumentCache::new(DocumentLimits {
         nesting: 1000,
         ..DocumentLimits::default()
     })
-    .get(&ask)
+    .get(&request)
     .unwrap()
 }
 
@@ -238,18 +246,18 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(cases(150)))]
 
     #[test]
-    fn a_message_is_rendered_as_the_engine_would(items in items()) {
+    fn a_message_is_rendered_as_by_the_engine(items in items()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let text = document(&items);
-        let document = open(&text);
-        let selection = compile::operation(document.parsed(), document.operation(), &variables()).unwrap();
-        let heard = Heard::delivering(messages());
-        let request = Request::new(text).variables(variables()).data(heard);
-        let executed: Vec<_> = runtime.block_on(stage().execute_stream(request).collect());
+        let document = parse(&text);
+        let selection = compile::subscription(document.parsed(), document.operation(), &variables()).unwrap();
+        let slot = SubscriptionSlot::with_messages(messages());
+        let request = Request::new(text).variables(variables()).data(slot);
+        let executed: Vec<_> = runtime.block_on(permissive_schema().execute_stream(request).collect());
         prop_assert!(executed.len() == 3, "{:?}", executed);
         for (message, executed) in messages().iter().zip(&executed) {
             prop_assert!(executed.errors.is_empty(), "{:?}", executed.errors);
-            let engine = String::from_utf8(response::text(executed)).unwrap();
+            let engine = String::from_utf8(response::to_json(executed)).unwrap();
             let ours = String::from_utf8(selection.render(message).unwrap()).unwrap();
             prop_assert_eq!(format!("{{\"data\":{ours}}}"), engine);
         }
@@ -257,19 +265,19 @@ proptest! {
 }
 
 #[test]
-fn two_fields_are_no_subscription() {
-    let twice = open(
+fn a_subscription_of_two_fields_is_not_compiled() {
+    let twice = parse(
         "subscription($g: ID!) { a: onMessageInGroup(groupId: $g, domain: \"d\") { domain } \
          b: onMessageInGroup(groupId: $g, domain: \"d\") { domain } }",
     );
-    assert!(compile::operation(twice.parsed(), twice.operation(), &variables()).is_none());
+    assert!(compile::subscription(twice.parsed(), twice.operation(), &variables()).is_none());
 }
 
 #[test]
-fn equal_fields_of_a_query_are_one_call_and_mutations_never() {
+fn equal_fields_of_a_query_share_a_call_and_those_of_a_mutation_do_not() {
     let firsts = |text: &str| {
-        let document = open(text);
-        let roots = compile::roots(document.parsed(), document.operation(), &variables());
+        let document = parse(text);
+        let roots = compile::root_fields(document.parsed(), document.operation(), &variables());
         roots.iter().map(|root| root.first).collect::<Vec<_>>()
     };
     let same = firsts(

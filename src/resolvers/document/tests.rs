@@ -1,10 +1,10 @@
-//! Documents, good and bad.
+//! Valid and invalid documents.
 
 use proptest::prelude::*;
 
 use super::*;
 
-fn ask<'a>(query: &'a str, name: Option<&'a str>) -> GraphQlRequest<'a> {
+fn request<'a>(query: &'a str, name: Option<&'a str>) -> GraphQlRequest<'a> {
     GraphQlRequest {
         query: query.into(),
         variables: None,
@@ -13,11 +13,11 @@ fn ask<'a>(query: &'a str, name: Option<&'a str>) -> GraphQlRequest<'a> {
 }
 
 fn parse(query: &str) -> Result<Document, DocumentError> {
-    Documents::new(DocumentLimits::default()).get(&ask(query, None))
+    DocumentCache::new(DocumentLimits::default()).get(&request(query, None))
 }
 
 #[test]
-fn deep_brackets_are_refused_before_they_are_parsed() {
+fn deep_brackets_are_rejected_before_they_are_parsed() {
     for (open, close) in [("[", "]"), ("{a:", "}"), ("(", ")")] {
         let text = format!(
             "{{ f(a: {}1{}) }}",
@@ -40,7 +40,7 @@ fn deep_brackets_are_refused_before_they_are_parsed() {
 }
 
 #[test]
-fn fragments_that_multiply_or_run_in_circles_are_refused_before_they_are_followed() {
+fn fragments_that_multiply_or_form_a_cycle_are_rejected_before_they_are_expanded() {
     let doubling = |i| format!("fragment F{i} on Q {{ ...F{0} ...F{0} }}", i + 1);
     let bomb = (0..60).map(doubling).collect::<Vec<_>>().join(" ");
     for text in [
@@ -48,17 +48,17 @@ fn fragments_that_multiply_or_run_in_circles_are_refused_before_they_are_followe
         format!("query A {{ f }} query B {{ ...F0 }} {bomb} fragment F60 on Q {{ f }}"),
         "{ ...A } fragment A on Q { ...B } fragment B on Q { f ...A }".into(),
     ] {
-        let named = ask(&text, text.contains("query A").then_some("A"));
-        let refused = Documents::new(DocumentLimits::default())
+        let named = request(&text, text.contains("query A").then_some("A"));
+        let error = DocumentCache::new(DocumentLimits::default())
             .get(&named)
             .unwrap_err();
-        assert_eq!(refused, DocumentError::TooWide { limit: 400 });
+        assert_eq!(error, DocumentError::TooWide { limit: 400 });
     }
     assert!(parse(&format!("{{ {} }}", "f ".repeat(400))).is_ok());
 }
 
 #[test]
-fn a_block_that_does_not_end_hides_no_brackets() {
+fn a_block_string_without_an_end_hides_no_brackets() {
     for levels in [65, 400, 100_000] {
         let (open, close) = ("[".repeat(levels), "]".repeat(levels));
         let text = format!("{{a(b:[\"\"\" \" {open}{close}])}}");
@@ -85,7 +85,7 @@ fn fragments_and_variables_count_whether_they_are_used_or_not() {
 }
 
 #[test]
-fn brackets_in_texts_and_comments_do_not_count() {
+fn brackets_in_strings_and_comments_do_not_count() {
     let many = "[".repeat(200);
     for text in [
         format!("{{ f(a: \"{many}\") }}"),
@@ -98,23 +98,23 @@ fn brackets_in_texts_and_comments_do_not_count() {
 }
 
 #[test]
-fn a_syntax_error_says_where_and_does_not_repeat_the_document() {
+fn a_syntax_error_has_a_location_and_does_not_quote_the_document() {
     let error = parse("{ f(secret: \"kitten\"").unwrap_err();
     assert!(!error.to_string().contains("kitten"));
     assert_eq!(error.locations().len(), 1);
 }
 
 #[test]
-fn an_envelope_is_read_or_refused() {
-    let read = |json: &str| {
-        GraphQlRequest::read(json.as_bytes()).and_then(|ask| Some(ask.variables()?.len()))
+fn a_request_is_parsed_or_rejected() {
+    let variables = |json: &str| {
+        GraphQlRequest::parse(json.as_bytes()).and_then(|request| Some(request.variables()?.len()))
     };
     assert_eq!(
-        read(r#"{"query":"{ a }","variables":{"x":1},"extensions":{}}"#),
+        variables(r#"{"query":"{ a }","variables":{"x":1},"extensions":{}}"#),
         Some(1)
     );
     assert_eq!(
-        read(r#"{"query":"{ a }","variables":null,"operationName":null}"#),
+        variables(r#"{"query":"{ a }","variables":null,"operationName":null}"#),
         Some(0)
     );
     let deep = format!(
@@ -122,7 +122,7 @@ fn an_envelope_is_read_or_refused() {
         "[".repeat(200),
         "]".repeat(200)
     );
-    for bad in [
+    for invalid in [
         &*deep,
         r#"{"query":"{ a }","variables":{"x":"\ud800"}}"#,
         "",
@@ -132,16 +132,16 @@ fn an_envelope_is_read_or_refused() {
         r#"{"query":7}"#,
         r#"{"query":"{ a }","variables":"x"}"#,
     ] {
-        assert_eq!(read(bad), None, "{bad}");
+        assert_eq!(variables(invalid), None, "{invalid}");
     }
 }
 
 #[test]
-fn the_operation_is_chosen_by_name() {
-    let documents = Documents::new(DocumentLimits::default());
+fn the_operation_is_selected_by_name() {
+    let documents = DocumentCache::new(DocumentLimits::default());
     let named = |name| {
-        let ask = ask("query A { a } mutation B { b }", name);
-        documents.get(&ask).map(|document| document.kind())
+        let request = request("query A { a } mutation B { b }", name);
+        documents.get(&request).map(|document| document.kind())
     };
     assert_eq!(named(Some("B")), Ok(OperationType::Mutation));
     assert_eq!(named(None), Err(DocumentError::NoOperationName));
@@ -152,7 +152,7 @@ fn the_operation_is_chosen_by_name() {
 }
 
 #[test]
-fn a_variable_that_must_have_a_value_is_named_when_it_has_none() {
+fn a_required_variable_without_a_value_is_named() {
     let document = parse("query Q($x: String!, $y: Int, $z: Int! = 1) { f }").unwrap();
     let check = |json: serde_json::Value| {
         document
@@ -167,7 +167,7 @@ fn a_variable_that_must_have_a_value_is_named_when_it_has_none() {
 
 proptest! {
     #[test]
-    fn any_text_is_parsed_or_refused_and_never_panics(text in "[\\[\\](){}\"#\\\\\n a:é]{0,200}") {
+    fn any_text_is_parsed_or_rejected_and_never_panics(text in "[\\[\\](){}\"#\\\\\n a:é]{0,200}") {
         let _ = parse(&text);
     }
 }

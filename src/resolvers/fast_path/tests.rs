@@ -1,4 +1,4 @@
-//! The direct way answers what the engine answers, and takes only what it may.
+//! The fast path gives the engine's responses, and accepts only eligible requests.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -8,12 +8,12 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Caller;
 use crate::mesh::Mesh;
 use crate::resolvers::DocumentLimits;
-use crate::resolvers::document::GraphQlRequest;
+use crate::resolvers::request::GraphQlRequest;
 use crate::resolvers::run::Runner;
 
 const REPORT: &str =
     "mutation R($groupId: ID!, $domain: String!, $nodeId: ID!, $data: [SensorDataInput!]!) {
-  told: reportDataByNode(groupId: $groupId, domain: $domain, nodeId: $nodeId, data: $data) {
+  report: reportDataByNode(groupId: $groupId, domain: $domain, nodeId: $nodeId, data: $data) {
     __typename groupId ...F batchEvent { timestamp } nodeStatus { data { v: value key } } } }
   fragment F on MeshMessage { domain nodeStatus { nodeId __typename } groupDissolve { message } }";
 const FIRE: &str =
@@ -33,40 +33,40 @@ fn runner() -> Runner {
     Runner::new(mesh, DocumentLimits::default(), TaskTracker::new())
 }
 
-async fn by_engine(runner: &Runner, query: &str, variables: &str) -> String {
+async fn on_engine(runner: &Runner, query: &str, variables: &str) -> String {
     let text = format!(
         r#"{{"query":{},"variables":{variables}}}"#,
         Value::from(query)
     );
-    let ask = GraphQlRequest::read(text.as_bytes()).unwrap();
-    let document = runner.documents().get(&ask).unwrap();
-    let variables = ask.variables().unwrap();
-    let answered = runner.answer(document, variables, Caller::default()).await;
-    String::from_utf8(answered.text).unwrap()
+    let request = GraphQlRequest::parse(text.as_bytes()).unwrap();
+    let document = runner.documents().get(&request).unwrap();
+    let variables = request.variables().unwrap();
+    let response = runner.execute_on_engine(document, variables, Caller::default());
+    String::from_utf8(response.await.text).unwrap()
 }
 
-async fn directly(runner: &Runner, query: &str, variables: &str) -> Option<String> {
+async fn on_fast_path(runner: &Runner, query: &str, variables: &str) -> Option<String> {
     let text = format!(
         r#"{{"query":{},"variables":{variables}}}"#,
         Value::from(query)
     );
-    let ask = GraphQlRequest::read(text.as_bytes()).unwrap();
-    let document = runner.documents().get(&ask).unwrap();
-    let answered = runner.answer_directly(&document, &ask).await?;
-    Some(String::from_utf8(answered.text).unwrap())
+    let request = GraphQlRequest::parse(text.as_bytes()).unwrap();
+    let document = runner.documents().get(&request).unwrap();
+    let response = runner.execute_on_fast_path(&document, &request).await?;
+    Some(String::from_utf8(response.text).unwrap())
 }
 
 async fn group(runner: &Runner) -> String {
     let query = "mutation { createGroup(name: \"n\", hostId: \"h\", domain: \"d\", useWebSocket: false) { id } }";
-    let made: Value = serde_json::from_str(&by_engine(runner, query, "{}").await).unwrap();
-    made["data"]["createGroup"]["id"]
+    let created: Value = serde_json::from_str(&on_engine(runner, query, "{}").await).unwrap();
+    created["data"]["createGroup"]["id"]
         .as_str()
         .unwrap()
         .to_owned()
 }
 
-/// Variables that suit a document.
-fn suiting(document: &str, group: &str) -> Vec<(&'static str, Value)> {
+/// Valid variables for a document.
+fn valid_variables(document: &str, group: &str) -> Vec<(&'static str, Value)> {
     let mut all = vec![("groupId", json!(group)), ("domain", json!("d"))];
     let node = ("nodeId", json!("こ\"\n".trim()));
     let event = json!({"eventName": "go", "payload": "", "firedAt": "2026-11-21T04:40:35+09:00"});
@@ -87,23 +87,23 @@ fn object(members: &[(&str, Value)]) -> String {
 }
 
 #[tokio::test]
-async fn a_proven_document_is_answered_as_by_the_engine() {
+async fn a_validated_document_gets_the_response_of_the_engine() {
     let runner = runner();
     let group = group(&runner).await;
     for document in DOCUMENTS {
-        let variables = object(&suiting(document, &group));
-        let early = directly(&runner, document, &variables).await;
-        assert_eq!(early, None, "not before the engine has proven it");
-        let engine = by_engine(&runner, document, &variables).await;
+        let variables = object(&valid_variables(document, &group));
+        let early = on_fast_path(&runner, document, &variables).await;
+        assert_eq!(early, None, "the engine has not validated it yet");
+        let engine = on_engine(&runner, document, &variables).await;
         assert!(!engine.contains("errors"), "{engine}");
-        let ours = directly(&runner, document, &variables).await;
-        assert_eq!(ours, Some(engine));
+        let fast = on_fast_path(&runner, document, &variables).await;
+        assert_eq!(fast, Some(engine));
     }
 }
 
-/// What a client may put in place of a variable, or among them.
+/// Values that a client may set a variable to.
 fn values() -> impl Strategy<Value = Value> {
-    let given = [
+    let values = [
         Value::Null,
         json!(7),
         json!(7.5),
@@ -132,16 +132,16 @@ fn values() -> impl Strategy<Value = Value> {
         json!([{"eventName": "go"}]),
         json!([{"eventName": "go", "firedAt": 3}]),
     ];
-    prop::sample::select(given.to_vec())
+    prop::sample::select(values.to_vec())
 }
 
-/// A change to the variables: which, and how.
+/// A change to the variables, by index or name.
 #[derive(Clone, Debug)]
 enum Change {
-    Leave(usize),
+    Remove(usize),
     Set(usize, Value),
     Add(&'static str, Value),
-    Twice(usize, Value),
+    Duplicate(usize, Value),
 }
 
 fn changes() -> impl Strategy<Value = Vec<Change>> {
@@ -149,10 +149,10 @@ fn changes() -> impl Strategy<Value = Vec<Change>> {
         "list", "data", "events", "since", "group_id", "GroupId", "x", "",
     ];
     let one = prop_oneof![
-        (0usize..4).prop_map(Change::Leave),
+        (0usize..4).prop_map(Change::Remove),
         (0usize..4, values()).prop_map(|(at, value)| Change::Set(at, value)),
         (prop::sample::select(names.to_vec()), values()).prop_map(|(n, v)| Change::Add(n, v)),
-        (0usize..4, values()).prop_map(|(at, value)| Change::Twice(at, value)),
+        (0usize..4, values()).prop_map(|(at, value)| Change::Duplicate(at, value)),
     ];
     prop::collection::vec(one, 0..3)
 }
@@ -161,15 +161,15 @@ fn changed(mut variables: Vec<(&'static str, Value)>, changes: &[Change]) -> Str
     for change in changes {
         let many = variables.len().max(1);
         match change.clone() {
-            Change::Leave(at) if at < variables.len() => drop(variables.remove(at)),
-            Change::Leave(_) => {}
+            Change::Remove(at) if at < variables.len() => drop(variables.remove(at)),
+            Change::Remove(_) => {}
             Change::Set(at, value) => {
                 if let Some((_, old)) = variables.get_mut(at % many) {
                     *old = value;
                 }
             }
             Change::Add(name, value) => variables.insert(0, (name, value)),
-            Change::Twice(at, value) => {
+            Change::Duplicate(at, value) => {
                 if let Some((name, _)) = variables.get(at % many).cloned() {
                     variables.push((name, value));
                 }
@@ -183,17 +183,17 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(crate::property::cases(400)))]
 
     #[test]
-    fn whatever_the_variables_are_both_ways_answer_the_same(which in 0usize..4, changes in changes()) {
+    fn both_paths_give_equal_responses_for_any_variables(which in 0usize..4, changes in changes()) {
         Runtime::new().unwrap().block_on(async {
             let runner = runner();
             let group = group(&runner).await;
             let document = DOCUMENTS[which];
-            by_engine(&runner, document, &object(&suiting(document, &group))).await;
-            let variables = changed(suiting(document, &group), &changes);
-            if let Some(ours) = directly(&runner, document, &variables).await {
-                // Fired events are kept once: what was said above stands in the log already.
-                let engine = by_engine(&runner, document, &variables).await;
-                prop_assert_eq!(ours, engine, "{}", variables);
+            on_engine(&runner, document, &object(&valid_variables(document, &group))).await;
+            let variables = changed(valid_variables(document, &group), &changes);
+            if let Some(fast) = on_fast_path(&runner, document, &variables).await {
+                // Equal events are stored once: the log has them from the calls above.
+                let engine = on_engine(&runner, document, &variables).await;
+                prop_assert_eq!(fast, engine, "{}", variables);
             }
             Ok(())
         })?;
@@ -201,35 +201,40 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_refusal_reads_as_the_engines() {
+async fn an_error_equals_that_of_the_engine() {
     let runner = runner();
     let group = group(&runner).await;
     for document in DOCUMENTS {
-        by_engine(&runner, document, &object(&suiting(document, &group))).await;
+        on_engine(
+            &runner,
+            document,
+            &object(&valid_variables(document, &group)),
+        )
+        .await;
         for change in [
             Change::Set(0, json!("")),
             Change::Set(0, json!("a#b")),
             Change::Set(1, json!("x".repeat(257))),
         ] {
-            let variables = changed(suiting(document, &group), &[change]);
-            let engine = by_engine(&runner, document, &variables).await;
+            let variables = changed(valid_variables(document, &group), &[change]);
+            let engine = on_engine(&runner, document, &variables).await;
             assert!(engine.contains("errorType"), "{engine}");
-            let ours = directly(&runner, document, &variables).await;
-            assert_eq!(ours, Some(engine));
+            let fast = on_fast_path(&runner, document, &variables).await;
+            assert_eq!(fast, Some(engine));
         }
     }
 }
 
 #[tokio::test]
-async fn a_list_under_another_name_is_left_to_the_engine() {
+async fn a_list_with_another_name_needs_the_engine() {
     let runner = runner();
     let group = group(&runner).await;
     for (document, other) in [(REPORT, "list"), (REPORT, "events"), (FIRE, "data")] {
-        let mut variables = suiting(document, &group);
-        by_engine(&runner, document, &object(&variables)).await;
+        let mut variables = valid_variables(document, &group);
+        on_engine(&runner, document, &object(&variables)).await;
         variables[3].0 = other;
         assert_eq!(
-            directly(&runner, document, &object(&variables)).await,
+            on_fast_path(&runner, document, &object(&variables)).await,
             None,
             "{other}"
         );
@@ -237,29 +242,33 @@ async fn a_list_under_another_name_is_left_to_the_engine() {
 }
 
 #[tokio::test]
-async fn a_document_that_is_more_than_one_plain_field_is_left_to_the_engine() {
+async fn a_document_of_more_than_one_plain_field_needs_the_engine() {
     let runner = runner();
     let group = group(&runner).await;
-    let variables = object(&suiting(REPORT, &group));
+    let variables = object(&valid_variables(REPORT, &group));
     for query in [
         REPORT.replace(
             "__typename groupId",
             "__typename @include(if: true) groupId",
         ),
-        REPORT.replace("told:", "a: createDomain told:"),
+        REPORT.replace("report:", "a: createDomain report:"),
         REPORT
             .replace("nodeId: $nodeId", "nodeId: \"me\"")
             .replace("$nodeId: ID!, ", ""),
     ] {
-        let engine = by_engine(&runner, &query, &variables).await;
+        let engine = on_engine(&runner, &query, &variables).await;
         assert!(!engine.contains("errors"), "{engine}");
-        assert_eq!(directly(&runner, &query, &variables).await, None, "{query}");
+        assert_eq!(
+            on_fast_path(&runner, &query, &variables).await,
+            None,
+            "{query}"
+        );
     }
 }
 
 #[test]
-fn fragments_in_a_circle_never_become_a_document() {
-    let circle = REPORT.replace("domain nodeStatus", "domain ...F nodeStatus");
-    let ask = GraphQlRequest::new(circle.as_str().into(), None, None).unwrap();
-    assert!(runner().documents().get(&ask).is_err());
+fn a_document_with_a_cycle_of_fragments_is_rejected() {
+    let cycle = REPORT.replace("domain nodeStatus", "domain ...F nodeStatus");
+    let request = GraphQlRequest::new(cycle.as_str().into(), None, None).unwrap();
+    assert!(runner().documents().get(&request).is_err());
 }

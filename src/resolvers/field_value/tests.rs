@@ -1,4 +1,4 @@
-//! Every field of every list is written, and pages of events are cut to fit.
+//! Every field of every list is written, and pages of events are shortened to fit.
 
 use serde_json::{Value, json};
 
@@ -9,8 +9,9 @@ use crate::model::group::{Delivery, Group, GroupKey, Member};
 use crate::model::ids::{GroupName, NodeId};
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
-use crate::resolvers::document::{Documents, GraphQlRequest};
+use crate::resolvers::document::DocumentCache;
 use crate::resolvers::field_value::FieldValue;
+use crate::resolvers::request::GraphQlRequest;
 use crate::resolvers::{DocumentLimits, compile};
 
 const AT: Timestamp = Timestamp::from_millis(1_766_915_894_726);
@@ -23,19 +24,19 @@ fn node() -> NodeId {
     NodeId::parse("nodeId", "\"n").unwrap()
 }
 
-/// What is selected by a text; the field of the root does not matter.
-fn picks(selection: &str) -> Vec<SelectedField> {
+/// The fields that a selection set selects, of any root field.
+fn fields(selection: &str) -> Vec<SelectedField> {
     let text = format!("query {{ root {{ {selection} }} }}");
-    let documents = Documents::new(DocumentLimits::default());
+    let documents = DocumentCache::new(DocumentLimits::default());
     let document = documents.get(&GraphQlRequest::new(text.into(), None, None).unwrap());
     let document = document.unwrap();
     let variables = async_graphql::Variables::default();
-    let mut roots = compile::roots(document.parsed(), document.operation(), &variables);
-    roots.remove(0).picks
+    let mut roots = compile::root_fields(document.parsed(), document.operation(), &variables);
+    roots.remove(0).fields
 }
 
-fn written(value: &FieldValue, selection: &str) -> Value {
-    let text = value.write(&picks(selection), usize::MAX, usize::MAX);
+fn write(value: &FieldValue, selection: &str) -> Value {
+    let text = value.write(&fields(selection), usize::MAX, usize::MAX);
     serde_json::from_slice(&text.unwrap()).unwrap()
 }
 
@@ -80,13 +81,13 @@ fn groups_and_members_have_every_field_of_the_schema() {
     let polling = Delivery::Polling { every_seconds: 2 };
     let groups = FieldValue::Groups(vec![group(Delivery::WebSocket), group(polling)], 15);
     let all = "__typename id domain fullId name hostId expiresAt heartbeatIntervalSeconds useWebSocket pollingIntervalSeconds";
-    let told = |websocket: bool, interval: Value| {
+    let expected = |websocket: bool, interval: Value| {
         json!({"__typename": "Group", "id": "g", "domain": "d", "fullId": "g@d", "name": "\\",
             "hostId": "\"n", "expiresAt": AT.to_string(), "heartbeatIntervalSeconds": 15,
             "useWebSocket": websocket, "pollingIntervalSeconds": interval})
     };
-    let expected = json!([told(true, Value::Null), told(false, json!(2))]);
-    assert_eq!(written(&groups, all), expected);
+    let expected = json!([expected(true, Value::Null), expected(false, json!(2))]);
+    assert_eq!(write(&groups, all), expected);
     let members = FieldValue::Members(vec![Member {
         node: node(),
         group: key(),
@@ -95,13 +96,13 @@ fn groups_and_members_have_every_field_of_the_schema() {
     let expected = json!([{"__typename": "Node", "id": "\"n", "name": "Node \"n", "groupId": "g",
         "domain": "d", "expiresAt": null, "heartbeatIntervalSeconds": null, "useWebSocket": null,
         "pollingIntervalSeconds": null}]);
-    assert_eq!(written(&members, all), expected);
+    assert_eq!(write(&members, all), expected);
 }
 
 #[test]
 fn a_poll_has_its_events_and_statuses_under_every_name() {
     let poll = FieldValue::Poll(key(), vec![event(1, 1)], vec![status(1)]);
-    let told = written(
+    let json = write(
         &poll,
         "__typename nodeStatuses { nodeId data { value } } e: events { cursor } events { payload orderKey domain }",
     );
@@ -109,22 +110,22 @@ fn a_poll_has_its_events_and_statuses_under_every_name() {
     let expected = json!({"__typename": "PollGroupData",
         "nodeStatuses": [{"nodeId": "\"n", "data": [{"value": "v"}]}],
         "e": [{"cursor": cursor}], "events": [{"payload": "p", "orderKey": null, "domain": "d"}]});
-    assert_eq!(told, expected);
-    assert_eq!(written(&FieldValue::Status(None), "nodeId"), Value::Null);
+    assert_eq!(json, expected);
+    assert_eq!(write(&FieldValue::Status(None), "nodeId"), Value::Null);
 }
 
 #[test]
-fn a_page_of_events_is_cut_to_its_share_and_never_to_nothing() {
+fn a_page_of_events_is_shortened_to_its_share_and_never_empty() {
     let events: Vec<_> = (0..20).map(|number| event(number, 1000)).collect();
     let value = FieldValue::Poll(key(), events, vec![status(500)]);
-    let picks = picks(
+    let fields = fields(
         "events { cursor payload } twice: events { payload } nodeStatuses { data { value } }",
     );
-    let many = |share: usize| {
-        let text = value.write(&picks, share, 100_000).unwrap();
-        let told: Value = serde_json::from_slice(&text).unwrap();
-        let events = told["events"].as_array().unwrap().len();
-        assert_eq!(told["twice"].as_array().unwrap().len(), events);
+    let page = |share: usize| {
+        let text = value.write(&fields, share, 100_000).unwrap();
+        let json: Value = serde_json::from_slice(&text).unwrap();
+        let events = json["events"].as_array().unwrap().len();
+        assert_eq!(json["twice"].as_array().unwrap().len(), events);
         assert!(
             text.len() <= share || events == 1,
             "{} of {share}",
@@ -132,15 +133,15 @@ fn a_page_of_events_is_cut_to_its_share_and_never_to_nothing() {
         );
         (events, text.len())
     };
-    let (whole, length) = many(100_000);
-    assert_eq!(whole, 20);
+    let (count, length) = page(100_000);
+    assert_eq!(count, 20);
     let each = (length - 600) / 20;
-    assert_eq!(many(length).0, 20);
-    assert_eq!(many(length - 1).0, 19);
-    assert_eq!(many(length - 10 * each).0, 10);
-    assert_eq!(many(1).0, 1, "the cursor must move");
-    // Nothing is cut but events: what does not fit without them does not fit.
-    assert_eq!(value.write(&picks, 100, 2_400), None);
+    assert_eq!(page(length).0, 20);
+    assert_eq!(page(length - 1).0, 19);
+    assert_eq!(page(length - 10 * each).0, 10);
+    assert_eq!(page(1).0, 1, "the cursor must advance");
+    // Only events are dropped: a value that does not fit without them is not written.
+    assert_eq!(value.write(&fields, 100, 2_400), None);
     let statuses = FieldValue::Statuses(vec![status(500), status(500)]);
     let values = [SelectedField::node(
         "data",

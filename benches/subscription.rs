@@ -18,12 +18,12 @@ use mesh_v2::realtime::protocol::Dialect;
 use mesh_v2::realtime::session::OperationKey;
 use mesh_v2::realtime::subscriber::SocketSubscriber;
 use mesh_v2::resolvers::DocumentLimits;
-use mesh_v2::resolvers::document::GraphQlRequest;
+use mesh_v2::resolvers::request::GraphQlRequest;
 use mesh_v2::resolvers::run::Runner;
 use serde_json::json;
 use tokio_util::task::TaskTracker;
 
-use crate::lesson::{LISTEN, NOW, event, group, mesh, report, runtime};
+use crate::fixture::{NOW, SUBSCRIPTION, event, group, mesh, report, runtime};
 
 /// The limit of an outbox in bytes.
 const OUTBOX_BYTES: usize = 1 << 20;
@@ -35,8 +35,8 @@ fn target() -> (GroupKey, Selection) {
     let group = group(&runtime, mesh.store.as_ref(), mesh.clock.now());
     let runner = Runner::new(mesh, DocumentLimits::default(), TaskTracker::new());
     let variables = json!({"groupId": group.id.as_str(), "domain": group.domain.as_str()});
-    let body = json!({"query": LISTEN, "variables": variables}).to_string();
-    let request = GraphQlRequest::read(body.as_bytes()).expect("an envelope");
+    let body = json!({"query": SUBSCRIPTION, "variables": variables}).to_string();
+    let request = GraphQlRequest::parse(body.as_bytes()).expect("a request");
     let document = runner.documents().get(&request).expect("a document");
     let variables = request.variables().expect("variables");
     let subscribing = runner.subscribe(&document, variables, Caller { address: None });
@@ -44,16 +44,16 @@ fn target() -> (GroupKey, Selection) {
     (group, target.selection)
 }
 
-/// The engine validates a subscription, and it is compiled to a selection.
+/// Validation by the engine, and compilation to a selection.
 #[divan::bench]
-fn subscription_is_compiled(bencher: Bencher<'_, '_>) {
+fn compile_subscription(bencher: Bencher<'_, '_>) {
     let (runtime, mesh) = (runtime(), mesh());
     let group = group(&runtime, mesh.store.as_ref(), mesh.clock.now());
     let runner = Runner::new(mesh, DocumentLimits::default(), TaskTracker::new());
     let variables = json!({"groupId": group.id.as_str(), "domain": group.domain.as_str()});
-    let body = json!({"query": LISTEN, "variables": variables}).to_string();
+    let body = json!({"query": SUBSCRIPTION, "variables": variables}).to_string();
     bencher.bench_local(|| {
-        let request = GraphQlRequest::read(black_box(body.as_bytes()))?;
+        let request = GraphQlRequest::parse(black_box(body.as_bytes()))?;
         let document = runner.documents().get(&request).ok()?;
         let subscribing =
             runner.subscribe(&document, request.variables()?, Caller { address: None });
@@ -62,28 +62,28 @@ fn subscription_is_compiled(bencher: Bencher<'_, '_>) {
 }
 
 #[divan::bench]
-fn report_is_rendered(bencher: Bencher<'_, '_>) {
+fn render_report(bencher: Bencher<'_, '_>) {
     let (group, selection) = target();
     let message = report(&group);
     bencher.bench(|| selection.render(black_box(&message)));
 }
 
 #[divan::bench]
-fn event_is_rendered(bencher: Bencher<'_, '_>) {
+fn render_event(bencher: Bencher<'_, '_>) {
     let (group, selection) = target();
     let message = Message::Events(event(&group, EventKind::Fired, 1).batch(NOW));
     bencher.bench(|| selection.render(black_box(&message)));
 }
 
 #[divan::bench]
-fn data_envelope_is_made() -> usize {
+fn data_envelope() -> usize {
     Dialect::AppSync.data_envelope(black_box(ID)).0.len()
 }
 
 /// One message to many outboxes, rendered once and delivered by one flush. They are emptied
 /// between samples, which are short enough for an outbox's limit.
 #[divan::bench(args = [1, 10, 100, 1000], sample_size = 100)]
-fn message_is_published(bencher: Bencher<'_, '_>, subscribers: usize) {
+fn publish_message(bencher: Bencher<'_, '_>, subscribers: usize) {
     let (group, selection) = target();
     let hub = Hub::new();
     let outboxes: Vec<_> = (0..subscribers)
@@ -113,8 +113,8 @@ fn message_is_published(bencher: Bencher<'_, '_>, subscribers: usize) {
 }
 
 fn empty(outbox: &Outbox) {
-    let (mut nowhere, mut cx) = (pin!(tokio::io::sink()), Context::from_waker(Waker::noop()));
+    let (mut sink, mut cx) = (pin!(tokio::io::sink()), Context::from_waker(Waker::noop()));
     while !outbox.is_empty() {
-        let _ = outbox.poll_write(&mut cx, nowhere.as_mut());
+        let _ = outbox.poll_write(&mut cx, sink.as_mut());
     }
 }

@@ -14,13 +14,13 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-use crate::lesson::{NOW, data, event, group, in_memory, node, rules, runtime};
+use crate::fixture::{NOW, data, event, group, in_memory, node, rules, runtime};
 
-/// Milliseconds between two calls: so the log holds what 10 seconds bring, and no more.
-const PACE: i64 = 10;
+/// Milliseconds between two calls, so that the log has the events of 10 seconds.
+const INTERVAL_MILLIS: i64 = 10;
 
 /// A store with one group.
-struct Stage {
+struct Fixture {
     runtime: Runtime,
     store: Arc<dyn Store>,
     group: GroupKey,
@@ -28,9 +28,9 @@ struct Stage {
     _folder: Option<TempDir>,
 }
 
-impl Stage {
+impl Fixture {
     fn in_memory() -> Self {
-        Self::over(Arc::new(in_memory()), None)
+        Self::with_store(Arc::new(in_memory()), None)
     }
 
     /// On the disk of the system's temporary folder (`TMPDIR`).
@@ -38,10 +38,10 @@ impl Stage {
         let folder = tempfile::tempdir().expect("a folder");
         let store = Embedded::open(folder.path(), durability, rules(), Limits::default());
         let store = store.expect("a store");
-        Self::over(Arc::new(store), Some(folder))
+        Self::with_store(Arc::new(store), Some(folder))
     }
 
-    fn over(store: Arc<dyn Store>, folder: Option<TempDir>) -> Self {
+    fn with_store(store: Arc<dyn Store>, folder: Option<TempDir>) -> Self {
         let runtime = runtime();
         let group = group(&runtime, store.as_ref(), NOW);
         Self {
@@ -53,79 +53,79 @@ impl Stage {
         }
     }
 
-    fn next(&mut self) -> Timestamp {
+    fn next_time(&mut self) -> Timestamp {
         self.calls += 1;
-        Timestamp::from_millis(NOW.millis() + self.calls * PACE)
+        Timestamp::from_millis(NOW.millis() + self.calls * INTERVAL_MILLIS)
     }
 
     fn report(&mut self) {
-        let (now, kitten) = (self.next(), node("kitten"));
-        let reporting = self.store.report(&self.group, &kitten, data(), now);
-        self.runtime.block_on(reporting).expect("an answer");
+        let (now, kitten) = (self.next_time(), node("kitten"));
+        let report = self.store.report(&self.group, &kitten, data(), now);
+        self.runtime.block_on(report).expect("a report");
     }
 
     fn append(&mut self) {
-        let now = self.next();
+        let now = self.next_time();
         let call = event(&self.group, EventKind::Recorded, self.calls.unsigned_abs());
-        let appending = self.store.append(call, now);
-        self.runtime.block_on(appending).expect("an answer");
+        let append = self.store.append(call, now);
+        self.runtime.block_on(append).expect("an event");
     }
 
-    /// Reports of so many nodes that wait for the same commit.
-    fn reports_at_once(&mut self, count: usize) {
-        let now = self.next();
-        let mut reporting = JoinSet::new();
+    /// Reports of `count` nodes that wait for the same commit.
+    fn concurrent_reports(&mut self, count: usize) {
+        let now = self.next_time();
+        let mut reports = JoinSet::new();
         for number in 0..count {
             let (store, group) = (Arc::clone(&self.store), self.group.clone());
             let node = node(&format!("kitten-{number}"));
             let report = async move { store.report(&group, &node, data(), now).await };
-            reporting.spawn_on(report, self.runtime.handle());
+            reports.spawn_on(report, self.runtime.handle());
         }
-        for answer in self.runtime.block_on(reporting.join_all()) {
-            answer.expect("an answer");
+        for report in self.runtime.block_on(reports.join_all()) {
+            report.expect("a report");
         }
     }
 }
 
 #[divan::bench]
 fn report_in_memory(bencher: Bencher<'_, '_>) {
-    let mut stage = Stage::in_memory();
-    bencher.bench_local(|| stage.report());
+    let mut fixture = Fixture::in_memory();
+    bencher.bench_local(|| fixture.report());
 }
 
 #[divan::bench]
 fn event_in_memory(bencher: Bencher<'_, '_>) {
-    let mut stage = Stage::in_memory();
-    bencher.bench_local(|| stage.append());
+    let mut fixture = Fixture::in_memory();
+    bencher.bench_local(|| fixture.append());
 }
 
-/// One at a time: each waits for its commit.
+/// Sequential reports: each waits for its commit.
 #[divan::bench(args = [Durability::Power, Durability::Process])]
 fn report_on_disk(bencher: Bencher<'_, '_>, durability: Durability) {
-    let mut stage = Stage::on_disk(durability);
-    bencher.bench_local(|| stage.report());
+    let mut fixture = Fixture::on_disk(durability);
+    bencher.bench_local(|| fixture.report());
 }
 
 #[divan::bench(args = [Durability::Power, Durability::Process])]
 fn event_on_disk(bencher: Bencher<'_, '_>, durability: Durability) {
-    let mut stage = Stage::on_disk(durability);
-    bencher.bench_local(|| stage.append());
+    let mut fixture = Fixture::on_disk(durability);
+    bencher.bench_local(|| fixture.append());
 }
 
-/// Many at once share commits: items per second is what the store takes.
+/// Concurrent reports share commits: items per second is the store's throughput.
 #[divan::bench(args = [16, 256])]
-fn reports_on_disk_at_once(bencher: Bencher<'_, '_>, count: usize) {
-    let mut stage = Stage::on_disk(Durability::Power);
+fn concurrent_reports_on_disk(bencher: Bencher<'_, '_>, count: usize) {
+    let mut fixture = Fixture::on_disk(Durability::Power);
     bencher
         .counter(ItemsCount::new(count))
-        .bench_local(|| stage.reports_at_once(count));
+        .bench_local(|| fixture.concurrent_reports(count));
 }
 
-/// The same without waiting for the disk itself.
+/// The same without waiting for the disk.
 #[divan::bench(args = [16, 256])]
-fn reports_kept_by_the_system_at_once(bencher: Bencher<'_, '_>, count: usize) {
-    let mut stage = Stage::on_disk(Durability::Process);
+fn concurrent_reports_in_page_cache(bencher: Bencher<'_, '_>, count: usize) {
+    let mut fixture = Fixture::on_disk(Durability::Process);
     bencher
         .counter(ItemsCount::new(count))
-        .bench_local(|| stage.reports_at_once(count));
+        .bench_local(|| fixture.concurrent_reports(count));
 }

@@ -1,4 +1,4 @@
-//! What the benchmarks are about: one group, one node, one report, one fired event.
+//! What the benchmarks share: a mesh, a group, a node, a report and an event.
 
 use std::sync::Arc;
 
@@ -22,24 +22,24 @@ use tokio::runtime::Runtime;
 
 /// The editor's report, as a document.
 pub const REPORT: &str = "mutation ReportDataByNode($groupId: ID!, $domain: String!, $nodeId: ID!, $data: [SensorDataInput!]!) { reportDataByNode(groupId: $groupId, domain: $domain, nodeId: $nodeId, data: $data) { groupId domain nodeStatus { nodeId groupId domain data { key value } timestamp } } }";
-/// What the editor listens to.
-pub const LISTEN: &str = "subscription OnMessageInGroup($groupId: ID!, $domain: String!) { onMessageInGroup(groupId: $groupId, domain: $domain) { groupId domain nodeStatus { nodeId groupId domain data { key value } timestamp } batchEvent { events { name firedByNodeId groupId domain payload timestamp orderKey } firedByNodeId groupId domain timestamp } groupDissolve { groupId domain message } } }";
+/// The editor's subscription, as a document.
+pub const SUBSCRIPTION: &str = "subscription OnMessageInGroup($groupId: ID!, $domain: String!) { onMessageInGroup(groupId: $groupId, domain: $domain) { groupId domain nodeStatus { nodeId groupId domain data { key value } timestamp } batchEvent { events { name firedByNodeId groupId domain payload timestamp orderKey } firedByNodeId groupId domain timestamp } groupDissolve { groupId domain message } } }";
 
-/// A time in the life of every group here.
+/// A time before the end of every group.
 pub const NOW: Timestamp = Timestamp::from_millis(1_795_000_000_000);
-/// Seconds that no benchmark reaches.
-const FOR_EVER: u32 = 1_000_000_000;
+/// A number of seconds that no benchmark reaches.
+const FOREVER: u32 = 1_000_000_000;
 
-/// Times in which nothing ends but events.
+/// Rules under which only events expire.
 pub fn rules() -> Rules {
     let timings = Timings {
-        host_ttl: FOR_EVER,
-        member_ttl: FOR_EVER,
-        default_connection: FOR_EVER,
-        max_connection: FOR_EVER,
+        host_ttl: FOREVER,
+        member_ttl: FOREVER,
+        default_connection: FOREVER,
+        max_connection: FOREVER,
         ..Timings::STG
     };
-    Rules::new(timings).expect("times that work")
+    Rules::new(timings).expect("valid times")
 }
 
 /// A store in memory.
@@ -47,7 +47,7 @@ pub fn in_memory() -> Embedded {
     Embedded::in_memory(rules(), Limits::default())
 }
 
-/// A stage in memory.
+/// A mesh with a store in memory.
 pub fn mesh() -> Arc<Mesh> {
     Arc::new(Mesh {
         store: Arc::new(in_memory()),
@@ -62,7 +62,7 @@ pub fn mesh() -> Arc<Mesh> {
     })
 }
 
-/// A runtime of one thread.
+/// A single-threaded runtime.
 pub fn runtime() -> Runtime {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -70,17 +70,17 @@ pub fn runtime() -> Runtime {
         .expect("a runtime")
 }
 
-/// A new group on a store.
+/// Creates a group in a store.
 pub fn group(runtime: &Runtime, store: &dyn Store, now: Timestamp) -> GroupKey {
     let request = CreateGroup {
         domain: Domain::parse("domain", "0123456789abcdef").expect("a domain"),
         host: node("teacher"),
         name: GroupName::parse("name", "class").expect("a name"),
         delivery: Delivery::WebSocket,
-        lifetime: FOR_EVER,
+        lifetime: FOREVER,
     };
-    let hosted = runtime.block_on(store.host_group(request, now));
-    hosted.expect("a group").group.key
+    let outcome = runtime.block_on(store.host_group(request, now));
+    outcome.expect("a group").group.key
 }
 
 /// A node.
@@ -96,7 +96,7 @@ pub fn data() -> Vec<SensorData> {
     }]
 }
 
-/// A report as listeners hear it.
+/// A report, as subscribers receive it.
 pub fn report(group: &GroupKey) -> Message {
     Message::Status(NodeStatus {
         node: node("kitten"),

@@ -1,16 +1,16 @@
-//! What is refused of a document before anything recurses into it.
+//! Checks of a document before any recursive function runs on it.
 
 use async_graphql_parser::types::{ExecutableDocument, Selection, SelectionSet};
 
 use crate::resolvers::document::DocumentError;
 
-/// Refuses deep brackets before the parser meets them: it recurses, and a few thousand
-/// levels would overflow the stack and end the process. One pass; texts and comments
-/// are skipped.
+/// Rejects deep brackets before the parser runs: it recurses, and a few thousand levels
+/// would overflow the stack and end the process. One pass; strings and comments are
+/// skipped.
 pub(super) fn check_nesting(text: &str, limit: usize) -> Result<(), DocumentError> {
     let bytes = text.as_bytes();
-    // Where no block ended, none that begins later does: looking once keeps this one pass.
-    let mut blocks_end = true;
+    // If one block string has no end, no later one has: searching once keeps this one pass.
+    let mut block_has_end = true;
     let (mut depth, mut i) = (0_usize, 0);
     while i < bytes.len() {
         match bytes[i] {
@@ -32,15 +32,15 @@ pub(super) fn check_nesting(text: &str, limit: usize) -> Result<(), DocumentErro
             b')' | b']' | b'}' => depth = depth.saturating_sub(1),
             b'#' => i = end_of_line(bytes, i),
             b'"' if bytes[i..].starts_with(b"\"\"\"") => {
-                let end = if blocks_end {
-                    end_of_block(bytes, i + 3)
+                let end = if block_has_end {
+                    end_of_block_string(bytes, i + 3)
                 } else {
                     None
                 };
-                blocks_end = end.is_some();
+                block_has_end = end.is_some();
                 i = end.unwrap_or(i + 1);
             }
-            b'"' => i = end_of_text(bytes, i + 1),
+            b'"' => i = end_of_string(bytes, i + 1),
             _ => {}
         }
         i += 1;
@@ -48,7 +48,7 @@ pub(super) fn check_nesting(text: &str, limit: usize) -> Result<(), DocumentErro
     Ok(())
 }
 
-/// The place where a comment ends.
+/// The index where a comment ends.
 fn end_of_line(bytes: &[u8], i: usize) -> usize {
     bytes[i..]
         .iter()
@@ -56,9 +56,9 @@ fn end_of_line(bytes: &[u8], i: usize) -> usize {
         .map_or(bytes.len(), |n| i + n)
 }
 
-/// Refuses wide documents before the engine meets them, for its own bounds are checked
-/// by walking all of it: too many fields, variables and fragments, used or not, and
-/// fragments that double with every level or run in circles.
+/// Rejects wide documents before the engine, which visits all of a document to check its
+/// own limits: too many fields, variables and fragments, used or not, and fragments that
+/// double with every level or form a cycle.
 pub(super) fn check_width(
     document: &ExecutableDocument,
     limit: usize,
@@ -71,9 +71,13 @@ pub(super) fn check_width(
         });
         inner.sum()
     }
-    fn follow(document: &ExecutableDocument, set: &SelectionSet, left: &mut usize) -> Option<()> {
+    fn expand(
+        document: &ExecutableDocument,
+        set: &SelectionSet,
+        remaining: &mut usize,
+    ) -> Option<()> {
         for item in &set.items {
-            *left = left.checked_sub(1)?;
+            *remaining = remaining.checked_sub(1)?;
             let inner = match &item.node {
                 Selection::Field(field) => Some(&field.node.selection_set),
                 Selection::InlineFragment(fragment) => Some(&fragment.node.selection_set),
@@ -83,7 +87,7 @@ pub(super) fn check_width(
                 }
             };
             if let Some(inner) = inner {
-                follow(document, &inner.node, left)?;
+                expand(document, &inner.node, remaining)?;
             }
         }
         Some(())
@@ -92,31 +96,33 @@ pub(super) fn check_width(
         .operations
         .iter()
         .map(|(_, operation)| &operation.node);
-    let written = operations.map(|o| o.variable_definitions.len() + count(&o.selection_set.node));
+    let in_operations =
+        operations.map(|o| o.variable_definitions.len() + count(&o.selection_set.node));
     let fragments = document.fragments.values();
-    let unfolded = fragments.map(|fragment| 1 + count(&fragment.node.selection_set.node));
-    if written.chain(unfolded).sum::<usize>() > limit {
+    let in_fragments = fragments.map(|fragment| 1 + count(&fragment.node.selection_set.node));
+    if in_operations.chain(in_fragments).sum::<usize>() > limit {
         return Err(DocumentError::TooWide { limit });
     }
-    let mut left = limit;
+    let mut remaining = limit;
     for (_, operation) in document.operations.iter() {
-        follow(document, &operation.node.selection_set.node, &mut left)
+        expand(document, &operation.node.selection_set.node, &mut remaining)
             .ok_or(DocumentError::TooWide { limit })?;
     }
     Ok(())
 }
 
-/// The place of the quote that ends a text; a line's end ends it as well, as an error.
-fn end_of_text(bytes: &[u8], mut i: usize) -> usize {
+/// The index of the quote that ends a string. The end of the line ends it as well; the
+/// parser rejects that.
+fn end_of_string(bytes: &[u8], mut i: usize) -> usize {
     while i < bytes.len() && !matches!(bytes[i], b'"' | b'\n') {
         i += if bytes[i] == b'\\' { 2 } else { 1 };
     }
     i
 }
 
-/// The place of the last quote that ends a block. One that does not end is no block to
-/// the parser: it takes the first two quotes for an empty text and reads on.
-fn end_of_block(bytes: &[u8], mut i: usize) -> Option<usize> {
+/// The index of the last quote that ends a block string. The parser does not take one
+/// without an end for a block string: it reads its first two quotes as an empty string.
+fn end_of_block_string(bytes: &[u8], mut i: usize) -> Option<usize> {
     while i < bytes.len() {
         if bytes[i..].starts_with(b"\\\"\"\"") {
             i += 4;

@@ -1,0 +1,71 @@
+//! The address that createDomain uses.
+
+use serde_json::{Value, json};
+
+use crate::lambda::tests::{event, fixture};
+
+#[tokio::test]
+async fn d2_a_domain_belongs_to_the_address_that_appsync_gives() {
+    let fixture = fixture();
+    let domain = async |identity: Value, header: Value| {
+        let mut event = event("Mutation", "createDomain", &json!({}));
+        event["identity"] = identity;
+        event["request"]["headers"]["x-forwarded-for"] = header;
+        fixture.handler.handle(event).await.unwrap()
+    };
+    let of = |address: &str| json!(fixture.mesh.domains.domain_of(address.parse().ok()));
+    let (seven, none) = (of("203.0.113.7"), of("no address"));
+    let by_header = async |header: Value| domain(Value::Null, header).await;
+    assert_eq!(by_header(json!("203.0.113.7, 130.176.1.1")).await, seven);
+    assert_eq!(
+        by_header(json!("198.51.100.1, 203.0.113.7, 130.176.1.1")).await,
+        seven
+    );
+    assert_eq!(
+        by_header(json!(["198.51.100.1", "203.0.113.7, 130.176.1.1"])).await,
+        seven
+    );
+    assert_eq!(
+        by_header(json!(["203.0.113.7", "130.176.1.1"])).await,
+        seven
+    );
+    assert_eq!(by_header(json!("203.0.113.7")).await, seven);
+    assert_eq!(
+        by_header(json!("2001:db8:1:2::1, 130.176.1.1")).await,
+        of("2001:db8:1:2:ffff::9"),
+        "classmates share a /64 here too (D1)"
+    );
+    for malformed in [
+        json!(""),
+        json!(","),
+        json!("unknown"),
+        json!("bogus, 130.176.1.1"),
+        json!([]),
+        json!([7]),
+        json!({}),
+        json!(7),
+        Value::Null,
+    ] {
+        assert_eq!(by_header(malformed.clone()).await, none, "{malformed}");
+    }
+    let header = json!("198.51.100.9, 130.176.1.1");
+    let by_identity =
+        async |source: Value| domain(json!({"sourceIp": source}), header.clone()).await;
+    assert_eq!(by_identity(json!(["203.0.113.7"])).await, seven);
+    assert_eq!(
+        by_identity(json!(["198.51.100.1", "203.0.113.7"])).await,
+        seven,
+        "a client may set the addresses before the last"
+    );
+    assert_eq!(by_identity(json!(["bogus"])).await, none);
+    for absent in [json!([]), Value::Null] {
+        assert_eq!(
+            by_identity(absent).await,
+            of("198.51.100.9"),
+            "without a list, the header is used"
+        );
+    }
+    let mut bare = event("Mutation", "createDomain", &json!({}));
+    bare.as_object_mut().unwrap().remove("request");
+    assert_eq!(fixture.handler.handle(bare).await.unwrap(), none);
+}
