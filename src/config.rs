@@ -1,4 +1,4 @@
-//! Every knob of the program, typed, with its line in `--help`. Flags win over the
+//! Every setting of the program, typed, with its line in `--help`. Flags win over the
 //! environment, the environment over the `.env` file. Only the mains see this.
 
 mod address;
@@ -49,7 +49,7 @@ pub struct Cli {
 pub enum Command {
     /// Start a server (the default).
     Serve(Box<ServeArgs>),
-    /// Print the effective settings, without secrets, and say what is wrong with them.
+    /// Print the effective settings, without secrets, and what is wrong with them.
     Check(Box<ServeArgs>),
     /// Print the GraphQL schema.
     Schema,
@@ -57,7 +57,7 @@ pub enum Command {
     #[cfg(feature = "dynamodb")]
     #[command(subcommand)]
     Table(dynamodb::TableCommand),
-    /// Look at a group.
+    /// Show a group.
     #[cfg(feature = "dynamodb")]
     #[command(subcommand)]
     Group(dynamodb::GroupCommand),
@@ -65,7 +65,7 @@ pub enum Command {
     ///
     /// Every message carries its sender, its number and its time, so that loss, duplicates,
     /// reordering and messages of other groups are counted, and the time to each listener is
-    /// known. Exits with code 1 when anything of that happened, or when nothing was heard.
+    /// known. Exits with code 1 when anything of that happened, or when nothing was received.
     #[cfg(feature = "bench")]
     Bench(Box<mesh_bench::BenchArgs>),
 }
@@ -86,8 +86,8 @@ pub fn read_env_file() -> anyhow::Result<Option<PathBuf>> {
             None => {}
         }
     }
-    let asked = by_flag.or_else(|| std::env::var("MESH_ENV_FILE").ok());
-    let Some(file) = asked
+    let chosen = by_flag.or_else(|| std::env::var("MESH_ENV_FILE").ok());
+    let Some(file) = chosen
         .map(PathBuf::from)
         .or_else(|| Some(PathBuf::from(ENV_FILE)).filter(|file| file.exists()))
     else {

@@ -86,8 +86,8 @@ async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh
     })
 }
 
-/// Clients of groups that live already are on their way back; without such groups nobody
-/// has to wait (decision D32).
+/// Clients of groups that are alive are about to reconnect; without such groups no call
+/// waits (decision D32).
 async fn start_hold(store: &dyn Store, clock: &Clock, length: Duration) -> StartHold {
     match store.any_group_lives(clock.now()).await {
         Ok(false) => StartHold::NONE,
@@ -99,7 +99,7 @@ async fn start_hold(store: &dyn Store, clock: &Clock, length: Duration) -> Start
             StartHold::new(length)
         }
         Err(error) => {
-            tracing::warn!(%error, "cannot tell whether groups live; calls do not wait for their members");
+            tracing::warn!(%error, "cannot find out whether groups are alive; calls do not wait for their members");
             StartHold::NONE
         }
     }
@@ -110,7 +110,7 @@ fn environment() -> impl Iterator<Item = String> {
     std::env::vars_os().filter_map(|(name, _)| name.into_string().ok())
 }
 
-/// Asks the system for as many open files as there may be connections.
+/// Raises the limit of open files to the number of connections.
 fn allow_connections(connections: u32) {
     /// Files beside connections: the store, the listeners, the log.
     const OTHERS: u64 = 64;
@@ -129,7 +129,7 @@ fn allow_connections(connections: u32) {
 fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(filter)
         .with_context(|| format!("--log does not understand \"{filter}\""))?;
-    // Whatever is asked for: below this, these libraries log messages, events and keys.
+    // With any filter: below this level, these libraries log messages, events and keys.
     let quiet = [
         "tungstenite=info",
         "tokio_tungstenite=info",

@@ -11,7 +11,7 @@ use crate::support::{Reply, Setup, TestMesh};
 
 #[apply(case!)]
 async fn a_request_that_never_ends_is_disconnected() {
-    let impatient = |setup: &mut Setup| setup.http.patience = Duration::from_secs(2);
+    let impatient = |setup: &mut Setup| setup.http.request_timeout = Duration::from_secs(2);
     let mesh = TestMesh::own(impatient).await;
     let mut silent = Wire::to(&mesh).await;
     let mut head = Wire::to(&mesh).await;
@@ -37,7 +37,7 @@ async fn a_request_that_never_ends_is_disconnected() {
 async fn an_idle_client_and_one_that_reads_no_answers_lose_their_connections() {
     let soon = Duration::from_secs(1);
     let one_connection = |setup: &mut Setup| {
-        (setup.http.patience, setup.http.idle) = (soon, soon);
+        (setup.http.request_timeout, setup.http.idle) = (soon, soon);
         setup.http.connections = 1;
     };
     let mesh = TestMesh::own(one_connection).await;

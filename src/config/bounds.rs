@@ -69,7 +69,7 @@ bounds! {
     max_unread_bytes: u32 = "8388608", "MESH_MAX_UNREAD_BYTES", 65_536..;
     /// Seconds for a connection's first request, a request's body or a TLS handshake
     request_patience: u32 = "10", "MESH_REQUEST_PATIENCE_SECONDS", 1..;
-    /// Seconds between looks at a connection, which is closed when nothing was asked since
+    /// Seconds between checks of a connection, which is closed without a request since the last
     idle: u32 = "75", "MESH_IDLE_SECONDS", 1..;
     /// Seconds over which sockets are closed when the server stops; 0 where no other server
     /// can take over, 5 suits several behind a balancer once they share a bus
@@ -96,9 +96,9 @@ bounds! {
     max_selection_bytes: u32 = "524288", "MESH_MAX_SELECTION_BYTES", 16_384..;
     /// Seconds for a WebSocket to send `connection_init` (else code 4408)
     init_timeout: u32 = "15", "MESH_INIT_TIMEOUT_SECONDS", 1..;
-    /// Seconds between two signs of life on a WebSocket; some clients leave after 30
+    /// Seconds between two keep-alives on a WebSocket; some clients leave after 30
     keep_alive: u32 = "20", "MESH_KEEP_ALIVE_SECONDS", 1..=25;
-    /// Seconds that AppSync clients should wait for a sign of life (`connectionTimeoutMs`);
+    /// Seconds that AppSync clients should wait for a keep-alive (`connectionTimeoutMs`);
     /// some take less than 60 for 300
     connection_timeout: u32 = "90", "MESH_CONNECTION_TIMEOUT_SECONDS", 60..=300;
     /// Seconds after which a silent peer is given up: by pings, TCP keep-alive and user time-out

@@ -86,7 +86,7 @@ pub(super) fn http(bounds: &BoundArgs) -> HttpLimits {
         head_bytes: bounds.max_head_bytes as usize,
         streams: bounds.max_streams,
         unread_bytes: bounds.max_unread_bytes as usize,
-        patience: BoundArgs::seconds(bounds.request_patience),
+        request_timeout: BoundArgs::seconds(bounds.request_patience),
         idle: BoundArgs::seconds(bounds.idle),
         drain: BoundArgs::seconds(bounds.drain),
     }

@@ -11,7 +11,7 @@ use crate::config::{Cli, ServeArgs, StageSettings};
 const ALIKE: f64 = 0.85;
 
 /// The effective settings in the form of a `.env` file, without secrets. `given` is what the
-/// command line and the environment say.
+/// command line and the environment contain.
 pub fn listing(args: &ServeArgs, given: &ArgMatches, settings: &StageSettings) -> String {
     let computed = computed(args, settings);
     let serve = ServeArgs::augment_args(clap::Command::new("serve"));
@@ -82,8 +82,8 @@ fn value(arg: &Arg, given: &ArgMatches) -> Option<String> {
     Some(values.join(","))
 }
 
-/// What to say of environment variables that look like settings and are none, such as a
-/// misspelt one, which would be ignored without a word.
+/// Warnings about environment variables that look like settings and are none, such as a
+/// misspelt one, which has no effect.
 pub fn unknown(names: impl IntoIterator<Item = String>) -> Vec<String> {
     let known = known();
     let mut unknown: Vec<_> = names

@@ -11,7 +11,7 @@ use crate::config::{BoundArgs, Stage};
 use crate::mesh::NextSince;
 use crate::store::embedded::Durability;
 
-/// How the server keeps what it is told.
+/// Where groups, variables and events are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum StoreKind {
     /// In a folder; survives restarts and `kill -9`.
@@ -148,7 +148,7 @@ pub struct AccessArgs {
     )]
     pub secret_key: Option<String>,
 
-    /// Networks of proxies whose X-Forwarded-For is believed, such as 10.0.0.0/8
+    /// Networks of proxies whose X-Forwarded-For is trusted, such as 10.0.0.0/8
     #[arg(
         long,
         env = "MESH_TRUSTED_PROXIES",

@@ -18,7 +18,7 @@ use crate::server::ServerSettings;
 
 /// The key that opens a stage which was given none. It is no secret: it stands here.
 pub const DEVELOPMENT_KEY: &str = "da2-mesh-development";
-/// Secrets that everybody knows; production refuses them.
+/// Public secrets; production refuses them.
 const WELL_KNOWN_SECRETS: [&str; 4] = [
     "default-secret-key",
     "test-secret-key",
@@ -33,7 +33,7 @@ const KEY_BYTES: usize = 16;
 /// How much of the machine's memory the server means to use, in percent: what it counts
 /// comes to less than what the process holds (docs/performance.md), and the system needs some.
 const MEMORY_PERCENT: usize = 60;
-/// The budget where the system does not tell how much memory it has.
+/// The budget where the system's memory is unknown.
 const UNKNOWN_MEMORY: usize = 1024 * 1024 * 1024;
 
 /// One of the three deployments.
@@ -100,7 +100,7 @@ pub enum Unusable {
     /// Production without a secret of its own.
     #[error(
         "prod needs a secret of its own for createDomain: set MESH_SECRET_KEY to at least {SECRET_BYTES} \
-         characters that nobody knows and that are not all the same (for example the output of: openssl rand -hex 32)"
+         characters that are kept secret and are not all the same (for example the output of: openssl rand -hex 32)"
     )]
     NoSecret,
     /// Answers that could not hold a group.
@@ -133,7 +133,7 @@ pub struct StageSettings {
     pub server: ServerSettings,
     /// How long calls that publish wait after a start with living groups.
     pub start_hold: Duration,
-    /// Whether domains come from the secret that everybody knows.
+    /// Whether domains come from the development secret, which is public.
     pub development_secret: bool,
 }
 
@@ -170,10 +170,10 @@ impl StageSettings {
             return Err(Unusable::NoCertificate);
         }
         let bounds = &args.bounds;
-        let room = bounds
+        let spare = bounds
             .max_answer_bytes
             .saturating_sub(bounds.max_status_bytes_per_group);
-        if (room as usize) < MESSAGE_BYTES {
+        if (spare as usize) < MESSAGE_BYTES {
             return Err(Unusable::AnswersTooSmall);
         }
         let development = keys.is_empty();

@@ -1,10 +1,10 @@
-//! What connections take in memory, and how many of them the budget has room for.
+//! The memory that a connection takes, and how many connections fit the budget.
 
 use crate::memory::Memory;
 
 /// A WebSocket on which little happens, about (docs/performance.md).
 pub const SOCKET_BYTES: usize = 8 * 1024;
-/// What a connection takes beside that while it speaks HTTP.
+/// What a connection takes beside that while it serves HTTP.
 pub const HTTP_BYTES: usize = 24 * 1024;
 /// What TLS takes beside that.
 pub const TLS_BYTES: usize = 32 * 1024;

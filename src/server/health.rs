@@ -1,4 +1,4 @@
-//! For load balancers and people: does the process live, can it work.
+//! Health checks: is the process alive, is it ready for work.
 
 use std::sync::Arc;
 

@@ -20,8 +20,8 @@ use crate::server::{health, page, query, upgrade};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
-/// Response headers that a page may read: without them, Amplify in a browser cannot tell
-/// why a request was refused.
+/// Response headers that a page may read: without them, Amplify in a browser cannot
+/// see why a request was refused.
 const EXPOSED: [HeaderName; 6] = [
     REQUEST_ID,
     ERROR_TYPE,
@@ -71,15 +71,15 @@ fn cors() -> CorsLayer {
         .vary([])
 }
 
-/// A random UUID from the thread's own generator (`uuid`'s fast-rng): two ids tell nothing
-/// of what the server did between them.
+/// A random UUID from the thread's own generator (`uuid`'s fast-rng): two ids do not
+/// show how many requests came between them.
 fn request_id() -> HeaderValue {
     let mut text = uuid::Uuid::encode_buffer();
     let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
     HeaderValue::from_str(text).expect("a UUID is visible ASCII")
 }
 
-/// A socket, a page for people, or a query in the URL.
+/// GET /graphql: a WebSocket upgrade, the GraphiQL page, or a query in the URL.
 async fn get_graphql(
     Extension(connection): Extension<Arc<Connection>>,
     request: Request<Body>,
@@ -98,8 +98,8 @@ async fn get_graphql(
     query::get(&connection, request.into_parts().0).await
 }
 
-/// The same, but that the page is shown where its parts are found, which it names by relative
-/// paths: a proxy may serve it under a prefix.
+/// GET /graphql/: the same, but for the page, whose relative paths need the other address: a
+/// proxy may serve it under a prefix.
 async fn get_graphql_and_slash(
     connection: Extension<Arc<Connection>>,
     request: Request<Body>,
@@ -136,7 +136,7 @@ impl HttpError {
     pub const EMPTY: Self = Self::malformed("Request body is empty.");
     /// The request holds no GraphQL query.
     pub const UNREADABLE: Self = Self::malformed("Unable to parse GraphQL query.");
-    /// The body is not said to be JSON.
+    /// The content type is not JSON.
     pub const CONTENT_TYPE: Self = Self::malformed("Unable to parse GraphQL query.")
         .hinting("send the header content-type: application/json");
     /// The body did not arrive in time.

@@ -22,7 +22,7 @@ use crate::server::footprint::{HTTP_BYTES, SOCKET_BYTES, TLS_BYTES};
 use crate::server::{AppState, Listeners, http, tcp};
 
 /// How long to wait after the system refused a connection, such as for want of file handles.
-const BREATHER: Duration = Duration::from_millis(100);
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
 /// Bytes that a stream of HTTP/2 holds on their way out; the rest of an answer waits in
 /// its body.
@@ -37,7 +37,7 @@ pub struct Connection {
     pub router: Router,
     /// The peer's address.
     pub peer: SocketAddr,
-    /// Answers that the peer has not read, up to what one connection may leave.
+    /// Responses that the peer has not read, up to the limit of one connection.
     pub unread: Memory,
     _place: OwnedSemaphorePermit,
     _held: Lease,
@@ -79,12 +79,12 @@ async fn accept(
         };
         let tls = tls.clone();
         state.tasks.spawn(async move {
-            let patience = connection.state.settings.http.patience;
+            let timeout = connection.state.settings.http.request_timeout;
             match tls {
                 None => serve(stream, connection).await,
                 Some(tls) => {
-                    // A peer that does not finish its handshake is its own loss.
-                    if let Ok(Ok(stream)) = tokio::time::timeout(patience, tls.accept(stream)).await
+                    // A peer that does not finish its handshake is dropped.
+                    if let Ok(Ok(stream)) = tokio::time::timeout(timeout, tls.accept(stream)).await
                     {
                         serve(stream, connection).await;
                     }
@@ -111,7 +111,7 @@ async fn accept_one(
             }
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection; trying again");
-                tokio::time::sleep(BREATHER).await;
+                tokio::time::sleep(ACCEPT_RETRY).await;
             }
         }
     }
@@ -126,15 +126,15 @@ where
     // Until the connection ends or becomes a WebSocket.
     let memory = &state.runner.mesh().memory;
     let _held = memory.lease(Purpose::Connections, HTTP_BYTES);
-    let asked = Arc::new(Asked::default());
-    let told = Arc::clone(&asked);
+    let requests = Arc::new(RequestCounter::default());
+    let counter = Arc::clone(&requests);
     let service = service_fn(move |mut request: Request<Incoming>| {
-        let answering = told.one_more();
+        let in_flight = counter.begin();
         let router = connection.router.clone();
         request.extensions_mut().insert(Arc::clone(&connection));
         async move {
             let response = router.oneshot(request).await;
-            drop(answering);
+            drop(in_flight);
             response
         }
     });
@@ -142,7 +142,7 @@ where
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
-        // One published client (gql for Python) looks for names in this form alone.
+        // One published client (gql for Python) compares header names with this form only.
         .title_case_headers(true)
         // A timer of ours watches the whole connection; the library's would be set anew
         // for every request.
@@ -152,13 +152,13 @@ where
         .http2()
         .timer(TokioTimer::new())
         .keep_alive_interval(limits.idle)
-        .keep_alive_timeout(limits.patience)
+        .keep_alive_timeout(limits.request_timeout)
         .max_concurrent_streams(limits.streams)
         .max_send_buf_size(SEND_BUFFER)
         .max_header_list_size(u32::try_from(limits.head_bytes).unwrap_or(u32::MAX));
     let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
-    let mut look = std::pin::pin!(tokio::time::sleep(limits.patience));
+    let mut idle_check = std::pin::pin!(tokio::time::sleep(limits.request_timeout));
     let (mut seen, mut leaving) = (0, false);
     loop {
         // Errors here are the peer's: broken requests, closed sockets.
@@ -169,51 +169,51 @@ where
                 let _ = connection.await;
                 return;
             }
-            () = look.as_mut() => {
-                let idle = asked.is_idle_since(&mut seen);
+            () = idle_check.as_mut() => {
+                let idle = requests.is_idle_since(&mut seen);
                 if idle && (leaving || seen == 0) {
-                    // A peer that never asked, or does not read what it asked for, is not
-                    // waited for.
+                    // A peer that never sent a request, or does not read its response, is
+                    // dropped.
                     return;
                 }
                 if idle {
                     connection.as_mut().graceful_shutdown();
                 }
                 leaving = idle;
-                let wait = if leaving { limits.patience } else { limits.idle };
-                look.as_mut().reset(tokio::time::Instant::now() + wait);
+                let wait = if leaving { limits.request_timeout } else { limits.idle };
+                idle_check.as_mut().reset(tokio::time::Instant::now() + wait);
             }
         }
     }
 }
 
-/// What was asked on a connection.
+/// Counts a connection's requests.
 #[derive(Default)]
-struct Asked {
+struct RequestCounter {
     requests: AtomicU64,
-    answering: AtomicUsize,
+    in_flight: AtomicUsize,
 }
 
-/// A request that is being answered.
-struct Answering(Arc<Asked>);
+/// A request that is being served.
+struct InFlight(Arc<RequestCounter>);
 
-impl Asked {
-    fn one_more(self: &Arc<Self>) -> Answering {
+impl RequestCounter {
+    fn begin(self: &Arc<Self>) -> InFlight {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.answering.fetch_add(1, Ordering::Relaxed);
-        Answering(Arc::clone(self))
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        InFlight(Arc::clone(self))
     }
 
-    /// Whether nothing came since the last look, and nothing is being answered.
+    /// Whether no request came since the last check, and none is in flight.
     fn is_idle_since(&self, seen: &mut u64) -> bool {
         let requests = self.requests.load(Ordering::Relaxed);
         let nothing_new = std::mem::replace(seen, requests) == requests;
-        nothing_new && self.answering.load(Ordering::Relaxed) == 0
+        nothing_new && self.in_flight.load(Ordering::Relaxed) == 0
     }
 }
 
-impl Drop for Answering {
+impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.answering.fetch_sub(1, Ordering::Relaxed);
+        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -40,11 +40,11 @@ pub struct ServerSettings {
     pub documents: DocumentLimits,
     /// How much a socket may take.
     pub sockets: SocketLimits,
-    /// Bounds of the HTTP door.
+    /// Limits of HTTP.
     pub http: HttpLimits,
 }
 
-/// Bounds of the HTTP door.
+/// Limits of HTTP.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpLimits {
     /// Connections at once, sockets included; more wait to be accepted.
@@ -55,14 +55,13 @@ pub struct HttpLimits {
     pub head_bytes: usize,
     /// Requests at once on one HTTP/2 connection.
     pub streams: u32,
-    /// Bytes of answers that one connection may leave unread; past it nothing is run for
-    /// it. One large answer always goes.
+    /// Bytes of responses that one connection may leave unread; past it, its requests are
+    /// refused. One large response is always sent.
     pub unread_bytes: usize,
-    /// How long a connection's first request and a request's body may take to arrive, and
-    /// a TLS handshake to be made.
-    pub patience: Duration,
-    /// How often a connection is looked at: when nothing was asked on it since the last
-    /// look, it is closed, and dropped when that takes longer than `patience`. Longer than
+    /// How long a connection's first request, a request's body and a TLS handshake may take.
+    pub request_timeout: Duration,
+    /// How often a connection is checked: one without a request since the last check is
+    /// closed, and dropped when that takes longer than `request_timeout`. Longer than
     /// clients pause between two calls: a connection closed under a call is an error.
     pub idle: Duration,
     /// Over how long sockets are closed when the server stops.
@@ -77,7 +76,7 @@ impl Default for HttpLimits {
             head_bytes: 32 * 1024,
             streams: 100,
             unread_bytes: 8 * 1024 * 1024,
-            patience: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(10),
             idle: Duration::from_secs(75),
             drain: Duration::ZERO,
         }
@@ -86,9 +85,9 @@ impl Default for HttpLimits {
 
 /// How long calls that were begun may take to be answered when the server stops, and
 /// peers to take note of their sockets' close.
-const LAST_CALLS: Duration = Duration::from_secs(1);
+const GRACE: Duration = Duration::from_secs(1);
 
-/// What every door of one server shares.
+/// What all requests and connections of one server share.
 struct AppState {
     runner: Runner,
     settings: ServerSettings,
@@ -106,7 +105,7 @@ pub struct Listeners {
     pub tls: Option<(TcpListener, Arc<rustls::ServerConfig>)>,
 }
 
-/// Serves until `stop` is cancelled, then takes leave of every socket.
+/// Serves until `stop` is cancelled, then closes every WebSocket by name.
 pub async fn run(
     mesh: Mesh,
     settings: ServerSettings,
@@ -146,9 +145,10 @@ pub async fn run(
     tasks.spawn(reaping);
     listen::accept_all(state, listeners).await;
     tasks.close();
-    // Sockets are closed over the drain; a little more, and whoever is left is dropped. With
-    // no drain nobody takes over, and each moment of waiting is one of refused calls (D32).
-    if tokio::time::timeout(drain + LAST_CALLS, tasks.wait())
+    // WebSockets are closed over the drain; those that are left after a grace period are
+    // dropped. Without a drain no other server takes over, and calls are refused meanwhile
+    // (decision D32).
+    if tokio::time::timeout(drain + GRACE, tasks.wait())
         .await
         .is_err()
     {

@@ -49,8 +49,8 @@ pub async fn post(
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(HttpError::EMPTY);
         }
-        let ask = GraphQlRequest::parse(&body).ok_or(HttpError::UNREADABLE)?;
-        run_one(connection, &ask, &head.headers).await
+        let graphql = GraphQlRequest::parse(&body).ok_or(HttpError::UNREADABLE)?;
+        execute(connection, &graphql, &head.headers).await
     };
     answered.await.unwrap_or_else(HttpError::response)
 }
@@ -59,7 +59,7 @@ pub async fn post(
 pub async fn get(connection: &Connection, head: Parts) -> Response {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    struct Asked {
+    struct QueryParams {
         query: String,
         variables: Option<String>,
         operation_name: Option<String>,
@@ -67,21 +67,21 @@ pub async fn get(connection: &Connection, head: Parts) -> Response {
     let state = &connection.state;
     let answered = async {
         state.settings.keys.check(key_in(&head.headers))?;
-        let Query(asked): Query<Asked> =
+        let Query(params): Query<QueryParams> =
             Query::try_from_uri(&head.uri).map_err(|_| HttpError::UNREADABLE)?;
-        let variables = asked.variables.filter(|text| !text.is_empty());
+        let variables = params.variables.filter(|text| !text.is_empty());
         let variables = variables
             .as_deref()
             .map(serde_json::from_str::<&RawValue>)
             .transpose();
         let variables = variables.map_err(|_| HttpError::UNREADABLE)?;
-        let ask = GraphQlRequest::new(
-            asked.query.into(),
+        let graphql = GraphQlRequest::new(
+            params.query.into(),
             variables,
-            asked.operation_name.map(Into::into),
+            params.operation_name.map(Into::into),
         );
-        let ask = ask.ok_or(HttpError::UNREADABLE)?;
-        run_one(connection, &ask, &head.headers).await
+        let graphql = graphql.ok_or(HttpError::UNREADABLE)?;
+        execute(connection, &graphql, &head.headers).await
     };
     answered.await.unwrap_or_else(HttpError::response)
 }
@@ -148,7 +148,7 @@ async fn read(state: &AppState, body: Body) -> Result<(Bytes, Option<Lease>), Ht
             if held.is_none() {
                 held = Some(count()?);
             }
-            tokio::time::timeout(limits.patience, reading)
+            tokio::time::timeout(limits.request_timeout, reading)
                 .await
                 .map_err(|_| HttpError::TOO_LATE)?
         }
@@ -160,18 +160,18 @@ async fn read(state: &AppState, body: Body) -> Result<(Bytes, Option<Lease>), Ht
     }
 }
 
-async fn run_one(
+async fn execute(
     connection: &Connection,
-    ask: &GraphQlRequest<'_>,
+    graphql: &GraphQlRequest<'_>,
     headers: &HeaderMap,
 ) -> Result<Response, HttpError> {
     let runner = &connection.state.runner;
-    let document = match runner.documents().get(ask) {
+    let document = match runner.documents().get(graphql) {
         Ok(document) => document,
         Err(DocumentError::NoOperation) => return Err(HttpError::UNREADABLE),
         Err(DocumentError::NoOperationName) => return Err(HttpError::NO_OPERATION_NAME),
         Err(error) => {
-            return Ok(give(
+            return Ok(ok(
                 connection,
                 runner.reject(&response::document_error(&error)),
             ));
@@ -182,21 +182,21 @@ async fn run_one(
     }
     let unread = &connection.unread;
     if unread.total() >= unread.limit() {
-        return Ok(give(connection, unread_refusal(connection)));
+        return Ok(ok(connection, unread_refusal(connection)));
     }
     let caller = caller(connection, headers);
     let kind = document.kind();
-    let answered = runner.execute(document, ask, caller).await;
+    let answered = runner.execute(document, graphql, caller).await;
     let mut answered = answered.ok_or(HttpError::UNREADABLE)?;
     let (size, waiting) = (answered.text.len(), unread.total());
     if size > large_response_bytes(kind) && waiting > 0 && waiting + size > unread.limit() {
         answered = unread_refusal(connection);
     }
-    Ok(give(connection, answered))
+    Ok(ok(connection, answered))
 }
 
 /// The answer, counted until the peer's system has taken it (decision D24).
-fn give(connection: &Connection, answered: GraphQlResponse) -> Response {
+fn ok(connection: &Connection, answered: GraphQlResponse) -> Response {
     let unread = &connection.unread;
     let place = unread.lease(Purpose::Answers, answered.text.len());
     respond(StatusCode::OK, AnswerBody::new(answered, place))

@@ -12,7 +12,7 @@ use rustls::ServerConfig;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Whom a self-made certificate speaks for.
+/// The names in a self-signed certificate.
 const THIS_MACHINE: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// TLS with the certificate chain and key in these PEM files.

@@ -19,7 +19,7 @@ enum Found {
 }
 
 /// Prints the effective settings to stdout and what is wrong to stderr. `given` is what the
-/// command line and the environment say.
+/// command line and the environment contain.
 pub fn check(args: &ServeArgs, given: &ArgMatches, env_file: Option<&Path>) -> anyhow::Result<()> {
     let settings = StageSettings::new(args)?;
     let file = env_file.map_or("none".into(), |file| file.display().to_string());

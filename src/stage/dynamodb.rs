@@ -58,7 +58,7 @@ pub fn group(command: &GroupCommand) -> anyhow::Result<()> {
         let (settings, client) = reach(args).await;
         table::check(&client, &settings.table).await?;
         let id = GroupId::parse("groupId", id)?;
-        // Looking needs no rule of life: what is there is shown as it is.
+        // No liveness rule: the group is shown as it is stored.
         let rules = Rules::new(Timings::STG)?;
         let store = DynamoDb::with_client(client, settings, rules, Limits::default());
         let groups = store.groups_by_id(&id).await?;
@@ -104,7 +104,7 @@ fn show(shown: &table::Description) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Asks before everything is lost.
+/// Asks for a confirmation before the table is deleted.
 fn agreed(table: &str) -> anyhow::Result<bool> {
     print!("Everything in {table} will be lost. Type its name to delete it: ");
     std::io::stdout().flush()?;
