@@ -6,8 +6,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Request;
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -128,12 +126,12 @@ where
     let _held = memory.lease(Purpose::Connections, HTTP_BYTES);
     let requests = Arc::new(RequestCounter::default());
     let counter = Arc::clone(&requests);
-    let service = service_fn(move |mut request: Request<Incoming>| {
+    let routes = http::service(connection);
+    let service = service_fn(move |request| {
         let in_flight = counter.begin();
-        let router = connection.router.clone();
-        request.extensions_mut().insert(Arc::clone(&connection));
+        let routes = routes.clone();
         async move {
-            let response = router.oneshot(request).await;
+            let response = routes.oneshot(request).await;
             drop(in_flight);
             response
         }

@@ -1,18 +1,16 @@
 //! Queries and mutations over HTTP: POST with a JSON envelope, GET with a query string.
 
 use std::pin::pin;
-use std::sync::Arc;
 use std::task::Poll;
 
 use async_graphql_parser::types::OperationType;
-use axum::Extension;
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::Query;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::Response;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::Body as _;
+use hyper::body::{Body as _, Incoming};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -35,11 +33,7 @@ use crate::server::listen::Connection;
 const SMALL_BODY: usize = 4096;
 
 /// POST /graphql.
-pub async fn post(
-    Extension(connection): Extension<Arc<Connection>>,
-    request: Request<Body>,
-) -> Response {
-    let connection = &*connection;
+pub async fn post(connection: &Connection, request: Request<Incoming>) -> Response {
     let (head, body) = request.into_parts();
     let state = &connection.state;
     let answered = async {
@@ -121,7 +115,7 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), HttpError> {
 
 /// Reads a body. One that is large or does not come with its head is counted until it was
 /// answered. A small one is never refused: it may be a heartbeat.
-async fn read(state: &AppState, body: Body) -> Result<(Bytes, Option<Lease>), HttpError> {
+async fn read(state: &AppState, body: Incoming) -> Result<(Bytes, Option<Lease>), HttpError> {
     let limits = state.settings.http;
     let expected = body.size_hint().upper().and_then(|n| n.try_into().ok());
     let expected = limits.body_bytes.min(expected.unwrap_or(usize::MAX));
