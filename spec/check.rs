@@ -1,11 +1,13 @@
 //! What the program says of settings that cannot work, before and while it starts.
 
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::net::TcpListener;
 use std::process::Stdio;
+use std::time::Instant;
 
 use serde_json::json;
 
+use crate::support::mesh::TIMEOUT;
 use crate::support::program::{folder, program, runs, utf8};
 use crate::support::{Reply, TestMesh};
 
@@ -111,4 +113,39 @@ async fn a_refusal_says_what_to_do_next_beside_appsyncs_text() {
         Reply::to(without_type).await.json["errors"][0]["hint"],
         "send the header content-type: application/json"
     );
+}
+
+#[cfg(unix)]
+#[apply(case!)]
+fn a_server_whose_log_has_no_reader_stops_by_signal_all_the_same() {
+    let folder = folder();
+    let mut server = program(folder.path())
+        .args(["--store=memory", "--listen=0"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut greeting = BufReader::new(server.stdout.take().expect("piped")).lines();
+    greeting.find(|line| line.as_ref().is_ok_and(|line| line.contains("API key")));
+    drop(server.stderr.take());
+    // What a terminal that closes sends, and then an operator.
+    for signal in ["-HUP", "-HUP", "-TERM"] {
+        let pid = server.id().to_string();
+        let sent = std::process::Command::new("kill")
+            .args([signal, &pid])
+            .status();
+        assert!(sent.expect("kill runs").success());
+    }
+    let begun = Instant::now();
+    let ended = loop {
+        match server.try_wait().expect("a state") {
+            Some(ended) => break ended,
+            None if begun.elapsed() < TIMEOUT => std::thread::yield_now(),
+            None => {
+                server.kill().expect("a process");
+                panic!("the server runs on");
+            }
+        }
+    };
+    assert_eq!(ended.code(), Some(0));
 }

@@ -161,6 +161,9 @@ async fn lesson(mesh: &TestMesh) {
         .await
         .error();
     mesh.executes("{ broken-Capybara(").await;
+    let get = format!("{}?query={{nothing(x:%22text-Manatee%22)}}", mesh.endpoint);
+    let get = mesh.http().get(get).header("x-api-key", &mesh.key);
+    Reply::to(get).await.error();
     mesh.executes("{ nothing(x: \"text-Manatee\") }")
         .await
         .error();
@@ -202,6 +205,9 @@ async fn the_log_contains_no_key_and_no_content_of_pupils() {
         "{log}"
     );
     for word in [
+        // A WebSocket's query has the key in base64, and a GET's the document.
+        "header=",
+        "query=",
         "Xanthippe",
         "Quetzal",
         "Brontosaurus",

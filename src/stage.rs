@@ -46,10 +46,10 @@ pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
         .build()
         .context("cannot start")?;
     runtime.block_on(async {
+        let stop = signals::stop_on_signal()?;
         let listeners = listeners::open(args).await?;
         let mesh = mesh(args, &settings).await?;
         greeting::print(args, &settings, &listeners, env_file)?;
-        let stop = signals::stop_on_signal()?;
         server::run(mesh, settings.server, listeners, stop).await;
         tracing::info!(version = VERSION, "stopped");
         Ok(())
@@ -126,9 +126,13 @@ fn allow_connections(connections: u32) {
     }
 }
 
+/// The filter of `--log`.
+fn log_filter(filter: &str) -> anyhow::Result<EnvFilter> {
+    EnvFilter::try_new(filter).with_context(|| format!("--log does not understand \"{filter}\""))
+}
+
 fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)
-        .with_context(|| format!("--log does not understand \"{filter}\""))?;
+    let filter = log_filter(filter)?;
     // With any filter: below this level, these libraries log messages, events and keys.
     let quiet = [
         "tungstenite=info",
@@ -140,6 +144,8 @@ fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
     let filter = quiet.into_iter().fold(filter, EnvFilter::add_directive);
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // When the log's reader is gone, a message about that would panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
         log.init();

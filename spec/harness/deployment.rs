@@ -82,6 +82,10 @@ impl Deployment {
                 outside: Some(Outside { endpoint, key }),
             });
         }
+        assert!(
+            std::env::var_os("APPSYNC_ENDPOINT").is_none(),
+            "APPSYNC_ENDPOINT needs APPSYNC_API_KEY beside it"
+        );
         kind.map(Self::new)
     }
 

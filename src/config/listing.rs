@@ -7,6 +7,8 @@ use clap::{Arg, ArgMatches, Args as _, CommandFactory as _};
 
 use crate::config::{Cli, ServeArgs, StageSettings};
 
+/// Variables of other programs that read the same `.env` file (docs/deployment.md).
+const OF_THE_STACK: [&str; 2] = ["MESH_SECRET_NAME", "MESH_LAMBDA_FOLDER"];
 /// How alike two names must be for one to be suggested, from 0 to 1.
 const ALIKE: f64 = 0.85;
 
@@ -117,7 +119,7 @@ fn alikeness(one: &str, other: &str) -> f64 {
 fn known() -> BTreeSet<String> {
     let cli = Cli::command();
     let mut commands = vec![&cli];
-    let mut known = BTreeSet::new();
+    let mut known: BTreeSet<_> = OF_THE_STACK.map(str::to_owned).into();
     while let Some(command) = commands.pop() {
         commands.extend(command.get_subcommands());
         let names = command.get_arguments().filter_map(Arg::get_env);
@@ -183,7 +185,13 @@ mod tests {
 
     #[test]
     fn a_misspelt_setting_is_named_with_the_one_that_is_meant() {
-        let names = ["MESH_MAX_GROPS", "MESH_LISTEN", "PATH", "MESH_X"];
+        let names = [
+            "MESH_MAX_GROPS",
+            "MESH_LISTEN",
+            "PATH",
+            "MESH_X",
+            "MESH_SECRET_NAME",
+        ];
         let warnings = unknown(names.map(str::to_owned));
         assert_eq!(warnings.len(), 2, "{warnings:?}");
         assert!(

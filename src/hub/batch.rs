@@ -82,7 +82,8 @@ impl SubscriberBatch {
     /// Removes a subscriber.
     pub fn remove(&mut self, id: u64) -> Option<Arc<dyn Subscriber>> {
         let at = self.subscribers.binary_search_by_key(&id, |entry| entry.id);
-        let removed = Arc::make_mut(&mut self.subscribers).remove(at.ok()?);
+        let at = at.ok()?;
+        let removed = Arc::make_mut(&mut self.subscribers).remove(at);
         Some(removed.subscriber)
     }
 

@@ -1,6 +1,7 @@
 //! Flushes scheduled batches: messages that are published close together are delivered
 //! together, and a message to a class wakes one task, not one per subscriber.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -18,8 +19,8 @@ const KEPT_BYTES: usize = 256 * 1024;
 /// A list of messages that grew beyond this is shrunk after use.
 const KEPT_MESSAGES: usize = 1024;
 
-/// A task that flushes batches. A batch is scheduled once, or twice after another task has
-/// flushed it, so the list is limited by the number of connections.
+/// A task that flushes batches. A batch is scheduled once, and once more each time that a
+/// publisher has flushed it at the high-water mark meanwhile.
 #[derive(Clone, Default)]
 pub struct Dispatcher(Arc<Shared>);
 
@@ -80,7 +81,14 @@ impl Dispatcher {
             self.take(&mut flushes);
             let mut delivered = 0;
             for flush in flushes.drain(..) {
-                delivered += flush.topic.flush(flush.batch, &mut scratch);
+                // A panic in one delivery must not end the delivery of all other groups.
+                let outcome = catch_unwind(AssertUnwindSafe(|| {
+                    flush.topic.flush(flush.batch, &mut scratch)
+                }));
+                delivered += outcome.unwrap_or_else(|_| {
+                    scratch = Scratch::default();
+                    0
+                });
                 if delivered >= SUBSCRIBERS_PER_TURN {
                     delivered = 0;
                     tokio::task::yield_now().await;

@@ -1,5 +1,5 @@
-//! Errors that are returned to clients. Each has the contract's text and type (contract
-//! 1.1, decisions D22, D23).
+//! Errors that are returned to clients. Each has the text and type of docs/api.md,
+//! Errors (decisions D22, D23).
 //!
 //! The original client disconnects on some words (docs/compatibility.md, must keep 4): no text here
 //! contains "not found", "expired" or "unauthorized" unless the contract requires it.

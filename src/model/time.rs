@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// A time of the server's clock, in milliseconds since the Unix epoch. `Display` has the
-/// contract's form `2026-11-21T04:40:35.740Z`.
+/// API's form `2026-11-21T04:40:35.740Z`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
@@ -33,7 +33,7 @@ impl Timestamp {
         self.0
     }
 
-    /// Whole seconds since the epoch, rounded down: the unit of the contract's liveness rules.
+    /// Whole seconds since the epoch, rounded down: the unit of the liveness rules.
     pub const fn seconds(self) -> i64 {
         self.0.div_euclid(1000)
     }

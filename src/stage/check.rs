@@ -1,15 +1,15 @@
 //! `mesh-v2 check`: prints the effective settings and tries what a server would open.
 
 use std::io::{ErrorKind, Write as _};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use clap::ArgMatches;
 
 use crate::config::{ServeArgs, StageSettings, StoreKind, listing};
 use crate::server::tls;
-use crate::stage::{environment, listeners};
-use crate::store::embedded::{Embedded, is_in_use};
+use crate::stage::{environment, listeners, log_filter};
+use crate::store::embedded::{DATABASE, Embedded, is_in_use};
 
 /// What was found in one place: nothing, something that a running server explains, or a fault.
 enum Found {
@@ -24,12 +24,17 @@ pub fn check(args: &ServeArgs, given: &ArgMatches, env_file: Option<&Path>) -> a
     let settings = StageSettings::new(args)?;
     let file = env_file.map_or("none".into(), |file| file.display().to_string());
     let listing = listing::listing(args, given, &settings);
-    write!(std::io::stdout(), "# settings file: {file}\n{listing}")?;
+    // A reader that has seen enough, such as `head`, must not hide a fault.
+    let _ = write!(std::io::stdout(), "# settings file: {file}\n{listing}");
     for warning in listing::unknown(environment()) {
         eprintln!("warning: {warning}");
     }
     let mut faults = Vec::new();
-    for found in [certificate(args), data(args, &settings), ports(args)] {
+    if let Err(error) = log_filter(&args.log) {
+        faults.push(format!("{error:#}"));
+    }
+    let places = [certificate(args), data(args, &settings)];
+    for found in places.into_iter().chain(ports(args)) {
         match found {
             Found::Fine => {}
             Found::Note(note) => eprintln!("note: {note}"),
@@ -50,18 +55,17 @@ fn certificate(args: &ServeArgs) -> Found {
     }
 }
 
-/// Opens the data folder. One that is not there yet is made and removed again.
+/// Opens a data folder that is in use, else tries whether files can be made where it is to be.
 fn data(args: &ServeArgs, settings: &StageSettings) -> Found {
     if args.store.store != StoreKind::Embedded {
         return Found::Fine;
     }
     let folder = &args.store.data;
-    if !folder.exists() {
-        let made = std::fs::create_dir_all(folder).and_then(|()| std::fs::remove_dir(folder));
-        return match made {
+    if !folder.join(DATABASE).exists() {
+        return match is_writable(folder) {
             Ok(()) => Found::Fine,
             Err(error) => Found::Fault(format!(
-                "cannot make the data folder {}: {error}",
+                "cannot write to the data folder {}: {error}",
                 folder.display()
             )),
         };
@@ -79,20 +83,31 @@ fn data(args: &ServeArgs, settings: &StageSettings) -> Found {
     }
 }
 
-fn ports(args: &ServeArgs) -> Found {
-    let addresses = [
-        (Some(args.listen), "--listen"),
-        (args.tls.tls_listen, "--tls-listen"),
-    ];
-    for (address, flag) in addresses {
-        let Some(address) = address else { continue };
-        match TcpListener::bind(address) {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                return Found::Note(listeners::hint(&error, address, flag));
-            }
-            Err(error) => return Found::Fault(listeners::hint(&error, address, flag)),
+/// Makes a file where the folder is or would be made, and removes it.
+fn is_writable(folder: &Path) -> std::io::Result<()> {
+    let folder = std::path::absolute(folder)?;
+    let existing = folder.ancestors().find(|folder| folder.exists());
+    let probe = existing.unwrap_or(&folder).join(".mesh-v2-check");
+    std::fs::write(&probe, "")?;
+    std::fs::remove_file(probe)
+}
+
+fn ports(args: &ServeArgs) -> Vec<Found> {
+    let plain = Some((args.listen, "--listen"));
+    let tls = args.tls.tls_listen.map(|address| (address, "--tls-listen"));
+    // Held until all are tried: two of one address are found.
+    let tried: Vec<_> = [plain, tls]
+        .into_iter()
+        .flatten()
+        .map(|(address, flag)| (TcpListener::bind(address), address, flag))
+        .collect();
+    let found = |(bound, address, flag): &(std::io::Result<TcpListener>, SocketAddr, &str)| {
+        let hint = |error| listeners::hint(error, *address, flag);
+        match bound {
+            Ok(_) => Found::Fine,
+            Err(error) if error.kind() == ErrorKind::AddrInUse => Found::Note(hint(error)),
+            Err(error) => Found::Fault(hint(error)),
         }
-    }
-    Found::Fine
+    };
+    tried.iter().map(found).collect()
 }

@@ -45,6 +45,7 @@ mod subscriber;
 mod tag;
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -78,7 +79,8 @@ pub fn run(args: BenchArgs) -> anyhow::Result<()> {
     let runtime = runtime.enable_all().build().context("cannot start")?;
     let args = Arc::new(args);
     let report = runtime.block_on(run::run(&args, local_server.as_ref()))?;
-    print!("{report}");
+    // A reader that has seen enough, such as `head`, must not cost the files below.
+    let _ = write!(std::io::stdout(), "{report}");
     write(args.json.as_deref(), || {
         serde_json::to_string_pretty(&report).expect("a report is JSON") + "\n"
     })?;

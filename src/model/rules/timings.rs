@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-/// The server's times, in seconds. The defaults are the contract's for stage stg (section 3).
+/// The server's times, in seconds. The defaults are those of stg (docs/limits.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timings {
     /// Time between two heartbeats of a host.

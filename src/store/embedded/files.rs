@@ -15,7 +15,8 @@ use crate::store::embedded::journal::{Durability, Journal, new_generation};
 use crate::store::embedded::records::{self, Change, Record, Table};
 
 /// The database in the data folder.
-const DATABASE: &str = "mesh.redb";
+/// The database in the data folder.
+pub const DATABASE: &str = "mesh.redb";
 /// The journal in the data folder.
 const JOURNAL: &str = "mesh.journal";
 /// The database's page cache; the state is in memory anyway. Smaller with a small budget.

@@ -20,6 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+pub use self::files::DATABASE;
 pub use self::journal::Durability;
 use crate::memory::Memory;
 use crate::model::cursor::Since;
