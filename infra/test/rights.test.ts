@@ -23,7 +23,7 @@ const pascal = (call: string) => call.replace(/(?:^|_)([a-z])/g, (_, letter) => 
 function asked(): string[] {
   const folder = join(root, 'src/store/dynamodb');
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter(
-    (file) => file.endsWith('.rs') && !file.startsWith('tests') && file !== 'table.rs',
+    (file) => file.endsWith('.rs') && !file.startsWith('tests') && !file.startsWith('table'),
   );
   const code = files.map((file) => readFileSync(join(folder, file), 'utf8')).join('\n');
   const calls = [...code.matchAll(/\bclient\s*\.\s*([a-z_]+)\(\)/g)].map(([, call]) => call!);
