@@ -41,7 +41,7 @@ pub enum NextSince {
     /// that others recorded in between.
     #[default]
     Empty,
-    /// The cursor of the call's last event, as upstream returns.
+    /// The cursor of the call's last event, as the service on AppSync returns.
     Cursor,
 }
 

@@ -30,7 +30,7 @@ export async function layRoad(url) {
   here.hostname = "127.0.0.1";
   here.port = String(relay.address().port);
 
-  /** Cuts every connection, without a goodbye. Returns how many there were. */
+  /** Cuts every connection, without a close frame. Returns how many there were. */
   const cut = () => {
     const now = [...open];
     for (const near of now) near.resetAndDestroy();
