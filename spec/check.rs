@@ -5,10 +5,14 @@ use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::Instant;
 
+#[cfg(feature = "dynamodb")]
+use mesh_v2::store::dynamodb::table;
 use serde_json::json;
 
 use crate::support::mesh::TIMEOUT;
 use crate::support::program::{folder, program, runs, utf8};
+#[cfg(feature = "dynamodb")]
+use crate::support::store::a_table;
 use crate::support::{Reply, TestMesh};
 
 #[apply(case!)]
@@ -44,16 +48,56 @@ fn a_check_tries_the_certificate_and_the_data_folder() {
             "none.pem",
         ),
         (&["check", "--data", file], "a-file"),
+        (
+            &["check", "--tls-listen=0", "--tls-self-signed", file],
+            "--tls-self-signed",
+        ),
     ] {
         let output = runs(folder.path(), arguments);
         assert_eq!(output.status.code(), Some(1), "{arguments:?}");
         let fault = utf8(&output.stderr);
         assert!(fault.contains(named), "{arguments:?}: {fault}");
     }
-    assert!(
-        !folder.path().join("data").exists(),
-        "a check leaves nothing behind"
+    let made = runs(
+        folder.path(),
+        &["check", "--tls-listen=0", "--tls-self-signed=certificates"],
     );
+    assert!(made.status.success(), "{}", utf8(&made.stderr));
+    for left in ["data", "certificates"] {
+        let exists = folder.path().join(left).exists();
+        assert!(!exists, "a check leaves {left} behind");
+    }
+}
+
+#[cfg(feature = "dynamodb")]
+#[apply(case!)]
+async fn a_check_tries_the_table_and_says_what_to_do() {
+    let (settings, client) = a_table().await;
+    let endpoint = settings.endpoint.expect("the engine's address");
+    let check = |endpoint: &str, table: &str| {
+        let folder = folder();
+        let arguments = ["check", "--store=dynamodb", "--table", table];
+        let output = program(folder.path())
+            .args(arguments)
+            .env("DYNAMODB_ENDPOINT", endpoint)
+            .output();
+        let output = output.expect("the program runs");
+        (output.status.success(), utf8(&output.stderr))
+    };
+    let (usable, faults) = check(&endpoint, &settings.table);
+    assert!(usable, "{faults}");
+    let (usable, faults) = check(&endpoint, "MeshV2Table-missing");
+    assert!(
+        !usable && faults.contains("`mesh-v2 table create`"),
+        "{faults}"
+    );
+    let (usable, faults) = check("http://127.0.0.1:9", &settings.table);
+    assert!(
+        !usable && faults.contains("--dynamodb-endpoint"),
+        "{faults}"
+    );
+    let made = table::show(&client, "MeshV2Table-missing").await;
+    assert!(made.is_err(), "a check makes no table: {made:?}");
 }
 
 #[apply(case!)]

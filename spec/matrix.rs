@@ -1,6 +1,7 @@
 //! The suite's own lists: which cases run on which deployment.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::harness::deployment::Deployment;
 use crate::harness::differences::{DIFFERENCES, NOT_PROMISED, ONCE, SERVER_ONLY, why_not};
@@ -47,6 +48,29 @@ fn no_case_uses_the_standard_harness() {
         let is_one = |line: &str| attributes.iter().any(|it| line.starts_with(it));
         assert!(!source.lines().any(is_one), "a test in {}", file.display());
     }
+}
+
+#[apply(case!)]
+fn a_filter_that_matches_no_case_fails_and_says_so() {
+    let suite = std::env::current_exe().expect("this program");
+    let run = |arguments: &[&str], store: Option<&str>| {
+        let mut command = Command::new(&suite);
+        command.args(arguments).env_remove("MESH_SPEC_STORE");
+        command.env_remove("APPSYNC_ENDPOINT");
+        command.envs(store.map(|store| ("MESH_SPEC_STORE", store)));
+        let output = command.output().expect("the suite runs");
+        let said = String::from_utf8(output.stderr).expect("text");
+        (output.status.success(), said)
+    };
+    let (passed, said) = run(&["no_such_case", "--exact"], None);
+    assert!(
+        !passed && said.contains("no case matches no_such_case"),
+        "{said}"
+    );
+    let (passed, said) = run(&["matrix::"], Some("memory"));
+    assert!(!passed && said.contains("they run once"), "{said}");
+    let (passed, said) = run(&["schema::", "--list"], None);
+    assert!(passed, "{said}");
 }
 
 /// The Rust files below a folder of the suite.

@@ -4,11 +4,14 @@
 pub mod case;
 pub mod deployment;
 pub mod differences;
+pub mod selection;
 pub mod trials;
 
 use std::process::ExitCode;
 
 use libtest_mimic::Arguments;
+
+use self::selection::Selection;
 
 /// Registers a case: an `async fn` runs on one thread, a plain `fn` without a runtime.
 macro_rules! case {
@@ -59,16 +62,20 @@ pub fn run() -> ExitCode {
     arguments
         .test_threads
         .get_or_insert(cores * TRIALS_PER_CORE);
+    if let [filter] = &filters[..] {
+        arguments.filter = Some(filter.clone());
+    }
+    let selection = Selection::new(filters, &arguments);
     let mut trials = trials::all();
-    match &filters[..] {
-        [] => {}
-        [filter] => arguments.filter = Some(filter.clone()),
-        _ => trials.retain(|trial| {
-            let matches = |filter: &String| {
-                trial.name() == filter || !arguments.exact && trial.name().contains(filter)
-            };
-            filters.iter().any(matches)
-        }),
+    for note in trials::left_out(&selection) {
+        eprintln!("{note}");
+    }
+    if arguments.filter.is_none() {
+        trials.retain(|trial| selection.selects(trial.name()));
+    }
+    if selection.has_filters() && !trials.iter().any(|it| selection.selects(it.name())) {
+        eprintln!("{}", selection.nothing());
+        return ExitCode::FAILURE;
     }
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -7,6 +7,7 @@ use libtest_mimic::{Completion, Trial};
 use super::case::Case;
 use super::deployment::Deployment;
 use super::differences::{self, Scope};
+use super::selection::Selection;
 
 /// The trials of this run: all deployments', or only those of the one that is chosen.
 pub fn all() -> Vec<Trial> {
@@ -17,6 +18,35 @@ pub fn all() -> Vec<Trial> {
             .flat_map(|deployment| of(&deployment))
             .collect(),
     }
+}
+
+/// What is left out where the environment chooses a deployment, a sentence each.
+pub fn left_out(selection: &Selection) -> Vec<String> {
+    let Some(chosen) = Deployment::chosen() else {
+        return Vec::new();
+    };
+    let count = |scope: Scope| {
+        let selected = |case: &&Case| {
+            differences::scope(case) == scope
+                && !belongs(case, &chosen)
+                && selection.selects(case.name())
+        };
+        cases().into_values().filter(selected).count()
+    };
+    let (once, stand_in) = (count(Scope::Once), count(Scope::AppSync));
+    let mut notes = Vec::new();
+    if once > 0 {
+        notes.push(format!(
+            "{once} cases are left out: they run once, when neither MESH_SPEC_STORE nor \
+             APPSYNC_ENDPOINT is set"
+        ));
+    }
+    if stand_in > 0 && chosen.is_appsync() {
+        notes.push(format!(
+            "{stand_in} cases are left out: they run on the AppSync stand-in only"
+        ));
+    }
+    notes
 }
 
 fn of(deployment: &Deployment) -> Vec<Trial> {

@@ -36,12 +36,16 @@ pub fn from_files(cert: &Path, key: &Path) -> anyhow::Result<Arc<ServerConfig>> 
 /// TLS with the certificate in `folder`, which is made there, with its own authority
 /// `ca.pem` for clients to trust, unless `cert.pem` and `key.pem` exist.
 pub fn self_signed(folder: &Path) -> anyhow::Result<Arc<ServerConfig>> {
-    let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-    if !(cert.exists() && key.exists()) {
+    if !has_certificate(folder) {
         make(folder)
             .with_context(|| format!("cannot make a certificate in {}", folder.display()))?;
     }
-    from_files(&cert, &key)
+    from_files(&folder.join("cert.pem"), &folder.join("key.pem"))
+}
+
+/// Whether `folder` has a certificate and its key already.
+pub fn has_certificate(folder: &Path) -> bool {
+    folder.join("cert.pem").exists() && folder.join("key.pem").exists()
 }
 
 fn make(folder: &Path) -> anyhow::Result<()> {

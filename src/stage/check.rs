@@ -8,6 +8,8 @@ use clap::ArgMatches;
 
 use crate::config::{ServeArgs, StageSettings, StoreKind, listing};
 use crate::server::tls;
+#[cfg(feature = "dynamodb")]
+use crate::stage::dynamodb;
 use crate::stage::{environment, listeners, log_filter};
 use crate::store::embedded::{DATABASE, Embedded, is_in_use};
 
@@ -33,7 +35,7 @@ pub fn check(args: &ServeArgs, given: &ArgMatches, env_file: Option<&Path>) -> a
     if let Err(error) = log_filter(&args.log) {
         faults.push(format!("{error:#}"));
     }
-    let places = [certificate(args), data(args, &settings)];
+    let places = [certificate(args), store(args, &settings)];
     for found in places.into_iter().chain(ports(args)) {
         match found {
             Found::Fine => {}
@@ -51,15 +53,46 @@ fn certificate(args: &ServeArgs) -> Found {
             Ok(_) => Found::Fine,
             Err(error) => Found::Fault(format!("{error:#}")),
         },
-        _ => Found::Fine,
+        _ => args
+            .tls
+            .tls_self_signed
+            .as_deref()
+            .map_or(Found::Fine, self_signed),
+    }
+}
+
+/// Reads the certificate of a folder, or tries whether a start could make one there.
+fn self_signed(folder: &Path) -> Found {
+    let usable = if tls::has_certificate(folder) {
+        tls::self_signed(folder).map(drop)
+    } else {
+        is_writable(folder).map_err(Into::into)
+    };
+    match usable {
+        Ok(()) => Found::Fine,
+        Err(error) => Found::Fault(format!(
+            "cannot use {} for a self-signed certificate: {error:#}; choose a folder that the \
+             server may write to with --tls-self-signed, or remove cert.pem and key.pem to have \
+             them made again",
+            folder.display()
+        )),
+    }
+}
+
+fn store(args: &ServeArgs, settings: &StageSettings) -> Found {
+    match args.store.store {
+        StoreKind::Memory => Found::Fine,
+        StoreKind::Embedded => data(args, settings),
+        #[cfg(feature = "dynamodb")]
+        StoreKind::DynamoDb => match dynamodb::check(args) {
+            Ok(()) => Found::Fine,
+            Err(error) => Found::Fault(format!("{error:#}")),
+        },
     }
 }
 
 /// Opens a data folder that is in use, else tries whether files can be made where it is to be.
 fn data(args: &ServeArgs, settings: &StageSettings) -> Found {
-    if args.store.store != StoreKind::Embedded {
-        return Found::Fine;
-    }
     let folder = &args.store.data;
     if !folder.join(DATABASE).exists() {
         return match is_writable(folder) {

@@ -16,9 +16,34 @@ use crate::store::dynamodb::{DynamoDb, table};
 pub async fn store(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<DynamoDb> {
     let reach = args.dynamodb.settings(args.stage);
     let client = client::client(&reach).await;
-    table::check(&client, &reach.table).await?;
+    let usable = table::check(&client, &reach.table).await;
+    usable.map_err(with_hint)?;
     let store = DynamoDb::with_client(client, reach, settings.rules, settings.limits);
     Ok(store)
+}
+
+/// Reads what a start would read of the table.
+pub fn check(args: &ServeArgs) -> anyhow::Result<()> {
+    run(async {
+        let reach = args.dynamodb.settings(args.stage);
+        let client = client::client(&reach).await;
+        let usable = table::check(&client, &reach.table).await;
+        usable.map_err(with_hint)
+    })
+}
+
+/// The error, with what to do when the table cannot be read.
+fn with_hint(error: table::Error) -> anyhow::Error {
+    let unreachable = matches!(error, table::Error::Failed(_));
+    let error = anyhow::Error::new(error);
+    if unreachable {
+        error.context(
+            "cannot use DynamoDB: look at --dynamodb-endpoint, AWS_REGION and the AWS \
+             credentials, which need dynamodb:DescribeTable",
+        )
+    } else {
+        error
+    }
 }
 
 /// `mesh-v2 table …`.

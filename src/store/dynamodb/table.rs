@@ -30,7 +30,10 @@ pub enum Error {
     #[error("there is a table {0} already; see it with `mesh-v2 table show`")]
     Exists(String),
     /// Its keys or indexes are wrong.
-    #[error("the table {table} cannot be used: {lacks}")]
+    #[error(
+        "the table {table} cannot be used: {lacks}; choose another with --table, and make it with \
+         `mesh-v2 table create`"
+    )]
     Unfit {
         /// The table.
         table: String,
