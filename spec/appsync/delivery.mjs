@@ -1,38 +1,38 @@
-// Which subscriptions hear of a mutation, and what they hear (docs/compatibility.md, Delivery): what
-// the mutation itself selected, in the subscriber's own selection.
+// Which subscribers receive a mutation's result, and what of it (docs/compatibility.md, Delivery):
+// what the mutation itself selected, in the subscriber's own selection.
 import { collectFields, collectSubfields } from "graphql/execution/collectFields.mjs";
 import { getArgumentValues, getDirectiveValues, getNullableType, isLeafType, isListType } from "graphql";
 import { render, schema } from "./engine.mjs";
 
 /** For each subscription field, the mutations of its @aws_subscribe in the schema file. */
-const TOLD = Object.values(schema.getSubscriptionType().getFields()).map(({ name, astNode }) => {
+const FIELDS = Object.values(schema.getSubscriptionType().getFields()).map(({ name, astNode }) => {
   return { name, ...getDirectiveValues(schema.getDirective("aws_subscribe"), astNode) };
 });
 
-/** The subscriptions of a stage. */
-export class Listeners {
+/** The subscribers of an API. */
+export class Subscribers {
   #all = new Set();
 
-  /** Adds a prepared subscription, which hears by `tell(payload)`; answers how to end it. */
-  add(prepared, tell) {
+  /** Adds a prepared subscription, whose messages go to `deliver(payload)`; returns what ends it. */
+  add(prepared, deliver) {
     const [{ name: field, nodes: [node] }] = rootFields(prepared);
     const definition = schema.getSubscriptionType().getFields()[field];
     const wanted = Object.entries(getArgumentValues(definition, node, prepared.variables));
-    const listener = { field, wanted, prepared, tell };
-    this.#all.add(listener);
-    return () => this.#all.delete(listener);
+    const subscriber = { field, wanted, prepared, deliver };
+    this.#all.add(subscriber);
+    return () => this.#all.delete(subscriber);
   }
 
-  /** Tells of each root field of a mutation that succeeded, in their order. */
+  /** Delivers each root field of a mutation that succeeded, in their order. */
   publish(prepared, results) {
     for (const { key, name: mutation, nodes } of rootFields(prepared)) {
       if (results[key] == null) continue;
       const type = schema.getMutationType().getFields()[mutation].type;
-      const told = restricted(prepared, type, results[key], nodes);
-      const fields = TOLD.filter(({ mutations }) => mutations.includes(mutation)).map(({ name }) => name);
-      for (const { field, wanted, prepared: subscription, tell } of this.#all) {
-        const heard = fields.includes(field) && wanted.every(([name, value]) => (told[name] ?? null) === value);
-        if (heard) tell(render(subscription, { [field]: told }));
+      const value = restricted(prepared, type, results[key], nodes);
+      const fields = FIELDS.filter(({ mutations }) => mutations.includes(mutation)).map(({ name }) => name);
+      for (const { field, wanted, prepared: subscription, deliver } of this.#all) {
+        const matches = ([name, expected]) => (value[name] ?? null) === expected;
+        if (fields.includes(field) && wanted.every(matches)) deliver(render(subscription, { [field]: value }));
       }
     }
   }

@@ -62,7 +62,7 @@ export async function run(prepared, fieldResolver) {
   return answered(await execute({ ...execution(prepared), fieldResolver }));
 }
 
-/** What a subscription makes of what it is told; nothing is awaited, so nothing is overtaken. */
+/** A subscription's message from a mutation's result; nothing is awaited, so the order is kept. */
 export function render(prepared, rootValue) {
   return answered(executeSync({ ...execution(prepared), rootValue, fieldResolver: byName }));
 }

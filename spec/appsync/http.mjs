@@ -17,15 +17,15 @@ class Refused extends Error {
 }
 const unreadable = () => new Refused(400, "MalformedHttpRequestException", "Unable to parse GraphQL query.");
 
-/** The API key alone decides who may ask. */
-export function unauthorized(stage, key) {
+/** The API key alone authorizes a request. */
+export function unauthorized(api, key) {
   if (key === undefined) return "Valid authorization header not provided.";
-  return key === stage.key ? undefined : "You are not authorized to make this call.";
+  return key === api.key ? undefined : "You are not authorized to make this call.";
 }
 
 /** Answers one request. */
-export async function answer(stage, request, response) {
-  const { status, type, body } = await answered(stage, request).catch(refusal);
+export async function answer(api, request, response) {
+  const { status, type, body } = await answered(api, request).catch(refusal);
   response.writeHead(status, {
     "content-type": "application/json;charset=UTF-8",
     "x-amzn-requestid": randomUUID(),
@@ -44,8 +44,8 @@ function refusal(error) {
   return { status, type: errorType, body: { errors: [{ errorType, message }] } };
 }
 
-async function answered(stage, request) {
-  const why = unauthorized(stage, request.headers["x-api-key"]);
+async function answered(api, request) {
+  const why = unauthorized(api, request.headers["x-api-key"]);
   if (why) throw new Refused(401, "UnauthorizedException", why);
   const url = new URL(request.url, "http://localhost");
   if (url.pathname !== "/graphql") throw new Refused(404, "UnknownOperationException", "There is nothing here.");
@@ -54,10 +54,10 @@ async function answered(stage, request) {
     throw new Refused(400, "BadRequestException", "Subscriptions over MQTT is not supported.");
   }
   const results = {};
-  const body = await run(prepared, fields(stage, request, prepared, results));
+  const body = await run(prepared, fields(api, request, prepared, results));
   if (prepared.operation.operation === "mutation") {
     const succeeded = Object.fromEntries(Object.entries(results).filter(([key]) => body.data?.[key] != null));
-    stage.listeners.publish(prepared, succeeded);
+    api.subscribers.publish(prepared, succeeded);
   }
   return { status: 200, body };
 }
@@ -105,7 +105,7 @@ function envelope(asked) {
 }
 
 /** Root fields ask the Lambda, and `results` keeps what it returned; others are looked up in that. */
-function fields(stage, request, prepared, results) {
+function fields(api, request, prepared, results) {
   const roots = [schema.getQueryType(), schema.getMutationType()];
   const headers = headersOf(request);
   const ask = async (given, info) => {
@@ -114,7 +114,7 @@ function fields(stage, request, prepared, results) {
       arguments: args, args, identity: null, source: null, prev: null, stash: {}, env: {},
       request: { headers, domainName: null }, info: infoOf(prepared, info),
     };
-    return (results[info.path.key] = await stage.lambda.resolve(context));
+    return (results[info.path.key] = await api.lambda.resolve(context));
   };
   return (source, args, context, info) =>
     roots.includes(info.parentType) ? ask(args, info) : byName(source, args, context, info);

@@ -1,25 +1,25 @@
-// The AppSync stand-in: one process, many stages. The spec (spec/support/appsync.rs) tells
-// it on stdin, a line of JSON each, which stages to open and to close:
+// The AppSync stand-in: one process, many APIs. The suite (spec/support/appsync.rs) writes
+// to its stdin, a line of JSON each, which APIs to open and to close:
 //   {"open": "1", "key": "da2-…", "invoke": "http://…"}  ->  {"opened": "1", "endpoint": "http://…/graphql"}
 //   {"close": "1"}
-// A stage answers to the API key `key` and has a Lambda function at `invoke` (lambda.mjs).
-// When stdin ends, whoever started the process is gone, and so is the process.
+// An API accepts the API key `key` and has a Lambda function at `invoke` (lambda.mjs).
+// The process ends when stdin ends: its parent process has ended.
 import { createInterface } from "node:readline";
-import { openStage } from "./stage.mjs";
+import { openApi } from "./api.mjs";
 
-const stages = new Map();
-const say = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
+const apis = new Map();
+const print = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 createInterface({ input: process.stdin })
   .on("line", async (line) => {
     const { open, close, ...settings } = JSON.parse(line);
     if (open) {
-      const stage = await openStage(settings);
-      stages.set(open, stage);
-      say({ opened: open, endpoint: stage.endpoint });
+      const api = await openApi(settings);
+      apis.set(open, api);
+      print({ opened: open, endpoint: api.endpoint });
     } else {
-      stages.get(close)?.close();
-      stages.delete(close);
+      apis.get(close)?.close();
+      apis.delete(close);
     }
   })
   .on("close", () => process.exit(0));

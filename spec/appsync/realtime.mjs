@@ -6,67 +6,67 @@ import { unauthorized } from "./http.mjs";
 const PROTOCOL = "graphql-ws";
 const KEEP_ALIVE_MS = 60_000;
 const SUBSCRIPTIONS = 100;
-/** A larger payload is not delivered, and nobody is told (docs/compatibility.md, Realtime protocol). */
+/** A larger payload is not delivered, without an error (docs/compatibility.md, Realtime protocol). */
 const PAYLOAD_BYTES = 240 * 1024;
 
-/** Serves upgrades at both paths of an endpoint; answers how to hang up on everybody. */
-export function acceptRealtime(stage, server) {
+/** Serves upgrades at both paths of an endpoint; returns what disconnects all clients. */
+export function acceptRealtime(api, server) {
   const sockets = new WebSocketServer({ noServer: true, handleProtocols: (offered) => offered.has(PROTOCOL) && PROTOCOL });
   server.on("upgrade", (request, socket, head) => {
     const known = ["/graphql", "/graphql/realtime"].includes(new URL(request.url, "http://localhost").pathname);
     if (!known) return socket.destroy();
-    sockets.handleUpgrade(request, socket, head, (open) => new Session(stage, request, open));
+    sockets.handleUpgrade(request, socket, head, (open) => new Session(api, request, open));
   });
   return () => sockets.clients.forEach((socket) => socket.terminate());
 }
 
 class Session {
   #subscriptions = new Map();
-  #introduced = false;
-  #says;
-  #stage;
+  #isInitialized = false;
+  #send;
+  #api;
   #socket;
   #why;
 
-  constructor(stage, request, socket) {
-    [this.#stage, this.#socket] = [stage, socket];
-    this.#says = (message) => socket.send(JSON.stringify(message));
-    if (socket.protocol !== PROTOCOL) return this.#refuses({ message: "SubProtocolNotSupportedError", errorCode: 400 });
-    this.#why = unauthorized(stage, keyOf(request));
-    const signs = setInterval(() => this.#introduced && this.#says({ type: "ka" }), KEEP_ALIVE_MS);
-    socket.on("message", (data) => this.#hears(String(data)));
+  constructor(api, request, socket) {
+    [this.#api, this.#socket] = [api, socket];
+    this.#send = (message) => socket.send(JSON.stringify(message));
+    if (socket.protocol !== PROTOCOL) return this.#refuse({ message: "SubProtocolNotSupportedError", errorCode: 400 });
+    this.#why = unauthorized(api, keyOf(request));
+    const keepAlive = setInterval(() => this.#isInitialized && this.#send({ type: "ka" }), KEEP_ALIVE_MS);
+    socket.on("message", (data) => this.#receive(String(data)));
     socket.on("error", () => socket.terminate());
     socket.on("close", () => {
-      clearInterval(signs);
+      clearInterval(keepAlive);
       this.#subscriptions.forEach((end) => end());
     });
   }
 
-  #refuses(error) {
-    this.#says({ type: "connection_error", payload: { errors: [error] } });
+  #refuse(error) {
+    this.#send({ type: "connection_error", payload: { errors: [error] } });
     this.#socket.close();
   }
 
-  #hears(text) {
+  #receive(text) {
     const message = object(text);
-    if (message.type === "connection_init") return this.#introduces();
-    if (!this.#introduced) return; // AppSync ignores what comes before its acknowledgement
-    if (message.type === "start") return this.#starts(message);
-    if (message.type === "stop") return this.#stops(message.id);
-    this.#says(error({ errorType: "UnsupportedOperation", message: "unknown not supported through the realtime channel" }));
+    if (message.type === "connection_init") return this.#initialize();
+    if (!this.#isInitialized) return; // AppSync ignores what comes before its acknowledgement
+    if (message.type === "start") return this.#start(message);
+    if (message.type === "stop") return this.#stop(message.id);
+    this.#send(error({ errorType: "UnsupportedOperation", message: "unknown not supported through the realtime channel" }));
   }
 
-  #introduces() {
-    if (this.#why) return this.#refuses({ errorType: "UnauthorizedException", message: this.#why, errorCode: 401 });
-    this.#introduced = true;
-    this.#says({ type: "connection_ack", payload: { connectionTimeoutMs: 300_000 } });
-    this.#says({ type: "ka" });
+  #initialize() {
+    if (this.#why) return this.#refuse({ errorType: "UnauthorizedException", message: this.#why, errorCode: 401 });
+    this.#isInitialized = true;
+    this.#send({ type: "connection_ack", payload: { connectionTimeoutMs: 300_000 } });
+    this.#send({ type: "ka" });
   }
 
-  #starts({ id, payload }) {
-    const refuse = (errorType, message) => this.#says(error({ errorType, message }, id));
+  #start({ id, payload }) {
+    const refuse = (errorType, message) => this.#send(error({ errorType, message }, id));
     const shown = keyIn(payload?.extensions?.authorization);
-    const why = shown === undefined ? undefined : unauthorized(this.#stage, shown);
+    const why = shown === undefined ? undefined : unauthorized(this.#api, shown);
     if (why) return refuse("UnauthorizedException", why);
     if (this.#subscriptions.has(id)) return refuse("DuplicatedOperationError", "This id is in use.");
     if (this.#subscriptions.size >= SUBSCRIPTIONS) {
@@ -75,23 +75,23 @@ class Session {
     const asked = object(payload?.data);
     if (typeof asked.query !== "string") return refuse("BadRequestException", "Unable to parse GraphQL query.");
     const prepared = attempt(() => prepare(asked));
-    if (prepared instanceof Invalid) return this.#says(error({ message: prepared.errors[0].message }, id));
+    if (prepared instanceof Invalid) return this.#send(error({ message: prepared.errors[0].message }, id));
     const { operation } = prepared.operation;
     if (operation !== "subscription") {
       return refuse("UnsupportedOperation", `${operation} not supported through the realtime channel`);
     }
-    const tell = (told) => {
-      if (Buffer.byteLength(JSON.stringify(told)) <= PAYLOAD_BYTES) this.#says({ id, type: "data", payload: told });
+    const deliver = (payload) => {
+      if (Buffer.byteLength(JSON.stringify(payload)) <= PAYLOAD_BYTES) this.#send({ id, type: "data", payload });
     };
-    this.#subscriptions.set(id, this.#stage.listeners.add(prepared, tell));
-    this.#says({ id, type: "start_ack" });
+    this.#subscriptions.set(id, this.#api.subscribers.add(prepared, deliver));
+    this.#send({ id, type: "start_ack" });
   }
 
-  #stops(id) {
+  #stop(id) {
     if (!this.#subscriptions.has(id)) return;
     this.#subscriptions.get(id)();
     this.#subscriptions.delete(id);
-    this.#says({ id, type: "complete" });
+    this.#send({ id, type: "complete" });
   }
 }
 

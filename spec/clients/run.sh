@@ -3,7 +3,7 @@
 # server of MESH_BIN (or the built one), and its page in Chromium. The lesson, which mostly
 # waits, goes on beside the others.
 #   MESH_BIN         the server (default target/release, else target/debug)
-#   MESH_URL, MESH_API_KEY   a running stage instead
+#   MESH_URL, MESH_API_KEY   a running server instead
 #   LESSON_SECONDS   how long the lesson goes on (60)
 #   CHROMIUM         the browser (/usr/bin/chromium)
 #   RUBY             a Ruby with faye-websocket (/usr/bin/ruby, with Debian's package)
@@ -95,7 +95,7 @@ run "audits of GraphQL over HTTP" 90 "$here/graphql-http" "${test[@]}" client.te
 if [ -x "$chromium" ]; then
   if run "install graphiql" 110 "$page" "${npm_ci[@]}"; then
     run "page in Chromium" 100 "$page" env "CHROMIUM=$chromium" \
-      node "$here/common/with-stage.mjs" "${test[@]}" browser.test.mjs || true
+      node "$here/common/with-server.mjs" "${test[@]}" browser.test.mjs || true
   fi
 else
   suites=$((suites + 1))

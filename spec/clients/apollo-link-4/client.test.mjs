@@ -1,5 +1,5 @@
-import { tellOfApollo } from "../common/apollo.mjs";
-import { tellStory } from "../common/story.mjs";
+import { testApollo } from "../common/apollo.mjs";
+import { runScenario } from "../common/scenario.mjs";
 import { open } from "./client.mjs";
 
-tellOfApollo(tellStory(open), open);
+testApollo(runScenario(open), open);

@@ -1,4 +1,4 @@
-// Amplify, played by a process of its own that trusts the stage's certificate.
+// Amplify, played by a process of its own that trusts the server's certificate.
 import { fileURLToPath } from "node:url";
 import { play } from "../common/played.mjs";
 

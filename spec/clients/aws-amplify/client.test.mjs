@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
 import { LIST_GROUPS_BY_DOMAIN, ON_MESSAGE_IN_GROUP } from "../common/documents.mjs";
-import { tellStory } from "../common/story.mjs";
+import { runScenario } from "../common/scenario.mjs";
 import { open } from "./client.mjs";
 
 // It comes back 5 seconds after a drop.
-const story = tellStory(open, { secure: true, patience: 30_000 });
+const scenario = runScenario(open, { secure: true, patience: 30_000 });
 
-story.tell("a wrong key is told at once, over HTTP and on the socket", async () => {
-  const stranger = await open({ ...story.stage, apiKey: "not-a-key" }, story.stage.url);
+scenario.test("a wrong key is refused at once, over HTTP and on the socket", async () => {
+  const stranger = await open({ ...scenario.server, apiKey: "not-a-key" }, scenario.server.url);
   const started = Date.now();
   const refused = await stranger.send(LIST_GROUPS_BY_DOMAIN, { domain: "anywhere" }).then(
     () => assert.fail("the query was answered"),
@@ -16,7 +16,7 @@ story.tell("a wrong key is told at once, over HTTP and on the socket", async () 
   assert.match(`${refused.name} ${refused.message}`, /Unauthorized/);
 
   const failure = await new Promise((resolve) => {
-    stranger.listen(ON_MESSAGE_IN_GROUP, { groupId: "any", domain: "anywhere" }, { hear: assert.fail, fail: resolve });
+    stranger.listen(ON_MESSAGE_IN_GROUP, { groupId: "any", domain: "anywhere" }, { receive: assert.fail, fail: resolve });
   });
   assert.match(JSON.stringify(failure), /UnauthorizedException|You are not authorized/);
   assert.ok(Date.now() - started < 4_000, "it was not tried again");

@@ -1,12 +1,12 @@
 // Amplify in a process of its own: Node reads the certificate to trust
-// (NODE_EXTRA_CA_CERTS) only when it starts. The parent says what to do.
+// (NODE_EXTRA_CA_CERTS) only when it starts. The parent sends orders.
 import { Amplify } from "aws-amplify";
 import { generateClient } from "aws-amplify/api";
 import { createInterface } from "node:readline";
 import WebSocket from "ws";
 
 globalThis.WebSocket = WebSocket; // Node has none of its own
-const tell = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
+const print = (answer) => process.stdout.write(`${JSON.stringify(answer)}\n`);
 
 const [endpoint, apiKey] = process.argv.slice(2);
 Amplify.configure({
@@ -15,8 +15,8 @@ Amplify.configure({
 const client = generateClient();
 const subscriptions = new Map();
 
-/** A rejection, as far as it can be told. */
-const told = (error) => ({
+/** A rejection, as JSON. */
+const described = (error) => ({
   name: error?.name,
   message: error?.message,
   errors: error?.errors?.map(({ name, message, errorType }) => ({ name, message, errorType })),
@@ -29,14 +29,14 @@ orders.on("line", async (line) => {
   if (order === "send") {
     try {
       const { data } = await client.graphql({ query, variables });
-      tell({ id, data });
+      print({ id, data });
     } catch (error) {
-      tell({ id, error: told(error) });
+      print({ id, error: described(error) });
     }
   } else if (order === "listen") {
     const subscription = client.graphql({ query, variables }).subscribe({
-      next: ({ data, errors }) => tell({ id, heard: data?.onMessageInGroup, error: errors && told({ errors }) }),
-      error: (error) => tell({ id, error: told(error) }),
+      next: ({ data, errors }) => print({ id, message: data?.onMessageInGroup, error: errors && described({ errors }) }),
+      error: (error) => print({ id, error: described(error) }),
     });
     subscriptions.set(id, subscription);
   } else if (order === "end") {
@@ -44,4 +44,4 @@ orders.on("line", async (line) => {
     subscriptions.delete(id);
   }
 });
-tell({ ready: true });
+print({ ready: true });

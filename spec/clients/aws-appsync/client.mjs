@@ -8,7 +8,7 @@ import WebSocket from "ws";
 export const said = [];
 const saying = new EventEmitter();
 
-// Node has no WebSocket of its own. This one also tells what the server says.
+// Node has no WebSocket of its own. This one also notes the messages of the server.
 globalThis.WebSocket = class extends WebSocket {
   constructor(...args) {
     super(...args);
@@ -44,7 +44,7 @@ export function open({ apiKey }, url) {
     refusal: (error) => error.graphQLErrors?.[0],
     listen(text, variables, inbox) {
       const subscription = client.subscribe({ query: gql(text), variables }).subscribe({
-        next: ({ data }) => inbox.hear(data.onMessageInGroup),
+        next: ({ data }) => inbox.receive(data.onMessageInGroup),
         error: inbox.fail,
       });
       subscriptions.add(subscription);

@@ -3,17 +3,17 @@ import { randomUUID } from "node:crypto";
 import { LIST_GROUPS_BY_DOMAIN } from "../common/documents.mjs";
 import { Inbox, reported } from "../common/inbox.mjs";
 import { Node } from "../common/node.mjs";
-import { tellStory } from "../common/story.mjs";
+import { runScenario } from "../common/scenario.mjs";
 import { open, said, startAck } from "./client.mjs";
 
-const story = tellStory(open);
+const scenario = runScenario(open);
 
-story.tell("a subscription is acknowledged by start_ack, after connection_ack and ka", () => {
+scenario.test("a subscription is acknowledged by start_ack, after connection_ack and ka", () => {
   assert.deepEqual([...new Set(said)].slice(0, 3), ["connection_ack", "ka", "start_ack"]);
 });
 
-story.tell("what is sent right after start_ack is heard, every time", async () => {
-  const client = open(story.stage, story.stage.url);
+scenario.test("what is sent right after start_ack is received, every time", async () => {
+  const client = open(scenario.server, scenario.server.url);
   const host = new Node(client);
   await host.createGroup(`clients-${randomUUID()}`);
   try {
@@ -30,8 +30,8 @@ story.tell("what is sent right after start_ack is heard, every time", async () =
   }
 });
 
-story.tell("every object it gets knows its __typename", async () => {
-  const client = open(story.stage, story.stage.url);
+scenario.test("every object it gets knows its __typename", async () => {
+  const client = open(scenario.server, scenario.server.url);
   const host = new Node(client);
   const group = await host.createGroup(`clients-${randomUUID()}`);
   assert.equal(group.__typename, "Group");
@@ -50,8 +50,8 @@ story.tell("every object it gets knows its __typename", async () => {
   client.close();
 });
 
-story.tell("a wrong key is a network error with status 401, at once", async () => {
-  const stranger = open({ apiKey: "not-a-key" }, story.stage.url);
+scenario.test("a wrong key is a network error with status 401, at once", async () => {
+  const stranger = open({ apiKey: "not-a-key" }, scenario.server.url);
   const started = Date.now();
   const error = await stranger.send(LIST_GROUPS_BY_DOMAIN, { domain: "anywhere" }).then(
     () => assert.fail("the query was answered"),

@@ -7,17 +7,17 @@ import { after, before, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Inbox, reported } from "../common/inbox.mjs";
 import { Node } from "../common/node.mjs";
-import { startStage } from "../common/stage.mjs";
-import { listening } from "../common/story.mjs";
+import { startServer } from "../common/server.mjs";
+import { listening } from "../common/scenario.mjs";
 import { open } from "./client.mjs";
 
 const SECONDS = Number(process.env.LESSON_SECONDS || 60);
 const ROUND = 1_000; // between two reports of a node, as in the editor
 const SYNC = 15_000; // between two looks at all variables, as in the editor
-const POLL = 2_000; // pollingIntervalSeconds of a stage
+const POLL = 2_000; // pollingIntervalSeconds of a server
 const domain = `lesson-${randomUUID()}`;
 
-/** Who takes part: a node with its client, and what it sent and was told. */
+/** Who takes part: a node with its client, and what it sent and received. */
 class Pupil {
   sent = []; // "is 3" for a report, "ev 3a" for an event
   inbox = new Inbox(); // on a WebSocket
@@ -25,15 +25,15 @@ class Pupil {
   skips = false; // whether it took a cursor from recordEventsByNode
   polls = 0;
 
-  constructor(name, stage, polling = false) {
+  constructor(name, server, polling = false) {
     this.name = name;
     this.polling = polling;
-    this.client = open(stage, stage.url);
+    this.client = open(server, server.url);
     this.node = new Node(this.client);
   }
 
-  /** What it heard, in order, as `{sender, what}`. The lesson begins with the first counter. */
-  heard() {
+  /** What it received, in order, as `{sender, what}`. The lesson begins with the first counter. */
+  received() {
     return this.inbox.messages.flatMap(({ nodeStatus, batchEvent }) => {
       if (batchEvent) return batchEvent.events.map((event) => ({ sender: event.firedByNodeId, what: `ev ${event.name}` }));
       const value = nodeStatus && reported({ nodeStatus }, nodeStatus.nodeId, "counter");
@@ -89,27 +89,27 @@ function parting(actual, expected) {
   return undefined;
 }
 
-const by = (pupil) => (said) => said.sender === pupil.node.id;
+const by = (pupil) => (one) => one.sender === pupil.node.id;
 const waking = [];
 
-let stage, host, members, pollers, everybody, onSockets, over;
+let server, host, members, pollers, pupils, onSockets, over;
 
 before(async () => {
-  stage = await startStage();
-  host = new Pupil("host", stage);
-  members = Array.from({ length: 10 }, (_, index) => new Pupil(`member ${index + 1}`, stage));
-  pollers = Array.from({ length: 2 }, (_, index) => new Pupil(`poller ${index + 1}`, stage, true));
+  server = await startServer();
+  host = new Pupil("host", server);
+  members = Array.from({ length: 10 }, (_, index) => new Pupil(`member ${index + 1}`, server));
+  pollers = Array.from({ length: 2 }, (_, index) => new Pupil(`poller ${index + 1}`, server, true));
   onSockets = [host, ...members];
-  everybody = [...onSockets, ...pollers];
+  pupils = [...onSockets, ...pollers];
 });
 
 after(async () => {
   for (const timer of waking) clearInterval(timer);
-  for (const { client } of everybody ?? []) client.close();
-  await stage?.stop();
+  for (const { client } of pupils ?? []) client.close();
+  await server?.stop();
 });
 
-test("the host opens the group, and everybody joins and listens", { timeout: 60_000 }, async () => {
+test("the host opens the group, and all join and subscribe", { timeout: 60_000 }, async () => {
   await host.node.createGroup(domain);
   await Promise.all(
     [...members, ...pollers].map(async (pupil) => {
@@ -135,8 +135,8 @@ test(`the lesson goes on for ${SECONDS} s`, { timeout: (SECONDS + 30) * 1_000 },
   for (const pupil of onSockets) regularly(SYNC, () => pupil.node.statuses());
 
   const end = Date.now() + SECONDS * 1_000;
-  const senders = everybody.map(async (pupil, index) => {
-    await sleep((index * ROUND) / everybody.length);
+  const senders = pupils.map(async (pupil, index) => {
+    await sleep((index * ROUND) / pupils.length);
     for (let n = 1; Date.now() < end; n += 1) {
       const next = Date.now() + ROUND;
       await pupil.round(n);
@@ -156,42 +156,42 @@ test(`the lesson goes on for ${SECONDS} s`, { timeout: (SECONDS + 30) * 1_000 },
   assert.deepEqual(problems, []);
 
   // Wait for the last message, and a little for one that should not come.
-  const total = everybody.reduce((sum, { sent }) => sum + sent.length, 0);
+  const total = pupils.reduce((sum, { sent }) => sum + sent.length, 0);
   const deadline = Date.now() + 10_000;
-  while (onSockets.some((pupil) => pupil.heard().length < total) && Date.now() < deadline) await sleep(50);
+  while (onSockets.some((pupil) => pupil.received().length < total) && Date.now() < deadline) await sleep(50);
   await sleep(1_000);
   for (const pupil of pollers) await pupil.poll();
 });
 
-test("everybody had something to say about once per second", () => {
-  for (const { name, sent } of everybody) {
+test("every pupil reported about once per second", () => {
+  for (const { name, sent } of pupils) {
     const reports = sent.filter((what) => what.startsWith("is ")).length;
     assert.ok(reports >= SECONDS * 0.8, `${name} reported ${reports} times in ${SECONDS} s`);
   }
 });
 
-test("everybody on a WebSocket heard every report and event of everybody once, in the sender's order", () => {
+test("every pupil on a WebSocket received every report and event once, in the sender's order", () => {
   for (const pupil of onSockets) {
-    const heard = pupil.heard();
-    for (const sender of everybody) {
-      const parted = parting(heard.filter(by(sender)).map(({ what }) => what), sender.sent);
-      assert.equal(parted, undefined, `${pupil.name} heard ${sender.name} differently: ${parted}`);
+    const received = pupil.received();
+    for (const sender of pupils) {
+      const parted = parting(received.filter(by(sender)).map(({ what }) => what), sender.sent);
+      assert.equal(parted, undefined, `${pupil.name} received ${sender.name} differently: ${parted}`);
     }
     assert.deepEqual(pupil.inbox.failures, []);
   }
 });
 
-test("everybody on a WebSocket heard it all in the same order", () => {
-  const whole = (pupil) => pupil.heard().map(({ sender, what }) => `${sender} ${what}`);
+test("all pupils on WebSockets received everything in the same order", () => {
+  const whole = (pupil) => pupil.received().map(({ sender, what }) => `${sender} ${what}`);
   const first = whole(host);
   for (const pupil of members) {
     const parted = parting(whole(pupil), first);
-    assert.equal(parted, undefined, `${pupil.name} heard another order than the host: ${parted}`);
+    assert.equal(parted, undefined, `${pupil.name} received another order than the host: ${parted}`);
   }
 });
 
 test("a sender's reports carry times that grow", () => {
-  for (const sender of everybody) {
+  for (const sender of pupils) {
     const times = host.inbox.messages
       .filter(({ nodeStatus }) => nodeStatus?.nodeId === sender.node.id)
       .map(({ nodeStatus }) => nodeStatus.timestamp);
@@ -202,8 +202,8 @@ test("a sender's reports carry times that grow", () => {
 test("the pollers got every event of the others once, in the sender's order", (context) => {
   for (const pupil of pollers) {
     assert.ok(pupil.polls > SECONDS / 3, `${pupil.name} polled ${pupil.polls} times`);
-    if (pupil.skips) context.diagnostic(`this stage answers nextSince cursors: what ${pupil.name} skipped is not counted`);
-    for (const sender of everybody.filter((other) => other !== pupil)) {
+    if (pupil.skips) context.diagnostic(`this server answers nextSince cursors: what ${pupil.name} skipped is not counted`);
+    for (const sender of pupils.filter((other) => other !== pupil)) {
       const got = pupil.polled.filter(by(sender)).map(({ name }) => `ev ${name}`);
       const sent = sender.sent.filter((what) => what.startsWith("ev "));
       // A cursor from recordEventsByNode makes the editor's client skip events.
@@ -222,7 +222,7 @@ test("the pollers got no event before the variable that was reported ahead of it
   }
 });
 
-test("everybody on a WebSocket hears the end of the lesson", { timeout: 30_000 }, async () => {
+test("every pupil on a WebSocket receives the end of the lesson", { timeout: 30_000 }, async () => {
   await host.node.dissolve();
   for (const pupil of onSockets) {
     await pupil.inbox.first(({ groupDissolve }) => groupDissolve, `the end of the group (${pupil.name})`);
@@ -230,7 +230,7 @@ test("everybody on a WebSocket hears the end of the lesson", { timeout: 30_000 }
   await sleep(200);
   for (const { name, inbox } of onSockets) {
     const endings = inbox.messages.filter(({ groupDissolve }) => groupDissolve);
-    assert.equal(endings.length, 1, `${name} heard the end ${endings.length} times`);
-    assert.equal(inbox.messages.at(-1), endings[0], `${name} heard something after the end`);
+    assert.equal(endings.length, 1, `${name} received the end ${endings.length} times`);
+    assert.equal(inbox.messages.at(-1), endings[0], `${name} received something after the end`);
   }
 });

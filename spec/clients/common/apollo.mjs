@@ -5,7 +5,7 @@ import WebSocket from "ws";
 import * as documents from "./documents.mjs";
 import { Inbox } from "./inbox.mjs";
 import { Node } from "./node.mjs";
-import { listening } from "./story.mjs";
+import { listening } from "./scenario.mjs";
 
 globalThis.WebSocket = WebSocket; // Node has none of its own
 
@@ -50,7 +50,7 @@ export function openWith(library) {
             }
           };
           subscription = client.subscribe({ query, variables }).subscribe({
-            next: ({ data, error }) => (error ? again(error) : inbox.hear(data.onMessageInGroup)),
+            next: ({ data, error }) => (error ? again(error) : inbox.receive(data.onMessageInGroup)),
             error: again,
           });
         };
@@ -71,13 +71,13 @@ export function openWith(library) {
   };
 }
 
-/** All that an error says: link 4 wraps what it was told. */
+/** All that an error says: link 4 wraps the error. */
 const whole = (error) => JSON.stringify([error?.message, error, error?.cause]);
 
-/** What is special to Apollo Client, told with either. */
-export function tellOfApollo(story, open) {
-  story.tell("every object it gets knows its __typename", async () => {
-    const client = open(story.stage, story.stage.url);
+/** What is special to Apollo Client, tested with either. */
+export function testApollo(scenario, open) {
+  scenario.test("every object it gets knows its __typename", async () => {
+    const client = open(scenario.server, scenario.server.url);
     const host = new Node(client);
     const group = await host.createGroup(`clients-${host.id}`);
     assert.equal(group.__typename, "Group");
@@ -90,8 +90,8 @@ export function tellOfApollo(story, open) {
     client.close();
   });
 
-  story.tell("a wrong key is told at once, over HTTP and on the socket", async () => {
-    const stranger = open({ apiKey: "not-a-key" }, story.stage.url);
+  scenario.test("a wrong key is refused at once, over HTTP and on the socket", async () => {
+    const stranger = open({ apiKey: "not-a-key" }, scenario.server.url);
     const refused = await stranger.send(documents.LIST_GROUPS_BY_DOMAIN, { domain: "anywhere" }).then(
       () => assert.fail("the query was answered"),
       (error) => error,
@@ -99,7 +99,7 @@ export function tellOfApollo(story, open) {
     assert.equal(stranger.status(refused), 401);
     const failure = await new Promise((resolve) => {
       const group = { groupId: "any", domain: "anywhere" };
-      stranger.listen(documents.ON_MESSAGE_IN_GROUP, group, { hear: assert.fail, fail: resolve });
+      stranger.listen(documents.ON_MESSAGE_IN_GROUP, group, { receive: assert.fail, fail: resolve });
     });
     assert.match(whole(failure), /UnauthorizedException|not authorized/);
     stranger.close();

@@ -1,11 +1,11 @@
-// What one subscriber heard, in the order in which it heard it.
+// What one subscriber received, in its order.
 import { setTimeout as sleep } from "node:timers/promises";
 
 export class Inbox {
   messages = [];
   failures = [];
 
-  hear = (message) => this.messages.push(message);
+  receive = (message) => this.messages.push(message);
   fail = (error) => this.failures.push(error);
 
   /** Waits for the first message that passes the check, and returns it. */
@@ -17,7 +17,7 @@ export class Inbox {
       if (this.failures.length > 0) throw new Error(`waiting for ${what}: the subscription failed: ${say(this.failures[0])}`);
       if (Date.now() > deadline) {
         const last = this.messages.slice(-5).map((message) => JSON.stringify(message));
-        throw new Error(`did not hear ${what}; heard ${this.messages.length} messages, the last: ${last.join("\n") || "none"}`);
+        throw new Error(`did not receive ${what}; received ${this.messages.length} messages, the last: ${last.join("\n") || "none"}`);
       }
       await sleep(10);
     }

@@ -1,18 +1,18 @@
 // A client in a process of its own: one in another language, or one that must know from its
 // start which certificate to trust. Orders and answers are lines of JSON on its stdin and stdout:
 //   {id, order: "send" | "listen", query, variables}   {id, order: "end"} ends what `id` listens to
-//   {id, data} or {id, error: {message, errors?}}      {id, heard}
+//   {id, data} or {id, error: {message, errors?}}      {id, message}
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 
-/** Starts the program and waits until it says `{"ready": true}`. */
+/** Starts the program and waits until it prints `{"ready": true}`. */
 export async function play(command, args, env = {}) {
   const inherited = { ...process.env };
   delete inherited.NODE_TEST_CONTEXT;
   const player = spawn(command, args, { env: { ...inherited, ...env }, stdio: ["pipe", "pipe", "inherit"] });
   const ended = new Promise((resolve) => player.once("exit", resolve).once("error", resolve));
-  player.stdin.on("error", () => {}); // told by the end
+  player.stdin.on("error", () => {}); // the end is awaited
   const waiting = new Map(); // what to do with the answers to an order
   let orders = 0;
   let isOver = false;
@@ -27,7 +27,7 @@ export async function play(command, args, env = {}) {
   });
   ended.then(() => {
     isOver = true;
-    for (const tell of waiting.values()) tell({ error: { message: `${command} ended` } });
+    for (const handle of waiting.values()) handle({ error: { message: `${command} ended` } });
   });
   await Promise.race([
     ready,
@@ -37,9 +37,9 @@ export async function play(command, args, env = {}) {
   ]);
 
   const say = (order) => player.stdin.write(`${JSON.stringify(order)}\n`);
-  const give = (order, tell) => {
+  const give = (order, handle) => {
     orders += 1;
-    waiting.set(orders, tell);
+    waiting.set(orders, handle);
     say({ id: orders, ...order });
     return orders;
   };
@@ -55,8 +55,8 @@ export async function play(command, args, env = {}) {
       }),
     refusal: (error) => error.errors?.[0],
     listen(query, variables, inbox) {
-      const id = give({ order: "listen", query, variables }, ({ heard, error }) =>
-        error ? inbox.fail(error) : inbox.hear(heard),
+      const id = give({ order: "listen", query, variables }, ({ message, error }) =>
+        error ? inbox.fail(error) : inbox.receive(message),
       );
       return () => {
         waiting.delete(id);

@@ -1,4 +1,4 @@
-// Ruby's faye-websocket, played by a process that trusts the stage's certificate.
+// Ruby's faye-websocket, played by a process that trusts the server's certificate.
 import { fileURLToPath } from "node:url";
 import { play } from "../common/played.mjs";
 

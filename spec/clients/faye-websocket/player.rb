@@ -1,4 +1,4 @@
-# Ruby's faye-websocket as the helper of upstream's RSpec suite uses it, told what to do by
+# Ruby's faye-websocket as the helper of AppSync Mesh v2's RSpec suite uses it, with orders from
 # common/played.mjs: player.rb ENDPOINT KEY. Needs https: it knows no other way to a socket.
 require 'base64'
 require 'eventmachine'
@@ -11,7 +11,7 @@ ENDPOINT = URI(ARGV[0])
 KEY = ARGV[1]
 $stdout.sync = true
 
-def tell(answer)
+def emit(answer)
   puts JSON.generate(answer)
 end
 
@@ -50,7 +50,7 @@ class Subscription
     url = ENDPOINT.to_s.sub('https://', 'wss://').sub(%r{/graphql/?\z}, '/graphql/realtime')
     @socket = Faye::WebSocket::Client.new("#{url}?header=#{header}&payload=e30=", ['graphql-ws'])
     @socket.on(:open) { say(type: 'connection_init') }
-    @socket.on(:message) { |event| hear(JSON.parse(event.data)) }
+    @socket.on(:message) { |event| receive(JSON.parse(event.data)) }
     # It does not come back by itself: the app connects anew.
     @socket.on(:close) { EventMachine.add_timer(0.2) { connect unless @over } unless @over }
   end
@@ -59,16 +59,16 @@ class Subscription
     @socket.send(JSON.generate(message))
   end
 
-  def hear(message)
+  def receive(message)
     case message['type']
     when 'connection_ack'
       extensions = { authorization: @authorization }
       say(id: SecureRandom.uuid, type: 'start', payload: { data: @data, extensions: extensions })
-    when 'data' then tell(id: @id, heard: message['payload']['data']['onMessageInGroup'])
+    when 'data' then emit(id: @id, message: message['payload']['data']['onMessageInGroup'])
     when 'error', 'connection_error'
       @over = true
       errors = message['payload']['errors']
-      tell(id: @id, error: { message: errors[0]['message'], errors: errors })
+      emit(id: @id, error: { message: errors[0]['message'], errors: errors })
     end
   end
 end
@@ -81,7 +81,7 @@ EventMachine.run do
       query, variables = order.values_at(:query, :variables)
       case order[:order]
       when 'send'
-        Thread.new { tell({ id: order[:id] }.merge(ask(query, variables))) }
+        Thread.new { emit({ id: order[:id] }.merge(ask(query, variables))) }
       when 'listen'
         EventMachine.schedule { subscriptions[order[:id]] = Subscription.new(order[:id], query, variables) }
       when 'end'
@@ -90,5 +90,5 @@ EventMachine.run do
     end
     EventMachine.schedule { EventMachine.stop }
   end
-  tell(ready: true)
+  emit(ready: true)
 end

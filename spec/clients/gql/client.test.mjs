@@ -6,15 +6,15 @@ import { text } from "node:stream/consumers";
 import { ON_MESSAGE_IN_GROUP } from "../common/documents.mjs";
 import { Inbox, reported } from "../common/inbox.mjs";
 import { Node } from "../common/node.mjs";
-import { listening, tellStory } from "../common/story.mjs";
+import { listening, runScenario } from "../common/scenario.mjs";
 import { openOver, program } from "./client.mjs";
 
 // It waits a second and more before it connects again.
-const story = tellStory(openOver("websockets"), { patience: 30_000 });
+const scenario = runScenario(openOver("websockets"), { patience: 30_000 });
 
 for (const transport of ["aiohttp_websockets", "appsync_websockets"]) {
-  story.tell(`over its transport ${transport} it hears reports and events in order, too`, async () => {
-    const client = await openOver(transport)(story.stage, story.stage.url);
+  scenario.test(`over its transport ${transport} it receives reports and events in order, too`, async () => {
+    const client = await openOver(transport)(scenario.server, scenario.server.url);
     try {
       const host = new Node(client);
       await host.createGroup(`clients-${randomUUID()}`);
@@ -46,8 +46,8 @@ async function asks(url, key, document) {
   return JSON.parse(said);
 }
 
-story.tell("gql-cli asks over HTTP and over a socket, and hears", async () => {
-  const { url, apiKey } = story.stage;
+scenario.test("gql-cli asks over HTTP and over a socket, and receives", async () => {
+  const { url, apiKey } = scenario.server;
   const socket = url.replace(/^http/, "ws");
   const [host, domain] = ["teacher", `clients-${randomUUID()}`];
   const create = `mutation { createGroup(name: "class", hostId: "${host}", domain: "${domain}", useWebSocket: true) { id } }`;
@@ -59,8 +59,8 @@ story.tell("gql-cli asks over HTTP and over a socket, and hears", async () => {
     .replace("$groupId", `"${createGroup.id}"`)
     .replace("$domain", `"${domain}"`);
   const listener = cli(socket, apiKey, document);
-  const heard = once(listener.stdout, "data");
-  const client = await openOver("websockets")(story.stage, url);
+  const received = once(listener.stdout, "data");
+  const client = await openOver("websockets")(scenario.server, url);
   const teacher = new Node(client);
   teacher.id = host;
   teacher.group = { groupId: createGroup.id, domain };
@@ -68,10 +68,10 @@ story.tell("gql-cli asks over HTTP and over a socket, and hears", async () => {
   // It does not say when its subscription stands.
   while (waiting) {
     await teacher.report({ temperature: 21 });
-    waiting = await Promise.race([heard.then(() => false), new Promise((later) => setTimeout(later, 100, true))]);
+    waiting = await Promise.race([received.then(() => false), new Promise((later) => setTimeout(later, 100, true))]);
   }
-  const message = JSON.parse(String((await heard)[0]).split("\n")[0]).onMessageInGroup;
+  const message = JSON.parse(String((await received)[0]).split("\n")[0]).onMessageInGroup;
   assert.equal(reported(message, host, "temperature"), "21");
-  listener.kill("SIGKILL"); // it would tell at length how it was stopped
+  listener.kill("SIGKILL"); // it would print at length how it was stopped
   await Promise.all([once(listener, "exit"), client.close()]);
 });

@@ -1,4 +1,4 @@
-"""gql for Python, told what to do by common/played.mjs: player.py TRANSPORT ENDPOINT KEY."""
+"""gql for Python, with orders from common/played.mjs: player.py TRANSPORT ENDPOINT KEY."""
 
 import asyncio
 import json
@@ -31,11 +31,11 @@ def transport():
     return AppSyncWebsocketsTransport(url=socket + "/realtime", auth=auth)
 
 
-def tell(answer):
+def send_line(answer):
     print(json.dumps(answer), flush=True)
 
 
-def told(error):
+def described(error):
     errors = getattr(error, "errors", None)
     return {"message": f"{type(error).__name__}: {error}", "errors": errors}
 
@@ -43,22 +43,22 @@ def told(error):
 async def send(session, order):
     request = GraphQLRequest(order["query"], variable_values=order.get("variables"))
     try:
-        tell({"id": order["id"], "data": await session.execute(request)})
+        send_line({"id": order["id"], "data": await session.execute(request)})
     except Exception as error:
-        tell({"id": order["id"], "error": told(error)})
+        send_line({"id": order["id"], "error": described(error)})
 
 
 async def listen(session, order):
     request = GraphQLRequest(order["query"], variable_values=order.get("variables"))
     while True:
         try:
-            async for heard in session.subscribe(request):
-                tell({"id": order["id"], "heard": heard["onMessageInGroup"]})
+            async for message in session.subscribe(request):
+                send_line({"id": order["id"], "message": message["onMessageInGroup"]})
         except (TransportClosed, TransportConnectionFailed):
             # The session connects again by itself; its subscriptions are the app's to renew.
             await asyncio.sleep(0.1)
         except TransportQueryError as error:
-            tell({"id": order["id"], "error": told(error)})
+            send_line({"id": order["id"], "error": described(error)})
             return
 
 
@@ -76,7 +76,7 @@ async def main():
         lambda: asyncio.StreamReaderProtocol(stdin), sys.stdin
     )
     await reading
-    tell({"ready": True})
+    send_line({"ready": True})
     running = {}
     async for line in stdin:
         order = json.loads(line)
@@ -95,5 +95,5 @@ async def main():
 try:
     asyncio.run(main())
 except TransportConnectionFailed as error:
-    # Told on stderr, where the test's log shows it.
+    # The test's log shows stderr.
     sys.exit(f"{error}: {error.__cause__}")

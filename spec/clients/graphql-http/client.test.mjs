@@ -3,14 +3,14 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { auditServer } from "graphql-http";
-import { startStage } from "../common/stage.mjs";
+import { startServer } from "../common/server.mjs";
 
 const STATUS = "AppSync answers a document that cannot run with 200, and its clients take any other for a broken network";
 const DATA = "AppSync answers such a document with data: null";
 const EXTENSIONS = "members of a request that AppSync does not know are ignored, whatever they are";
 
 const EXCEPTIONS = {
-  "22EB": "AppSync answers application/json to whoever accepts the newer type as well",
+  "22EB": "AppSync answers application/json to clients that accept the newer type as well",
   "865D": STATUS,
   "556A": STATUS,
   "51FE": STATUS,
@@ -25,15 +25,15 @@ const EXCEPTIONS = {
   "58B3": EXTENSIONS,
 };
 
-let stage, audits;
+let server, audits;
 
 before(async () => {
-  stage = await startStage();
-  const withKey = (url, init) => fetch(url, { ...init, headers: { ...init?.headers, "x-api-key": stage.apiKey } });
-  audits = await auditServer({ url: stage.url, fetchFn: withKey });
+  server = await startServer();
+  const withKey = (url, init) => fetch(url, { ...init, headers: { ...init?.headers, "x-api-key": server.apiKey } });
+  audits = await auditServer({ url: server.url, fetchFn: withKey });
 });
 
-after(() => stage?.stop());
+after(() => server?.stop());
 
 test("every audit but the named ones finds the endpoint in order", () => {
   const others = audits.filter(({ id, status }) => status !== "ok" && !(id in EXCEPTIONS));

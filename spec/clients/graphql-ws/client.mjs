@@ -29,7 +29,7 @@ export function open({ apiKey }, url) {
       return client.subscribe(
         { query, variables },
         {
-          next: ({ data, errors }) => (errors ? inbox.fail(errors) : inbox.hear(data.onMessageInGroup)),
+          next: ({ data, errors }) => (errors ? inbox.fail(errors) : inbox.receive(data.onMessageInGroup)),
           error: inbox.fail,
           complete: () => {},
         },

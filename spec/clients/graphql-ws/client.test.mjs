@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { LIST_GROUPS_BY_DOMAIN } from "../common/documents.mjs";
-import { tellStory } from "../common/story.mjs";
+import { runScenario } from "../common/scenario.mjs";
 import { open } from "./client.mjs";
 
-const story = tellStory(open);
+const scenario = runScenario(open);
 
-story.tell("a wrong key is told at once and not tried again", async () => {
-  const stranger = open({ apiKey: "not-a-key" }, story.stage.url);
+scenario.test("a wrong key is refused at once and not tried again", async () => {
+  const stranger = open({ apiKey: "not-a-key" }, scenario.server.url);
   let tries = 0;
   stranger.client.on("opened", () => (tries += 1));
   const closed = await stranger.send(LIST_GROUPS_BY_DOMAIN, { domain: "anywhere" }).then(

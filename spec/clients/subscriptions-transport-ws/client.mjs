@@ -36,7 +36,7 @@ export function open({ apiKey }, url, connectionCallback) {
     refusal: (errors) => errors?.[0],
     listen(query, variables, inbox) {
       const { unsubscribe } = client.request({ query, variables }).subscribe({
-        next: ({ data, errors }) => (errors ? inbox.fail(errors) : inbox.hear(data.onMessageInGroup)),
+        next: ({ data, errors }) => (errors ? inbox.fail(errors) : inbox.receive(data.onMessageInGroup)),
         error: inbox.fail,
       });
       return unsubscribe;

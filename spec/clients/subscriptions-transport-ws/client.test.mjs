@@ -1,32 +1,32 @@
 import assert from "node:assert/strict";
-import { tellStory } from "../common/story.mjs";
+import { runScenario } from "../common/scenario.mjs";
 import { frames, open } from "./client.mjs";
 
-const story = tellStory(open);
+const scenario = runScenario(open);
 
-story.tell("it is never told start_ack, on which it throws", () => {
+scenario.test("it is never sent start_ack, on which it throws", () => {
   const said = new Set(frames.map(({ type }) => type));
   assert.deepEqual([...said].sort(), ["connection_ack", "data", "ka"]);
 });
 
-story.tell("a query goes over the socket as well, and completes", async () => {
-  const { client, close } = open(story.stage, story.stage.url);
+scenario.test("a query goes over the socket as well, and completes", async () => {
+  const { client, close } = open(scenario.server, scenario.server.url);
   const answers = await new Promise((resolve, reject) => {
-    const heard = [];
+    const results = [];
     client.request({ query: "{ __typename }" }).subscribe({
-      next: (answer) => heard.push(answer),
+      next: (answer) => results.push(answer),
       error: reject,
-      complete: () => resolve(heard),
+      complete: () => resolve(results),
     });
   });
   assert.deepEqual(answers, [{ data: { __typename: "Query" } }]);
   close();
 });
 
-story.tell("a wrong key is told by connection_error", async () => {
+scenario.test("a wrong key is refused by connection_error", async () => {
   let stranger;
   const error = await new Promise((resolve) => {
-    stranger = open({ apiKey: "not-a-key" }, story.stage.url, (refused) => refused && resolve(refused));
+    stranger = open({ apiKey: "not-a-key" }, scenario.server.url, (refused) => refused && resolve(refused));
   });
   stranger.close();
   assert.equal(error.errors[0].errorType, "UnauthorizedException");

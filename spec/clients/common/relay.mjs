@@ -1,18 +1,18 @@
-// The road between a client and the server: a plain TCP relay whose
-// connections can be cut, while the server stays up.
+// A plain TCP relay between a client and the server, whose connections can be cut while the
+// server stays up.
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
-/** Lays a road to the server of `url`. Its own `url` leads there through it. */
-export async function layRoad(url) {
+/** Opens a relay to the server of `url`. Its own `url` has the relay's address. */
+export async function openRelay(url) {
   const target = new URL(url);
   const host = target.hostname.replace(/^\[|\]$/g, "");
   const port = Number(target.port || (target.protocol === "https:" ? 443 : 80));
   const open = new Set();
-  let travelled = 0;
+  let accepted = 0;
 
-  const relay = createServer((near) => {
-    travelled += 1;
+  const listener = createServer((near) => {
+    accepted += 1;
     const far = connect({ host, port });
     open.add(near);
     const end = () => {
@@ -23,12 +23,12 @@ export async function layRoad(url) {
     for (const side of [near, far]) side.setNoDelay(true).on("error", end).on("close", end);
     near.pipe(far).pipe(near);
   });
-  relay.listen(0, "127.0.0.1");
-  await once(relay, "listening");
+  listener.listen(0, "127.0.0.1");
+  await once(listener, "listening");
 
   const here = new URL(url);
   here.hostname = "127.0.0.1";
-  here.port = String(relay.address().port);
+  here.port = String(listener.address().port);
 
   /** Cuts every connection, without a close frame. Returns how many there were. */
   const cut = () => {
@@ -41,17 +41,17 @@ export async function layRoad(url) {
     url: here.href,
     cut,
     /** How many connections were made so far. */
-    travelled: () => travelled,
+    accepted: () => accepted,
     close: async () => {
-      relay.close();
+      listener.close();
       cut();
-      await once(relay, "close");
+      await once(listener, "close");
     },
   };
 }
 
-/** Whether a road can be laid: a certificate holds for the server's own name only. */
-export function canLayRoad(url) {
+/** Whether a relay is possible: a certificate is valid for the server's own name only. */
+export function canRelay(url) {
   const { protocol, hostname } = new URL(url);
   return protocol === "http:" || hostname === "127.0.0.1" || hostname === "localhost";
 }

@@ -1,5 +1,5 @@
-// A stage to test against: the running one of MESH_URL and MESH_API_KEY, or a
-// server started here from MESH_BIN, with an empty folder and free ports.
+// A server to test against: the running one of MESH_URL and MESH_API_KEY, or one
+// that is started here from MESH_BIN, with an empty folder and free ports.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
@@ -7,17 +7,17 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-const PATIENCE = 20_000; // for the server to start
-const GOODBYE = 10_000; // for the server to stop: it drains sockets for 5 s at most
+const START_MS = 20_000;
+const STOP_MS = 10_000; // it drains sockets for 5 s at most
 const root = new URL("../../../", import.meta.url);
 
 /**
- * Starts a stage. `secure` asks for one behind TLS.
- * Resolves to undefined when the running stage is not of the wanted kind.
+ * Starts a server. `secure` asks for one behind TLS.
+ * Resolves to undefined when the running server is not of the wanted kind.
  *
  * @returns {Promise<{url: string, apiKey: string, ca?: string, stop: () => Promise<void>} | undefined>}
  */
-export async function startStage({ secure = false } = {}) {
+export async function startServer({ secure = false } = {}) {
   const { MESH_URL, MESH_API_KEY } = process.env;
   if (MESH_URL) {
     assert.ok(MESH_API_KEY, "MESH_URL is set: set MESH_API_KEY too");
@@ -36,10 +36,10 @@ export async function startStage({ secure = false } = {}) {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(MESH_|STAGE$)/.test(name)));
   const server = spawn(program, args, { cwd: home, env, stdio: ["ignore", "pipe", "pipe"] });
 
-  let said = "";
+  let output = "";
   let ended = false;
   const end = new Promise((resolve) => {
-    server.once("error", (error) => resolve((said += `\n${error.message}`)));
+    server.once("error", (error) => resolve((output += `\n${error.message}`)));
     server.once("exit", resolve);
   }).then(() => (ended = true));
   const lastResort = () => {
@@ -51,21 +51,21 @@ export async function startStage({ secure = false } = {}) {
 
   const stop = async () => {
     server.kill("SIGTERM");
-    const hard = setTimeout(() => server.kill("SIGKILL"), GOODBYE);
+    const hard = setTimeout(() => server.kill("SIGKILL"), STOP_MS);
     await end;
     clearTimeout(hard);
     process.off("exit", lastResort);
     rmSync(home, { recursive: true, force: true });
-    assert.notEqual(server.signalCode, "SIGKILL", `the server did not stop by itself within ${GOODBYE / 1_000} s`);
+    assert.notEqual(server.signalCode, "SIGKILL", `the server did not stop by itself within ${STOP_MS / 1_000} s`);
   };
 
   const wanted = new RegExp(`endpoint\\s+(${secure ? "https" : "http"}://\\S+)`);
   const url = await new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new Error(`the server did not start:\n${said}`)), PATIENCE);
+    const late = setTimeout(() => reject(new Error(`the server did not start:\n${output}`)), START_MS);
     const look = (chunk) => {
-      said = (said + chunk).slice(-20_000);
+      output = (output + chunk).slice(-20_000);
       // A whole line, or the address may still be cut off.
-      const found = said.slice(0, said.lastIndexOf("\n") + 1).match(wanted);
+      const found = output.slice(0, output.lastIndexOf("\n") + 1).match(wanted);
       if (found) {
         clearTimeout(late);
         resolve(found[1]);
@@ -75,7 +75,7 @@ export async function startStage({ secure = false } = {}) {
     server.stderr.on("data", look);
     end.then(() => {
       clearTimeout(late);
-      reject(new Error(`the server ended:\n${said}`));
+      reject(new Error(`the server ended:\n${output}`));
     });
   }).catch(async (error) => {
     if (!ended) await stop();

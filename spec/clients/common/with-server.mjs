@@ -1,11 +1,11 @@
-// Runs a command with MESH_URL and MESH_API_KEY of a stage that lives as long:
-//   node with-stage.mjs COMMAND [ARGUMENT…]
+// Runs a command with MESH_URL and MESH_API_KEY of a server that runs as long:
+//   node with-server.mjs COMMAND [ARGUMENT…]
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { startStage } from "./stage.mjs";
+import { startServer } from "./server.mjs";
 
 const [command, ...args] = process.argv.slice(2);
-const { url, apiKey, stop } = await startStage();
+const { url, apiKey, stop } = await startServer();
 const child = spawn(command, args, {
   stdio: "inherit",
   env: { ...process.env, MESH_URL: new URL("/", url).href, MESH_API_KEY: apiKey },
