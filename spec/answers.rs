@@ -11,7 +11,7 @@ const ANSWER: usize = 200_000;
 const TOO_LARGE: &str = "The answer is larger than 200000 bytes: ask for less at once";
 
 async fn server() -> TestMesh {
-    TestMesh::own(|setup| setup.limits.answer_bytes = ANSWER).await
+    TestMesh::own(|setup| setup.limits.response_bytes = ANSWER).await
 }
 
 /// A group of three nodes with 20,000 bytes each.

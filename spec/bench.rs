@@ -70,7 +70,7 @@ async fn every_delivery_is_counted() {
     let due = 4 + took.as_secs() * 80 + 80;
     assert!((1..=due).contains(&published), "{due}: {report}");
     assert_eq!(checked["deliveries_expected"], published * 3, "{report}");
-    assert_eq!(checked["deliveries_heard"], published * 3, "{report}");
+    assert_eq!(checked["deliveries_received"], published * 3, "{report}");
     for fault in [
         "lost",
         "duplicated",
@@ -178,7 +178,7 @@ fn pollers_receive_every_event() {
         .as_u64()
         .expect("a count");
     assert!(expected > 0, "{report}");
-    assert_eq!(report["checked"]["polls_heard"], expected, "{report}");
+    assert_eq!(report["checked"]["polls_received"], expected, "{report}");
     assert!(
         report["polled"]["latency_us"]["p50"].is_number(),
         "{report}"
@@ -430,7 +430,7 @@ fn what_cannot_be_measured_is_refused_at_the_start() {
         (
             endpoint,
             "--warm-up 400",
-            "raise the stage's MESH_DEFAULT_CONNECTION_TIME_SECONDS",
+            "raise the server's MESH_DEFAULT_CONNECTION_TIME_SECONDS",
         ),
         (
             endpoint,

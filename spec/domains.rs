@@ -35,7 +35,7 @@ async fn d1_a_domain_is_sixteen_hex_digits_that_depend_on_the_key() {
 
 #[apply(case!)]
 async fn d1_one_domain_does_not_reveal_that_of_another_address() {
-    // With upstream's CRC-32 the exclusive or of two domains depends on the addresses only:
+    // With the CRC-32 of AppSync Mesh v2 the exclusive or of two domains depends on the addresses only:
     // one known pair allows to compute any other. Here it depends on the key.
     let difference = |secret: &[u8]| {
         let key = mesh_v2::domains::DomainKey::new(secret);

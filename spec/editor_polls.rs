@@ -137,7 +137,7 @@ async fn d16_polling_editors_that_record_receive_each_event_once() {
     assert_eq!(lesson(&mesh).await, (240, 0, 0));
 }
 
-/// What the default is for. With the cursors that upstream answers, more than half of this
+/// What the default is for. With the cursors that AppSync Mesh v2 answers, more than half of this
 /// lesson's events are lost, and some come twice; 40 unmodified editors lost 2,481 of 9,360
 /// and got 143 twice.
 #[apply(case!)]

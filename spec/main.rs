@@ -6,7 +6,7 @@
 //! by themselves run once, and `harness::differences` names those that fail on AppSync.
 //!
 //! With `APPSYNC_ENDPOINT` and `APPSYNC_API_KEY` set, the cases run against that server (with
-//! the times of stage stg); time that a case moves is then waited for, and cases that need
+//! the times of stg); time that a case moves is then waited for, and cases that need
 //! settings of their own print so and start their own server. `MESH_SPEC_STORE` (`memory`,
 //! `embedded`, `dynamodb` or `appsync`) chooses one deployment, or which one the server outside
 //! is. `MESH_TEST_CA` names certificates to trust.

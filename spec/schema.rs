@@ -302,7 +302,7 @@ async fn the_roots_are_query_mutation_and_subscription() {
 }
 
 /// The mutations that the directive of onMessageInGroup names, in their order.
-fn told_mutations(definitions: &[TypeSystemDefinition]) -> Vec<String> {
+fn delivered_mutations(definitions: &[TypeSystemDefinition]) -> Vec<String> {
     let subscription = definitions.iter().find_map(|definition| match definition {
         TypeSystemDefinition::Type(of) if of.node.name.node == "Subscription" => {
             Some(&of.node.kind)
@@ -316,11 +316,12 @@ fn told_mutations(definitions: &[TypeSystemDefinition]) -> Vec<String> {
         panic!("one subscription is awaited")
     };
     let directives = field.node.directives.iter();
-    let told = directives
+    let mutations = directives
         .filter(|directive| directive.node.name.node == "aws_subscribe")
         .find_map(|directive| directive.node.get_argument("mutations"));
-    let told = told.expect("aws_subscribe with mutations").node.clone();
-    serde_json::from_value(told.into_json().expect("JSON")).expect("a list of names")
+    let mutations = mutations.expect("aws_subscribe with mutations");
+    serde_json::from_value(mutations.node.clone().into_json().expect("JSON"))
+        .expect("a list of names")
 }
 
 #[apply(case!)]
@@ -347,8 +348,8 @@ fn the_subscription_names_the_three_mutations_it_delivers() {
         .expect("the served schema as text")
         .definitions;
     let expected = ["reportDataByNode", "fireEventsByNode", "dissolveGroup"];
-    assert_eq!(told_mutations(&contract()), expected);
-    assert_eq!(told_mutations(&served), expected);
+    assert_eq!(delivered_mutations(&contract()), expected);
+    assert_eq!(delivered_mutations(&served), expected);
 }
 
 #[apply(case!)]

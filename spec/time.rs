@@ -1,4 +1,4 @@
-//! Expiry of groups. With the times of stage stg, groups live 60 s after their host's last
+//! Expiry of groups. With the times of stg, groups live 60 s after their host's last
 //! heartbeat and 300 s at most.
 
 use serde_json::json;

@@ -22,7 +22,7 @@ pub enum Purpose {
     /// Frames queued for sockets.
     Queues,
     /// Responses that are being built or sent.
-    Answers,
+    Responses,
     /// Request bodies that are being received or processed.
     Requests,
     /// Connections, at a constant each.
@@ -69,7 +69,7 @@ pub struct Memory(Arc<Budget>);
 #[derive(Debug)]
 struct Budget {
     limit: usize,
-    held: [AtomicUsize; PURPOSES],
+    leased: [AtomicUsize; PURPOSES],
 }
 
 impl Memory {
@@ -77,7 +77,7 @@ impl Memory {
     pub fn new(limit: usize) -> Self {
         Self(Arc::new(Budget {
             limit,
-            held: Default::default(),
+            leased: Default::default(),
         }))
     }
 
@@ -91,15 +91,16 @@ impl Memory {
         self.0.limit
     }
 
-    /// Bytes held for one purpose.
-    pub fn held(&self, purpose: Purpose) -> usize {
-        self.0.held[purpose as usize].load(Ordering::Relaxed)
+    /// Bytes leased for one purpose.
+    pub fn leased(&self, purpose: Purpose) -> usize {
+        self.0.leased[purpose as usize].load(Ordering::Relaxed)
     }
 
-    /// Bytes held in total.
+    /// Bytes leased in total.
     pub fn total(&self) -> usize {
-        let held = self.0.held.iter().map(|held| held.load(Ordering::Relaxed));
-        held.fold(0, usize::saturating_add)
+        let leased = self.0.leased.iter();
+        let bytes = leased.map(|bytes| bytes.load(Ordering::Relaxed));
+        bytes.fold(0, usize::saturating_add)
     }
 
     /// Refuses new work (`LimitExceeded`) above its high-water mark; `bytes` is what the
@@ -142,11 +143,11 @@ impl Memory {
     }
 
     fn add(&self, purpose: Purpose, bytes: usize) {
-        self.0.held[purpose as usize].fetch_add(bytes, Ordering::Relaxed);
+        self.0.leased[purpose as usize].fetch_add(bytes, Ordering::Relaxed);
     }
 
     fn remove(&self, purpose: Purpose, bytes: usize) {
-        self.0.held[purpose as usize].fetch_sub(bytes, Ordering::Relaxed);
+        self.0.leased[purpose as usize].fetch_sub(bytes, Ordering::Relaxed);
     }
 }
 

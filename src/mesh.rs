@@ -47,7 +47,7 @@ pub enum NextSince {
 
 #[cfg(test)]
 impl Mesh {
-    /// A mesh with a store in memory and the times of stage stg.
+    /// A mesh with a store in memory and the times of stg.
     pub fn in_memory() -> Arc<Self> {
         use crate::model::rules::Timings;
         use crate::store::embedded::Embedded;

@@ -1,4 +1,4 @@
-/** The CDK app: one stage, chosen by `.env` (docs/deployment.md). */
+/** The CDK app: one environment, chosen by `.env` (docs/deployment.md). */
 
 import { join } from 'node:path';
 
@@ -13,9 +13,9 @@ const root = join(__dirname, '../..');
 
 try {
   const app = new App();
-  const told = settings(process.env, root, app.node.tryGetContext('stage'));
-  for (const note of told.notes) console.error(`mesh-v2: ${note}`);
-  addStage(app, { settings: told, program: program(root, told.programFolder), root });
+  const checked = settings(process.env, root, app.node.tryGetContext('stage'));
+  for (const note of checked.notes) console.error(`mesh-v2: ${note}`);
+  addStage(app, { settings: checked, program: program(root, checked.programFolder), root });
   app.synth();
 } catch (error) {
   if (!(error instanceof BadSetting)) throw error;

@@ -60,7 +60,7 @@ export class MeshAlarms extends Construct {
   }
 
   /**
-   * A failure of the store is told to its caller as InternalFailure. For Lambda and AppSync
+   * A failure of the store is answered as InternalFailure. For Lambda and AppSync
    * that is a good answer; only the function's log knows.
    */
   private failures(logGroup: logs.LogGroup): cloudwatch.Metric {

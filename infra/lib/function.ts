@@ -49,7 +49,7 @@ export class MeshFunction extends Construct {
     });
     this.made = new lambda.Function(this, 'Resource', {
       functionName,
-      description: 'Answers every field of Mesh v2',
+      description: 'Resolves every field of Mesh v2',
       runtime: lambda.Runtime.PROVIDED_AL2023,
       architecture: lambda.Architecture.ARM_64,
       handler: 'bootstrap',
@@ -98,7 +98,7 @@ function secret(scope: Construct, { stage, secretName }: Settings): SecretValue 
   if (secretName) return SecretValue.secretsManager(secretName);
   const made = new secretsmanager.Secret(scope, 'Secret', {
     secretName: named('MeshV2-SecretKey', stage),
-    description: 'MESH_SECRET_KEY of Mesh v2: whoever has it can compute domains',
+    description: 'MESH_SECRET_KEY of Mesh v2: anyone who has it can compute domains',
     generateSecretString: { passwordLength: 64, excludePunctuation: true },
     removalPolicy: stage === 'prod' ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
   });

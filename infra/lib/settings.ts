@@ -1,4 +1,4 @@
-/** Everything the stack is told, checked. */
+/** The settings of the stack, checked. */
 
 import { BadSetting, Sources } from './sources';
 import { STAGES, type Stage, envFileOf, stageOf } from './stage';
@@ -52,14 +52,14 @@ export interface Settings {
   stage: Stage;
   region: string;
   account?: string;
-  /** What the program is told. */
+  /** The program's settings. */
   program: Record<string, string>;
   domain?: CustomDomain;
   /** Whether callers with AWS credentials are let in as well. */
   iam: boolean;
   /** The Cognito user pool whose users are let in as well. */
   userPoolId?: string;
-  /** Who is told of alarms. */
+  /** Where alarms are mailed. */
   alarmEmail?: string;
   /** A secret in Secrets Manager that is there already; without it one is made. */
   secretName?: string;
@@ -103,7 +103,7 @@ function stageSetting(from: Sources, inEnvironment?: string, asked?: string): St
       : [inEnvironment || 'stg', 'STAGE'];
   const stage = stageOf(said);
   if (!stage) {
-    throw new BadSetting(`the stages are ${STAGES.join(', ')}: ${by} says "${said}"`);
+    throw new BadSetting(`the environments are ${STAGES.join(', ')}: ${by} says "${said}"`);
   }
   const others = [
     [asked, `-c stage=${asked}`],

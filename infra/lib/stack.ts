@@ -1,4 +1,4 @@
-/** A stage of Mesh v2 on AWS: AppSync in front, one function behind, one table under it. */
+/** An environment of Mesh v2 on AWS: AppSync in front, one function behind, one table under it. */
 
 import { CfnOutput, CfnRule, Fn, Stack, type StackProps, Tags } from 'aws-cdk-lib';
 import type * as acm from 'aws-cdk-lib/aws-certificatemanager';
@@ -14,7 +14,7 @@ import type { Settings } from './settings';
 import { named } from './stage';
 import { table } from './table';
 
-export interface Told {
+export interface Inputs {
   settings: Settings;
   program: Program;
   /** The project's folder. */
@@ -22,9 +22,9 @@ export interface Told {
 }
 
 export class MeshStack extends Stack {
-  constructor(scope: App, id: string, told: Told, props: StackProps & { certificate?: acm.ICertificate }) {
+  constructor(scope: App, id: string, inputs: Inputs, props: StackProps & { certificate?: acm.ICertificate }) {
     super(scope, id, props);
-    const { settings, program, root } = told;
+    const { settings, program, root } = inputs;
     const { domain } = settings;
     const certificate = domain?.certificateArn
       ? Certificate.fromCertificateArn(this, 'Certificate', domain.certificateArn)
@@ -62,17 +62,17 @@ export class MeshStack extends Stack {
   }
 }
 
-/** Everything of a stage: its stack and, for a custom domain, one with the certificate. */
-export function addStage(app: App, told: Told): MeshStack {
-  const { stage, account, region, domain } = told.settings;
+/** Everything of an environment: its stack and, for a custom domain, one with the certificate. */
+export function addStage(app: App, inputs: Inputs): MeshStack {
+  const { stage, account, region, domain } = inputs.settings;
   const tags = { Project: 'MeshV2', Stage: stage, Service: 'AppSync', ManagedBy: 'CDK' };
   let certificate: acm.ICertificate | undefined;
   if (domain && !domain.certificateArn) {
     const env = { account, region: 'us-east-1' };
     ({ certificate } = new CertificateStack(app, named('MeshV2CertificateStack', stage), domain, { env }));
   }
-  const stack = new MeshStack(app, named('MeshV2Stack', stage), told, {
-    description: `Mesh v2, stage ${stage}`,
+  const stack = new MeshStack(app, named('MeshV2Stack', stage), inputs, {
+    description: `Mesh v2, environment ${stage}`,
     env: { account, region },
     crossRegionReferences: certificate !== undefined,
     certificate,

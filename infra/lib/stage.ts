@@ -3,7 +3,7 @@
 export const STAGES = ['stg', 'stg2', 'prod'] as const;
 export type Stage = (typeof STAGES)[number];
 
-/** The stage of this name; `production` is understood as the server understands it. */
+/** The environment of this name; `production` is understood as the server understands it. */
 export function stageOf(name: string): Stage | undefined {
   const asked = name === 'production' ? 'prod' : name;
   return STAGES.find((stage) => stage === asked);
@@ -14,7 +14,7 @@ export function named(base: string, stage: Stage): string {
   return stage === 'prod' ? base : `${base}-${stage}`;
 }
 
-/** The settings file that comes with the project for a stage. */
+/** The settings file that comes with the project for an environment. */
 export function envFileOf(stage: Stage): string {
   return stage === 'prod' ? '.env.production' : `.env.${stage}`;
 }

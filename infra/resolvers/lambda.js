@@ -1,4 +1,4 @@
-// How AppSync asks the Lambda for a field, and how the field's answer is told. Runs on
+// How AppSync asks the Lambda for a field, and how its answer becomes the field's value. Runs on
 // AppSync's JavaScript runtime (APPSYNC_JS); the spec runs this same file.
 import { util } from '@aws-appsync/utils';
 

@@ -29,19 +29,19 @@ test('cdk synth works without credentials and without a network', (t) =>
     assert.match(JSON.stringify(made.Rules.TheProgramIsNotBuilt), /MESH_LAMBDA_FOLDER=placeholder/);
   }));
 
-test('a command line that disagrees with the settings file is told who won', () =>
+test('a command line that disagrees with the settings file is reported with what wins', () =>
   inScratch((folder) => {
     const { code, err } = synth(folder, { ...placeholder, MESH_ENV_FILE: '../.env.stg2' }, '-c stage=prod');
     assert.equal(code, 0, err);
     assert.match(err, /mesh-v2: \.env\.stg2 says STAGE=stg2 and wins: -c stage=prod is not followed/);
-    assert.equal(template(folder, 'MeshV2Stack-stg2').Description, 'Mesh v2, stage stg2');
+    assert.equal(template(folder, 'MeshV2Stack-stg2').Description, 'Mesh v2, environment stg2');
   }));
 
-test('an unknown stage is refused in one sentence', () =>
+test('an unknown environment is refused in one sentence', () =>
   inScratch((folder) => {
     const { code, err } = synth(folder, { ...placeholder, MESH_ENV_FILE: '/dev/null' }, '-c stage=prd');
     assert.notEqual(code, 0);
-    assert.match(err, /mesh-v2: the stages are stg, stg2, prod: -c stage= says "prd"/);
+    assert.match(err, /mesh-v2: the environments are stg, stg2, prod: -c stage= says "prd"/);
     assert.doesNotMatch(err, /\n\s+at /);
   }));
 

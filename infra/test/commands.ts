@@ -65,7 +65,7 @@ const KINDS: [RegExp, Kind][] = [
   [/^MESH_SPEC_STORE=appsync .* cargo test --test spec$/s, { elsewhere: '.ci/run, against its own stages' }],
 ];
 
-/** What a command is; one that nobody has thought of is an error. */
+/** What a command is; an unknown one is an error. */
 export function kindOf(command: string): Kind {
   const known = KINDS.filter(([form]) => form.test(command));
   if (known.length !== 1) {

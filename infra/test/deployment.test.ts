@@ -68,13 +68,13 @@ test('the four tests to paste do what the guide says', async () => {
     assert.deepEqual((await ask(list)).listGroupsByDomain.map((group: Json) => group.id), [id]);
     const filled = (document: string) => document.replaceAll('GROUP_ID', id);
     assert.equal((await ask(filled(join_))).joinGroup.groupId, id);
-    const heard = await hears(endpoint, key, filled(listen), () => ask(filled(report)));
-    assert.deepEqual(heard.onMessageInGroup.nodeStatus.data, [{ key: 'temperature', value: '21' }]);
+    const received = await receives(endpoint, key, filled(listen), () => ask(filled(report)));
+    assert.deepEqual(received.onMessageInGroup.nodeStatus.data, [{ key: 'temperature', value: '21' }]);
   });
 });
 
-/** What a subscriber hears first of what happens after its subscription. */
-function hears(endpoint: string, key: string, query: string, happens: () => Promise<unknown>): Promise<Json> {
+/** The first message that a subscriber receives after its subscription. */
+function receives(endpoint: string, key: string, query: string, happens: () => Promise<unknown>): Promise<Json> {
   const socket = new WebSocket(`${endpoint.replace('http', 'ws')}/realtime`, 'graphql-transport-ws');
   const say = (message: Json) => socket.send(JSON.stringify(message));
   return new Promise<Json>((resolve, reject) => {

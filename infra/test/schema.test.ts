@@ -34,14 +34,14 @@ test("AppSync is given the contract's file without its one scalar", () => {
   assert.equal(definition(), lines.toSpliced(at - 1, 2).join('\n'));
 });
 
-test('the subscription says which mutations it hears', () => {
+test('the subscription names the mutations that it delivers', () => {
   assert.match(
     definition(),
     /onMessageInGroup\([^)]*\): MeshMessage\s+@aws_subscribe\(mutations: \["reportDataByNode", "fireEventsByNode", "dissolveGroup"\]\)/,
   );
   const mutations = fields(contract).filter(({ typeName }) => typeName === 'Mutation');
-  for (const heard of ['reportDataByNode', 'fireEventsByNode', 'dissolveGroup']) {
-    assert.ok(mutations.some(({ fieldName }) => fieldName === heard), heard);
+  for (const delivered of ['reportDataByNode', 'fireEventsByNode', 'dissolveGroup']) {
+    assert.ok(mutations.some(({ fieldName }) => fieldName === delivered), delivered);
   }
 });
 

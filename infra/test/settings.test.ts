@@ -50,8 +50,8 @@ test('without a .env file the command line decides, then the environment, then i
   assert.equal(settings(without, infra).stage, 'stg');
 });
 
-test('an unknown stage is refused, whoever names it', async () => {
-  assert.match(refused({}, 'prd'), /the stages are stg, stg2, prod: -c stage= says "prd"/);
+test('an unknown environment is refused, wherever it is named', async () => {
+  assert.match(refused({}, 'prd'), /the environments are stg, stg2, prod: -c stage= says "prd"/);
   assert.match(refused({ STAGE: 'test' }), /STAGE says "test"/);
   await assert.rejects(withFile('STAGE=Prod\n'), /\.env says "Prod"/);
 });

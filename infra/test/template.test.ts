@@ -131,7 +131,7 @@ for (const stage of STAGES) {
       assert.equal(of('AWS::AppSync::GraphQLApi').ResolverCountLimit, 50);
     });
 
-    test('watches for failures, throttling and slowness, and tells nobody unless asked', () => {
+    test('watches for failures, throttling and slowness, and mails no one unless asked', () => {
       const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')).map((one) => (one as Json).Properties);
       const tail = prod ? '' : `-${stage}`;
       const names = ['ApiErrors', 'ApiLatency', 'Failures', 'LambdaErrors', 'LambdaThrottles', 'TableThrottles'];

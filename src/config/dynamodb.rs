@@ -105,7 +105,7 @@ pub struct DynamoDbArgs {
 }
 
 impl DynamoDbArgs {
-    /// The store's settings for a stage.
+    /// The store's settings for an environment.
     pub fn settings(&self, stage: Stage) -> Settings {
         let named = || std::env::var("DYNAMODB_TABLE_NAME").ok();
         let named = self.table.clone().or_else(named);
@@ -128,7 +128,7 @@ impl DynamoDbArgs {
     }
 }
 
-/// Which stage's table.
+/// Which environment's table.
 #[derive(Debug, Args)]
 pub struct TableArgs {
     /// Read settings from this file instead of .env

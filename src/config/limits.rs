@@ -104,6 +104,6 @@ pub(super) fn limits(bounds: &BoundArgs) -> Limits {
         calls_per_group: bounds.max_calls_per_group as usize,
         event_bytes_per_group: bounds.max_event_bytes_per_group as usize,
         ended_groups: bounds.max_ended_groups as usize,
-        answer_bytes: bounds.max_answer_bytes as usize,
+        response_bytes: bounds.max_answer_bytes as usize,
     }
 }

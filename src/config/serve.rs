@@ -218,7 +218,7 @@ pub struct StoreArgs {
     pub durability: DurabilityKind,
 }
 
-/// The stage's times, in seconds (stg / prod).
+/// The environment's times, in seconds (stg / prod).
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Times, in seconds [default: stg / prod]")]
 pub struct TimeArgs {

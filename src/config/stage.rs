@@ -1,4 +1,4 @@
-//! From settings to a stage that can run, or to what is wrong with them.
+//! The settings of a server or a function, checked as a whole.
 
 use std::str::FromStr;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::model::message::MESSAGE_BYTES;
 use crate::model::rules::{InvalidTimings, Rules, Timings};
 use crate::server::ServerSettings;
 
-/// The key that opens a stage which was given none. It is no secret: it stands here.
+/// The API key of a server that was given none. It is no secret: it is in this source.
 pub const DEVELOPMENT_KEY: &str = "da2-mesh-development";
 /// Public secrets; production refuses them.
 const WELL_KNOWN_SECRETS: [&str; 4] = [
@@ -36,14 +36,14 @@ const MEMORY_PERCENT: usize = 60;
 /// The budget where the system's memory is unknown.
 const UNKNOWN_MEMORY: usize = 1024 * 1024 * 1024;
 
-/// One of the three deployments.
+/// One of the three environments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// For trying things out.
+    /// For tests.
     Stg,
-    /// A second one.
+    /// A second one for tests.
     Stg2,
-    /// The real one.
+    /// Production.
     Prod,
 }
 
@@ -79,7 +79,7 @@ impl FromStr for Stage {
     }
 }
 
-/// Why a stage cannot run with its settings.
+/// Why a server cannot run with its settings.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Unusable {
     /// Times that cannot work together.
@@ -91,7 +91,7 @@ pub enum Unusable {
          (for example the output of: openssl rand -hex 24)"
     )]
     NoKeys,
-    /// Production with a key that is guessed soon.
+    /// Production with a key that is easy to guess.
     #[error(
         "prod takes API keys of at least {KEY_BYTES} characters that are not all the same: set MESH_API_KEYS \
          to others (for example the output of: openssl rand -hex 24)"
@@ -103,21 +103,21 @@ pub enum Unusable {
          characters that are kept secret and are not all the same (for example the output of: openssl rand -hex 32)"
     )]
     NoSecret,
-    /// Answers that could not hold a group.
+    /// Responses that could not contain a group.
     #[error(
         "MESH_MAX_ANSWER_BYTES must be {MESSAGE_BYTES} or more above MESH_MAX_STATUS_BYTES_PER_GROUP: \
          a full group and one event must fit into an answer"
     )]
-    AnswersTooSmall,
+    ResponsesTooSmall,
     /// TLS without a certificate.
     #[error("--tls-listen needs --tls-cert and --tls-key, or --tls-self-signed DIR")]
     NoCertificate,
 }
 
-/// A stage's settings, checked.
+/// A server's settings, checked.
 #[derive(Debug)]
 pub struct StageSettings {
-    /// The stage.
+    /// The environment.
     pub stage: Stage,
     /// When something counts as alive.
     pub rules: Rules,
@@ -174,7 +174,7 @@ impl StageSettings {
             .max_answer_bytes
             .saturating_sub(bounds.max_status_bytes_per_group);
         if (spare as usize) < MESSAGE_BYTES {
-            return Err(Unusable::AnswersTooSmall);
+            return Err(Unusable::ResponsesTooSmall);
         }
         let development = keys.is_empty();
         let server = ServerSettings {

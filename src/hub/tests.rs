@@ -295,17 +295,17 @@ fn selections_and_messages_have_leases_as_long_as_they_are_used() {
     let hub = Hub::with_memory(memory.clone());
     let one = TestSubscriber::default();
     let shared = one.subscribes(&hub, "g", selection(Field::GroupId));
-    let leased = memory.held(Purpose::Selections);
+    let leased = memory.leased(Purpose::Selections);
     assert_eq!(leased, selection(Field::GroupId).bytes());
     let again = one.subscribes(&hub, "g", selection(Field::GroupId));
-    assert_eq!(memory.held(Purpose::Selections), leased, "it is shared");
+    assert_eq!(memory.leased(Purpose::Selections), leased, "it is shared");
     let unshared = one.subscribes(&hub, "g", aliases(3));
-    assert_eq!(memory.held(Purpose::Selections), leased, "it was dropped");
+    assert_eq!(memory.leased(Purpose::Selections), leased, "it was dropped");
     hub.publish(&message("g"));
-    assert_eq!(memory.held(Purpose::Queues), message("g").bytes());
+    assert_eq!(memory.leased(Purpose::Queues), message("g").bytes());
     hub.flush();
     lock(&one.0).unrendered.clear();
-    assert_eq!(memory.held(Purpose::Queues), 0);
+    assert_eq!(memory.leased(Purpose::Queues), 0);
     drop((shared, again, unshared));
     assert_eq!(memory.total(), 0);
 }

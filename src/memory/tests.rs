@@ -5,8 +5,8 @@ fn a_lease_counts_until_it_is_dropped() {
     let memory = Memory::new(1000);
     let mut lease = memory.lease(Purpose::Queues, 10);
     lease.resize(30);
-    let other = memory.lease(Purpose::Answers, 5);
-    assert_eq!((memory.held(Purpose::Queues), memory.total()), (30, 35));
+    let other = memory.lease(Purpose::Responses, 5);
+    assert_eq!((memory.leased(Purpose::Queues), memory.total()), (30, 35));
     lease.resize(7);
     drop(other);
     assert_eq!(memory.total(), 7);

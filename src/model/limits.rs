@@ -30,7 +30,7 @@ pub struct Limits {
     /// them, `groups_per_domain` limits them too.
     pub ended_groups: usize,
     /// Bytes of one response (decision D24).
-    pub answer_bytes: usize,
+    pub response_bytes: usize,
 }
 
 impl Default for Limits {
@@ -46,7 +46,7 @@ impl Default for Limits {
             calls_per_group: 20_000,
             event_bytes_per_group: 8 * 1024 * 1024,
             ended_groups: 20_000,
-            answer_bytes: 5 * 1024 * 1024,
+            response_bytes: 5 * 1024 * 1024,
         }
     }
 }

@@ -97,7 +97,7 @@ impl Outbox {
     /// Adds the response to a query or mutation. It may exceed the limit: no other response
     /// is made before [`Outbox::has_response`] returns that this one is written.
     pub fn respond(&self, text: Vec<u8>) {
-        let lease = self.memory.lease(Purpose::Answers, text.len());
+        let lease = self.memory.lease(Purpose::Responses, text.len());
         let text = leased_bytes(text, lease);
         let mut state = self.lock();
         if state.is_closed() {

@@ -51,7 +51,7 @@ impl Budget {
             large: large_response_bytes(kind),
             written: ENVELOPE_BYTES,
             shared: 0,
-            lease: memory.lease(Purpose::Answers, 0),
+            lease: memory.lease(Purpose::Responses, 0),
         }
     }
 

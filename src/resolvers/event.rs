@@ -81,7 +81,7 @@ async fn read_page(
     group: &GroupKey,
     since: Since<'_>,
 ) -> store::Result<Vec<event::Event>> {
-    let (bytes, now) = (mesh.limits.answer_bytes, mesh.clock.now());
+    let (bytes, now) = (mesh.limits.response_bytes, mesh.clock.now());
     mesh.store.events_since(group, since, bytes, now).await
 }
 

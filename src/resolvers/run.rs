@@ -134,7 +134,7 @@ impl Runner {
     }
 
     fn budget(&self, document: &Document) -> Budget {
-        let limit = self.mesh.limits.answer_bytes;
+        let limit = self.mesh.limits.response_bytes;
         Budget::new(&self.mesh.memory, limit, document.kind())
     }
 
@@ -162,7 +162,7 @@ impl Runner {
     /// The response that rejects an operation with an error in AppSync's format.
     pub fn reject(&self, error: &serde_json::Value) -> GraphQlResponse {
         let text = response::without_data(error);
-        let lease = self.mesh.memory.lease(Purpose::Answers, text.len());
+        let lease = self.mesh.memory.lease(Purpose::Responses, text.len());
         GraphQlResponse::new(text, lease)
     }
 

@@ -1,4 +1,4 @@
-//! The body of an answer: it goes out in pieces, so that what a peer does not read waits
+//! The body of a response: it goes out in pieces, so that what a peer does not read waits
 //! here, where it is counted, and not in the buffers of a library.
 
 use std::convert::Infallible;
@@ -15,32 +15,32 @@ use crate::resolvers::run::GraphQlResponse;
 /// Bytes of one piece.
 const PIECE: usize = 16 * 1024;
 
-/// What is still to be sent of an answer.
-pub struct AnswerBody(Bytes);
+/// What is still to be sent of a response.
+pub struct ResponseBody(Bytes);
 
-/// An answer's bytes, and where they are counted as long as any of them is held.
+/// A response's bytes, and the lease that counts them until all are sent.
 struct Counted {
-    answered: GraphQlResponse,
+    response: GraphQlResponse,
     _unread: Lease,
 }
 
 impl AsRef<[u8]> for Counted {
     fn as_ref(&self) -> &[u8] {
-        &self.answered.text
+        &self.response.text
     }
 }
 
-impl AnswerBody {
-    /// An answer and its place among those that its connection has not read.
-    pub fn new(answered: GraphQlResponse, unread: Lease) -> Self {
+impl ResponseBody {
+    /// A response and the lease of its bytes that the connection has not read.
+    pub fn new(response: GraphQlResponse, unread: Lease) -> Self {
         Self(Bytes::from_owner(Counted {
-            answered,
+            response,
             _unread: unread,
         }))
     }
 }
 
-impl hyper::body::Body for AnswerBody {
+impl hyper::body::Body for ResponseBody {
     type Data = Bytes;
     type Error = Infallible;
 
@@ -64,8 +64,8 @@ impl hyper::body::Body for AnswerBody {
     }
 }
 
-impl From<AnswerBody> for Body {
-    fn from(body: AnswerBody) -> Self {
+impl From<ResponseBody> for Body {
+    fn from(body: ResponseBody) -> Self {
         Self::new(body)
     }
 }

@@ -27,7 +27,7 @@ use crate::realtime::{ConnectionSlots, SocketLimits};
 use crate::resolvers::DocumentLimits;
 use crate::resolvers::run::Runner;
 
-/// How the server behaves beside the rules of the stage.
+/// How the server behaves beside the liveness rules.
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
     /// Who may call.

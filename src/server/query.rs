@@ -25,7 +25,7 @@ use crate::resolvers::request::GraphQlRequest;
 use crate::resolvers::response;
 use crate::resolvers::run::GraphQlResponse;
 use crate::server::AppState;
-use crate::server::body::AnswerBody;
+use crate::server::body::ResponseBody;
 use crate::server::http::{HttpError, answer as respond};
 use crate::server::listen::Connection;
 
@@ -192,8 +192,8 @@ async fn execute(
 /// The answer, counted until the peer's system has taken it (decision D24).
 fn ok(connection: &Connection, answered: GraphQlResponse) -> Response {
     let unread = &connection.unread;
-    let place = unread.lease(Purpose::Answers, answered.text.len());
-    respond(StatusCode::OK, AnswerBody::new(answered, place))
+    let place = unread.lease(Purpose::Responses, answered.text.len());
+    respond(StatusCode::OK, ResponseBody::new(answered, place))
 }
 
 fn unread_refusal(connection: &Connection) -> GraphQlResponse {

@@ -1,4 +1,4 @@
-//! What an operator does with a stage's DynamoDB table.
+//! What an operator does with the DynamoDB table of an environment.
 
 use std::io::{BufRead as _, Write as _, stdout};
 
@@ -12,7 +12,7 @@ use crate::model::rules::{Rules, Timings};
 use crate::store::dynamodb::client::{self, Client, Settings};
 use crate::store::dynamodb::{DynamoDb, table};
 
-/// The store, on a table that is there and fit for a stage.
+/// The store, on a table that is there and fit for use.
 pub async fn store(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<DynamoDb> {
     let reach = args.dynamodb.settings(args.stage);
     let client = client::client(&reach).await;

@@ -1,4 +1,4 @@
-//! A stage behind AppSync, from the environment of its Lambda function.
+//! The function behind AppSync, from the variables of its environment.
 
 use std::sync::Arc;
 

@@ -31,7 +31,7 @@ pub enum ServedStore {
 /// What a run of `mesh-v2 bench` is.
 #[derive(Debug, Args)]
 pub struct BenchArgs {
-    /// The stage to measure
+    /// The server to measure
     #[arg(
         long,
         default_value = "http://127.0.0.1:4000/graphql",
@@ -52,7 +52,7 @@ pub struct BenchArgs {
         verbatim_doc_comment
     )]
     pub data: Option<PathBuf>,
-    /// The stage's API key; a server of --serve has its own
+    /// The server's API key; one of --serve has its own
     #[arg(
         long,
         env = "APPSYNC_API_KEY",
@@ -88,8 +88,8 @@ pub struct BenchArgs {
     #[arg(long, default_value = "1", value_name = "N", help_heading = "Who",
         value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub publishers: u32,
-    /// Members of each group that poll, one HTTP connection each, 0 to 1,000; they hear
-    /// events only
+    /// Members of each group that poll, one HTTP connection each, 0 to 1,000; they
+    /// receive events only
     #[arg(long, default_value = "0", value_name = "N", help_heading = "Who",
         value_parser = clap::value_parser!(u32).range(0..=1000), verbatim_doc_comment)]
     pub pollers: u32,
@@ -105,7 +105,8 @@ pub struct BenchArgs {
     /// Publish as fast as it goes instead of at a rate
     #[arg(long, conflicts_with = "rate", help_heading = "What")]
     pub as_fast: bool,
-    /// With --as-fast: messages of a group that not everybody has heard yet, 1 to 10,000
+    /// With --as-fast: messages of a group that not all members have received yet, 1 to
+    /// 10,000
     #[arg(long, default_value = "16", value_name = "N", help_heading = "What",
         value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub in_flight: u32,

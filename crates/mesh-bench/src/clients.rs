@@ -71,7 +71,7 @@ impl Run {
                 });
                 next += 1;
             }
-            let opened = opening.join_next().await.context("nobody connects")?;
+            let opened = opening.join_next().await.context("no client connects")?;
             let subscriber = opened?.with_context(|| {
                 format!(
                     "{open} of {total} subscribers listen and the next one cannot; the server may allow \
@@ -113,7 +113,7 @@ impl Run {
                 let ready = self.counters.ready.load(Relaxed);
                 let error = self.counters.first_error();
                 let why = error.map(|error| format!(": {error}")).unwrap_or_default();
-                bail!("only {ready} of {total} subscribers hear their group{why}");
+                bail!("only {ready} of {total} subscribers receive their group's messages{why}");
             }
             ensure!(!self.interrupted.is_cancelled(), "interrupted");
             for publisher in &mut publishers[..self.groups.len()] {

@@ -60,7 +60,7 @@ impl Group {
             .context("cannot make a group")?;
         let text = |name: &str| {
             let text = created[name].as_str().map(str::to_owned);
-            text.with_context(|| format!("the stage answers createGroup without {name}"))
+            text.with_context(|| format!("the server's answer to createGroup has no {name}"))
         };
         let interval = created["heartbeatIntervalSeconds"].as_u64();
         let group = Self {

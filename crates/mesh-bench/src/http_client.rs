@@ -86,7 +86,7 @@ impl HttpClient {
         let (status, body) = self.post(body.into()).await?;
         ensure!(
             status != StatusCode::UNAUTHORIZED && status != StatusCode::FORBIDDEN,
-            "the stage refuses the API key ({status}): give its own with --api-key"
+            "the server refuses the API key ({status}): give the right one with --api-key"
         );
         let response: Value = serde_json::from_slice(&body).unwrap_or_default();
         let data = response["data"].as_object();
@@ -95,7 +95,7 @@ impl HttpClient {
             Some(value) if status == StatusCode::OK && response.get("errors").is_none() => {
                 Ok(value.clone())
             }
-            _ => bail!("the stage answers {status}: {}", excerpt(&body)),
+            _ => bail!("the server answers {status}: {}", excerpt(&body)),
         }
     }
 }

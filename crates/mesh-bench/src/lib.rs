@@ -108,7 +108,7 @@ fn connections(args: &BenchArgs) -> anyhow::Result<u32> {
     );
     ensure!(
         args.pollers == 0 || args.mix.has_events(),
-        "pollers hear events only: add fires or records to --mix"
+        "pollers receive events only: add fires or records to --mix"
     );
     ensure!(
         args.rate > 0.0 || args.pollers == 0,

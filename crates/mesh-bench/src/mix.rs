@@ -22,7 +22,7 @@ impl Mix {
         self.reports + self.fires + self.records
     }
 
-    /// Whether pollers hear anything of it: they hear events.
+    /// Whether pollers receive anything of it: they receive events.
     pub fn has_events(self) -> bool {
         self.fires + self.records > 0
     }

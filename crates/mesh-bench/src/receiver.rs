@@ -88,8 +88,12 @@ impl<'a> Receiver<'a> {
             "complete" | "error" | "connection_error" => self.ended = Some(excerpt(message)),
             _ => {
                 self.counters.strange.fetch_add(1, Relaxed);
-                self.counters
-                    .note_error(|| format!("a message of nobody was heard: {}", excerpt(message)));
+                self.counters.note_error(|| {
+                    format!(
+                        "a message without a subscription came: {}",
+                        excerpt(message)
+                    )
+                });
             }
         }
     }

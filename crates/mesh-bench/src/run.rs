@@ -185,8 +185,8 @@ impl Run {
             let left = ends.as_second() - now.as_second();
             ensure!(
                 left >= needed,
-                "groups of this stage end within {left} s and the run needs {needed} s: choose fewer --seconds, \
-                 raise the stage's MESH_DEFAULT_CONNECTION_TIME_SECONDS, or use --serve"
+                "groups of this server end within {left} s and the run needs {needed} s: choose fewer --seconds, \
+                 raise the server's MESH_DEFAULT_CONNECTION_TIME_SECONDS, or use --serve"
             );
         }
         Ok(())

@@ -35,7 +35,7 @@ impl Socket {
         match opened {
             Ok((socket, _)) => Ok(Self(socket)),
             Err(Error::Http(response)) => {
-                bail!("the stage answers the upgrade with {}", response.status())
+                bail!("the server answers the upgrade with {}", response.status())
             }
             Err(error) => Err(error.into()),
         }
@@ -72,7 +72,7 @@ fn pass(
         Some(Ok(Message::Binary(bytes))) => on_message(&bytes),
         Some(Ok(Message::Close(close))) => {
             let code = close.map_or(1005, |close| close.code.into());
-            bail!("the stage closed the socket with code {code}");
+            bail!("the server closed the socket with code {code}");
         }
         // The library answers pings.
         Some(Ok(_)) => {}
@@ -123,7 +123,7 @@ mod tests {
         let (mut socket, mut received) = (Socket(socket), Vec::new());
         let mut ended = String::new();
         for piece in bytes.chunks(size) {
-            server.write_all(piece).await.expect("room");
+            server.write_all(piece).await.expect("space in the pipe");
             let take = |text: &[u8]| received.push(String::from_utf8_lossy(text).into());
             if let Some(Err(error)) = socket.receive(take).now_or_never() {
                 ended = error.to_string();
@@ -159,7 +159,7 @@ mod tests {
         let bytes = [frame(Frame::ping("hey")), close, text("late", true)].concat();
         let (received, ended, answered) = received(&bytes, bytes.len()).await;
         assert!(received.is_empty());
-        assert_eq!(ended, "the stage closed the socket with code 1013");
+        assert_eq!(ended, "the server closed the socket with code 1013");
         assert_eq!(answered[..2], [0x8a, 0x83], "a masked pong of three bytes");
     }
 }

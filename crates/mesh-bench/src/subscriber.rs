@@ -162,7 +162,7 @@ async fn expect(socket: &mut Socket, wanted: &str) -> anyhow::Result<()> {
             match json["type"].as_str() {
                 Some(kind) if kind == wanted => return Ok(()),
                 Some("ka" | "ping") => {}
-                _ => bail!("the stage says {} instead of {wanted}", excerpt(&message)),
+                _ => bail!("the server sends {} instead of {wanted}", excerpt(&message)),
             }
         }
         received.with_context(|| format!("before {wanted}"))?;

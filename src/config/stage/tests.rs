@@ -115,8 +115,8 @@ fn a_life_and_the_longest_life_are_two_settings_and_on_appsync_one_may_stand_for
     for (flags, on_a_server, behind_appsync) in cases {
         let args = args(&[&["--stage=prod", KEY, SECRET][..], flags].concat());
         assert_eq!(lives(StageSettings::new(&args)), on_a_server, "{flags:?}");
-        let told = lives(StageSettings::behind_appsync(&args));
-        assert_eq!(told, behind_appsync, "{flags:?}");
+        let timings = lives(StageSettings::behind_appsync(&args));
+        assert_eq!(timings, behind_appsync, "{flags:?}");
     }
 }
 
@@ -132,7 +132,7 @@ fn a_ttl_within_its_interval_does_not_start() {
     );
     assert_eq!(
         refused(&["--max-answer-bytes=4400000"]),
-        Unusable::AnswersTooSmall
+        Unusable::ResponsesTooSmall
     );
 }
 

@@ -24,7 +24,7 @@ pub struct Timings {
 }
 
 impl Timings {
-    /// The times of stages stg and stg2.
+    /// The times of stg and stg2.
     pub const STG: Self = Self {
         host_interval: 15,
         host_ttl: 60,
@@ -36,7 +36,7 @@ impl Timings {
         polling_interval: 2,
     };
 
-    /// The times of stage prod.
+    /// The times of prod.
     pub const PROD: Self = Self {
         host_interval: 60,
         host_ttl: 150,

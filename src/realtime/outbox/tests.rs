@@ -196,13 +196,13 @@ async fn queued_bytes_are_accounted_for_until_they_are_written() {
     for _ in 0..10 {
         outbox.send(&"a".repeat(10_000));
     }
-    let held = memory.held(Purpose::Queues);
+    let held = memory.leased(Purpose::Queues);
     assert!((100_000..150_000).contains(&held), "{held}");
     let (mut near, _far) = tokio::io::duplex(1 << 20);
     for _ in 0..5 {
         write_once(&outbox, &mut near).await;
     }
-    assert!(memory.held(Purpose::Queues) <= held / 2 + 2000);
+    assert!(memory.leased(Purpose::Queues) <= held / 2 + 2000);
     write_all(&outbox, &mut near).await;
     assert_eq!(memory.total(), 0);
 }
@@ -225,7 +225,7 @@ async fn a_response_may_exceed_the_limit_and_a_close_goes_between_its_frames() {
     outbox.respond(vec![b'x'; 5_000_000]);
     outbox.send("complete");
     assert!(outbox.has_response() && !outbox.is_full());
-    assert_eq!(memory.held(Purpose::Answers), 5_000_000);
+    assert_eq!(memory.leased(Purpose::Responses), 5_000_000);
     let (mut near, far) = tokio::io::duplex(1 << 16);
     let mut client = WebSocketStream::from_raw_socket(far, Role::Client, None).await;
     let read = async {
@@ -242,7 +242,7 @@ async fn a_response_may_exceed_the_limit_and_a_close_goes_between_its_frames() {
     outbox.send(&"a".repeat(100_000));
     assert!(outbox.is_full());
     outbox.close(Close::TOO_SLOW);
-    assert!(!outbox.has_response() || memory.held(Purpose::Queues) < 2000);
+    assert!(!outbox.has_response() || memory.leased(Purpose::Queues) < 2000);
     let write = write_all(&outbox, &mut near);
     let ((), last) = tokio::join!(write, client.next());
     assert!(

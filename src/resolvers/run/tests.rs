@@ -163,7 +163,7 @@ async fn a_response_is_counted_until_it_is_dropped_and_a_large_one_needs_memory(
     let response = fixture.runner.execute(document(), &request, caller).await;
     let response = response.unwrap();
     assert!(response.text.len() > 120_000);
-    assert_eq!(memory.held(Purpose::Answers), response.text.len());
+    assert_eq!(memory.leased(Purpose::Responses), response.text.len());
     drop(response);
     assert_eq!(memory.total(), 0);
     // Nine tenths of the memory are leased: a small response is written, a large one rejected.
@@ -177,5 +177,5 @@ async fn a_response_is_counted_until_it_is_dropped_and_a_large_one_needs_memory(
         response["errors"][0]["errorType"], "LimitExceeded",
         "{response}"
     );
-    assert_eq!(memory.held(Purpose::Answers), 0);
+    assert_eq!(memory.leased(Purpose::Responses), 0);
 }

@@ -59,7 +59,7 @@ impl Settings {
     }
 }
 
-/// The default name of a stage's table (docs/compatibility.md, The table).
+/// The default name of an environment's table (docs/compatibility.md, The table).
 pub fn table_of(stage: &str) -> String {
     match stage {
         "prod" => "MeshV2Table".into(),

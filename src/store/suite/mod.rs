@@ -45,7 +45,7 @@ pub const LIMITS: Limits = Limits {
     calls_per_group: 200,
     event_bytes_per_group: 2 * 1024 * 1024,
     ended_groups: 400,
-    answer_bytes: usize::MAX,
+    response_bytes: usize::MAX,
 };
 
 /// The times of a store under test.

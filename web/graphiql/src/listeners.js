@@ -1,7 +1,7 @@
 // The subscriptions that run, and the messages they brought.
 //
-// GraphiQL stops a subscription as soon as another tab is shown. Then nobody
-// could watch a message arrive that they send from the next tab, so this store
+// GraphiQL stops a subscription as soon as another tab is shown. Then no user
+// could see a message arrive that they send from the next tab, so this store
 // keeps it going and lists the messages at the bottom of the page.
 import { describeFailure } from "./transport.js";
 

@@ -34,7 +34,7 @@ const tabs = exampleTabs();
 if (!localStorage.getItem("graphiql:tabState")) {
   localStorage.setItem("graphiql:query", tabs[0].query);
   localStorage.setItem("graphiql:variables", tabs[0].variables);
-  // The examples are run by editing their variables: give these more room.
+  // The examples are run by editing their variables: give these more space.
   localStorage.setItem("graphiql:secondaryEditorFlex", "1.5");
 }
 

@@ -91,7 +91,7 @@ const RESTART = 4499; // graphql-ws's code for client.terminate()
 
 /**
  * The WebSocket client. `getKey` is asked anew at each connection; `onState`
- * hears "idle", "connecting", "connected" or "closed: …".
+ * receives "idle", "connecting", "connected" or "closed: …".
  */
 export function createSocketClient({ getKey, onState }) {
   return createClient({

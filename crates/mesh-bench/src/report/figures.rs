@@ -82,11 +82,11 @@ pub struct Checked {
     /// Accepted messages, times subscribers.
     pub deliveries_expected: u64,
     /// Messages received.
-    pub deliveries_heard: u64,
+    pub deliveries_received: u64,
     /// Accepted events, times pollers.
     pub polls_expected: u64,
     /// Events received.
-    pub polls_heard: u64,
+    pub polls_received: u64,
     /// Never received by a client that should have.
     pub lost: u64,
     /// Received again.
@@ -109,9 +109,9 @@ impl Checked {
             refused: counters.refused.load(Relaxed),
             unanswered: counters.unanswered.load(Relaxed),
             deliveries_expected: deliveries,
-            deliveries_heard: counters.delivered.load(Relaxed),
+            deliveries_received: counters.delivered.load(Relaxed),
             polls_expected: polls,
-            polls_heard: counters.polled.load(Relaxed),
+            polls_received: counters.polled.load(Relaxed),
             misrouted: counters.misrouted.load(Relaxed),
             strange: counters.strange.load(Relaxed),
             cut: counters.cut.load(Relaxed),
@@ -138,7 +138,7 @@ impl Checked {
         if self.cut > 0 {
             problems.push(format!("{} subscriptions were cut", self.cut));
         }
-        let received = self.deliveries_heard + self.polls_heard;
+        let received = self.deliveries_received + self.polls_received;
         let expected = self.deliveries_expected + self.polls_expected;
         if !idle && (self.published == 0 || (received == 0 && expected > 0)) {
             problems.push("nothing was delivered".to_owned());

@@ -140,9 +140,9 @@ fn tables(report: &Report) -> String {
             checked.refused + checked.unanswered,
         ),
         ("deliveries expected", checked.deliveries_expected),
-        ("deliveries heard", checked.deliveries_heard),
+        ("deliveries received", checked.deliveries_received),
         ("polled events expected", checked.polls_expected),
-        ("polled events heard", checked.polls_heard),
+        ("polled events received", checked.polls_received),
         ("lost", checked.lost),
         ("duplicated", checked.duplicated),
         ("reordered", checked.reordered),
@@ -152,7 +152,7 @@ fn tables(report: &Report) -> String {
     let counts = counts.map(|(name, count)| vec![name.to_owned(), grouped(count)]);
     let polled = report.polled.as_ref().and_then(|polled| polled.latency_us);
     let times = [
-        ("heard", report.delivered.latency_us),
+        ("received", report.delivered.latency_us),
         ("polled", polled),
         ("answered", report.published.answer_us),
     ];

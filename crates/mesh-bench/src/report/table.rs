@@ -58,7 +58,7 @@ impl fmt::Display for Report {
             )?;
             let polled = self.polled.as_ref().and_then(|polled| polled.latency_us);
             let rows = [
-                ("heard", self.delivered.latency_us),
+                ("received", self.delivered.latency_us),
                 ("polled", polled),
                 ("answered", self.published.answer_us),
             ];

@@ -15,7 +15,7 @@ use crate::store::dynamodb::table::{Error, wait};
 /// The attribute of the table's TTL.
 const TTL: &str = "ttl";
 
-/// Creates a stage's table and waits until it can be used.
+/// Creates the table of an environment and waits until it can be used.
 pub async fn create(client: &Client, name: &str, stage: &str, service: &str) -> Result<(), Error> {
     const DOING: &str = "create the table";
     let built = |error| Failure::new(DOING, error);

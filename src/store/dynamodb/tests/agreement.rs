@@ -42,7 +42,7 @@ const LIMITS: Limits = Limits {
     calls_per_group: 12,
     event_bytes_per_group: 1_500,
     ended_groups: 100_000,
-    answer_bytes: usize::MAX,
+    response_bytes: usize::MAX,
 };
 
 /// Times shorter than a lesson; nodes expire before their group.

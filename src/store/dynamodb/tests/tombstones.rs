@@ -36,7 +36,7 @@ const LIMITS: Limits = Limits {
     calls_per_group: 10,
     event_bytes_per_group: 1_000,
     ended_groups: 1_000,
-    answer_bytes: usize::MAX,
+    response_bytes: usize::MAX,
 };
 
 fn domain(name: &str) -> Domain {

@@ -22,12 +22,12 @@ async fn restored_records_count_the_same_memory() {
     let (before, after) = (Memory::unlimited(), Memory::unlimited());
     let store = open(&before);
     suite::run_lesson(&store).await;
-    let held = before.held(Purpose::Stored);
+    let held = before.leased(Purpose::Stored);
     assert!(held > 0);
     drop(store);
     assert_eq!(before.total(), 0);
     let store = open(&after);
-    assert_eq!(after.held(Purpose::Stored), held);
+    assert_eq!(after.leased(Purpose::Stored), held);
     drop(store);
     assert_eq!(after.total(), 0);
 }
@@ -37,7 +37,7 @@ async fn removed_records_release_their_memory() {
     let memory = Memory::unlimited();
     let store = within(&memory);
     let class = Class::new(&store);
-    let held = || memory.held(Purpose::Stored);
+    let held = || memory.leased(Purpose::Stored);
     let group = class.polling_group("h").await;
     let empty = held();
     assert!(empty > 0);

@@ -25,7 +25,7 @@ fn pupils_lesson(class: &Class, websocket: bool) -> Vec<(String, f64)> {
     let mut lesson = vec![
         times("createGroup", "new", 1.0 / shared),
         times("joinGroup", "first time", 1.0),
-        // As in upstream's load goals: 15 updates a second in a class of 40.
+        // As in the load goals of AppSync Mesh v2: 15 updates a second in a class of 40.
         times(
             "reportDataByNode",
             "one variable of ten",
