@@ -17,7 +17,7 @@ use mesh_v2::model::rules::{Rules, Timings};
 use mesh_v2::model::status::{NodeStatus, SensorData};
 use mesh_v2::model::time::Timestamp;
 use mesh_v2::store::embedded::Embedded;
-use mesh_v2::store::{CreateGroup, Store};
+use mesh_v2::store::{CreateGroup, Publisher, Store};
 use tokio::runtime::Runtime;
 
 /// The editor's report, as a document.
@@ -49,9 +49,12 @@ pub fn in_memory() -> Embedded {
 
 /// A mesh with a store in memory.
 pub fn mesh() -> Arc<Mesh> {
+    let hub = Hub::new();
+    let (memory, publisher) = (Memory::unlimited(), Arc::clone(&hub) as Arc<dyn Publisher>);
+    let store = Embedded::in_memory_within(memory, publisher, rules(), Limits::default());
     Arc::new(Mesh {
-        store: Arc::new(in_memory()),
-        hub: Hub::new(),
+        store: Arc::new(store),
+        hub,
         rules: rules(),
         clock: Clock::system(),
         limits: Limits::default(),

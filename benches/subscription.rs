@@ -106,7 +106,7 @@ fn publish_message(bencher: Bencher<'_, '_>, subscribers: usize) {
         .counter(ItemsCount::new(subscribers))
         .with_inputs(|| outboxes.iter().for_each(|outbox| empty(outbox)))
         .bench_local_values(|()| {
-            hub.publish(black_box(&message));
+            hub.publish(black_box(message.clone()));
             hub.flush();
         });
     assert!(outboxes.iter().all(|outbox| !outbox.is_full()));

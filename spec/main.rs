@@ -46,6 +46,7 @@ mod lambda;
 mod matrix;
 mod memory;
 mod nodes;
+mod order;
 mod polling;
 mod realtime_appsync;
 mod realtime_credentials;

@@ -19,7 +19,7 @@
 //! model                    ids, groups, statuses, events, messages, errors, liveness rules
 //! ```
 //!
-//! Besides, `realtime` does not import `store`: a resolver stores first, then publishes. These
+//! Besides, `realtime` does not import `store`: a resolver stores, and the store publishes. These
 //! crates are imported only where this table says:
 //!
 //! ```text

@@ -8,8 +8,9 @@ use crate::heartbeat::hold::StartHold;
 use crate::hub::Hub;
 use crate::memory::Memory;
 use crate::model::limits::Limits;
+use crate::model::message::Message;
 use crate::model::rules::Rules;
-use crate::store::Store;
+use crate::store::{Publisher, Store};
 
 /// A mesh: its store, hub, rules, clock and limits.
 #[derive(Clone)]
@@ -34,6 +35,13 @@ pub struct Mesh {
     pub next_since: NextSince,
 }
 
+/// The store publishes to the hub; neither knows the other.
+impl Publisher for Hub {
+    fn publish(&self, message: Message) {
+        Hub::publish(self, message);
+    }
+}
+
 /// The `nextSince` that recordEventsByNode returns (decision D16).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum NextSince {
@@ -56,13 +64,16 @@ impl Mesh {
             Rules::new(Timings::STG).expect("valid times"),
             Limits::default(),
         );
+        let (hub, memory) = (Hub::new(), Memory::unlimited());
+        let publisher = Arc::clone(&hub) as Arc<dyn Publisher>;
+        let store = Embedded::in_memory_within(memory.clone(), publisher, rules, limits);
         Arc::new(Self {
-            store: Arc::new(Embedded::in_memory(rules, limits)),
-            hub: Hub::new(),
+            store: Arc::new(store),
+            hub,
             rules,
             clock: Clock::system(),
             limits,
-            memory: Memory::unlimited(),
+            memory,
             start_hold: StartHold::NONE,
             domains: DomainKey::new(b"k"),
             next_since: NextSince::default(),

@@ -24,8 +24,8 @@ use crate::heartbeat::hold::StartHold;
 use crate::hub::Hub;
 use crate::mesh::Mesh;
 use crate::server;
-use crate::store::Store;
 use crate::store::embedded::Embedded;
+use crate::store::{Publisher, Store};
 
 pub use check::check;
 
@@ -59,23 +59,30 @@ pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
 async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh> {
     let (rules, limits) = (settings.rules, settings.limits);
     let memory = settings.memory.clone();
+    let hub = Hub::with_memory(memory.clone());
+    let publisher = Arc::clone(&hub) as Arc<dyn Publisher>;
     let store: Arc<dyn Store> = match args.store.store {
-        StoreKind::Memory => Arc::new(Embedded::in_memory_within(memory.clone(), rules, limits)),
+        StoreKind::Memory => Arc::new(Embedded::in_memory_within(
+            memory.clone(),
+            publisher,
+            rules,
+            limits,
+        )),
         StoreKind::Embedded => {
             let durability = args.store.durability.into();
             let (memory, data) = (memory.clone(), &args.store.data);
             Arc::new(Embedded::open_within(
-                memory, data, durability, rules, limits,
+                memory, publisher, data, durability, rules, limits,
             )?)
         }
         #[cfg(feature = "dynamodb")]
-        StoreKind::DynamoDb => Arc::new(dynamodb::store(args, settings).await?),
+        StoreKind::DynamoDb => Arc::new(dynamodb::store(args, settings, publisher).await?),
     };
     let clock = Clock::system();
     let start_hold = start_hold(store.as_ref(), &clock, settings.start_hold).await;
     Ok(Mesh {
         store,
-        hub: Hub::with_memory(settings.memory.clone()),
+        hub,
         rules,
         clock,
         limits,

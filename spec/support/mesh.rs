@@ -15,7 +15,7 @@ use mesh_v2::model::rules::{Rules, Timings};
 use mesh_v2::realtime::SocketLimits;
 use mesh_v2::resolvers::DocumentLimits;
 use mesh_v2::server::{self, HttpLimits, Listeners, ServerSettings};
-use mesh_v2::store::Store;
+use mesh_v2::store::{Publisher, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -86,14 +86,16 @@ struct Own {
 /// A mesh over a new store of the deployment's kind.
 async fn mesh(setup: &Setup, clock: Clock) -> (Mesh, Option<TempDir>) {
     let rules = Rules::new(setup.timings).expect("timings that can work");
-    let (store, folder) = Box::pin(store(rules, setup.limits)).await;
-    (mesh_over(store, setup, clock), folder)
+    let hub = Hub::new();
+    let publisher = Arc::clone(&hub) as Arc<dyn Publisher>;
+    let (store, folder) = Box::pin(store(rules, setup.limits, publisher)).await;
+    (mesh_over(store, hub, setup, clock), folder)
 }
 
-fn mesh_over(store: Arc<dyn Store>, setup: &Setup, clock: Clock) -> Mesh {
+fn mesh_over(store: Arc<dyn Store>, hub: Arc<Hub>, setup: &Setup, clock: Clock) -> Mesh {
     Mesh {
         store,
-        hub: Hub::new(),
+        hub,
         rules: Rules::new(setup.timings).expect("timings that can work"),
         clock,
         limits: setup.limits,
@@ -203,7 +205,7 @@ impl TestMesh {
     pub async fn on_appsync(setup: Setup, clock: Clock) -> Self {
         let rules = Rules::new(setup.timings).expect("timings that can work");
         let store = Arc::new(on_a_table(rules, setup.limits).await);
-        let mesh = mesh_over(store, &setup, clock.clone());
+        let mesh = mesh_over(store, Hub::new(), &setup, clock.clone());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let invoke = super::appsync::lambda_here(mesh, &tasks, &stop).await;
         tasks.close();

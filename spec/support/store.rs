@@ -4,12 +4,13 @@ use std::sync::Arc;
 #[cfg(feature = "dynamodb")]
 use std::time::Duration;
 
+use mesh_v2::memory::Memory;
 use mesh_v2::model::limits::Limits;
 use mesh_v2::model::rules::Rules;
-use mesh_v2::store::Store;
 #[cfg(feature = "dynamodb")]
 use mesh_v2::store::dynamodb::{DynamoDb, client, table};
 use mesh_v2::store::embedded::{Durability, Embedded};
+use mesh_v2::store::{Publisher, Store};
 use tempfile::TempDir;
 
 #[cfg(feature = "dynamodb")]
@@ -18,19 +19,30 @@ use crate::harness::case;
 use crate::harness::deployment::Kind;
 
 /// A new store of the chosen kind.
-pub async fn store(rules: Rules, limits: Limits) -> (Arc<dyn Store>, Option<TempDir>) {
+pub async fn store(
+    rules: Rules,
+    limits: Limits,
+    publisher: Arc<dyn Publisher>,
+) -> (Arc<dyn Store>, Option<TempDir>) {
+    let memory = Memory::unlimited();
     match case::current().deployment.kind {
-        Kind::Memory => (Arc::new(Embedded::in_memory(rules, limits)), None),
+        Kind::Memory => {
+            let store = Embedded::in_memory_within(memory, publisher, rules, limits);
+            (Arc::new(store), None)
+        }
         Kind::Embedded => {
             let folder = tempfile::tempdir().expect("a folder for the store");
-            let store = Embedded::open(folder.path(), Durability::Power, rules, limits)
-                .expect("the store opens");
-            (Arc::new(store), Some(folder))
+            let (durability, path) = (Durability::Power, folder.path());
+            let store = Embedded::open_within(memory, publisher, path, durability, rules, limits);
+            (Arc::new(store.expect("the store opens")), Some(folder))
         }
         #[cfg(not(feature = "dynamodb"))]
         _ => unreachable!("a deployment of a build with DynamoDB"),
         #[cfg(feature = "dynamodb")]
-        _ => (Arc::new(on_a_table(rules, limits).await), None),
+        _ => {
+            let store = on_a_table(rules, limits).await.publishing_to(publisher);
+            (Arc::new(store), None)
+        }
     }
 }
 

@@ -1,12 +1,10 @@
-//! Removes what expired and notifies subscribers of a group's end (decision D7).
+//! Removes what expired: the store publishes each group's end (decision D7).
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::heartbeat::clock::Clock;
-use crate::hub::Hub;
-use crate::model::message::{Dissolution, Message};
 use crate::store::{Error, Result, Store};
 
 /// Time between two runs. Subscribers are notified within this and the second of grace in the
@@ -14,28 +12,24 @@ use crate::store::{Error, Result, Store};
 const INTERVAL: Duration = Duration::from_millis(500);
 const _: () = assert!(INTERVAL.as_millis() < 1000, "decision D7");
 
-/// Removes what expired and publishes each group's end once.
-pub async fn reap(store: &dyn Store, hub: &Hub, clock: &Clock) -> Result<usize> {
+/// Removes what expired.
+pub async fn reap(store: &dyn Store, clock: &Clock) -> Result<usize> {
     let ended = store.reap(clock.now()).await?;
     for end in &ended {
         tracing::info!(group = %end.group.id, reason = ?end.reason, "group ended");
-        hub.publish(&Message::Dissolved(Dissolution::by_end(
-            end.group.clone(),
-            end.reason,
-        )));
     }
     Ok(ended.len())
 }
 
 /// Runs until `stop` is cancelled.
-pub async fn run(store: &dyn Store, hub: &Hub, clock: &Clock, stop: CancellationToken) {
+pub async fn run(store: &dyn Store, clock: &Clock, stop: CancellationToken) {
     let mut tick = tokio::time::interval(INTERVAL);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = tick.tick() => {
-                match reap(store, hub, clock).await {
+                match reap(store, clock).await {
                     Ok(_) => {}
                     Err(Error::Failed(failure)) => tracing::warn!(error = failure.with_causes(), "could not reap"),
                     Err(Error::Refused(error)) => tracing::warn!(%error, "could not reap"),

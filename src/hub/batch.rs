@@ -12,7 +12,7 @@ use crate::hub::selection::Selection;
 
 /// Subscribers of one batch: this many are delivered to before other work gets a turn.
 const BATCH_MAX: usize = 256;
-/// Bytes that may wait for the dispatcher; above that, the publisher flushes the batch.
+/// Bytes that may wait for the dispatcher; above that, the senders flush the batch.
 const HIGH_WATER_BYTES: usize = 256 * 1024;
 /// Bytes that are rendered before they are delivered.
 const RENDERED_BYTES: usize = 256 * 1024;
@@ -87,10 +87,14 @@ impl SubscriberBatch {
         Some(removed.subscriber)
     }
 
-    /// Adds a message for the next flush; returns whether the high-water mark is exceeded.
-    pub fn push(&mut self, publication: Arc<Publication>) -> bool {
+    /// Adds a message for the next flush.
+    pub fn push(&mut self, publication: Arc<Publication>) {
         self.pending_bytes += publication.bytes();
         self.pending.push(publication);
+    }
+
+    /// Whether more bytes wait than the high-water mark.
+    pub fn is_exceeded(&self) -> bool {
         self.pending_bytes > HIGH_WATER_BYTES
     }
 

@@ -20,7 +20,7 @@ const KEPT_BYTES: usize = 256 * 1024;
 const KEPT_MESSAGES: usize = 1024;
 
 /// A task that flushes batches. A batch is scheduled once, and once more each time that a
-/// publisher has flushed it at the high-water mark meanwhile.
+/// sender has flushed it at the high-water mark meanwhile.
 #[derive(Clone, Default)]
 pub struct Dispatcher(Arc<Shared>);
 

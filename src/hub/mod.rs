@@ -143,13 +143,24 @@ impl Hub {
         subscribe(topic.or_insert_with(|| Arc::new(Topic::new(group.clone()))))
     }
 
-    /// Publishes a message to all subscribers of its group, in one order for all.
-    pub fn publish(&self, message: &Message) {
+    /// Publishes a message to all subscribers of its group, in one order for all. It is cheap
+    /// and delivers nothing: the publisher may hold a store's lock. It calls
+    /// [`Hub::flush_exceeded`] later.
+    pub fn publish(&self, message: Message) {
         let shard = self.shard(message.group());
         let Some(topic) = read(shard).get(message.group()).cloned() else {
             return;
         };
-        topic.publish(&Arc::new(Publication::new(message.clone(), &self.memory)));
+        topic.publish(&Arc::new(Publication::new(message, &self.memory)));
+    }
+
+    /// Delivers to the group's batches that exceed the high-water mark, on the caller's thread:
+    /// who sends faster than the dispatchers deliver delivers too.
+    pub fn flush_exceeded(&self, group: &GroupKey) {
+        let topic = read(self.shard(group)).get(group).cloned();
+        if let Some(topic) = topic {
+            topic.flush_exceeded();
+        }
     }
 
     /// How many groups have subscribers.

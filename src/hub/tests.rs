@@ -86,7 +86,7 @@ fn a_message_is_rendered_once_and_its_bytes_are_shared() {
     let (hub, (one, two)) = (Hub::new(), two());
     let _a = one.subscribes(&hub, "g", selection(Field::GroupId));
     let _b = two.subscribes(&hub, "g", selection(Field::GroupId));
-    hub.publish(&message("g"));
+    hub.publish(message("g"));
     hub.flush();
     let rendered = &one.messages()[0];
     assert_eq!(rendered, r#"{"onMessageInGroup":{"groupId":"g"}}"#);
@@ -99,7 +99,7 @@ fn batches_of_one_selection_share_the_bytes_as_well() {
     let subscribers: Vec<_> = (0..600).map(|_| TestSubscriber::default()).collect();
     let subscribe = |s: &TestSubscriber| s.subscribes(&hub, "g", selection(Field::GroupId));
     let subscriptions: Vec<_> = subscribers.iter().map(subscribe).collect();
-    hub.publish(&message("g"));
+    hub.publish(message("g"));
     hub.flush();
     let first = subscribers[0].messages()[0].as_ptr();
     let mut all = subscribers.iter();
@@ -114,7 +114,7 @@ fn each_selection_and_each_group_gets_its_own_messages() {
     let _a = one.subscribes(&hub, "g", selection(Field::GroupId));
     let _b = two.subscribes(&hub, "g", selection(Field::Domain));
     let _c = other.subscribes(&hub, "h", selection(Field::Domain));
-    hub.publish(&message("g"));
+    hub.publish(message("g"));
     hub.flush();
     let domain = r#"{"onMessageInGroup":{"domain":"d"}}"#;
     assert_eq!(two.messages(), [domain]);
@@ -135,7 +135,7 @@ fn messages_that_are_published_together_are_delivered_together_and_in_order() {
     ];
     let ends = ends.map(|end| Dissolution::by_end(group("g"), end));
     for end in &ends {
-        hub.publish(&Message::Dissolved(end.clone()));
+        hub.publish(Message::Dissolved(end.clone()));
     }
     hub.flush();
     assert_eq!((one.messages().len(), one.deliveries()), (3, 1));
@@ -153,7 +153,7 @@ fn a_subscriber_that_joins_between_publish_and_flush_gets_only_later_messages() 
         let mut subscriptions = Vec::new();
         for subscriber in &subscribers {
             subscriptions.push(subscriber.subscribes(&hub, "g", selection.clone()));
-            hub.publish(&message("g"));
+            hub.publish(message("g"));
         }
         hub.flush();
         let received = |subscriber: &TestSubscriber| {
@@ -161,7 +161,7 @@ fn a_subscriber_that_joins_between_publish_and_flush_gets_only_later_messages() 
             received.messages.len() + received.unrendered.len()
         };
         assert_eq!(subscribers.each_ref().map(received), [3, 2, 1]);
-        hub.publish(&message("g"));
+        hub.publish(message("g"));
         hub.flush();
         assert_eq!(subscribers.each_ref().map(received), [4, 3, 2]);
     }
@@ -215,7 +215,7 @@ proptest! {
                 Step::Publish => {
                     let end = Dissolution { group: group("g"), message: published.len().to_string() };
                     let message = Message::Dissolved(end);
-                    hub.publish(&message);
+                    hub.publish(message.clone());
                     published.push(Bytes::from(selection.render(&message).unwrap()));
                 }
                 Step::Flush => {
@@ -235,15 +235,19 @@ proptest! {
 }
 
 #[test]
-fn a_publisher_that_exceeds_the_high_water_mark_flushes_the_batch() {
+fn a_sender_flushes_the_batches_that_exceed_the_high_water_mark() {
     let (hub, one) = (Hub::new(), TestSubscriber::default());
     let _a = one.subscribes(&hub, "g", selection(Field::GroupId));
     let bytes = message("g").bytes();
-    for _ in 0..=256 * 1024 / bytes {
-        hub.publish(&message("g"));
+    for _ in 0..256 * 1024 / bytes {
+        hub.publish(message("g"));
+        hub.flush_exceeded(&group("g"));
     }
+    hub.publish(message("g"));
+    assert_eq!(one.deliveries(), 0);
+    hub.flush_exceeded(&group("g"));
     assert_eq!(one.deliveries(), 1);
-    hub.publish(&message("g"));
+    hub.publish(message("g"));
     hub.flush();
     assert_eq!(one.messages().len(), 256 * 1024 / bytes + 2);
 }
@@ -257,7 +261,7 @@ fn messages_are_not_rendered_for_subscribers_with_aliases() {
         Arc::new(one.clone()) as Arc<dyn Subscriber>
     };
     let _a = hub.subscribe(&group("g"), aliases(2), create);
-    hub.publish(&message("g"));
+    hub.publish(message("g"));
     hub.flush();
     assert!(one.messages().is_empty());
     let unrendered = lock(&one.0).unrendered.clone();
@@ -301,7 +305,7 @@ fn selections_and_messages_have_leases_as_long_as_they_are_used() {
     assert_eq!(memory.leased(Purpose::Selections), leased, "it is shared");
     let unshared = one.subscribes(&hub, "g", aliases(3));
     assert_eq!(memory.leased(Purpose::Selections), leased, "it was dropped");
-    hub.publish(&message("g"));
+    hub.publish(message("g"));
     assert_eq!(memory.leased(Purpose::Queues), message("g").bytes());
     hub.flush();
     lock(&one.0).unrendered.clear();
@@ -317,13 +321,13 @@ fn a_dropped_subscription_gets_no_messages_and_leaves_nothing_behind() {
     let b = two.subscribes(&hub, "g", selection(Field::GroupId));
     drop(a);
     assert!(lock(&one.0).unsubscribed);
-    hub.publish(&message("g"));
+    hub.publish(message("g"));
     hub.flush();
     assert_eq!((one.messages().len(), two.messages().len()), (0, 1));
     drop(b);
     assert_eq!(hub.topics(), 0);
     let _again = one.subscribes(&hub, "g", selection(Field::GroupId));
-    hub.publish(&message("g"));
+    hub.publish(message("g"));
     hub.flush();
     assert_eq!(one.messages().len(), 1);
 }

@@ -89,21 +89,25 @@ impl Topic {
         Some(removed)
     }
 
-    /// Adds a message to every batch and schedules their flushes. Batches that exceed the
-    /// high-water mark are flushed at once, by the publisher.
+    /// Adds a message to every batch and schedules their flushes.
     pub fn publish(self: &Arc<Self>, publication: &Arc<Publication>) {
-        let mut exceeded = Vec::new();
         let mut state = lock(&self.state);
         state.next_sequence += 1;
         for batch in &mut state.batches {
-            if batch.push(Arc::clone(publication)) {
-                exceeded.push(batch.id);
-            }
+            batch.push(Arc::clone(publication));
             if !std::mem::replace(&mut batch.scheduled, true) {
                 batch.dispatcher.schedule(Arc::clone(self), batch.id);
             }
         }
-        drop(state);
+    }
+
+    /// Flushes the batches that exceed the high-water mark.
+    pub fn flush_exceeded(&self) {
+        let exceeded: Vec<u64> = {
+            let state = lock(&self.state);
+            let exceeded = state.batches.iter().filter(|batch| batch.is_exceeded());
+            exceeded.map(|batch| batch.id).collect()
+        };
         for batch in exceeded {
             self.flush(batch, &mut Scratch::default());
         }

@@ -109,7 +109,7 @@ impl EventCall {
             group: self.group.clone(),
             fired_by: self.node.clone(),
             timestamp,
-            events: self.in_log_order().into_iter().map(event).collect(),
+            events: Arc::new(self.in_log_order().into_iter().map(event).collect()),
         }
     }
 
@@ -169,8 +169,8 @@ pub struct EventBatch {
     pub fired_by: NodeId,
     /// When the server accepted them.
     pub timestamp: Timestamp,
-    /// The events.
-    pub events: Vec<Event>,
+    /// The events, shared between a store, its readers and messages without copying.
+    pub events: Arc<Vec<Event>>,
 }
 
 #[cfg(test)]

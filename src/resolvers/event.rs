@@ -21,7 +21,7 @@ use crate::resolvers::message::MeshMessage;
 use crate::resolvers::response_writer::RawJson;
 use crate::resolvers::status::parse_polled_group;
 use crate::resolvers::{ContextExt as _, ResolverResult, check_length, message_size};
-use crate::store::{self, AppendOutcome};
+use crate::store;
 
 #[derive(Default, Debug)]
 pub struct EventQuery;
@@ -166,42 +166,28 @@ pub struct EventArgs {
 }
 
 impl EventArgs {
-    /// Appends the events, then publishes them to the group.
+    /// Appends the events; the store publishes them to the group.
     pub async fn fire(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
         let call = self.parse(mesh, EventKind::Fired)?;
         mesh.start_hold.wait().await;
         let appended = mesh.store.append(call, mesh.clock.now()).await?;
-        let repeated = appended.repeated;
-        let message = Message::Events(appended.batch);
-        if !repeated {
-            mesh.hub.publish(&message);
-        }
-        Ok(FieldValue::Message(message))
+        mesh.hub.flush_exceeded(&appended.batch.group);
+        Ok(FieldValue::Message(Message::Events(appended.batch)))
     }
 
     async fn record(self, mesh: &Mesh) -> ResolverResult<RecordEventsPayload> {
         let call = self.parse(mesh, EventKind::Recorded)?;
         let (group, recorded_count) = (call.group.clone(), call.events.len());
         mesh.start_hold.wait().await;
-        let AppendOutcome {
-            batch,
-            next_since,
-            repeated,
-        } = mesh
-            .store
-            .append(call, mesh.clock.now())
-            .await
-            .map_err(map_record_error)?;
-        // Members on a WebSocket receive what pollers record (decision D13).
-        if !repeated && recorded_count > 0 {
-            mesh.hub.publish(&Message::Events(batch));
-        }
+        let appended = mesh.store.append(call, mesh.clock.now()).await;
+        let appended = appended.map_err(map_record_error)?;
+        mesh.hub.flush_exceeded(&group);
         Ok(RecordEventsPayload {
             group_id: group.id.as_str().into(),
             domain: group.domain.to_string(),
             recorded_count,
             next_since: match mesh.next_since {
-                NextSince::Cursor => next_since,
+                NextSince::Cursor => appended.next_since,
                 NextSince::Empty => String::new(),
             },
         })

@@ -188,12 +188,6 @@ impl GroupMutation {
 
 async fn create(mesh: &Mesh, request: Result<CreateGroup, ClientError>) -> ResolverResult<Group> {
     let outcome = mesh.store.host_group(request?, mesh.clock.now()).await?;
-    if let Some(replaced) = outcome.replaced {
-        mesh.hub.publish(&Message::Dissolved(Dissolution::by_end(
-            replaced.group,
-            replaced.reason,
-        )));
-    }
     if outcome.created {
         let group = &outcome.group.key.id;
         // The only sign of a network that blocks WebSockets: a host that could not open one.
@@ -216,9 +210,8 @@ async fn dissolve(
     let host = NodeId::parse("hostId", host_id)?;
     mesh.start_hold.wait().await;
     mesh.store.dissolve(&group, &host, mesh.clock.now()).await?;
-    let message = Message::Dissolved(Dissolution::by_host(group));
-    mesh.hub.publish(&message);
-    Ok(FieldValue::Message(message))
+    let end = Dissolution::by_host(group);
+    Ok(FieldValue::Message(Message::Dissolved(end)))
 }
 
 async fn renew(

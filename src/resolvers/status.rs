@@ -164,7 +164,7 @@ pub struct ReportArgs {
 }
 
 impl ReportArgs {
-    /// Stores the report, then publishes it to the group.
+    /// Stores the report; the store publishes it to the group.
     pub async fn run(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
         let group = GroupKey::parse(&self.group_id, &self.domain)?;
         let node = NodeId::parse("nodeId", &self.node_id)?;
@@ -180,8 +180,7 @@ impl ReportArgs {
             .store
             .report(&group, &node, data, mesh.clock.now())
             .await?;
-        let message = Message::Status(status);
-        mesh.hub.publish(&message);
-        Ok(FieldValue::Message(message))
+        mesh.hub.flush_exceeded(&group);
+        Ok(FieldValue::Message(Message::Status(status)))
     }
 }

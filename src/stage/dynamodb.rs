@@ -1,6 +1,7 @@
 //! What an operator does with the DynamoDB table of an environment.
 
 use std::io::{BufRead as _, Write as _, stdout};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 
@@ -9,17 +10,22 @@ use crate::config::{ServeArgs, StageSettings};
 use crate::model::ids::GroupId;
 use crate::model::limits::Limits;
 use crate::model::rules::{Rules, Timings};
+use crate::store::Publisher;
 use crate::store::dynamodb::client::{self, Client, Settings};
 use crate::store::dynamodb::{DynamoDb, table};
 
 /// The store, on a table that is there and fit for use.
-pub async fn store(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<DynamoDb> {
+pub async fn store(
+    args: &ServeArgs,
+    settings: &StageSettings,
+    publisher: Arc<dyn Publisher>,
+) -> anyhow::Result<DynamoDb> {
     let reach = args.dynamodb.settings(args.stage);
     let client = client::client(&reach).await;
     let usable = table::check(&client, &reach.table).await;
     usable.map_err(with_hint)?;
     let store = DynamoDb::with_client(client, reach, settings.rules, settings.limits);
-    Ok(store)
+    Ok(store.publishing_to(publisher))
 }
 
 /// Reads what a start would read of the table.

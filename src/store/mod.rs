@@ -4,7 +4,8 @@
 //! on every store. A store decides by `model::rules` at the time of each call what is alive, so
 //! nothing expired is returned and no write revives a group (decisions D5, D6). Requests to a
 //! group that ended without being dissolved are refused with the reason for at least the host
-//! TTL (decision D30). A store does not know subscribers.
+//! TTL (decision D30). A store does not know subscribers: it passes the messages of its changes
+//! to a [`Publisher`], in the order in which they were committed (decision D18).
 
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
@@ -22,6 +23,7 @@ use crate::model::error::ClientError;
 use crate::model::event::{Event, EventBatch, EventCall};
 use crate::model::group::{Delivery, EndReason, Group, GroupKey, Member};
 use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::message::Message;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 
@@ -69,6 +71,24 @@ impl Failure {
 /// The result of a store call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// Publishes the messages of a store's changes.
+///
+/// An embedded store calls it in commit order, one call after the other, before the calls that
+/// made the changes return (decision D18). Several servers with one DynamoDB table have no common
+/// order yet: each publishes its own calls after they succeeded.
+pub trait Publisher: Send + Sync + 'static {
+    /// Publishes a message. It must neither wait nor call the store, which may be locked.
+    fn publish(&self, message: Message);
+}
+
+/// The publisher of a store without subscribers.
+#[derive(Clone, Copy, Debug)]
+pub struct NoSubscribers;
+
+impl Publisher for NoSubscribers {
+    fn publish(&self, _: Message) {}
+}
+
 /// A request to host a group.
 #[derive(Clone, Debug)]
 pub struct CreateGroup {
@@ -111,13 +131,12 @@ pub struct AppendOutcome {
     pub batch: EventBatch,
     /// The cursor of the call's last event (decision D16).
     pub next_since: String,
-    /// Whether the call is a repetition: nothing was stored and nothing must be published
-    /// (decision D15).
+    /// Whether the call is a repetition: nothing was stored and published (decision D15).
     pub repeated: bool,
 }
 
 /// The state of a server, or of several that share it. Writes are atomic and totally ordered.
-/// Liveness is decided at `now`.
+/// Liveness is decided at `now`. What a call changes is published when it returns.
 #[async_trait]
 pub trait Store: Send + Sync + 'static {
     /// The host's live group in the domain, created if there is none (decision D4).
@@ -146,7 +165,7 @@ pub trait Store: Send + Sync + 'static {
     async fn leave(&self, group: &GroupKey, node: &NodeId) -> Result<()>;
 
     /// Ends the group on request of its host. After it returns, no read returns anything of the
-    /// group and no write changes it (decision D6).
+    /// group and no write changes it (decision D6). Nothing is published after the group's end.
     async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<()>;
 
     /// The host's heartbeat. It never revives a group or changes its expiry.
@@ -199,7 +218,8 @@ pub trait Store: Send + Sync + 'static {
     /// Whether any group is alive, so that clients may reconnect.
     async fn any_group_lives(&self, now: Timestamp) -> Result<bool>;
 
-    /// Removes what expired and returns the groups that ended, each once (decision D7).
+    /// Removes what expired, and publishes and returns the groups that ended, each once
+    /// (decision D7).
     async fn reap(&self, now: Timestamp) -> Result<Vec<EndedGroup>>;
 
     /// Whether the store accepts writes now.

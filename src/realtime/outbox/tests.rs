@@ -329,7 +329,7 @@ fn a_burst_counts_once_however_many_subscriptions_of_a_socket_get_it() {
         .collect();
     let burst = ["first", "second"].map(|key| report(key, 70_000));
     for message in &burst {
-        hub.publish(message);
+        hub.publish(message.clone());
     }
     hub.flush();
     assert!(!outbox.is_full());

@@ -1,6 +1,7 @@
 //! Our rendering equals the engine's execution, for random documents.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use async_graphql::{Request, Variables};
 use futures_util::StreamExt as _;
@@ -201,7 +202,7 @@ fn messages() -> Vec<Message> {
         events: events.into(),
     };
     let mut batch = call.batch(at);
-    batch.events[1].cursor = Some(Cursor {
+    Arc::make_mut(&mut batch.events)[1].cursor = Some(Cursor {
         stamp: Stamp { at, call: 1 },
         index: 2,
     });

@@ -64,8 +64,8 @@ impl From<event::EventBatch> for BatchEvent {
         Self {
             events: batch
                 .events
-                .into_iter()
-                .map(|event| Event::new(&batch.group, event))
+                .iter()
+                .map(|event| Event::new(&batch.group, event.clone()))
                 .collect(),
             fired_by_node_id: batch.fired_by.as_str().into(),
             group_id: batch.group.id.as_str().into(),

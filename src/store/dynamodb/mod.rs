@@ -45,6 +45,7 @@ use crate::model::event::{Event, EventCall, EventKind};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
 use crate::model::limits::Limits;
+use crate::model::message::{Dissolution, Message};
 use crate::model::rules::Rules;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
@@ -57,10 +58,12 @@ use crate::store::dynamodb::items::keys::Key;
 use crate::store::dynamodb::requests::{Step, Table};
 use crate::store::dynamodb::retry::retry;
 use crate::store::dynamodb::tombstone_count::TombstoneCount;
-use crate::store::{AppendOutcome, CreateGroup, EndedGroup, Failure, HostOutcome, Result, Store};
+use crate::store::{
+    AppendOutcome, CreateGroup, EndedGroup, Failure, HostOutcome, NoSubscribers, Publisher, Result,
+    Store,
+};
 
 /// The DynamoDB store.
-#[derive(Debug)]
 pub struct DynamoDb {
     table: Table,
     settings: Settings,
@@ -70,6 +73,16 @@ pub struct DynamoDb {
     group_count: GroupCount,
     tombstones: TombstoneCount,
     group_locks: GroupLocks,
+    publisher: Arc<dyn Publisher>,
+}
+
+impl std::fmt::Debug for DynamoDb {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut store = f.debug_struct("DynamoDb");
+        store
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
 }
 
 impl DynamoDb {
@@ -96,14 +109,31 @@ impl DynamoDb {
             tombstones: TombstoneCount::default(),
             group_locks: GroupLocks::new(settings.request_timeout),
             settings,
+            publisher: Arc::new(NoSubscribers),
         }
+    }
+
+    /// The same, with subscribers.
+    #[must_use]
+    pub fn publishing_to(self, publisher: Arc<dyn Publisher>) -> Self {
+        Self { publisher, ..self }
+    }
+
+    fn publish_end(&self, ended: &EndedGroup) {
+        let end = Dissolution::by_end(ended.group.clone(), ended.reason);
+        self.publisher.publish(Message::Dissolved(end));
     }
 }
 
 #[async_trait]
 impl Store for DynamoDb {
     async fn host_group(&self, request: CreateGroup, now: Timestamp) -> Result<HostOutcome> {
-        retry!(self, self.try_host(&request, now))
+        let outcome = retry!(self, self.try_host(&request, now))?;
+        outcome
+            .replaced
+            .iter()
+            .for_each(|end| self.publish_end(end));
+        Ok(outcome)
     }
 
     async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Result<Vec<Group>> {
@@ -130,7 +160,10 @@ impl Store for DynamoDb {
     }
 
     async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<()> {
-        retry!(self, self.try_dissolve(group, host, now))
+        retry!(self, self.try_dissolve(group, host, now))?;
+        let end = Dissolution::by_host(group.clone());
+        self.publisher.publish(Message::Dissolved(end));
+        Ok(())
     }
 
     async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<Group> {
@@ -157,14 +190,16 @@ impl Store for DynamoDb {
     ) -> Result<NodeStatus> {
         let data = Arc::new(data);
         let (mut first, mut permit) = (true, None);
-        retry!(self, {
+        let status = retry!(self, {
             let retry = !std::mem::take(&mut first);
             // A conflict was perhaps at the group's head: then one call after the other runs.
             if retry && permit.is_none() {
                 permit = self.group_locks.acquire(group).await;
             }
             self.try_report(group, node, &data, retry, now)
-        })
+        })?;
+        self.publisher.publish(Message::Status(status.clone()));
+        Ok(status)
     }
 
     async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Result<Vec<NodeStatus>> {
@@ -189,7 +224,14 @@ impl Store for DynamoDb {
             None
         };
         let request_id = uuid::Uuid::new_v4().to_string();
-        retry!(self, self.try_append(&call, &request_id, now))
+        let appended = retry!(self, self.try_append(&call, &request_id, now))?;
+        // Members on a WebSocket receive what pollers record (decision D13).
+        let is_empty = call.kind == EventKind::Recorded && call.events.is_empty();
+        if !appended.repeated && !is_empty {
+            let batch = appended.batch.clone();
+            self.publisher.publish(Message::Events(batch));
+        }
+        Ok(appended)
     }
 
     async fn events_since(
@@ -207,7 +249,9 @@ impl Store for DynamoDb {
     }
 
     async fn reap(&self, now: Timestamp) -> Result<Vec<EndedGroup>> {
-        self.reap_due(now).await
+        let ended = self.reap_due(now).await?;
+        ended.iter().for_each(|end| self.publish_end(end));
+        Ok(ended)
     }
 
     /// Attempts a write whose condition never holds: it proves that the table exists and is

@@ -12,11 +12,12 @@ use crate::model::group::{Delivery, Group, GroupKey, Member};
 use crate::model::ids::NodeId;
 use crate::model::json_size;
 use crate::model::limits::Limits;
+use crate::model::message::Message;
 use crate::model::readings::Readings;
 use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
 use crate::store::embedded::footprint;
-use crate::store::embedded::log::{FoundEvents, Log, NewCall};
+use crate::store::embedded::log::{FoundEvents, Log, LoggedCall, NewCall};
 use crate::store::embedded::records::Changes;
 
 /// A node in a group.
@@ -78,8 +79,9 @@ pub struct GroupState {
     /// Its event log.
     pub log: Log,
     polled_at: Option<Timestamp>,
-    /// The time of the last report.
-    pub(super) newest_report: Timestamp,
+    /// The time of the last message: a message never has an earlier time than the one before,
+    /// even if the clock steps back (decision D18).
+    pub(super) newest_message: Timestamp,
     /// Bytes of all variables in a response, including those of expired nodes.
     pub(super) status_bytes: usize,
     /// Memory of the group and its nodes; the log has its own lease.
@@ -89,14 +91,14 @@ pub struct GroupState {
 impl GroupState {
     /// A group without nodes.
     pub fn new(group: Group, memory: &Memory) -> Self {
-        let newest_report = group.created_at;
+        let newest_message = group.created_at;
         Self {
             lease: footprint::lease_for(&group, memory),
             group,
             nodes: BTreeMap::new(),
             log: Log::new(memory),
             polled_at: None,
-            newest_report,
+            newest_message,
             status_bytes: 0,
         }
     }
@@ -163,13 +165,21 @@ impl GroupState {
     /// Restores a persisted node.
     pub fn restore(&mut self, node: NodeId, record: NodeRecord) {
         let newest = record.readings.layers().last().map(|layer| layer.timestamp);
-        self.newest_report = self.newest_report.max(newest.unwrap_or(self.newest_report));
+        self.newest_message = self
+            .newest_message
+            .max(newest.unwrap_or(self.newest_message));
         self.status_bytes += record
             .readings
             .json_bytes(json_size::row(&self.group.key, &node));
         let readings = footprint::readings(record.readings.size());
         self.lease.grow(footprint::node(&node) + readings);
         self.nodes.insert(node, record);
+    }
+
+    /// Restores a persisted call. Calls are restored in log order.
+    pub fn restore_call(&mut self, call: LoggedCall) {
+        self.newest_message = self.newest_message.max(call.stamp.at);
+        self.log.restore(call);
     }
 
     /// Extends the life of a node, if it is known.
@@ -227,7 +237,7 @@ impl GroupState {
         .collect()
     }
 
-    /// Appends a call; keeps its events if the group has pollers.
+    /// Appends a call and publishes it; keeps its events if the group has pollers.
     pub fn append(
         &mut self,
         new: &NewCall,
@@ -235,7 +245,17 @@ impl GroupState {
     ) -> Result<Appended, ClientError> {
         self.refresh_member(&new.call.node, op);
         let keep = new.call.kind == EventKind::Recorded || self.has_pollers(op.now);
-        self.log.append(new, keep, op)
+        let appended = self.log.append(new, keep, self.newest_message, op)?;
+        // Members on a WebSocket receive what pollers record (decision D13).
+        let is_empty = new.call.kind == EventKind::Recorded && new.call.events.is_empty();
+        if !appended.repeated {
+            self.newest_message = appended.stamp.at;
+        }
+        if !appended.repeated && !is_empty {
+            let batch = new.batch(appended.stamp.at);
+            op.changes.publish(Message::Events(batch));
+        }
+        Ok(appended)
     }
 
     /// The events after `since`.

@@ -41,11 +41,13 @@ impl Log {
         }
     }
 
-    /// Appends a call, or returns the earlier result of a repeated one.
+    /// Appends a call that is not earlier than `newest`, or returns the earlier result of a
+    /// repeated one.
     pub fn append(
         &mut self,
         new: &NewCall,
         keep: bool,
+        newest: Timestamp,
         op: &mut Operation<'_>,
     ) -> Result<Appended, ClientError> {
         let NewCall {
@@ -75,7 +77,7 @@ impl Log {
                 limit,
             });
         }
-        let stamp = Stamp::after(self.last, op.now);
+        let stamp = Stamp::after(self.last, op.now.max(newest));
         let events = if keep {
             Arc::clone(&call.events)
         } else {

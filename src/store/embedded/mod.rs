@@ -1,8 +1,9 @@
 //! The default store: the state in memory, and every change in a file that survives `kill -9`.
 //!
 //! One lock guards the state. It is held for microseconds and never over an await. Changes are
-//! written to disk in the order in which they were made, and a call returns after its changes
-//! are on disk. Reads use the memory only.
+//! written to disk in the order in which they were made. In the same order their messages are
+//! published: after the changes are on disk, and before their calls return (decision D18). Reads
+//! use the memory only.
 
 mod files;
 mod footprint;
@@ -37,31 +38,51 @@ use crate::store::embedded::records::Changes;
 use crate::store::embedded::state::State;
 use crate::store::embedded::statuses::SharedStatus;
 use crate::store::embedded::writer::Writer;
-use crate::store::{AppendOutcome, CreateGroup, EndedGroup, Failure, HostOutcome, Result, Store};
+use crate::store::{
+    AppendOutcome, CreateGroup, EndedGroup, Failure, HostOutcome, NoSubscribers, Publisher, Result,
+    Store,
+};
 
 /// The embedded store.
-#[derive(Debug)]
 pub struct Embedded {
     state: Arc<Mutex<State>>,
     writer: Option<Writer>,
+    publisher: Arc<dyn Publisher>,
+}
+
+impl std::fmt::Debug for Embedded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut store = f.debug_struct("Embedded");
+        store
+            .field("state", &self.state)
+            .field("writer", &self.writer);
+        store.finish_non_exhaustive()
+    }
 }
 
 impl Embedded {
-    /// A store in memory only, without a memory budget.
+    /// A store in memory only, without subscribers and without a memory budget.
     pub fn in_memory(rules: Rules, limits: Limits) -> Self {
-        Self::in_memory_within(Memory::unlimited(), rules, limits)
+        Self::in_memory_within(Memory::unlimited(), Arc::new(NoSubscribers), rules, limits)
     }
 
-    /// The same with the memory budget `memory`.
-    pub fn in_memory_within(memory: Memory, rules: Rules, limits: Limits) -> Self {
+    /// The same with a publisher and the memory budget `memory`.
+    pub fn in_memory_within(
+        memory: Memory,
+        publisher: Arc<dyn Publisher>,
+        rules: Rules,
+        limits: Limits,
+    ) -> Self {
         let state = State::new(rules, limits, memory, Changes::disabled());
         Self {
             state: Arc::new(Mutex::new(state)),
             writer: None,
+            publisher,
         }
     }
 
-    /// A store in the folder `data`, which is created if it is missing, without a memory budget.
+    /// A store in the folder `data`, which is created if it is missing, without subscribers and
+    /// without a memory budget.
     ///
     /// # Errors
     /// When the folder cannot be used, another process uses it, or a record in it cannot be
@@ -72,16 +93,18 @@ impl Embedded {
         rules: Rules,
         limits: Limits,
     ) -> anyhow::Result<Self> {
-        Self::open_within(Memory::unlimited(), data, durability, rules, limits)
+        let (memory, publisher) = (Memory::unlimited(), Arc::new(NoSubscribers));
+        Self::open_within(memory, publisher, data, durability, rules, limits)
     }
 
-    /// The same with the memory budget `memory`. The records in the folder are loaded even if
+    /// The same with a publisher and the memory budget `memory`. The records in the folder are loaded even if
     /// they exceed the budget, because they were acknowledged.
     ///
     /// # Errors
     /// As [`Embedded::open`].
     pub fn open_within(
         memory: Memory,
+        publisher: Arc<dyn Publisher>,
         data: &Path,
         durability: Durability,
         rules: Rules,
@@ -89,8 +112,13 @@ impl Embedded {
     ) -> anyhow::Result<Self> {
         let state = State::new(rules, limits, memory.clone(), Changes::enabled());
         let state = Arc::new(Mutex::new(state));
-        let writer = Some(Writer::open(data, durability, &state, memory)?);
-        Ok(Self { state, writer })
+        let to = Arc::clone(&publisher);
+        let writer = Some(Writer::open(data, durability, &state, to, memory)?);
+        Ok(Self {
+            state,
+            writer,
+            publisher,
+        })
     }
 
     fn read<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
@@ -103,7 +131,14 @@ impl Embedded {
         write: impl FnOnce(&mut State) -> Result<T, ClientError>,
     ) -> Result<T> {
         let Some(writer) = &self.writer else {
-            return Ok(self.read(write)?);
+            return Ok(self.read(|state| {
+                let result = write(state);
+                // Under the lock: in the order of the changes.
+                for message in state.take_messages() {
+                    self.publisher.publish(message);
+                }
+                result
+            })?);
         };
         // The queue slot is reserved first, so that nothing waits under the lock and the queue
         // has the order of the changes.
@@ -112,7 +147,8 @@ impl Embedded {
             writer.ready()?;
             let result = write(state);
             // A call without changes waits too: its result may depend on changes not yet on disk.
-            Ok::<_, Failure>((result, slot.write(state.take_changes())))
+            let (changes, messages) = (state.take_changes(), state.take_messages());
+            Ok::<_, Failure>((result, slot.write(changes, messages)))
         })?;
         written.await?;
         Ok(result?)
@@ -198,7 +234,7 @@ impl Store for Embedded {
         let new = NewCall::from(call);
         let appended = self.write(|state| state.append(&new, now)).await?;
         Ok(AppendOutcome {
-            batch: new.call.batch(appended.stamp.at),
+            batch: new.batch(appended.stamp.at),
             next_since: appended.last.to_string(),
             repeated: appended.repeated,
         })

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::model::cursor::Stamp;
 use crate::model::group::{Group, GroupKey, Tombstone};
 use crate::model::ids::NodeId;
+use crate::model::message::Message;
 use crate::store::embedded::group_state::NodeRecord;
 use crate::store::embedded::log::LoggedCall;
 
@@ -54,19 +55,21 @@ pub enum Record {
     Tombstone(GroupKey, Tombstone),
 }
 
-/// Collects changes if the state is persisted.
+/// Collects the messages of changes, and the changes themselves if the state is persisted.
 #[derive(Debug)]
 pub struct Changes {
     enabled: bool,
     list: Vec<Change>,
+    messages: Vec<Message>,
 }
 
 impl Changes {
-    /// For a state in memory only: collects nothing.
+    /// For a state in memory only: collects messages.
     pub fn disabled() -> Self {
         Self {
             enabled: false,
             list: Vec::new(),
+            messages: Vec::new(),
         }
     }
 
@@ -75,12 +78,23 @@ impl Changes {
         Self {
             enabled: true,
             list: Vec::new(),
+            messages: Vec::new(),
         }
     }
 
     /// The changes since the last call.
     pub fn take(&mut self) -> Vec<Change> {
         std::mem::take(&mut self.list)
+    }
+
+    /// The messages since the last call.
+    pub fn take_messages(&mut self) -> Vec<Message> {
+        std::mem::take(&mut self.messages)
+    }
+
+    /// Publishes a message when the changes are committed.
+    pub fn publish(&mut self, message: Message) {
+        self.messages.push(message);
     }
 
     /// Writes the group.

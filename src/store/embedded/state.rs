@@ -9,6 +9,7 @@ use crate::model::error::ClientError;
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, GroupId, GroupName, NodeId};
 use crate::model::limits::Limits;
+use crate::model::message::Message;
 use crate::model::rules::Rules;
 use crate::model::status::{NodeStatus, SharedData};
 use crate::model::time::Timestamp;
@@ -75,6 +76,11 @@ impl State {
         self.changes.take()
     }
 
+    /// The messages of the changes since the last call.
+    pub fn take_messages(&mut self) -> Vec<Message> {
+        self.changes.take_messages()
+    }
+
     /// See [`Store::join`](crate::store::Store::join).
     pub fn join(
         &mut self,
@@ -131,12 +137,14 @@ impl State {
     ) -> Result<NodeStatus, ClientError> {
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)?;
         let timestamp = state.report(node, &data, &mut operation!(self, now))?;
-        Ok(NodeStatus {
+        let status = NodeStatus {
             node: node.clone(),
             group: group.clone(),
             data,
             timestamp,
-        })
+        };
+        self.changes.publish(Message::Status(status.clone()));
+        Ok(status)
     }
 
     /// See [`Store::statuses`](crate::store::Store::statuses).

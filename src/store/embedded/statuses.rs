@@ -44,8 +44,7 @@ impl GroupState {
         data: &SharedData,
         op: &mut Operation<'_>,
     ) -> Result<Timestamp, ClientError> {
-        // A report never has an earlier time than the last one, even if the clock steps back.
-        let timestamp = op.now.max(self.newest_report);
+        let timestamp = op.now.max(self.newest_message);
         // Checked before a slot is taken: a refused report must not evict a node.
         let empty = Readings::default();
         let known = self.nodes.get(node).map(|record| &record.readings);
@@ -69,7 +68,7 @@ impl GroupState {
         self.status_bytes = self.status_bytes - before + after;
         self.lease.shrink(memory_before);
         self.lease.grow(memory_after);
-        self.newest_report = timestamp;
+        self.newest_message = timestamp;
         Ok(timestamp)
     }
 

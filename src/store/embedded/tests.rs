@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::rules::Timings;
 use crate::store::suite;
+use crate::store::suite::class::{Class, events};
 
 fn rules() -> Rules {
     Rules::new(Timings::STG).unwrap()
@@ -18,6 +19,44 @@ async fn the_persistent_store_passes_the_suite() {
         Embedded::open(&folder.keep(), Durability::Power, rules(), suite::LIMITS).unwrap()
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn messages_are_published_in_commit_order() {
+    let (rules, limits, memory) = (rules(), Limits::default(), Memory::unlimited);
+    suite::order::run(|publisher| Embedded::in_memory_within(memory(), publisher, rules, limits))
+        .await;
+    let folder = tempfile::tempdir().unwrap();
+    suite::order::run(|publisher| {
+        let durability = Durability::Process;
+        let path = folder.path();
+        Embedded::open_within(memory(), publisher, path, durability, rules, limits).unwrap()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn message_times_do_not_step_back_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let group = {
+        let store = open(folder.path(), Durability::Process).unwrap();
+        let class = Class::new(&store);
+        let group = class.polling_group("h").await.key;
+        class
+            .records(&group, "k", events(&["e"]), suite::second(5))
+            .await;
+        group
+    };
+    let store = open(folder.path(), Durability::Process).unwrap();
+    let class = Class::new(&store);
+    let reported = class
+        .reports(&group, "k", &[("k", "1")], suite::second(2))
+        .await;
+    assert_eq!(reported.timestamp, suite::second(5));
+    let fired = class
+        .fires(&group, "k", events(&["e"]), suite::second(1))
+        .await;
+    assert_eq!(fired.batch.timestamp, suite::second(5));
 }
 
 #[tokio::test]

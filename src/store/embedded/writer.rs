@@ -14,11 +14,12 @@ use tokio::sync::{mpsc, oneshot};
 
 use self::thread::DiskThread;
 use crate::memory::{Lease, Memory, Purpose};
-use crate::store::Failure;
+use crate::model::message::Message;
 use crate::store::embedded::files::Files;
 use crate::store::embedded::journal::Durability;
 use crate::store::embedded::records::Change;
 use crate::store::embedded::state::State;
+use crate::store::{Failure, Publisher};
 
 /// Calls in the queue; further calls wait before they change anything.
 const QUEUE: usize = 4096;
@@ -29,8 +30,10 @@ type Done = oneshot::Sender<Result<(), Failure>>;
 #[derive(Debug)]
 struct Call {
     changes: Vec<Change>,
+    /// Published when the changes are written.
+    messages: Vec<Message>,
     done: Done,
-    /// Memory of its changes until the call returns.
+    /// Memory of its changes and messages until the call returns.
     lease: Lease,
 }
 
@@ -62,12 +65,18 @@ pub struct QueueSlot<'a> {
 }
 
 impl QueueSlot<'_> {
-    /// Enqueues the changes at once; the future resolves when they are on disk.
-    pub fn write(self, changes: Vec<Change>) -> impl Future<Output = Result<(), Failure>> + use<> {
+    /// Enqueues the changes at once; the future resolves when they are on disk and their messages
+    /// are published.
+    pub fn write(
+        self,
+        changes: Vec<Change>,
+        messages: Vec<Message>,
+    ) -> impl Future<Output = Result<(), Failure>> + use<> {
         let (done, written) = oneshot::channel();
-        let lease = self.memory.lease(Purpose::Disk, size(&changes));
+        let lease = self.memory.lease(Purpose::Disk, size(&changes, &messages));
         self.permit.send(Call {
             changes,
+            messages,
             done,
             lease,
         });
@@ -81,11 +90,12 @@ impl QueueSlot<'_> {
 
 impl Writer {
     /// Opens or creates the files in `folder`, loads their records into `state`, and starts the
-    /// thread that writes the state's changes.
+    /// thread that writes the state's changes and passes their messages to `publisher`.
     pub fn open(
         folder: &Path,
         durability: Durability,
         state: &Arc<Mutex<State>>,
+        publisher: Arc<dyn Publisher>,
         memory: Memory,
     ) -> anyhow::Result<Self> {
         create_folder(folder)
@@ -101,6 +111,7 @@ impl Writer {
             files: Some(files),
             failed: None,
             state: Arc::clone(state),
+            publisher,
             failing: Arc::clone(&failing),
         };
         let handle = std::thread::Builder::new()
@@ -148,7 +159,8 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The size of changes in memory.
-fn size(changes: &[Change]) -> usize {
-    changes.iter().map(Change::bytes).sum()
+/// The size of changes and messages in memory.
+fn size(changes: &[Change], messages: &[Message]) -> usize {
+    let changes = changes.iter().map(Change::bytes);
+    changes.chain(messages.iter().map(Message::bytes)).sum()
 }

@@ -13,6 +13,7 @@ mod lesson;
 mod limits;
 mod moves;
 mod nodes;
+pub mod order;
 mod polls;
 mod repeats;
 mod search;

@@ -1,14 +1,17 @@
+use std::sync::Arc;
+
 use crate::memory::{Memory, Purpose};
 use crate::model::limits::Limits;
 use crate::model::rules::{Rules, Timings};
 use crate::store::embedded::{Durability, Embedded};
 use crate::store::suite::class::{Class, client_error, data, events, kind_and_text};
 use crate::store::suite::{self, START, second};
-use crate::store::{Result, Store as _};
+use crate::store::{NoSubscribers, Result, Store as _};
 
 fn within(memory: &Memory) -> Embedded {
     let rules = Rules::new(Timings::STG).unwrap();
-    Embedded::in_memory_within(memory.clone(), rules, Limits::default())
+    let publisher = Arc::new(NoSubscribers);
+    Embedded::in_memory_within(memory.clone(), publisher, rules, Limits::default())
 }
 
 #[tokio::test]
@@ -17,7 +20,16 @@ async fn restored_records_count_the_same_memory() {
     let open = |memory: &Memory| {
         let (rules, limits) = (Rules::new(Timings::STG).unwrap(), Limits::default());
         let durability = Durability::Process;
-        Embedded::open_within(memory.clone(), folder.path(), durability, rules, limits).unwrap()
+        let publisher = Arc::new(NoSubscribers);
+        Embedded::open_within(
+            memory.clone(),
+            publisher,
+            folder.path(),
+            durability,
+            rules,
+            limits,
+        )
+        .unwrap()
     };
     let (before, after) = (Memory::unlimited(), Memory::unlimited());
     let store = open(&before);

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::cursor::{Cursor, Stamp};
-use crate::model::event::{Event, EventCall, EventInput, Fingerprint};
+use crate::model::event::{Event, EventBatch, EventCall, EventInput, Fingerprint};
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::json_size;
+use crate::model::time::Timestamp;
 
 /// A call in the log, with its events in log order if they are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,8 @@ pub struct LoggedCall {
 pub struct NewCall {
     /// The call, its events in log order.
     pub call: EventCall,
+    /// Its events as they are published.
+    published: Arc<Vec<Event>>,
     pub(super) fingerprint: Option<Fingerprint>,
     pub(super) bytes: usize,
 }
@@ -43,7 +46,20 @@ impl From<EventCall> for NewCall {
         Self {
             fingerprint,
             bytes: call.bytes(),
+            published: call.batch(Timestamp::from_millis(0)).events,
             call,
+        }
+    }
+}
+
+impl NewCall {
+    /// The batch for subscribers.
+    pub fn batch(&self, timestamp: Timestamp) -> EventBatch {
+        EventBatch {
+            group: self.call.group.clone(),
+            fired_by: self.call.node.clone(),
+            timestamp,
+            events: Arc::clone(&self.published),
         }
     }
 }

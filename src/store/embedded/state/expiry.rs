@@ -1,6 +1,7 @@
 //! Groups that expire or are replaced.
 
 use crate::model::group::{EndReason, GroupKey};
+use crate::model::message::{Dissolution, Message};
 use crate::model::time::Timestamp;
 use crate::store::EndedGroup;
 use crate::store::embedded::group_state::Operation;
@@ -26,7 +27,8 @@ impl State {
         ended
     }
 
-    /// Removes a group that ended without being dissolved, and keeps a tombstone (decision D30).
+    /// Removes a group that ended without being dissolved, keeps a tombstone (decision D30), and
+    /// publishes the end.
     pub(super) fn end(&mut self, key: &GroupKey, reason: EndReason, now: Timestamp) {
         if let Some(state) = self.groups.get(key) {
             let tombstone = self.rules.tombstone(&state.group, reason, now);
@@ -35,6 +37,8 @@ impl State {
             self.tombstones
                 .insert(key.clone(), tombstone, limit, changes);
             self.remove(key);
+            let end = Dissolution::by_end(key.clone(), reason);
+            self.changes.publish(Message::Dissolved(end));
         }
     }
 }

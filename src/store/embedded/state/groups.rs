@@ -7,6 +7,7 @@ use crate::memory::Work;
 use crate::model::error::ClientError;
 use crate::model::group::{EndReason, Group, GroupKey};
 use crate::model::ids::{Domain, GroupId, NodeId};
+use crate::model::message::{Dissolution, Message};
 use crate::model::time::Timestamp;
 use crate::store::embedded::footprint;
 use crate::store::embedded::group_state::{GroupState, Operation};
@@ -129,6 +130,8 @@ impl State {
                 requester: host.clone(),
             })?;
         self.remove(group);
+        let end = Dissolution::by_host(group.clone());
+        self.changes.publish(Message::Dissolved(end));
         Ok(())
     }
 

@@ -7,6 +7,7 @@ impl State {
     /// Replaces the state by `records`, in which groups come before their nodes and calls.
     pub fn restore_all(&mut self, records: Vec<Record>) {
         self.take_changes();
+        self.take_messages();
         self.groups.clear();
         self.by_host.clear();
         self.by_domain.clear();
@@ -31,7 +32,7 @@ impl State {
             }
             Record::Call(key, call) => {
                 if let Some(state) = self.groups.get_mut(&key) {
-                    state.log.restore(call);
+                    state.restore_call(call);
                 }
             }
             Record::Tombstone(key, tombstone) => self.tombstones.restore(key, tombstone),

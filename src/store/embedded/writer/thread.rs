@@ -9,11 +9,12 @@ use tokio::sync::mpsc;
 
 use super::{Call, Done, lock};
 use crate::memory::{Lease, Memory};
-use crate::store::Failure;
+use crate::model::message::Message;
 use crate::store::embedded::files::Files;
 use crate::store::embedded::journal::{Durability, Journal};
 use crate::store::embedded::records::Change;
 use crate::store::embedded::state::State;
+use crate::store::{Failure, Publisher};
 
 /// Calls in one batch.
 const CALLS_PER_BATCH: usize = 1024;
@@ -34,6 +35,7 @@ pub(super) struct DiskThread {
     /// The journal with a failed batch, until the batch is rolled back.
     pub(super) failed: Option<Journal>,
     pub(super) state: Arc<Mutex<State>>,
+    pub(super) publisher: Arc<dyn Publisher>,
     pub(super) failing: Arc<AtomicBool>,
 }
 
@@ -56,7 +58,11 @@ impl DiskThread {
             };
             // On few cores, lets calls that are about to arrive share this batch.
             std::thread::yield_now();
-            let (changes, waiting) = collect_batch(first, &mut calls);
+            let Batch {
+                changes,
+                messages,
+                waiting,
+            } = collect_batch(first, &mut calls);
             let written = if changes.is_empty() {
                 Ok(())
             } else {
@@ -66,6 +72,11 @@ impl DiskThread {
             if let Err(failure) = &written {
                 // Before the calls fail, so that the state matches their errors.
                 self.fail(failure);
+            } else {
+                // Before the calls return, so that a sender's later call is published later.
+                for message in messages {
+                    self.publisher.publish(message);
+                }
             }
             for (done, _lease) in waiting {
                 // The receiver of a cancelled call is gone.
@@ -117,19 +128,31 @@ impl DiskThread {
     }
 }
 
+/// Calls whose changes are written together.
+struct Batch {
+    changes: Vec<Change>,
+    messages: Vec<Message>,
+    waiting: Vec<(Done, Lease)>,
+}
+
 /// The waiting calls, up to one batch.
-fn collect_batch(first: Call, calls: &mut Calls) -> (Vec<Change>, Vec<(Done, Lease)>) {
-    let (mut changes, mut bytes) = (first.changes, first.lease.bytes());
-    let mut waiting = vec![(first.done, first.lease)];
-    while waiting.len() < CALLS_PER_BATCH
+fn collect_batch(first: Call, calls: &mut Calls) -> Batch {
+    let mut bytes = first.lease.bytes();
+    let mut batch = Batch {
+        changes: first.changes,
+        messages: first.messages,
+        waiting: vec![(first.done, first.lease)],
+    };
+    while batch.waiting.len() < CALLS_PER_BATCH
         && bytes < BYTES_PER_BATCH
         && let Ok(more) = calls.try_recv()
     {
         bytes += more.lease.bytes();
-        changes.extend(more.changes);
-        waiting.push((more.done, more.lease));
+        batch.changes.extend(more.changes);
+        batch.messages.extend(more.messages);
+        batch.waiting.push((more.done, more.lease));
     }
-    (changes, waiting)
+    batch
 }
 
 fn fail_all(calls: &mut Calls) {
