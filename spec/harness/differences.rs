@@ -18,7 +18,7 @@ pub enum Scope {
 }
 
 /// Modules whose cases run once.
-pub const ONCE: [&str; 11] = [
+pub const ONCE: [&str; 12] = [
     "bench",
     "check",
     "command_line",
@@ -27,6 +27,7 @@ pub const ONCE: [&str; 11] = [
     "lambda",
     "matrix",
     "memory",
+    "order",
     "restarts",
     "settings",
     "unread_answers",

@@ -61,7 +61,8 @@ async fn published_order_is_the_logs<S: Store>(store: &Arc<S>, published: &Publi
         senders.spawn(async move {
             for call in 0..CALLS {
                 // The senders' clocks differ, and step back.
-                let now = at(1_000 + ((call * 37 + sender * 11) % 50) as i64);
+                let millis = 1_000 + (call * 37 + sender * 11) % 50;
+                let now = at(i64::try_from(millis).unwrap());
                 let name = format!("{sender}-{call}");
                 if call % 2 == 0 {
                     let report = data(&[("k", &name), (&format!("of {sender}"), &name)]);
