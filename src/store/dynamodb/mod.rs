@@ -129,10 +129,9 @@ impl DynamoDb {
 impl Store for DynamoDb {
     async fn host_group(&self, request: CreateGroup, now: Timestamp) -> Result<HostOutcome> {
         let outcome = retry!(self, self.try_host(&request, now))?;
-        outcome
-            .replaced
-            .iter()
-            .for_each(|end| self.publish_end(end));
+        if let Some(end) = &outcome.replaced {
+            self.publish_end(end);
+        }
         Ok(outcome)
     }
 
@@ -250,7 +249,9 @@ impl Store for DynamoDb {
 
     async fn reap(&self, now: Timestamp) -> Result<Vec<EndedGroup>> {
         let ended = self.reap_due(now).await?;
-        ended.iter().for_each(|end| self.publish_end(end));
+        for end in &ended {
+            self.publish_end(end);
+        }
         Ok(ended)
     }
 
