@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use tokio::runtime::{self, Runtime};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::deployment::Deployment;
 
@@ -36,6 +37,8 @@ pub struct Run {
     pub deployment: Deployment,
     panics: Mutex<Vec<String>>,
     has_own_server: AtomicBool,
+    /// Held until the run ends or waits, where few runs may be busy at a time.
+    permit: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 /// A run that passed.
@@ -89,11 +92,21 @@ impl Case {
 
     /// Runs the case to its end. It fails by any panic, also in a task that nothing awaits.
     pub fn run(&self, deployment: &Deployment) -> Result<Passed, String> {
+        self.run_with(deployment, None)
+    }
+
+    /// The same with a permit, which is released when the case first waits for time to pass.
+    pub fn run_with(
+        &self,
+        deployment: &Deployment,
+        permit: Option<OwnedSemaphorePermit>,
+    ) -> Result<Passed, String> {
         let run = Arc::new(Run {
             name: deployment.name_of(self),
             deployment: deployment.clone(),
             panics: Mutex::default(),
             has_own_server: AtomicBool::new(false),
+            permit: Mutex::new(permit),
         });
         let outer = CURRENT.replace(Some(Arc::clone(&run)));
         let ended = panic::catch_unwind(AssertUnwindSafe(|| match self.body {
@@ -131,6 +144,11 @@ impl Run {
             .build()
             .expect("a runtime");
         runtime.block_on(body());
+    }
+
+    /// Lets another case begin, as this one waits from now on.
+    pub fn waits(&self) {
+        self.permit.lock().expect("no panic").take();
     }
 
     /// Notes and prints that the case needs a server of its own beside the deployment's.
