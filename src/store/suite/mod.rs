@@ -24,6 +24,7 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 
 use futures_util::FutureExt as _;
+use futures_util::future::{join, join_all};
 
 use crate::model::limits::Limits;
 use crate::model::rules::Timings;
@@ -66,26 +67,60 @@ pub(crate) const fn second(seconds: u32) -> Timestamp {
     START.plus_seconds(seconds)
 }
 
-/// Runs every test case, and panics with the names of those that failed.
+/// Runs every test case, and panics with the names of those that failed. Each file has a store of
+/// its own, and the files run at the same time: on DynamoDB a case mostly waits.
 pub async fn run<S, F>(make: impl Fn() -> F)
 where
     S: Store,
     F: Future<Output = S>,
 {
+    macro_rules! files {
+        ($($file:ident),* $(,)?) => {
+            [$({
+                let run = async {
+                    let (store, mut report) = (make().await, Report::default());
+                    $file::run_all(&store, &mut report).await;
+                    report
+                };
+                Box::pin(run) as Pin<Box<dyn Future<Output = Report>>>
+            }),*]
+        };
+    }
+    let files = files![
+        groups,
+        search,
+        group_lifetime,
+        tombstones,
+        nodes,
+        moves,
+        statuses,
+        events,
+        polls,
+        fired_events,
+        repeats,
+        limits,
+    ];
+    let (mut report, of_files) = join(on_empty_stores(&make), join_all(files)).await;
+    for of_file in of_files {
+        report.run += of_file.run;
+        report.failed.extend(of_file.failed);
+    }
+    assert!(
+        report.failed.is_empty(),
+        "{} of {} test cases failed: {:#?}",
+        report.failed.len(),
+        report.run,
+        report.failed
+    );
+}
+
+/// The cases that need an empty store each.
+async fn on_empty_stores<S, F>(make: impl Fn() -> F) -> Report
+where
+    S: Store,
+    F: Future<Output = S>,
+{
     let mut report = Report::default();
-    let store = make().await;
-    groups::run_all(&store, &mut report).await;
-    search::run_all(&store, &mut report).await;
-    group_lifetime::run_all(&store, &mut report).await;
-    tombstones::run_all(&store, &mut report).await;
-    nodes::run_all(&store, &mut report).await;
-    moves::run_all(&store, &mut report).await;
-    statuses::run_all(&store, &mut report).await;
-    events::run_all(&store, &mut report).await;
-    polls::run_all(&store, &mut report).await;
-    fired_events::run_all(&store, &mut report).await;
-    repeats::run_all(&store, &mut report).await;
-    limits::run_all(&store, &mut report).await;
     let empty = make().await;
     let case = limits::a_full_server_refuses_new_groups_only(Class::new(&empty));
     report.run("a_full_server", Box::pin(case)).await;
@@ -95,13 +130,7 @@ where
     let empty = make().await;
     let case = group_lifetime::any_group_lives_only_while_one_does(Class::new(&empty));
     report.run("any_group_lives", Box::pin(case)).await;
-    assert!(
-        report.failed.is_empty(),
-        "{} of {} test cases failed: {:#?}",
-        report.failed.len(),
-        report.run,
-        report.failed
-    );
+    report
 }
 
 /// How many test cases ran, and which failed.
