@@ -100,13 +100,13 @@ fn event_in_memory(bencher: Bencher<'_, '_>) {
 }
 
 /// Sequential reports: each waits for its commit.
-#[divan::bench(args = [Durability::Power, Durability::Process])]
+#[divan::bench(args = [Durability::Always, Durability::EverySecond])]
 fn report_on_disk(bencher: Bencher<'_, '_>, durability: Durability) {
     let mut fixture = Fixture::on_disk(durability);
     bencher.bench_local(|| fixture.report());
 }
 
-#[divan::bench(args = [Durability::Power, Durability::Process])]
+#[divan::bench(args = [Durability::Always, Durability::EverySecond])]
 fn event_on_disk(bencher: Bencher<'_, '_>, durability: Durability) {
     let mut fixture = Fixture::on_disk(durability);
     bencher.bench_local(|| fixture.append());
@@ -115,7 +115,7 @@ fn event_on_disk(bencher: Bencher<'_, '_>, durability: Durability) {
 /// Concurrent reports share commits: items per second is the store's throughput.
 #[divan::bench(args = [16, 256])]
 fn concurrent_reports_on_disk(bencher: Bencher<'_, '_>, count: usize) {
-    let mut fixture = Fixture::on_disk(Durability::Power);
+    let mut fixture = Fixture::on_disk(Durability::Always);
     bencher
         .counter(ItemsCount::new(count))
         .bench_local(|| fixture.concurrent_reports(count));
@@ -124,7 +124,7 @@ fn concurrent_reports_on_disk(bencher: Bencher<'_, '_>, count: usize) {
 /// The same without waiting for the disk.
 #[divan::bench(args = [16, 256])]
 fn concurrent_reports_in_page_cache(bencher: Bencher<'_, '_>, count: usize) {
-    let mut fixture = Fixture::on_disk(Durability::Process);
+    let mut fixture = Fixture::on_disk(Durability::EverySecond);
     bencher
         .counter(ItemsCount::new(count))
         .bench_local(|| fixture.concurrent_reports(count));

@@ -36,7 +36,7 @@ fn it_prints_its_settings_without_secrets() {
         "MESH_LISTEN=127.0.0.1:4000",
         "MESH_STORE=embedded",
         "MESH_DATA=data",
-        "MESH_DURABILITY=power",
+        "MESH_DURABILITY=everysec",
         "# MESH_API_KEYS: 2 set",
         "# MESH_SECRET_KEY: set",
         "MESH_HOST_HEARTBEAT_INTERVAL_SECONDS=15",

@@ -80,7 +80,7 @@ fn again<'a>(group: &Group<'_>, mesh: &'a TestMesh) -> Group<'a> {
 
 #[apply(case!)]
 async fn everything_acknowledged_survives_kill_9() {
-    for durability in ["power", "process"] {
+    for durability in ["always", "everysec", "no"] {
         survives_kill_9(durability).await;
     }
 }
@@ -189,7 +189,7 @@ async fn d30_tombstones_survive_kill_9() {
 async fn each_acknowledged_call_is_on_disk_when_it_is_answered() {
     let folder = folder();
     let data = folder.path().join("data");
-    for (i, durability) in ["power", "process", "power", "process"].iter().enumerate() {
+    for (i, durability) in ["always", "everysec", "no", "everysec"].iter().enumerate() {
         // Killed right after the answer, during other writes.
         let mut settings = settings(&data);
         settings.push(("MESH_DURABILITY", durability));

@@ -41,7 +41,7 @@ impl Filled {
         let settings = [
             ("MESH_API_KEYS", KEY),
             ("MESH_MAX_MEMORY", &budget),
-            ("MESH_DURABILITY", "process"),
+            ("MESH_DURABILITY", "everysec"),
             ("MESH_REQUEST_PATIENCE_SECONDS", "600"),
             ("MESH_MAX_GROUPS", many),
             ("MESH_MAX_GROUPS_PER_DOMAIN", many),

@@ -3,6 +3,7 @@
 
 mod address;
 mod bounds;
+pub mod data;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 mod limits;
@@ -17,7 +18,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub use bounds::BoundArgs;
-pub use serve::{DurabilityKind, NextSinceKind, ServeArgs, StoreKind};
+pub use serve::{NextSinceKind, ServeArgs, StoreKind};
 pub use stage::{Stage, StageSettings, Unusable};
 
 /// The file that is read without `--env-file`, if it is there.
@@ -53,6 +54,9 @@ pub enum Command {
     Check(Box<ServeArgs>),
     /// Print the GraphQL schema.
     Schema,
+    /// Back up, restore or repair the embedded store's data.
+    #[command(subcommand)]
+    Store(data::StoreCommand),
     /// Make, show or delete the environment's DynamoDB table.
     #[cfg(feature = "dynamodb")]
     #[command(subcommand)]

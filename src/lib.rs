@@ -27,7 +27,6 @@
 //! aws_config, aws_sdk_*, aws_smithy_*   store/dynamodb
 //! axum, hyper, tower, tower_http        server
 //! lambda_runtime                        bin
-//! redb                                  store/embedded
 //! tokio_tungstenite                     realtime, server
 //! ```
 //!

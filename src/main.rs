@@ -36,6 +36,7 @@ fn run() -> anyhow::Result<()> {
             let given = given.subcommand_matches("check").unwrap_or(&given);
             stage::check(&args, given, env_file.as_deref())?;
         }
+        Some(Command::Store(command)) => stage::data::run(&command)?,
         #[cfg(feature = "dynamodb")]
         Some(Command::Table(command)) => stage::dynamodb::table(&command)?,
         #[cfg(feature = "dynamodb")]

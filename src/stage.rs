@@ -1,6 +1,7 @@
 //! Assembles a server from its settings and runs it until a signal stops it.
 
 mod check;
+pub mod data;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 mod greeting;
@@ -69,10 +70,10 @@ async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh
             limits,
         )),
         StoreKind::Embedded => {
-            let durability = args.store.durability.into();
+            let options = args.store.embedded();
             let (memory, data) = (memory.clone(), &args.store.data);
             Arc::new(Embedded::open_within(
-                memory, publisher, data, durability, rules, limits,
+                memory, publisher, data, options, rules, limits,
             )?)
         }
         #[cfg(feature = "dynamodb")]

@@ -121,10 +121,10 @@ async fn what_was_answered_survives_kills_at_any_moment() {
         let mut settings = settings(&data);
         settings.push((
             "MESH_DURABILITY",
-            if dice.rolls(2) == 1 {
-                "power"
-            } else {
-                "process"
+            match dice.rolls(3) {
+                1 => "always",
+                2 => "everysec",
+                _ => "no",
             },
         ));
         let server = Server::start(folder.path(), &settings);

@@ -32,7 +32,7 @@ pub async fn store(
         }
         Kind::Embedded => {
             let folder = tempfile::tempdir().expect("a folder for the store");
-            let (durability, path) = (Durability::Power, folder.path());
+            let (durability, path) = (Durability::EverySecond, folder.path());
             let store = Embedded::open_within(memory, publisher, path, durability, rules, limits);
             (Arc::new(store.expect("the store opens")), Some(folder))
         }

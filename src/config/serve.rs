@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
@@ -9,7 +10,7 @@ use ipnet::IpNet;
 use crate::config::address::listen_address;
 use crate::config::{BoundArgs, Stage};
 use crate::mesh::NextSince;
-use crate::store::embedded::Durability;
+use crate::store::embedded::{Durability, Options};
 
 /// Where groups, variables and events are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -25,22 +26,15 @@ pub enum StoreKind {
     DynamoDb,
 }
 
-/// What an acknowledged call survives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum DurabilityKind {
-    /// A power cut: each answer waits for the disk.
-    Power,
-    /// The end of the server, by `kill -9` too, and answers sooner. A power cut may cost
-    /// what came in the last half minute or so.
-    Process,
-}
-
-impl From<DurabilityKind> for Durability {
-    fn from(kind: DurabilityKind) -> Self {
-        match kind {
-            DurabilityKind::Power => Self::Power,
-            DurabilityKind::Process => Self::Process,
-        }
+/// Reads `--durability`; names from before 2026-12 are refused by their successors.
+fn durability(text: &str) -> Result<Durability, String> {
+    match text {
+        "always" => Ok(Durability::Always),
+        "everysec" => Ok(Durability::EverySecond),
+        "no" => Ok(Durability::No),
+        "power" => Err("it is called always now; everysec costs a second at most".into()),
+        "process" => Err("it is called no now; everysec costs a second at most".into()),
+        _ => Err("the choices are always, everysec and no".into()),
     }
 }
 
@@ -207,15 +201,53 @@ pub struct StoreArgs {
     #[arg(long, env = "MESH_DATA", default_value = "data", value_name = "DIR")]
     pub data: PathBuf,
 
-    /// What the embedded store's acknowledged calls survive
+    /// When the embedded store syncs its journal to the disk: always, everysec or no
+    ///
+    /// What was answered survives the end of the server, by kill -9 too, with each of them.
+    /// A power cut costs nothing with always: each answer waits for the disk (500 syncs a
+    /// second at most). With everysec it costs the last second at most: one sync a second. With
+    /// no it costs what the system has not written yet, often half a minute.
     #[arg(
         long,
         env = "MESH_DURABILITY",
-        value_enum,
-        default_value = "power",
-        value_name = "WHAT"
+        value_parser = durability,
+        default_value = "everysec",
+        value_name = "WHEN"
     )]
-    pub durability: DurabilityKind,
+    pub durability: Durability,
+
+    /// Seconds within which the names and values of an ended group are gone from the disk
+    #[arg(
+        long,
+        env = "MESH_ERASE_AFTER",
+        default_value = "600",
+        value_name = "S",
+        hide_short_help = true,
+        value_parser = clap::value_parser!(u32).range(2..=86_400)
+    )]
+    pub erase_after: u32,
+
+    /// Seconds that a call waits for the disk before it fails
+    #[arg(
+        long,
+        env = "MESH_DISK_TIMEOUT_SECONDS",
+        default_value = "10",
+        value_name = "S",
+        hide_short_help = true,
+        value_parser = clap::value_parser!(u32).range(1..=60)
+    )]
+    pub disk_timeout: u32,
+}
+
+impl StoreArgs {
+    /// How the embedded store keeps changes.
+    pub fn embedded(&self) -> Options {
+        Options {
+            durability: self.durability,
+            erase_after: Duration::from_secs(self.erase_after.into()),
+            disk_timeout: Duration::from_secs(self.disk_timeout.into()),
+        }
+    }
 }
 
 /// The environment's times, in seconds (stg / prod).

@@ -11,7 +11,7 @@ use crate::server::tls;
 #[cfg(feature = "dynamodb")]
 use crate::stage::dynamodb;
 use crate::stage::{environment, listeners, log_filter};
-use crate::store::embedded::{DATABASE, Embedded, is_in_use};
+use crate::store::embedded::{Embedded, InUse, has_data};
 
 /// What was found in one place: nothing, something that a running server explains, or a fault.
 enum Found {
@@ -94,7 +94,7 @@ fn store(args: &ServeArgs, settings: &StageSettings) -> Found {
 /// Opens a data folder that is in use, else tries whether files can be made where it is to be.
 fn data(args: &ServeArgs, settings: &StageSettings) -> Found {
     let folder = &args.store.data;
-    if !folder.join(DATABASE).exists() {
+    if !has_data(folder) {
         return match is_writable(folder) {
             Ok(()) => Found::Fine,
             Err(error) => Found::Fault(format!(
@@ -105,13 +105,13 @@ fn data(args: &ServeArgs, settings: &StageSettings) -> Found {
     }
     let opened = Embedded::open(
         folder,
-        args.store.durability.into(),
+        args.store.embedded(),
         settings.rules,
         settings.limits,
     );
     match opened {
         Ok(_) => Found::Fine,
-        Err(error) if is_in_use(&error) => Found::Note(format!("{error:#}")),
+        Err(error) if error.is::<InUse>() => Found::Note(format!("{error:#}")),
         Err(error) => Found::Fault(format!("{error:#}")),
     }
 }

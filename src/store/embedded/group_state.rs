@@ -1,5 +1,6 @@
 //! The state of one group: its nodes and its event log.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
@@ -17,8 +18,8 @@ use crate::model::readings::Readings;
 use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
 use crate::store::embedded::footprint;
-use crate::store::embedded::log::{FoundEvents, Log, LoggedCall, NewCall};
-use crate::store::embedded::records::Changes;
+use crate::store::embedded::log::{FoundEvents, Log, NewCall};
+use crate::store::embedded::record::{Changes, Record};
 
 /// A node in a group.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -112,12 +113,18 @@ impl GroupState {
     ) -> Result<(), ClientError> {
         let group = self.group.key.clone();
         let record = self.slot(node, 0, op)?;
-        record.membership = Some(Membership {
+        let membership = Membership {
             joined_at: op.now,
             use_websocket,
-        });
+        };
+        record.membership = Some(membership);
         record.alive_until = op.rules.member_until(op.now);
-        op.changes.put_node(&group, node, record);
+        op.changes.record(&Record::Joined {
+            group: Cow::Borrowed(&group),
+            node: Cow::Borrowed(node),
+            membership,
+            until: record.alive_until,
+        });
         Ok(())
     }
 
@@ -162,33 +169,17 @@ impl GroupState {
         Ok(self.nodes.entry(node.clone()).or_insert_with(new_record))
     }
 
-    /// Restores a persisted node.
-    pub fn restore(&mut self, node: NodeId, record: NodeRecord) {
-        let newest = record.readings.layers().last().map(|layer| layer.timestamp);
-        self.newest_message = self
-            .newest_message
-            .max(newest.unwrap_or(self.newest_message));
-        self.status_bytes += record
-            .readings
-            .json_bytes(json_size::row(&self.group.key, &node));
-        let readings = footprint::readings(record.readings.size());
-        self.lease.grow(footprint::node(&node) + readings);
-        self.nodes.insert(node, record);
-    }
-
-    /// Restores a persisted call. Calls are restored in log order.
-    pub fn restore_call(&mut self, call: LoggedCall) {
-        self.newest_message = self.newest_message.max(call.stamp.at);
-        self.log.restore(call);
-    }
-
     /// Extends the life of a node, if it is known.
     pub fn refresh(&mut self, node: &NodeId, op: &mut Operation<'_>) {
         if let Some(record) = self.nodes.get_mut(node) {
             let until = op.rules.member_until(op.now);
             if record.alive_until != until {
                 record.alive_until = until;
-                op.changes.put_node(&self.group.key, node, record);
+                op.changes.record(&Record::Alive {
+                    group: Cow::Borrowed(&self.group.key),
+                    node: Cow::Borrowed(node),
+                    until,
+                });
             }
         }
     }
@@ -207,22 +198,24 @@ impl GroupState {
 
     /// Removes the node.
     pub fn remove(&mut self, node: &NodeId, changes: &mut Changes) {
-        if let Some(record) = self.nodes.remove(node) {
+        if self.forget(node) {
+            changes.record(&Record::Left {
+                group: Cow::Borrowed(&self.group.key),
+                node: Cow::Borrowed(node),
+            });
+        }
+    }
+
+    /// Removes the node without a record; returns whether it was there.
+    pub(super) fn forget(&mut self, node: &NodeId) -> bool {
+        let removed = self.nodes.remove(node);
+        if let Some(record) = &removed {
             let row = json_size::row(&self.group.key, node);
             self.status_bytes -= record.readings.json_bytes(row);
             let readings = footprint::readings(record.readings.size());
             self.lease.shrink(footprint::node(node) + readings);
-            changes.remove_node(&self.group.key, node);
         }
-    }
-
-    /// Emits the removal of the group and everything in it.
-    pub fn emit_removals(&self, changes: &mut Changes) {
-        changes.remove_group(&self.group.key);
-        for node in self.nodes.keys() {
-            changes.remove_node(&self.group.key, node);
-        }
-        self.log.emit_removals(&self.group.key, changes);
+        removed.is_some()
     }
 
     /// The live members.

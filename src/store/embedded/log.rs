@@ -2,6 +2,7 @@
 
 mod call;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -10,13 +11,13 @@ use crate::memory::{Lease, Memory, Purpose};
 use crate::model::cursor::{Cursor, Since, Stamp};
 use crate::model::error::ClientError;
 use crate::model::event::Fingerprint;
-use crate::model::group::{Group, GroupKey};
+use crate::model::group::Group;
 use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
 use crate::store::EVENTS_PER_READ;
 use crate::store::embedded::footprint;
 use crate::store::embedded::group_state::{Appended, Operation};
-use crate::store::embedded::records::Changes;
+use crate::store::embedded::record::Record;
 
 /// The calls within the event TTL, oldest first.
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Log {
             call, fingerprint, ..
         } = new;
         let fingerprint = *fingerprint;
-        self.remove_expired(&call.group, op);
+        self.remove_expired(op.rules, op.now);
         if let Some(before) = fingerprint.and_then(|f| self.find_repeated(&f)) {
             return Ok(Appended {
                 stamp: before.stamp,
@@ -99,8 +100,11 @@ impl Log {
         }
         self.last = Some(stamp);
         if is_logged {
-            op.changes.put_call(&call.group, &entry);
-            self.push(entry);
+            op.changes.record(&Record::Called {
+                group: Cow::Borrowed(&call.group),
+                call: Cow::Borrowed(&entry),
+            });
+            self.insert(self.calls.len(), entry);
         }
         Ok(Appended {
             stamp,
@@ -145,42 +149,50 @@ impl Log {
     }
 
     /// Removes the calls older than the event TTL.
-    pub fn remove_expired(&mut self, group: &GroupKey, op: &mut Operation<'_>) {
+    pub fn remove_expired(&mut self, rules: &Rules, now: Timestamp) {
         while let Some(call) = self
             .calls
-            .pop_front_if(|call| !op.rules.event_alive(call.stamp.at, op.now))
+            .pop_front_if(|call| !rules.event_alive(call.stamp.at, now))
         {
             self.bytes -= call.bytes;
             self.lease.shrink(footprint::call(&call));
             if let Some(fingerprint) = call.fingerprint {
                 self.by_fingerprint.remove(&fingerprint);
             }
-            op.changes.remove_call(group, call.stamp);
         }
         footprint::shrink(&mut self.by_fingerprint);
         self.calls.shrink_to(self.calls.len() * 8);
     }
 
-    /// Emits the removal of every call.
-    pub fn emit_removals(&self, group: &GroupKey, changes: &mut Changes) {
-        for call in &self.calls {
-            changes.remove_call(group, call.stamp);
+    /// The calls after a stamp.
+    pub fn calls_after(&self, stamp: Option<Stamp>) -> impl Iterator<Item = &Arc<LoggedCall>> {
+        let first = self.calls.partition_point(|call| Some(call.stamp) <= stamp);
+        self.calls.range(first..)
+    }
+
+    /// Restores a call, and removes earlier ones that expired. In a journal that was rewritten,
+    /// new calls stand before and among older ones, and calls may stand twice.
+    pub fn restore(&mut self, call: LoggedCall, rules: &Rules) {
+        self.remove_expired(rules, call.stamp.at);
+        let at = self.calls.partition_point(|other| other.stamp < call.stamp);
+        if self
+            .calls
+            .get(at)
+            .is_some_and(|other| other.stamp == call.stamp)
+        {
+            return;
         }
+        self.last = self.last.max(Some(call.stamp));
+        self.insert(at, call);
     }
 
-    /// Restores a persisted call. Calls are restored in log order.
-    pub fn restore(&mut self, call: LoggedCall) {
-        self.last = Some(call.stamp);
-        self.push(call);
-    }
-
-    fn push(&mut self, call: LoggedCall) {
+    fn insert(&mut self, at: usize, call: LoggedCall) {
         self.bytes += call.bytes;
         self.lease.grow(footprint::call(&call));
         if let Some(fingerprint) = call.fingerprint {
             self.by_fingerprint.insert(fingerprint, call.stamp);
         }
-        self.calls.push_back(Arc::new(call));
+        self.calls.insert(at, Arc::new(call));
     }
 
     fn find_repeated(&self, fingerprint: &Fingerprint) -> Option<&LoggedCall> {

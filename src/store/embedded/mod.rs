@@ -1,28 +1,32 @@
 //! The default store: the state in memory, and every change in a file that survives `kill -9`.
 //!
 //! One lock guards the state. It is held for microseconds and never over an await. Changes are
-//! written to disk in the order in which they were made. In the same order their messages are
-//! published: after the changes are on disk, and before their calls return (decision D18). Reads
-//! use the memory only.
+//! written to the journal in the order in which they were made. In the same order their messages
+//! are published: after the changes are written, and before their calls return (decision D18).
+//! Reads use the memory, and wait for changes that are not yet written (decision D27).
 
-mod files;
+mod commit;
+mod compaction;
+mod disk;
+mod folder;
 mod footprint;
 mod group_state;
 mod journal;
 mod log;
-mod records;
+pub mod offline;
+mod record;
 mod state;
 mod statuses;
+mod thread;
 mod tombstones;
-mod writer;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub use self::files::DATABASE;
-pub use self::journal::Durability;
+pub use self::folder::{InUse, has_data};
 use crate::memory::Memory;
 use crate::model::cursor::Since;
 use crate::model::error::ClientError;
@@ -33,30 +37,77 @@ use crate::model::limits::Limits;
 use crate::model::rules::Rules;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
+use crate::store::embedded::commit::lock;
+use crate::store::embedded::disk::Disk;
 use crate::store::embedded::log::NewCall;
-use crate::store::embedded::records::Changes;
+use crate::store::embedded::record::Changes;
 use crate::store::embedded::state::State;
 use crate::store::embedded::statuses::SharedStatus;
-use crate::store::embedded::writer::Writer;
 use crate::store::{
     AppendOutcome, CreateGroup, EndedGroup, Failure, HostOutcome, NoSubscribers, Publisher, Result,
     Store,
 };
 
+/// When the journal is synced to the disk. What was acknowledged survives the end of the
+/// process, even by `kill -9`, with each of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Before each answer, 500 times a second at most: a power cut costs nothing.
+    Always,
+    /// Once a second: a power cut costs the last second at most.
+    #[default]
+    EverySecond,
+    /// When the operating system does it: a power cut costs what it has not written, often half
+    /// a minute.
+    No,
+}
+
+impl std::fmt::Display for Durability {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Always => "always",
+            Self::EverySecond => "everysec",
+            Self::No => "no",
+        })
+    }
+}
+
+/// How changes are kept in a data folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// When the journal is synced.
+    pub durability: Durability,
+    /// How soon the data of an ended group is gone from the disk (decision D29).
+    pub erase_after: Duration,
+    /// How long a call waits for the disk.
+    pub disk_timeout: Duration,
+}
+
+impl From<Durability> for Options {
+    fn from(durability: Durability) -> Self {
+        Self {
+            durability,
+            erase_after: Duration::from_mins(10),
+            disk_timeout: Duration::from_secs(10),
+        }
+    }
+}
+
 /// The embedded store.
-pub struct Embedded {
-    state: Arc<Mutex<State>>,
-    writer: Option<Writer>,
-    publisher: Arc<dyn Publisher>,
+pub struct Embedded(Place);
+
+/// Where the state is kept.
+enum Place {
+    Memory {
+        state: Box<Mutex<State>>,
+        publisher: Arc<dyn Publisher>,
+    },
+    Disk(Disk),
 }
 
 impl std::fmt::Debug for Embedded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut store = f.debug_struct("Embedded");
-        store
-            .field("state", &self.state)
-            .field("writer", &self.writer);
-        store.finish_non_exhaustive()
+        f.debug_struct("Embedded").finish_non_exhaustive()
     }
 }
 
@@ -73,32 +124,29 @@ impl Embedded {
         rules: Rules,
         limits: Limits,
     ) -> Self {
-        let state = State::new(rules, limits, memory, Changes::disabled());
-        Self {
-            state: Arc::new(Mutex::new(state)),
-            writer: None,
-            publisher,
-        }
+        let state = State::new(rules, limits, memory, Changes::in_memory());
+        let state = Box::new(Mutex::new(state));
+        Self(Place::Memory { state, publisher })
     }
 
     /// A store in the folder `data`, which is created if it is missing, without subscribers and
     /// without a memory budget.
     ///
     /// # Errors
-    /// When the folder cannot be used, another process uses it, or a record in it cannot be
-    /// read.
+    /// When the folder cannot be used, another process uses it ([`InUse`]), or its data is
+    /// damaged (decision D28).
     pub fn open(
         data: &Path,
-        durability: Durability,
+        options: impl Into<Options>,
         rules: Rules,
         limits: Limits,
     ) -> anyhow::Result<Self> {
         let (memory, publisher) = (Memory::unlimited(), Arc::new(NoSubscribers));
-        Self::open_within(memory, publisher, data, durability, rules, limits)
+        Self::open_within(memory, publisher, data, options, rules, limits)
     }
 
-    /// The same with a publisher and the memory budget `memory`. The records in the folder are loaded even if
-    /// they exceed the budget, because they were acknowledged.
+    /// The same with a publisher and the memory budget `memory`. The data in the folder is
+    /// loaded even if it exceeds the budget, because it was acknowledged.
     ///
     /// # Errors
     /// As [`Embedded::open`].
@@ -106,52 +154,38 @@ impl Embedded {
         memory: Memory,
         publisher: Arc<dyn Publisher>,
         data: &Path,
-        durability: Durability,
+        options: impl Into<Options>,
         rules: Rules,
         limits: Limits,
     ) -> anyhow::Result<Self> {
-        let state = State::new(rules, limits, memory.clone(), Changes::enabled());
-        let state = Arc::new(Mutex::new(state));
-        let to = Arc::clone(&publisher);
-        let writer = Some(Writer::open(data, durability, &state, to, memory)?);
-        Ok(Self {
-            state,
-            writer,
-            publisher,
-        })
+        let state = State::new(rules, limits, memory.clone(), Changes::persisted());
+        let disk = Disk::open(data, options.into(), state, memory, publisher)?;
+        Ok(Self(Place::Disk(disk)))
     }
 
-    fn read<T>(&self, read: impl FnOnce(&mut State) -> T) -> T {
-        // A panic under the lock leaves no partial change: each method checks before it writes.
-        read(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    async fn read<T>(&self, read: impl Fn(&mut State) -> T) -> Result<T> {
+        match &self.0 {
+            Place::Memory { state, .. } => Ok(read(&mut lock(state))),
+            Place::Disk(disk) => Ok(disk.shared().read(read).await?),
+        }
     }
 
     async fn write<T>(
         &self,
         write: impl FnOnce(&mut State) -> Result<T, ClientError>,
     ) -> Result<T> {
-        let Some(writer) = &self.writer else {
-            return Ok(self.read(|state| {
-                let result = write(state);
+        match &self.0 {
+            Place::Memory { state, publisher } => {
+                let mut state = lock(state);
+                let result = write(&mut state);
                 // Under the lock: in the order of the changes.
-                for message in state.take_messages() {
-                    self.publisher.publish(message);
+                for message in state.changes().take().messages {
+                    publisher.publish(message);
                 }
-                result
-            })?);
-        };
-        // The queue slot is reserved first, so that nothing waits under the lock and the queue
-        // has the order of the changes.
-        let slot = writer.reserve().await?;
-        let (result, written) = self.read(|state| {
-            writer.ready()?;
-            let result = write(state);
-            // A call without changes waits too: its result may depend on changes not yet on disk.
-            let (changes, messages) = (state.take_changes(), state.take_messages());
-            Ok::<_, Failure>((result, slot.write(changes, messages)))
-        })?;
-        written.await?;
-        Ok(result?)
+                Ok(result?)
+            }
+            Place::Disk(disk) => Ok(disk.shared().write(write).await??),
+        }
     }
 }
 
@@ -162,11 +196,12 @@ impl Store for Embedded {
     }
 
     async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Result<Vec<Group>> {
-        Ok(self.read(|state| state.groups_in(domain, now)))
+        self.read(|state| state.groups_in(domain, now)).await
     }
 
     async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Result<Vec<Group>> {
-        Ok(self.read(|state| state.groups_named(prefix, limit, now)))
+        self.read(|state| state.groups_named(prefix, limit, now))
+            .await
     }
 
     async fn join(
@@ -218,16 +253,16 @@ impl Store for Embedded {
     }
 
     async fn statuses(&self, group: &GroupKey, now: Timestamp) -> Result<Vec<NodeStatus>> {
-        Ok(self.read(|state| state.statuses(group, now)))
+        self.read(|state| state.statuses(group, now)).await
     }
 
     async fn status_of(&self, node: &NodeId, now: Timestamp) -> Result<Option<NodeStatus>> {
-        let shared = self.read(|state| state.status_of(node, now));
+        let shared = self.read(|state| state.status_of(node, now)).await?;
         Ok(shared.and_then(SharedStatus::merge))
     }
 
     async fn members(&self, group: &GroupKey, now: Timestamp) -> Result<Vec<Member>> {
-        Ok(self.read(|state| state.members(group, now)))
+        self.read(|state| state.members(group, now)).await
     }
 
     async fn append(&self, call: EventCall, now: Timestamp) -> Result<AppendOutcome> {
@@ -247,12 +282,14 @@ impl Store for Embedded {
         max_bytes: usize,
         now: Timestamp,
     ) -> Result<Vec<Event>> {
-        let found = self.read(|state| state.events_since(group, since, now));
+        let found = self
+            .read(|state| state.events_since(group, since, now))
+            .await?;
         Ok(found.into_page(max_bytes))
     }
 
     async fn any_group_lives(&self, now: Timestamp) -> Result<bool> {
-        Ok(self.read(|state| state.any_group_lives(now)))
+        self.read(|state| state.any_group_lives(now)).await
     }
 
     async fn reap(&self, now: Timestamp) -> Result<Vec<EndedGroup>> {
@@ -260,14 +297,11 @@ impl Store for Embedded {
     }
 
     async fn ready(&self) -> Result<(), Failure> {
-        self.writer.as_ref().map_or(Ok(()), Writer::ready)
+        match &self.0 {
+            Place::Memory { .. } => Ok(()),
+            Place::Disk(disk) => disk.shared().ready(),
+        }
     }
-}
-
-/// Whether a data folder could not be opened because another server has it open.
-pub fn is_in_use(error: &anyhow::Error) -> bool {
-    let error = error.downcast_ref::<redb::DatabaseError>();
-    matches!(error, Some(redb::DatabaseError::DatabaseAlreadyOpen))
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use crate::model::status::{NodeStatus, SharedData};
 use crate::model::time::Timestamp;
 use crate::store::embedded::group_state::{Appended, GroupState, Operation};
 use crate::store::embedded::log::{FoundEvents, NewCall};
-use crate::store::embedded::records::{Change, Changes};
+use crate::store::embedded::record::Changes;
 use crate::store::embedded::statuses::SharedStatus;
 use crate::store::embedded::tombstones::Tombstones;
 
@@ -36,7 +36,7 @@ macro_rules! operation {
 // After the macro that they use.
 mod expiry;
 mod groups;
-mod restore;
+mod replay;
 
 /// The state of a server.
 #[derive(Debug)]
@@ -71,14 +71,35 @@ impl State {
         }
     }
 
-    /// The changes since the last call.
-    pub fn take_changes(&mut self) -> Vec<Change> {
-        self.changes.take()
+    /// An empty state with the same settings.
+    pub fn emptied(&self) -> Self {
+        let changes = self.changes.emptied();
+        Self::new(self.rules, self.limits, self.memory.clone(), changes)
     }
 
-    /// The messages of the changes since the last call.
-    pub fn take_messages(&mut self) -> Vec<Message> {
-        self.changes.take_messages()
+    /// The changes that are not yet taken to be committed.
+    pub fn changes(&mut self) -> &mut Changes {
+        &mut self.changes
+    }
+
+    /// Whether there are such changes.
+    pub fn has_changes(&self) -> bool {
+        !self.changes.is_empty()
+    }
+
+    /// The keys of all groups.
+    pub fn group_keys(&self) -> Vec<GroupKey> {
+        self.groups.keys().cloned().collect()
+    }
+
+    /// A group, alive or not.
+    pub fn group(&self, group: &GroupKey) -> Option<&GroupState> {
+        self.groups.get(group)
+    }
+
+    /// The tombstones.
+    pub fn tombstones(&self) -> &Tombstones {
+        &self.tombstones
     }
 
     /// See [`Store::join`](crate::store::Store::join).

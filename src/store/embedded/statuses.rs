@@ -1,6 +1,7 @@
 //! Statuses of a group's nodes. An expired node is hidden with its variables, which are kept
 //! until the group ends, in case the node is revived (decision D31).
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use crate::model::error::ClientError;
@@ -14,6 +15,7 @@ use crate::model::status::{NodeStatus, SensorData, SharedData};
 use crate::model::time::Timestamp;
 use crate::store::embedded::footprint;
 use crate::store::embedded::group_state::{GroupState, Operation};
+use crate::store::embedded::record::Record;
 
 /// A member's variables, shared with the state, to be merged after the lock is released.
 #[derive(Debug)]
@@ -64,7 +66,13 @@ impl GroupState {
         let record = self.slot(node, memory_after, op)?;
         record.readings.write(data, timestamp);
         record.alive_until = op.rules.member_until(op.now);
-        op.changes.put_node(&group, node, record);
+        op.changes.record(&Record::Reported {
+            group: Cow::Borrowed(&group),
+            node: Cow::Borrowed(node),
+            data: Cow::Borrowed(data),
+            at: timestamp,
+            until: record.alive_until,
+        });
         self.status_bytes = self.status_bytes - before + after;
         self.lease.shrink(memory_before);
         self.lease.grow(memory_after);
@@ -112,7 +120,10 @@ impl GroupState {
                 let readings = footprint::readings(record.readings.size());
                 self.lease.shrink(readings);
                 record.readings = Readings::default();
-                op.changes.put_node(group, &node, record);
+                op.changes.record(&Record::Evicted {
+                    group: Cow::Borrowed(group),
+                    node: Cow::Borrowed(&node),
+                });
             }
         }
         self.status_bytes -= freed;

@@ -3,8 +3,14 @@ use crate::model::rules::Timings;
 use crate::store::suite;
 use crate::store::suite::class::{Class, events};
 
+const ALL: [Durability; 3] = [Durability::Always, Durability::EverySecond, Durability::No];
+
 fn rules() -> Rules {
     Rules::new(Timings::STG).unwrap()
+}
+
+fn open(folder: &Path, durability: Durability) -> anyhow::Result<Embedded> {
+    Embedded::open(folder, durability, rules(), Limits::default())
 }
 
 #[tokio::test]
@@ -16,7 +22,13 @@ async fn the_memory_store_passes_the_suite() {
 async fn the_persistent_store_passes_the_suite() {
     suite::run(|| async {
         let folder = tempfile::tempdir().unwrap();
-        Embedded::open(&folder.keep(), Durability::Power, rules(), suite::LIMITS).unwrap()
+        Embedded::open(
+            &folder.keep(),
+            Durability::EverySecond,
+            rules(),
+            suite::LIMITS,
+        )
+        .unwrap()
     })
     .await;
 }
@@ -28,7 +40,7 @@ async fn messages_are_published_in_commit_order() {
         .await;
     let folder = tempfile::tempdir().unwrap();
     suite::order::run(|publisher| {
-        let durability = Durability::Process;
+        let durability = Durability::EverySecond;
         let path = folder.path();
         Embedded::open_within(memory(), publisher, path, durability, rules, limits).unwrap()
     })
@@ -39,7 +51,7 @@ async fn messages_are_published_in_commit_order() {
 async fn message_times_do_not_step_back_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();
     let group = {
-        let store = open(folder.path(), Durability::Process).unwrap();
+        let store = open(folder.path(), Durability::EverySecond).unwrap();
         let class = Class::new(&store);
         let group = class.polling_group("h").await.key;
         class
@@ -47,7 +59,7 @@ async fn message_times_do_not_step_back_after_a_restart() {
             .await;
         group
     };
-    let store = open(folder.path(), Durability::Process).unwrap();
+    let store = open(folder.path(), Durability::EverySecond).unwrap();
     let class = Class::new(&store);
     let reported = class
         .reports(&group, "k", &[("k", "1")], suite::second(2))
@@ -61,7 +73,7 @@ async fn message_times_do_not_step_back_after_a_restart() {
 
 #[tokio::test]
 async fn acknowledged_changes_are_there_after_reopening() {
-    for durability in [Durability::Power, Durability::Process] {
+    for durability in ALL {
         let folder = tempfile::tempdir().unwrap();
         let open = || open(folder.path(), durability).unwrap();
         let snapshot = suite::run_lesson(&open()).await;
@@ -71,30 +83,76 @@ async fn acknowledged_changes_are_there_after_reopening() {
 
 #[tokio::test]
 async fn a_second_process_is_refused_with_a_helpful_error() {
-    for durability in [Durability::Power, Durability::Process] {
-        let folder = tempfile::tempdir().unwrap();
-        let _first = open(folder.path(), durability).unwrap();
-        let error = open(folder.path(), Durability::Power).unwrap_err();
-        assert!(
-            format!("{error:#}").contains("another mesh-v2"),
-            "{error:#}"
-        );
-    }
+    let folder = tempfile::tempdir().unwrap();
+    let _first = open(folder.path(), Durability::Always).unwrap();
+    let error = open(folder.path(), Durability::No).unwrap_err();
+    assert!(error.is::<InUse>());
+    assert!(
+        format!("{error:#}").contains("another mesh-v2"),
+        "{error:#}"
+    );
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_an_error_and_stays_unchanged() {
+async fn damage_is_refused_by_name_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    suite::run_lesson(&open(folder.path(), Durability::Process).unwrap()).await;
-    let file = folder.path().join("mesh.redb");
-    let mut bytes = std::fs::read(&file).unwrap();
-    let third = bytes.len() / 3;
-    bytes[..third].fill(0x5a);
-    std::fs::write(&file, &bytes).unwrap();
-    open(folder.path(), Durability::Process).unwrap_err();
-    assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    suite::run_lesson(&open(folder.path(), Durability::EverySecond).unwrap()).await;
+    let file = folder.path().join(folder::JOURNAL);
+    let whole = std::fs::read(&file).unwrap();
+    let mut damaged = whole.clone();
+    damaged[whole.len() / 3] ^= 1;
+    let mut zeroed = whole.clone();
+    zeroed[whole.len() / 2..][..64].fill(0);
+    for bytes in [damaged, zeroed, Vec::new()] {
+        std::fs::write(&file, &bytes).unwrap();
+        let error = format!("{:#}", open(folder.path(), Durability::No).unwrap_err());
+        for part in ["damaged", "mesh.journal", "mesh-v2 store repair"] {
+            assert!(error.contains(part), "{error}");
+        }
+        assert_eq!(std::fs::read(&file).unwrap(), bytes);
+    }
+    std::fs::remove_file(&file).unwrap();
+    let error = format!("{:#}", open(folder.path(), Durability::No).unwrap_err());
+    assert!(error.contains("is missing"), "{error}");
+    std::fs::write(&file, &whole).unwrap();
+    open(folder.path(), Durability::No).unwrap();
 }
 
-fn open(folder: &Path, durability: Durability) -> anyhow::Result<Embedded> {
-    Embedded::open(folder, durability, rules(), Limits::default())
+#[tokio::test]
+async fn a_first_start_that_was_cut_is_done_again() {
+    for (file, bytes) in [
+        ("mesh.lock", &b""[..]),
+        ("mesh.journal.new", b""),
+        ("mesh.journal.new", b"0000"),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join(file), bytes).unwrap();
+        open(folder.path(), Durability::EverySecond).unwrap();
+        assert!(!folder.path().join("mesh.journal.new").exists());
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_owner_may_read_the_folder_and_its_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = tempfile::tempdir().unwrap();
+    let set = |path: &Path, mode| {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    set(folder.path(), 0o755);
+    drop(open(folder.path(), Durability::No).unwrap());
+    set(&folder.path().join(folder::JOURNAL), 0o644);
+    drop(open(folder.path(), Durability::No).unwrap());
+    assert_eq!(mode(folder.path()), 0o700);
+    for file in [folder::JOURNAL, "mesh.lock"] {
+        assert_eq!(mode(&folder.path().join(file)), 0o600, "{file}");
+    }
+    let error = open(Path::new("/tmp"), Durability::No).unwrap_err();
+    assert!(
+        format!("{error:#}").contains("a folder of its own"),
+        "{error:#}"
+    );
 }

@@ -6,7 +6,6 @@ use crate::memory::{Lease, Memory, Purpose};
 use crate::model::group::{GroupKey, Tombstone};
 use crate::model::time::Timestamp;
 use crate::store::embedded::footprint;
-use crate::store::embedded::records::Changes;
 
 /// The tombstones. Those that expire first are removed first, also when there are too many.
 #[derive(Debug)]
@@ -33,50 +32,40 @@ impl Tombstones {
     }
 
     /// Adds a tombstone and removes the first to expire above `limit`.
-    pub fn insert(
-        &mut self,
-        group: GroupKey,
-        tombstone: Tombstone,
-        limit: usize,
-        changes: &mut Changes,
-    ) {
-        changes.put_tombstone(&group, &tombstone);
-        self.restore(group, tombstone);
+    pub fn insert(&mut self, group: GroupKey, tombstone: Tombstone, limit: usize) {
+        self.lease.grow(footprint::tombstone(&group));
+        self.by_expiry.insert((tombstone.until, group.clone()));
+        if let Some(former) = self.by_group.insert(group.clone(), tombstone) {
+            self.lease.shrink(footprint::tombstone(&group));
+            if former.until != tombstone.until {
+                self.by_expiry.remove(&(former.until, group));
+            }
+        }
         while self.by_expiry.len() > limit {
-            self.remove_first(changes);
+            self.remove_first();
         }
     }
 
-    /// Restores a persisted tombstone.
-    pub fn restore(&mut self, group: GroupKey, tombstone: Tombstone) {
-        self.lease.grow(footprint::tombstone(&group));
-        self.by_expiry.insert((tombstone.until, group.clone()));
-        self.by_group.insert(group, tombstone);
+    /// The keys of all.
+    pub fn keys(&self) -> Vec<GroupKey> {
+        self.by_group.keys().cloned().collect()
     }
 
     /// Removes the expired tombstones.
-    pub fn remove_due(&mut self, now: Timestamp, changes: &mut Changes) {
+    pub fn remove_due(&mut self, now: Timestamp) {
         while self
             .by_expiry
             .first()
             .is_some_and(|(until, _)| *until < now)
         {
-            self.remove_first(changes);
+            self.remove_first();
         }
     }
 
-    /// Removes all tombstones.
-    pub fn clear(&mut self) {
-        self.by_group.clear();
-        self.by_expiry.clear();
-        self.lease.resize(0);
-    }
-
-    fn remove_first(&mut self, changes: &mut Changes) {
+    fn remove_first(&mut self) {
         if let Some((_, group)) = self.by_expiry.pop_first() {
             self.by_group.remove(&group);
             self.lease.shrink(footprint::tombstone(&group));
-            changes.remove_tombstone(&group);
         }
     }
 }

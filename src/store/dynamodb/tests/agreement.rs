@@ -329,7 +329,8 @@ fn all_stores_return_the_same_in_any_lesson() {
     };
     let outcome = TestRunner::new(config).run(&lessons, |steps| {
         let salt = &uuid::Uuid::new_v4().simple().to_string()[..4];
-        let embedded = Embedded::open(folder.path(), Durability::Process, rules, LIMITS).unwrap();
+        let embedded =
+            Embedded::open(folder.path(), Durability::EverySecond, rules, LIMITS).unwrap();
         let stores: [&dyn Store; 3] = [&memory, &embedded, &dynamodb];
         let mut lessons = stores.map(|store| Lesson::new(store, salt));
         let mut now = start.borrow().plus_seconds(3_600);

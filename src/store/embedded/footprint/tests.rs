@@ -19,7 +19,7 @@ async fn restored_records_count_the_same_memory() {
     let folder = tempfile::tempdir().unwrap();
     let open = |memory: &Memory| {
         let (rules, limits) = (Rules::new(Timings::STG).unwrap(), Limits::default());
-        let durability = Durability::Process;
+        let durability = Durability::EverySecond;
         let publisher = Arc::new(NoSubscribers);
         Embedded::open_within(
             memory.clone(),

@@ -1,10 +1,12 @@
 //! Groups that expire or are replaced.
 
+use std::borrow::Cow;
+
 use crate::model::group::{EndReason, GroupKey};
 use crate::model::message::{Dissolution, Message};
 use crate::model::time::Timestamp;
 use crate::store::EndedGroup;
-use crate::store::embedded::group_state::Operation;
+use crate::store::embedded::record::Record;
 use crate::store::embedded::state::State;
 
 impl State {
@@ -17,13 +19,13 @@ impl State {
                     group: key.clone(),
                     reason,
                 }),
-                None => state.log.remove_expired(key, &mut operation!(self, now)),
+                None => state.log.remove_expired(&self.rules, now),
             }
         }
         for EndedGroup { group, reason } in &ended {
             self.end(group, *reason, now);
         }
-        self.tombstones.remove_due(now, &mut self.changes);
+        self.tombstones.remove_due(now);
         ended
     }
 
@@ -33,10 +35,12 @@ impl State {
         if let Some(state) = self.groups.get(key) {
             let tombstone = self.rules.tombstone(&state.group, reason, now);
             let limit = self.limits.ended_groups;
-            let changes = &mut self.changes;
-            self.tombstones
-                .insert(key.clone(), tombstone, limit, changes);
+            self.tombstones.insert(key.clone(), tombstone, limit);
             self.remove(key);
+            self.changes.record(&Record::Ended {
+                group: Cow::Borrowed(key),
+                tombstone: Some(tombstone),
+            });
             let end = Dissolution::by_end(key.clone(), reason);
             self.changes.publish(Message::Dissolved(end));
         }

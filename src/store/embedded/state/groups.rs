@@ -1,5 +1,6 @@
 //! Groups: create, list, renew, dissolve.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Bound;
 
@@ -11,6 +12,7 @@ use crate::model::message::{Dissolution, Message};
 use crate::model::time::Timestamp;
 use crate::store::embedded::footprint;
 use crate::store::embedded::group_state::{GroupState, Operation};
+use crate::store::embedded::record::Record;
 use crate::store::embedded::state::{State, live_group};
 use crate::store::{CreateGroup, EndedGroup, HostOutcome};
 
@@ -34,7 +36,8 @@ impl State {
         {
             if state.group.delivery.uses_websocket() != request.delivery.uses_websocket() {
                 state.group.delivery = request.delivery;
-                self.changes.put_group(&state.group);
+                let group = Cow::Borrowed(&state.group);
+                self.changes.record(&Record::GroupChanged(group));
             }
             return Ok(HostOutcome {
                 group: state.group.clone(),
@@ -73,7 +76,7 @@ impl State {
             delivery: request.delivery,
         };
         self.memory.admit(Work::Group, footprint::group(&group))?;
-        self.changes.put_group(&group);
+        self.changes.record(&Record::Group(Cow::Borrowed(&group)));
         self.insert(group.clone());
         Ok(HostOutcome {
             group,
@@ -130,6 +133,10 @@ impl State {
                 requester: host.clone(),
             })?;
         self.remove(group);
+        self.changes.record(&Record::Ended {
+            group: Cow::Borrowed(group),
+            tombstone: None,
+        });
         let end = Dissolution::by_host(group.clone());
         self.changes.publish(Message::Dissolved(end));
         Ok(())
@@ -148,7 +155,8 @@ impl State {
             .hosted_by(host)
             .map_err(|_| ClientError::OnlyHostCanRenew)?;
         state.group.heartbeat_at = now;
-        self.changes.put_group(&state.group);
+        let changed = Record::GroupChanged(Cow::Borrowed(&state.group));
+        self.changes.record(&changed);
         state.refresh(host, &mut operation!(self, now));
         Ok(state.group.clone())
     }
@@ -173,7 +181,6 @@ impl State {
         let Some(state) = self.groups.remove(key) else {
             return;
         };
-        state.emit_removals(&mut self.changes);
         let host = (state.group.host, key.domain.clone());
         if self.by_host.get(&host) == Some(&key.id) {
             self.by_host.remove(&host);

@@ -1,0 +1,149 @@
+//! `mesh-v2 store`: backup, restore and repair of a data folder.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+
+use crate::store::embedded::folder::{self, Folder, JOURNAL};
+use crate::store::embedded::journal::format::{Lines, ReadError, push_line, read};
+use crate::store::embedded::record::{Record, VERSION};
+
+/// What was copied.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// Records that check.
+    pub records: u64,
+    /// Lines that do not, and were left out.
+    pub lost: u64,
+    /// Their bytes.
+    pub lost_bytes: u64,
+}
+
+/// Copies the journal in the folder `data` to the new file `to`. The server may be running: what
+/// it acknowledged before is in the copy.
+///
+/// # Errors
+/// When the journal is damaged, or the file exists or cannot be written.
+pub fn backup(data: &Path, to: &Path) -> anyhow::Result<Copied> {
+    let from = data.join(JOURNAL);
+    check(&from)?;
+    let mut target = new_file(to)?;
+    let copied = copy(&from, &mut target, Stop::AtBadLine)
+        .and_then(|copied| target.sync_all().map(|()| copied));
+    copied.with_context(|| format!("cannot write {}", to.display()))
+}
+
+/// Makes `backup` the journal of the folder `data`, which must have none.
+///
+/// # Errors
+/// When the backup is damaged, a server uses the folder, or the folder has a journal.
+pub fn restore(backup: &Path, data: &Path) -> anyhow::Result<Copied> {
+    check(backup)?;
+    let mut folder = Folder::open(data)?;
+    if folder.journal().exists() {
+        bail!(
+            "{} has a journal already; move {JOURNAL} away first",
+            data.display()
+        );
+    }
+    replace(&mut folder, backup, Stop::AtBadLine)
+}
+
+/// Keeps the records of a damaged journal that check. The damaged file stays beside it under
+/// another name, which is returned.
+///
+/// # Errors
+/// When a server uses the folder, or it has no journal.
+pub fn repair(data: &Path) -> anyhow::Result<(Copied, PathBuf)> {
+    let mut folder = Folder::open(data)?;
+    let damaged = (1..=u32::MAX)
+        .map(|number| data.join(format!("{JOURNAL}.damaged-{number}")))
+        .find(|file| !file.exists())
+        .unwrap_or_default();
+    let journal = folder.journal();
+    fs::hard_link(&journal, &damaged)
+        .or_else(|_| fs::copy(&journal, &damaged).map(drop))
+        .with_context(|| format!("cannot keep a copy of {}", journal.display()))?;
+    Ok((replace(&mut folder, &damaged, Stop::Never)?, damaged))
+}
+
+fn replace(folder: &mut Folder, from: &Path, stop: Stop) -> anyhow::Result<Copied> {
+    let mut next = folder::create_file(&folder.next())?;
+    let copied = copy(from, &mut next, stop)
+        .and_then(|copied| next.sync_all().map(|()| copied))
+        .and_then(|copied| folder.replace_journal().map(|()| copied))
+        .and_then(|copied| folder.mark().map(|()| copied));
+    copied.context("cannot write the journal")
+}
+
+/// Refuses a journal that cannot be read.
+fn check(journal: &Path) -> anyhow::Result<()> {
+    let file = File::open(journal).with_context(|| format!("cannot open {}", journal.display()))?;
+    let found = read(BufReader::new(file), drop);
+    found.with_context(|| format!("cannot read {}", journal.display()))?;
+    Ok(())
+}
+
+fn new_file(path: &Path) -> anyhow::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path);
+    file.with_context(|| format!("cannot make {}", path.display()))
+}
+
+/// Whether a line that does not check ends the copy.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    AtBadLine,
+    Never,
+}
+
+/// Copies the records that check. Their sums depend on their positions, so they are made anew.
+fn copy(from: &Path, to: &mut File, stop: Stop) -> io::Result<Copied> {
+    let mut lines = Lines::new(BufReader::new(File::open(from)?));
+    let (mut copied, mut at, mut out) = (Copied::default(), 0, Vec::new());
+    let mut to = BufWriter::new(to);
+    let mut first = Vec::new();
+    Record::FORMAT.write(&mut first);
+    let mut write = |json: &[u8]| {
+        out.clear();
+        push_line(&mut out, at, json);
+        at += out.len() as u64;
+        to.write_all(&out)
+    };
+    write(first.trim_ascii_end())?;
+    while let Some(line) = lines.next()? {
+        let record = line.json.map(|json| (json, serde_json::from_slice(json)));
+        match record {
+            Some((_, Ok(Record::Format { version }))) if version > VERSION => {
+                return Err(io::Error::other(ReadError::Newer(version)));
+            }
+            // The positions and the sums of a copy are its own.
+            Some((_, Ok(Record::Format { .. } | Record::Synced(_)))) => {}
+            Some((json, Ok(_))) => {
+                write(json)?;
+                copied.records += 1;
+            }
+            _ if stop == Stop::AtBadLine => break,
+            _ => {
+                copied.lost += 1;
+                copied.lost_bytes += line.bytes.len() as u64;
+            }
+        }
+    }
+    // The whole copy is synced before it is used.
+    let mut mark = Vec::new();
+    Record::Synced(at).write(&mut mark);
+    let mut line = Vec::new();
+    push_line(&mut line, at, mark.trim_ascii_end());
+    to.write_all(&line)?;
+    to.flush()?;
+    Ok(copied)
+}
+
+#[cfg(test)]
+mod tests;
