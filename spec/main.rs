@@ -53,6 +53,7 @@ mod realtime_credentials;
 mod realtime_legacy;
 mod realtime_transport;
 mod restarts;
+mod resume;
 mod schema;
 mod settings;
 mod slow_readers;

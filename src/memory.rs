@@ -21,6 +21,8 @@ pub enum Purpose {
     Selections,
     /// Frames queued for sockets.
     Queues,
+    /// Messages kept for subscribers that come back.
+    Histories,
     /// Responses that are being built or sent.
     Responses,
     /// Request bodies that are being received or processed.
@@ -60,7 +62,7 @@ impl Work {
     }
 }
 
-const PURPOSES: usize = 7;
+const PURPOSES: usize = 8;
 
 /// The process's memory budget. Clones share it.
 #[derive(Clone, Debug)]

@@ -60,7 +60,7 @@ pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
 async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh> {
     let (rules, limits) = (settings.rules, settings.limits);
     let memory = settings.memory.clone();
-    let hub = Hub::with_memory(memory.clone());
+    let hub = Hub::with_history(memory.clone(), settings.history);
     let publisher = Arc::clone(&hub) as Arc<dyn Publisher>;
     let store: Arc<dyn Store> = match args.store.store {
         StoreKind::Memory => Arc::new(Embedded::in_memory_within(

@@ -18,7 +18,7 @@ pub enum Scope {
 }
 
 /// Modules whose cases run once.
-pub const ONCE: [&str; 12] = [
+pub const ONCE: [&str; 13] = [
     "bench",
     "check",
     "command_line",
@@ -29,6 +29,7 @@ pub const ONCE: [&str; 12] = [
     "memory",
     "order",
     "restarts",
+    "resume",
     "settings",
     "unread_answers",
 ];

@@ -92,6 +92,12 @@ bounds! {
     /// Bytes that may wait for a slow WebSocket before it is closed (code 1013); an answer
     /// to a query on it counts apart. Any one message fits into the least, 524288
     max_outbox_bytes: u32 = "1048576", "MESH_MAX_OUTBOX_BYTES", 524_288..;
+    /// Messages of a group that are kept for clients that come back after a break and resume
+    resume_messages: u32 = "1000", "MESH_RESUME_MESSAGES", 0..=100_000;
+    /// Bytes of the same; they should fit into half of what may wait for a WebSocket
+    resume_bytes: u32 = "524288", "MESH_RESUME_BYTES", 0..;
+    /// Seconds for which they are kept
+    resume_seconds: u32 = "60", "MESH_RESUME_SECONDS", 1..=3600;
     /// Bytes of the selections of one WebSocket's subscriptions
     max_selection_bytes: u32 = "524288", "MESH_MAX_SELECTION_BYTES", 16_384..;
     /// Seconds for a WebSocket to send `connection_init` (else code 4408)

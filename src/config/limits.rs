@@ -1,6 +1,7 @@
 //! From the settings to the limits and times of each part of the server.
 
 use crate::config::{BoundArgs, ServeArgs};
+use crate::hub::HistoryLimits;
 use crate::model::limits::Limits;
 use crate::model::rules::Timings;
 use crate::realtime::SocketLimits;
@@ -76,6 +77,14 @@ pub(super) fn sockets(bounds: &BoundArgs) -> SocketLimits {
         peer_timeout: BoundArgs::seconds(bounds.peer_timeout),
         short_peer_timeout: BoundArgs::seconds(bounds.short_peer_timeout),
         close_timeout: BoundArgs::seconds(bounds.close_timeout),
+    }
+}
+
+pub(super) fn history(bounds: &BoundArgs) -> HistoryLimits {
+    HistoryLimits {
+        messages: bounds.resume_messages as usize,
+        bytes: bounds.resume_bytes as usize,
+        age: BoundArgs::seconds(bounds.resume_seconds),
     }
 }
 

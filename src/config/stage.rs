@@ -7,8 +7,9 @@ use thiserror::Error;
 
 use crate::auth::ApiKeys;
 use crate::config::ServeArgs;
-use crate::config::limits::{Lives, documents, http, limits, sockets, timings};
+use crate::config::limits::{Lives, documents, history, http, limits, sockets, timings};
 use crate::domains::DomainKey;
+use crate::hub::HistoryLimits;
 use crate::memory::{Memory, machine};
 use crate::mesh::NextSince;
 use crate::model::limits::Limits;
@@ -125,6 +126,8 @@ pub struct StageSettings {
     pub limits: Limits,
     /// How much memory the process may hold.
     pub memory: Memory,
+    /// What is kept for clients that come back and resume.
+    pub history: HistoryLimits,
     /// How domains are derived.
     pub domains: DomainKey,
     /// What recordEventsByNode answers as `nextSince`.
@@ -194,6 +197,7 @@ impl StageSettings {
             rules: Rules::new(timings(args, lives))?,
             limits: limits(&args.bounds),
             memory: Memory::new(args.bounds.max_memory.unwrap_or_else(usual_memory)),
+            history: history(&args.bounds),
             start_hold: Duration::from_millis(args.bounds.start_hold.into()),
             development_secret: secret.is_empty() || secret == DEVELOPMENT_SECRET,
             domains: DomainKey::new(

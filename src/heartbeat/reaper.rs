@@ -1,10 +1,12 @@
-//! Removes what expired: the store publishes each group's end (decision D7).
+//! Removes what expired, in the store, which publishes each group's end (decision D7), and in the
+//! hub.
 
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
 use crate::heartbeat::clock::Clock;
+use crate::hub::Hub;
 use crate::store::{Error, Result, Store};
 
 /// Time between two runs. Subscribers are notified within this and the second of grace in the
@@ -22,13 +24,14 @@ pub async fn reap(store: &dyn Store, clock: &Clock) -> Result<usize> {
 }
 
 /// Runs until `stop` is cancelled.
-pub async fn run(store: &dyn Store, clock: &Clock, stop: CancellationToken) {
+pub async fn run(store: &dyn Store, hub: &Hub, clock: &Clock, stop: CancellationToken) {
     let mut tick = tokio::time::interval(INTERVAL);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = tick.tick() => {
+                hub.sweep();
                 match reap(store, clock).await {
                     Ok(_) => {}
                     Err(Error::Failed(failure)) => tracing::warn!(error = failure.with_causes(), "could not reap"),

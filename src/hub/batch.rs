@@ -7,8 +7,7 @@ use bytes::Bytes;
 use crate::hub::Subscriber;
 use crate::hub::dispatcher::{Dispatcher, Scratch};
 use crate::hub::publication::Publication;
-use crate::hub::rendering::Rendering;
-use crate::hub::selection::Selection;
+use crate::hub::rendering::{LeasedSelection, Rendering};
 
 /// Subscribers of one batch: this many are delivered to before other work gets a turn.
 const BATCH_MAX: usize = 256;
@@ -27,6 +26,9 @@ pub struct SubscriberBatch {
     pub dispatcher: Dispatcher,
     /// A flush is scheduled.
     pub scheduled: bool,
+    /// It began with messages that its subscriber had missed: when they are delivered, it can be
+    /// merged.
+    pub resumed: bool,
     /// Held during a delivery: deliveries follow one another.
     pub delivering: Arc<Mutex<()>>,
     /// In the order of their ids; copied on write while a delivery reads them.
@@ -53,6 +55,7 @@ impl SubscriberBatch {
             rendering,
             dispatcher,
             scheduled: false,
+            resumed: false,
             delivering: Arc::default(),
             subscribers: Arc::default(),
             pending: Vec::new(),
@@ -68,6 +71,43 @@ impl SubscriberBatch {
     /// Whether it has no subscribers.
     pub fn is_empty(&self) -> bool {
         self.subscribers.is_empty()
+    }
+
+    /// The same for a subscriber that missed these messages, the topic's last ones.
+    pub fn resume(
+        id: u64,
+        rendering: Rendering,
+        dispatcher: Dispatcher,
+        missed: Vec<Arc<Publication>>,
+    ) -> Self {
+        let mut batch = Self::new(id, rendering, dispatcher);
+        for message in missed {
+            batch.push(message);
+        }
+        batch.resumed = true;
+        batch
+    }
+
+    /// Whether no message is pending.
+    pub fn has_delivered_all(&self) -> bool {
+        self.pending.is_empty()
+    }
+
+    /// Whether the subscribers of `other` fit in as well.
+    pub fn has_space_for(&self, other: &Self) -> bool {
+        self.subscribers.len() + other.subscribers.len() <= BATCH_MAX
+    }
+
+    /// Adds the subscribers of another batch, which got all messages before the sequence number
+    /// `start`.
+    pub fn merge(&mut self, other: &Self, start: u64) {
+        let subscribers = Arc::make_mut(&mut self.subscribers);
+        let moved = other.subscribers.iter().map(|entry| Entry {
+            start,
+            ..entry.clone()
+        });
+        subscribers.extend(moved);
+        subscribers.sort_unstable_by_key(|entry| entry.id);
     }
 
     /// Adds a subscriber that gets the messages from the sequence number `start` on.
@@ -108,6 +148,7 @@ impl SubscriberBatch {
             rendering: self.rendering.clone(),
             subscribers: Arc::clone(&self.subscribers),
             first: next - messages.len() as u64,
+            resumed: self.resumed,
         }
     }
 }
@@ -118,9 +159,15 @@ pub struct Delivery {
     subscribers: Arc<Vec<Entry>>,
     /// The sequence number of the first message.
     first: u64,
+    resumed: bool,
 }
 
 impl Delivery {
+    /// Whether the batch began with messages that its subscriber had missed.
+    pub fn resumed(&self) -> bool {
+        self.resumed
+    }
+
     /// How many subscribers the batch has.
     pub fn subscribers(&self) -> usize {
         self.subscribers.len()
@@ -129,13 +176,13 @@ impl Delivery {
     /// Delivers the messages in `scratch`.
     pub fn run(&self, scratch: &mut Scratch) {
         match &self.rendering {
-            Rendering::Shared(slot, leased) => self.deliver(*slot, leased.selection(), scratch),
+            Rendering::Shared(slot, selection) => self.deliver(*slot, selection, scratch),
             Rendering::PerSubscriber => self.enqueue(&scratch.messages),
         }
         scratch.clear();
     }
 
-    fn deliver(&self, slot: usize, selection: &Selection, scratch: &mut Scratch) {
+    fn deliver(&self, slot: usize, selection: &Arc<LeasedSelection>, scratch: &mut Scratch) {
         let (rendered, frames) = (&mut scratch.rendered, &mut scratch.frames);
         let (mut first, mut bytes) = (self.first, 0);
         for (sequence, message) in (self.first..).zip(&scratch.messages) {
@@ -159,7 +206,8 @@ impl Delivery {
         for entry in self.subscribers.iter() {
             let skipped = usize::try_from(entry.start.saturating_sub(first));
             if let Some(messages @ [_, ..]) = rendered.get(skipped.unwrap_or(usize::MAX)..) {
-                entry.subscriber.deliver(messages, frames);
+                let first = entry.start.max(first);
+                entry.subscriber.deliver(messages, first, frames);
             }
         }
         rendered.clear();
@@ -170,7 +218,7 @@ impl Delivery {
         // right after the other accounts for it once.
         for (sequence, message) in (self.first..).zip(messages) {
             for subscriber in self.started_by(sequence) {
-                Arc::clone(subscriber).enqueue(message);
+                Arc::clone(subscriber).enqueue(message, sequence);
             }
         }
     }

@@ -8,6 +8,7 @@
 
 mod batch;
 mod dispatcher;
+mod history;
 mod publication;
 mod rendering;
 pub mod selection;
@@ -21,16 +22,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 
 use bytes::Bytes;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::hub::dispatcher::Dispatcher;
+use crate::hub::history::History;
 use crate::hub::selection::Selection;
 use crate::hub::topic::Topic;
 use crate::memory::{Memory, Purpose};
 use crate::model::group::GroupKey;
 use crate::model::message::Message;
 
+pub use history::{HistoryLimits, Position, Resume, Start};
 pub use publication::{MAX_SHARED_SELECTIONS, MIN_SHARED_BYTES, Publication, leased_bytes};
 pub use rendering::LeasedSelection;
 
@@ -43,13 +47,14 @@ pub trait Subscriber: Send + Sync {
     /// It is being registered: called before any message (decision D17).
     fn on_subscribe(&self);
 
-    /// Takes rendered values of the subscription's `data`, oldest first. `scratch` is lent
-    /// for the call; its content has no meaning.
-    fn deliver(&self, messages: &[Bytes], scratch: &mut Vec<u8>);
+    /// Takes rendered values of the subscription's `data`, oldest first; `sequence` is the
+    /// first one's number in the topic. `scratch` is lent for the call; its content has no
+    /// meaning.
+    fn deliver(&self, messages: &[Bytes], sequence: u64, scratch: &mut Vec<u8>);
 
     /// Takes the next message, to render it by itself: called only if the subscriber got its
     /// selection when it was registered.
-    fn enqueue(self: Arc<Self>, message: &Arc<Publication>);
+    fn enqueue(self: Arc<Self>, message: &Arc<Publication>, sequence: u64);
 
     /// A message by its selection exceeds the limit and is not delivered (decision D25).
     fn on_oversized(&self);
@@ -60,7 +65,7 @@ pub trait Subscriber: Send + Sync {
 
 type Topics = HashMap<GroupKey, Arc<Topic>>;
 
-/// The topics of all groups that have subscribers.
+/// The topics of all groups that have subscribers, also such that may come back.
 pub struct Hub {
     /// A topic is added and removed, and its subscribers are added, under its shard's lock.
     shards: [RwLock<Topics>; SHARDS],
@@ -68,6 +73,7 @@ pub struct Hub {
     dispatchers: Box<[Dispatcher]>,
     next_dispatcher: AtomicUsize,
     memory: Memory,
+    history: HistoryLimits,
     rendering: Semaphore,
 }
 
@@ -77,6 +83,8 @@ pub struct Subscription {
     hub: Arc<Hub>,
     topic: Arc<Topic>,
     id: u64,
+    /// Whether it asked for positions.
+    resumes: bool,
 }
 
 impl Hub {
@@ -87,6 +95,11 @@ impl Hub {
 
     /// The same, with leases of a memory budget for selections and messages (decision D26).
     pub fn with_memory(memory: Memory) -> Arc<Self> {
+        Self::with_history(memory, HistoryLimits::default())
+    }
+
+    /// The same, with limits for what is kept for subscribers that come back.
+    pub fn with_history(memory: Memory, history: HistoryLimits) -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Self {
             shards: Default::default(),
@@ -94,6 +107,7 @@ impl Hub {
             dispatchers: (0..cores).map(|_| Dispatcher::default()).collect(),
             next_dispatcher: AtomicUsize::new(0),
             memory,
+            history,
             rendering: Semaphore::new(1),
         })
     }
@@ -126,13 +140,37 @@ impl Hub {
         selection: Selection,
         create: impl FnOnce(Option<LeasedSelection>) -> Arc<dyn Subscriber>,
     ) -> Subscription {
+        self.register(group, selection, None, |own, _| create(own))
+    }
+
+    /// Registers a subscriber that asks for positions: it gets what it missed before, if all of
+    /// that is kept. `create` gets where it starts, besides.
+    pub fn resume(
+        self: &Arc<Self>,
+        group: &GroupKey,
+        selection: Selection,
+        resume: &Resume,
+        create: impl FnOnce(Option<LeasedSelection>, Option<Start>) -> Arc<dyn Subscriber>,
+    ) -> Subscription {
+        self.register(group, selection, Some(resume), create)
+    }
+
+    fn register(
+        self: &Arc<Self>,
+        group: &GroupKey,
+        selection: Selection,
+        resume: Option<&Resume>,
+        create: impl FnOnce(Option<LeasedSelection>, Option<Start>) -> Arc<dyn Subscriber>,
+    ) -> Subscription {
         let lease = self.memory.lease(Purpose::Selections, selection.bytes());
         let selection = LeasedSelection::new(selection, lease);
         let dispatcher = || self.next_dispatcher();
+        let history = || History::new(self.history, &self.memory);
         let subscribe = |topic: &Arc<Topic>| Subscription {
             hub: Arc::clone(self),
             topic: Arc::clone(topic),
-            id: topic.subscribe(selection, create, dispatcher),
+            id: topic.subscribe(selection, resume, create, history, dispatcher),
+            resumes: resume.is_some(),
         };
         let shard = self.shard(group);
         if let Some(topic) = read(shard).get(group) {
@@ -163,7 +201,26 @@ impl Hub {
         }
     }
 
-    /// How many groups have subscribers.
+    /// Removes what is kept for subscribers that did not come back in time.
+    pub fn sweep(&self) {
+        if self.memory.leased(Purpose::Histories) == 0 {
+            return;
+        }
+        let now = Instant::now();
+        for shard in &self.shards {
+            let unused: Vec<_> = {
+                let topics = read(shard);
+                topics.values().for_each(|topic| topic.sweep(now));
+                let unused = topics.values().filter(|topic| topic.is_unused());
+                unused.map(|topic| topic.group().clone()).collect()
+            };
+            for group in &unused {
+                self.remove_unused(group);
+            }
+        }
+    }
+
+    /// How many groups have subscribers, also such that may come back.
     pub fn topics(&self) -> usize {
         self.shards.iter().map(|shard| read(shard).len()).sum()
     }
@@ -179,9 +236,9 @@ impl Hub {
     }
 
     /// Removes a group's topic unless it has subscribers again.
-    fn remove_empty(&self, group: &GroupKey) {
+    fn remove_unused(&self, group: &GroupKey) {
         let mut topics = write(self.shard(group));
-        if topics.get(group).is_some_and(|topic| topic.is_empty()) {
+        if topics.get(group).is_some_and(|topic| topic.is_unused()) {
             topics.remove(group);
         }
     }
@@ -190,12 +247,12 @@ impl Hub {
 impl Drop for Subscription {
     fn drop(&mut self) {
         // Dropped without a lock: a subscriber may own much memory.
-        let subscriber = self.topic.unsubscribe(self.id);
+        let subscriber = self.topic.unsubscribe(self.id, self.resumes);
         if let Some(subscriber) = &subscriber {
             subscriber.on_unsubscribe();
         }
-        if self.topic.is_empty() {
-            self.hub.remove_empty(self.topic.group());
+        if self.topic.is_unused() {
+            self.hub.remove_unused(self.topic.group());
         }
     }
 }

@@ -1,9 +1,10 @@
 //! A published message and its renderings.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use crate::hub::rendering::LeasedSelection;
 use crate::hub::selection::Selection;
 use crate::memory::{Lease, Memory, Purpose};
 use crate::model::message::Message;
@@ -20,9 +21,18 @@ pub const MIN_SHARED_BYTES: usize = 4 * 1024;
 pub struct Publication {
     message: Message,
     memory: Memory,
-    /// By the slot of each shared selection; an inner `None` exceeds the limit.
-    rendered: [OnceLock<Option<Bytes>>; MAX_SHARED_SELECTIONS],
+    /// By the slot of each shared selection.
+    rendered: [OnceLock<Rendered>; MAX_SHARED_SELECTIONS],
     lease: Lease,
+}
+
+/// A message as it is rendered by a shared selection.
+#[derive(Debug)]
+struct Rendered {
+    /// A history keeps the message, and the slot may be another selection's meanwhile.
+    selection: Arc<LeasedSelection>,
+    /// `None` exceeds the limit.
+    data: Option<Bytes>,
 }
 
 impl Publication {
@@ -60,10 +70,16 @@ impl Publication {
     }
 
     /// The same by a shared selection: rendered once.
-    pub fn render_shared(&self, slot: usize, selection: &Selection) -> Option<Bytes> {
-        self.rendered[slot]
-            .get_or_init(|| self.render(selection))
-            .clone()
+    pub fn render_shared(&self, slot: usize, selection: &Arc<LeasedSelection>) -> Option<Bytes> {
+        let rendered = self.rendered[slot].get_or_init(|| Rendered {
+            selection: Arc::clone(selection),
+            data: self.render(selection.selection()),
+        });
+        if rendered.selection.is_same(selection) {
+            rendered.data.clone()
+        } else {
+            self.render(selection.selection())
+        }
     }
 }
 

@@ -21,6 +21,11 @@ impl LeasedSelection {
         }
     }
 
+    /// Whether both render the same.
+    pub fn is_same(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        Arc::ptr_eq(self, other) || self.selection == other.selection
+    }
+
     /// The selection.
     pub fn selection(&self) -> &Selection {
         &self.selection

@@ -86,6 +86,11 @@ impl Selection {
         json.finish()
     }
 
+    /// The value of `data` without a message.
+    pub fn render_null(&self) -> String {
+        format!("{{{}null}}", self.0.name)
+    }
+
     fn write(&self, json: &mut JsonWriter, message: &Message) {
         json.raw("{");
         json.raw(&self.0.name);

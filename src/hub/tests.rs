@@ -1,5 +1,7 @@
 //! Which messages reach which subscribers, and how they are rendered.
 
+mod resume;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -17,6 +19,7 @@ struct TestSubscriber(Arc<Mutex<Received>>);
 struct Received {
     messages: Vec<Bytes>,
     unrendered: Vec<Arc<Publication>>,
+    sequences: Vec<u64>,
     deliveries: usize,
     oversized: usize,
     unsubscribed: bool,
@@ -25,14 +28,17 @@ struct Received {
 impl Subscriber for TestSubscriber {
     fn on_subscribe(&self) {}
 
-    fn deliver(&self, messages: &[Bytes], _: &mut Vec<u8>) {
+    fn deliver(&self, messages: &[Bytes], sequence: u64, _: &mut Vec<u8>) {
         let mut received = lock(&self.0);
+        received.sequences.extend((sequence..).take(messages.len()));
         received.messages.extend_from_slice(messages);
         received.deliveries += 1;
     }
 
-    fn enqueue(self: Arc<Self>, message: &Arc<Publication>) {
-        lock(&self.0).unrendered.push(Arc::clone(message));
+    fn enqueue(self: Arc<Self>, message: &Arc<Publication>, sequence: u64) {
+        let mut received = lock(&self.0);
+        received.sequences.push(sequence);
+        received.unrendered.push(Arc::clone(message));
     }
 
     fn on_oversized(&self) {

@@ -204,11 +204,13 @@ impl Connection {
                     operation,
                     dialect,
                     request,
+                    positions,
                 } => {
                     let queued = QueuedOperation {
                         operation,
                         dialect,
                         request,
+                        positions,
                         bytes,
                     };
                     self.queue.push(queued, memory);
@@ -233,20 +235,21 @@ impl Connection {
                 next.operation,
                 next.dialect,
                 next.request,
+                next.positions,
             );
             self.running = Some(Box::pin(operation));
         }
     }
 
     fn on_outcome(&mut self, outcome: Outcome) -> Vec<Action> {
-        let (operation, target) = match outcome {
+        let (operation, target, resume) = match outcome {
             Outcome::Response(operation, text) => {
                 return self.session.on_response(&operation, text);
             }
             Outcome::Rejected(operation, errors) => {
                 return self.session.on_rejected(&operation, errors);
             }
-            Outcome::Subscription(operation, target) => (operation, target),
+            Outcome::Subscription(operation, target, resume) => (operation, target, resume),
         };
         // The client may have stopped it meanwhile.
         let Some(dialect) = self.session.dialect_of(&operation) else {
@@ -260,11 +263,21 @@ impl Connection {
             return self.session.on_rejected(&operation, vec![error]);
         }
         let (outbox, id) = (Arc::clone(&self.outbox), operation.id.clone());
-        let subscription = mesh
-            .hub
-            .subscribe(&target.group, target.selection, |selection| {
-                Arc::new(SocketSubscriber::new(outbox, operation, dialect, selection))
-            });
+        let create = |selection| SocketSubscriber::new(outbox, operation, dialect, selection);
+        let (hub, group) = (&mesh.hub, &target.group);
+        let subscription = match resume {
+            None => hub.subscribe(group, target.selection, |own| Arc::new(create(own))),
+            Some(resume) => {
+                let null = target.selection.render_null();
+                hub.resume(group, target.selection, &resume, |own, start| {
+                    let subscriber = create(own);
+                    Arc::new(match start {
+                        Some(start) => subscriber.with_positions(&start, &null),
+                        None => subscriber,
+                    })
+                })
+            }
+        };
         self.subscriptions.insert(id, subscription, bytes);
         Vec::new()
     }

@@ -5,6 +5,7 @@
 //! - `protocol`, `message`, `close`: the protocols, their messages and close codes
 //! - `credentials`: where a client sends its API key
 //! - `operation`: runs one GraphQL operation
+//! - `position`: positions for clients that come back and get what they missed
 //! - `subscriber`: one subscription, as the hub calls it
 //! - `outbox`: what waits to be written, on top of `frame_queue` and `frame`
 //! - `liveness`, `close_handshake`: how a connection ends
@@ -26,6 +27,7 @@ mod liveness;
 mod message;
 mod operation;
 pub mod outbox;
+mod position;
 pub mod protocol;
 pub mod session;
 mod slots;

@@ -5,7 +5,9 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 
 use crate::auth::Caller;
+use crate::hub::Resume;
 use crate::realtime::message::channel_error;
+use crate::realtime::position::PositionRequest;
 use crate::realtime::protocol::Dialect;
 use crate::realtime::session::OperationKey;
 use crate::resolvers::request::OwnedGraphQlRequest;
@@ -14,8 +16,8 @@ use crate::resolvers::run::{Runner, SubscriptionTarget};
 
 /// The outcome of an operation.
 pub enum Outcome {
-    /// A subscription that is to be registered.
-    Subscription(OperationKey, SubscriptionTarget),
+    /// A subscription that is to be registered; with a `Resume` if it asks for positions.
+    Subscription(OperationKey, SubscriptionTarget, Option<Resume>),
     /// The whole text of the response to a query or mutation.
     Response(OperationKey, Vec<u8>),
     /// The errors by which the operation is rejected.
@@ -29,6 +31,7 @@ pub async fn run(
     operation: OperationKey,
     dialect: Dialect,
     request: OwnedGraphQlRequest,
+    positions: Option<PositionRequest>,
 ) -> Outcome {
     let (document, variables) = match request.resolve(runner.documents()) {
         Ok(resolved) => resolved,
@@ -38,10 +41,18 @@ pub async fn run(
     };
     let kind = document.kind();
     if kind == OperationType::Subscription {
-        return match runner.subscribe(&document, variables, caller).await {
-            Ok(target) => Outcome::Subscription(operation, target),
-            Err(errors) => Outcome::Rejected(operation, errors),
+        let target = match runner.subscribe(&document, variables, caller).await {
+            Ok(target) => target,
+            Err(errors) => return Outcome::Rejected(operation, errors),
         };
+        let resume = match positions {
+            Some(PositionRequest { after }) => {
+                let keep = runner.group_lives(&target.group).await;
+                Some(Resume { after, keep })
+            }
+            None => None,
+        };
+        return Outcome::Subscription(operation, target, resume);
     }
     if dialect == Dialect::AppSync {
         let message = format!("{kind} not supported through the realtime channel");

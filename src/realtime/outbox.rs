@@ -18,6 +18,7 @@ use std::task::{Context, Poll, ready};
 use tokio::io::AsyncWrite;
 use tokio::net::TcpStream;
 
+pub use self::delivery::Envelope;
 use crate::hub::leased_bytes;
 use crate::memory::{Memory, Purpose, Work};
 use crate::realtime::close::Close;

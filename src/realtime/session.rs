@@ -16,6 +16,7 @@ use crate::realtime::message::{
     ClientMessage, KEEP_ALIVE, channel_error, complete, connection_ack, connection_error,
     error_without_id, pong, subprotocol_error,
 };
+use crate::realtime::position::PositionRequest;
 use crate::realtime::protocol::{Dialect, Offer, Subprotocol};
 use crate::resolvers::request::OwnedGraphQlRequest;
 
@@ -186,7 +187,7 @@ impl Session {
         };
         let Some(data) = payload.get("data").and_then(Value::as_str) else {
             return match message.payload.map(OwnedGraphQlRequest::deserialize) {
-                Some(Ok(request)) => self.run(Dialect::Legacy, id, request),
+                Some(Ok(request)) => self.run(Dialect::Legacy, id, request, None),
                 _ => bad_start(Dialect::Legacy, &id),
             };
         };
@@ -200,7 +201,7 @@ impl Session {
             return reject(Dialect::AppSync, &id, Unauthorized::KIND, why.message());
         }
         match serde_json::from_str(data) {
-            Ok(request) => self.run(Dialect::AppSync, id, request),
+            Ok(request) => self.run(Dialect::AppSync, id, request, None),
             Err(_) => bad_start(Dialect::AppSync, &id),
         }
     }
@@ -209,16 +210,32 @@ impl Session {
         if !self.open {
             return vec![Action::Close(Close::UNAUTHORIZED)];
         }
+        let positions = message.payload.as_ref().map(PositionRequest::parse);
         match (
             message.id.filter(|id| is_valid_id(id)),
             message.payload.map(OwnedGraphQlRequest::deserialize),
+            positions,
         ) {
-            (Some(id), Some(Ok(request))) => self.run(Dialect::Transport, id, request),
+            (Some(id), Some(Ok(_)), Some(Err(wrong))) if !self.operations.contains_key(&id) => {
+                reject(Dialect::Transport, &id, "ValidationError", wrong)
+            }
+            (Some(id), Some(Ok(request)), Some(positions)) => self.run(
+                Dialect::Transport,
+                id,
+                request,
+                positions.unwrap_or_default(),
+            ),
             _ => vec![Action::Close(Close::BAD_MESSAGE)],
         }
     }
 
-    fn run(&mut self, dialect: Dialect, id: String, request: OwnedGraphQlRequest) -> Vec<Action> {
+    fn run(
+        &mut self,
+        dialect: Dialect,
+        id: String,
+        request: OwnedGraphQlRequest,
+        positions: Option<PositionRequest>,
+    ) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.operations.contains_key(&id) {
             match dialect {
@@ -242,6 +259,7 @@ impl Session {
             operation: OperationKey { id, number },
             dialect,
             request,
+            positions,
         });
         actions
     }

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use crate::hub::{LeasedSelection, Publication, Subscriber};
+use crate::hub::{LeasedSelection, Publication, Start, Subscriber};
 use crate::model::message::MESSAGE_BYTES;
 use crate::realtime::message::{channel_error, start_ack};
-use crate::realtime::outbox::Outbox;
+use crate::realtime::outbox::{Envelope, Outbox};
+use crate::realtime::position::{before_offset, first_extensions};
 use crate::realtime::protocol::Dialect;
 use crate::realtime::session::OperationKey;
 
@@ -22,6 +23,8 @@ pub struct SocketSubscriber {
     /// What precedes and what follows the value of `data`.
     prefix: Box<str>,
     suffix: &'static [u8],
+    /// What precedes a message's offset, if the client asked for positions.
+    before_offset: Option<Box<str>>,
     /// The selection, if this subscription renders by itself; boxed, for most do not.
     selection: Option<Box<LeasedSelection>>,
 }
@@ -42,17 +45,34 @@ impl SocketSubscriber {
             operation,
             prefix: prefix.into(),
             suffix,
+            before_offset: None,
             selection: selection.map(Box::new),
         }
     }
 
-    /// Renders a message and puts it into the outbox.
-    pub fn render(&self, publication: &Publication) {
+    /// The same with positions from `start` on. The client gets the start's first, if it cannot
+    /// know it; `null` is the value of `data` without a message.
+    #[must_use]
+    pub fn with_positions(self, start: &Start, null: &str) -> Self {
+        if let Some(extensions) = first_extensions(start) {
+            let (prefix, suffix) = self.dialect.data_envelope(&self.operation.id);
+            let suffix = String::from_utf8_lossy(suffix);
+            let first = format!("{prefix}{null}{extensions}{suffix}");
+            self.outbox.send(&first);
+        }
+        Self {
+            before_offset: Some(before_offset(&start.position).into()),
+            ..self
+        }
+    }
+
+    /// Renders the message of this number in the topic, and puts it into the outbox.
+    pub fn render(&self, publication: &Publication, sequence: u64) {
         let Some(selection) = self.selection.as_ref().filter(|_| !self.has_ended()) else {
             return;
         };
         match publication.render(selection.selection()) {
-            Some(data) => self.deliver(&[data], &mut Vec::new()),
+            Some(data) => self.deliver(&[data], sequence, &mut Vec::new()),
             None => self.on_oversized(),
         }
     }
@@ -74,14 +94,23 @@ impl Subscriber for SocketSubscriber {
         }
     }
 
-    fn deliver(&self, messages: &[Bytes], scratch: &mut Vec<u8>) {
-        let envelope = (self.prefix.as_bytes(), self.suffix);
+    fn deliver(&self, messages: &[Bytes], sequence: u64, scratch: &mut Vec<u8>) {
+        let envelope = Envelope {
+            prefix: self.prefix.as_bytes(),
+            // A message's offset counts it as well.
+            offset: self
+                .before_offset
+                .as_deref()
+                .map(|text| (text, sequence + 1)),
+            suffix: self.suffix,
+        };
         self.outbox
-            .deliver(envelope, messages, scratch, || self.has_ended());
+            .deliver(&envelope, messages, scratch, || self.has_ended());
     }
 
-    fn enqueue(self: Arc<Self>, message: &Arc<Publication>) {
-        self.outbox.enqueue(&self, message, || self.has_ended());
+    fn enqueue(self: Arc<Self>, message: &Arc<Publication>, sequence: u64) {
+        self.outbox
+            .enqueue(&self, message, sequence, || self.has_ended());
     }
 
     fn on_oversized(&self) {

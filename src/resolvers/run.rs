@@ -187,6 +187,12 @@ impl Runner {
         target.ok_or_else(|| vec![response::document_error(&DocumentError::NotOneField)])
     }
 
+    /// Whether a group is alive; a store that fails says no more about it.
+    pub async fn group_lives(&self, group: &GroupKey) -> bool {
+        let lives = self.mesh.store.group_lives(group, self.mesh.clock.now());
+        lives.await.unwrap_or(false)
+    }
+
     /// Runs work to completion even when the client disconnects: what was stored is also
     /// published, and a repeated call finds the first one complete. Work that is ready at
     /// once needs no task. A panic ends this work only.

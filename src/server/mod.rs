@@ -139,7 +139,7 @@ pub async fn run(
                 () = stop.cancelled() => return,
                 () = mesh.start_hold.wait() => {}
             }
-            reaper::run(mesh.store.as_ref(), &mesh.clock, stop).await;
+            reaper::run(mesh.store.as_ref(), &mesh.hub, &mesh.clock, stop).await;
         }
     };
     tasks.spawn(reaping);

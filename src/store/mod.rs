@@ -215,6 +215,9 @@ pub trait Store: Send + Sync + 'static {
         now: Timestamp,
     ) -> Result<Vec<Event>>;
 
+    /// Whether the group is alive.
+    async fn group_lives(&self, group: &GroupKey, now: Timestamp) -> Result<bool>;
+
     /// Whether any group is alive, so that clients may reconnect.
     async fn any_group_lives(&self, now: Timestamp) -> Result<bool>;
 

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::memory::{Lease, Memory, Purpose};
+use crate::realtime::position::PositionRequest;
 use crate::realtime::protocol::Dialect;
 use crate::realtime::session::OperationKey;
 use crate::resolvers::request::OwnedGraphQlRequest;
@@ -15,6 +16,8 @@ pub struct QueuedOperation {
     pub dialect: Dialect,
     /// Its request.
     pub request: OwnedGraphQlRequest,
+    /// Its request for positions, if there is one.
+    pub positions: Option<PositionRequest>,
     /// The length of its message.
     pub bytes: usize,
 }

@@ -10,15 +10,35 @@ use crate::realtime::frame_queue::{Kind, Part};
 use crate::realtime::io::write_now;
 use crate::realtime::outbox::Outbox;
 use crate::realtime::outbox::render_queue::Unrendered;
+use crate::realtime::position::AFTER_OFFSET;
 use crate::realtime::subscriber::SocketSubscriber;
 
+/// What is around each message of a subscription.
+pub struct Envelope<'a> {
+    /// What precedes the value of `data`.
+    pub prefix: &'a [u8],
+    /// What precedes the first message's offset, and that offset, if the client asked for it.
+    pub offset: Option<(&'a str, u64)>,
+    /// What follows all.
+    pub suffix: &'a [u8],
+}
+
+impl Envelope<'_> {
+    /// The position of the message that comes `index` after the first one.
+    fn position(&self, index: usize) -> String {
+        self.offset.map_or_else(String::new, |(before, first)| {
+            format!("{before}{}{AFTER_OFFSET}", first + index as u64)
+        })
+    }
+}
+
 impl Outbox {
-    /// Delivers texts, each between `prefix` and `suffix`, unless `has_ended` returns true.
-    /// It is called under the lock: after a subscription was ended, nothing of it follows.
-    /// The frames are built in `scratch`.
+    /// Delivers texts in their envelope, unless `has_ended` returns true. It is called under the
+    /// lock: after a subscription was ended, nothing of it follows. The frames are built in
+    /// `scratch`.
     pub fn deliver(
         &self,
-        (prefix, suffix): (&[u8], &[u8]),
+        envelope: &Envelope<'_>,
         texts: &[Bytes],
         scratch: &mut Vec<u8>,
         has_ended: impl FnOnce() -> bool,
@@ -30,11 +50,13 @@ impl Outbox {
         let mut written = 0;
         if let Some(tcp) = self.tcp.as_ref().filter(|_| state.frames.len() == 0) {
             scratch.clear();
-            for text in texts {
-                let length = prefix.len() + text.len() + suffix.len();
+            for (index, text) in texts.iter().enumerate() {
+                let position = envelope.position(index);
+                let parts = [envelope.prefix, text, position.as_bytes(), envelope.suffix];
+                let length = parts.iter().map(|part| part.len()).sum();
                 scratch.reserve(length + MAX_HEADER_BYTES);
                 scratch.extend_from_slice(FrameHeader::new(FINAL | TEXT, length).bytes());
-                for part in [prefix, text, suffix] {
+                for part in parts {
                     scratch.extend_from_slice(part);
                 }
             }
@@ -43,8 +65,10 @@ impl Outbox {
                 return;
             }
         }
-        for text in texts {
-            let length = prefix.len() + text.len() + suffix.len();
+        for (index, text) in texts.iter().enumerate() {
+            let position = envelope.position(index);
+            let around = envelope.prefix.len() + position.len() + envelope.suffix.len();
+            let length = around + text.len();
             let header = FrameHeader::new(FINAL | TEXT, length);
             let frame = header.bytes().len() + length;
             let of_frame = written.min(frame);
@@ -57,9 +81,10 @@ impl Outbox {
                 };
                 let parts = [
                     Part::Copied(header.bytes()),
-                    Part::Copied(prefix),
+                    Part::Copied(envelope.prefix),
                     text,
-                    Part::Copied(suffix),
+                    Part::Copied(position.as_bytes()),
+                    Part::Copied(envelope.suffix),
                 ];
                 state.frames.push(parts, of_frame, Kind::Limited);
             }
@@ -73,6 +98,7 @@ impl Outbox {
         &self,
         subscriber: &Arc<SocketSubscriber>,
         publication: &Arc<Publication>,
+        sequence: u64,
         has_ended: impl FnOnce() -> bool,
     ) {
         let mut state = self.lock();
@@ -84,6 +110,7 @@ impl Outbox {
             state.unrendered.push(Unrendered {
                 subscriber: Arc::clone(subscriber),
                 publication: Arc::clone(publication),
+                sequence,
                 bytes,
             });
         }
@@ -101,7 +128,7 @@ impl Outbox {
         self.commit(&mut state);
         drop(state);
         next.is_some_and(|next| {
-            next.subscriber.render(&next.publication);
+            next.subscriber.render(&next.publication, next.sequence);
             true
         })
     }

@@ -16,6 +16,8 @@ pub struct Unrendered {
     pub subscriber: Arc<SocketSubscriber>,
     /// The message.
     pub publication: Arc<Publication>,
+    /// Its number in the topic.
+    pub sequence: u64,
     /// What the entry counts towards the outbox's limit.
     pub bytes: usize,
 }

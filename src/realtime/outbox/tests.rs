@@ -183,7 +183,12 @@ fn an_empty_outbox_has_the_same_limit_as_any_other() {
     let memory = Memory::unlimited();
     let outbox = Outbox::new(300_000, memory.clone());
     let text = Bytes::from(vec![b'x'; 240_000]);
-    outbox.deliver((b"", b""), &[text.clone(), text], &mut Vec::new(), || false);
+    outbox.deliver(
+        &envelope(b""),
+        &[text.clone(), text],
+        &mut Vec::new(),
+        || false,
+    );
     assert!(outbox.is_full());
     assert!(outbox.is_empty(), "none of it was started");
     assert_eq!(memory.total(), 0);
@@ -252,6 +257,15 @@ async fn a_response_may_exceed_the_limit_and_a_close_goes_between_its_frames() {
     assert_eq!(memory.total(), 0);
 }
 
+/// An envelope of a suffix alone.
+fn envelope(suffix: &[u8]) -> Envelope<'_> {
+    Envelope {
+        prefix: b"",
+        offset: None,
+        suffix,
+    }
+}
+
 /// A subscription that renders by itself: `aliases` of the group's id.
 fn unshared_subscriber(outbox: &Arc<Outbox>, aliases: usize) -> Arc<SocketSubscriber> {
     let memory = Memory::unlimited();
@@ -280,7 +294,7 @@ async fn a_message_that_waits_for_many_subscriptions_of_a_socket_counts_once() {
     let many: Vec<_> = (0..90).map(|_| unshared_subscriber(&outbox, 1)).collect();
     let message = publication();
     for subscriber in &many {
-        Arc::clone(subscriber).enqueue(&message);
+        Arc::clone(subscriber).enqueue(&message, 0);
     }
     let bytes = outbox.lock().unrendered.bytes();
     assert!(!outbox.is_full());
@@ -360,7 +374,7 @@ fn unrendered_messages_count_towards_the_limit() {
     let subscriber = unshared_subscriber(&outbox, 1);
     let mut messages = 0;
     while !outbox.is_full() {
-        Arc::clone(&subscriber).enqueue(&publication());
+        Arc::clone(&subscriber).enqueue(&publication(), 0);
         messages += 1;
     }
     assert!((5..50).contains(&messages), "{messages}");
@@ -376,7 +390,7 @@ fn a_subscription_whose_selection_exceeds_the_limit_ends_alone() {
     );
     let message = publication();
     for subscriber in [&wide, &narrow, &wide] {
-        Arc::clone(subscriber).enqueue(&message);
+        Arc::clone(subscriber).enqueue(&message, 0);
     }
     assert!(outbox.render_next());
     assert_eq!(outbox.take_ended(), [OperationKey::new("1", 1)]);
@@ -406,13 +420,13 @@ async fn what_the_socket_does_not_accept_at_once_follows_whole_and_in_order() {
     // Until the peer's buffers are full.
     while outbox.is_empty() {
         let texts = [sent, sent + 1].map(|n| Bytes::from(format!("{n:0>5000}")));
-        outbox.deliver((b"", b"!"), &texts, &mut scratch, || false);
+        outbox.deliver(&envelope(b"!"), &texts, &mut scratch, || false);
         sent += 2;
     }
     outbox.send("and this");
     let (last, unwanted) = (Bytes::from("last"), Bytes::from("unwanted"));
-    outbox.deliver((b"", b""), &[last], &mut scratch, || false);
-    outbox.deliver((b"", b""), &[unwanted], &mut scratch, || true);
+    outbox.deliver(&envelope(b""), &[last], &mut scratch, || false);
+    outbox.deliver(&envelope(b""), &[unwanted], &mut scratch, || true);
     outbox.close(Close::NORMAL);
     let mut writer = SharedTcp(near);
     let write = async {

@@ -1,6 +1,7 @@
 //! What a session makes its connection do.
 
 use crate::realtime::close::Close;
+use crate::realtime::position::PositionRequest;
 use crate::realtime::protocol::Dialect;
 use crate::resolvers::request::OwnedGraphQlRequest;
 
@@ -38,6 +39,8 @@ pub enum Action {
         dialect: Dialect,
         /// Its request.
         request: OwnedGraphQlRequest,
+        /// The request for positions, if there is one.
+        positions: Option<PositionRequest>,
     },
     /// Cancel an operation.
     Cancel(String),

@@ -37,10 +37,9 @@ fn summary(actions: Vec<Action>) -> Vec<String> {
         Action::Send(text) => {
             let value: Value = serde_json::from_str(&text).unwrap();
             let kind = value["type"].as_str().unwrap().to_owned();
-            match value
-                .pointer("/payload/errors/0/errorType")
-                .and_then(Value::as_str)
-            {
+            let error = value.pointer("/payload/errors/0/errorType");
+            let error = error.or_else(|| value.pointer("/payload/0/errorType"));
+            match error.and_then(Value::as_str) {
                 Some(error) => format!("{kind} {error}"),
                 None => kind,
             }
@@ -317,4 +316,37 @@ fn an_ended_subscription_frees_its_id_and_a_later_one_of_that_id_stays() {
     session.on_message(&appsync_start("1", KEY));
     assert!(!session.on_subscription_ended(&first("1")));
     assert_eq!(session.dialect_of(&nth("1", 2)), Some(Dialect::AppSync));
+}
+
+#[test]
+fn only_the_newer_protocol_has_positions() {
+    let positions = |actions: Vec<Action>| match actions.as_slice() {
+        [Action::Run { positions, .. }] => positions.clone(),
+        other => panic!("{other:?}"),
+    };
+    let payload =
+        |mesh: &Value| json!({"query": "subscription { x }", "extensions": {"mesh": mesh}});
+    let subscribe = |id: &str, mesh: &Value| {
+        json!({"id": id, "type": "subscribe", "payload": payload(mesh)}).to_string()
+    };
+    let mut session = open(Subprotocol::GraphqlTransportWs);
+    assert_eq!(positions(session.on_message(&self::subscribe("1"))), None);
+    let first = Some(PositionRequest { after: None });
+    assert_eq!(
+        positions(session.on_message(&subscribe("2", &json!({})))),
+        first
+    );
+    let wrong = json!({"epoch": "e", "offset": -1});
+    assert_eq!(
+        summary(session.on_message(&subscribe("3", &wrong))),
+        ["error ValidationError"]
+    );
+    assert_eq!(session.dialect_of(&nth("3", 3)), None);
+    assert_eq!(
+        summary(session.on_message(&subscribe("1", &wrong))),
+        ["close 4409"]
+    );
+    let mut session = open(Subprotocol::GraphqlWs);
+    let legacy = json!({"id": "1", "type": "start", "payload": payload(&wrong)}).to_string();
+    assert_eq!(positions(session.on_message(&legacy)), None);
 }

@@ -174,7 +174,7 @@ fn the_smallest_outbox_accepts_any_valid_message() {
             Dialect::AppSync,
             None,
         ));
-        subscriber.enqueue(&Arc::new(Publication::new(message, &memory)));
+        subscriber.enqueue(&Arc::new(Publication::new(message, &memory)), 0);
         assert!(!outbox.is_full());
     }
 }

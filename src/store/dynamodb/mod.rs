@@ -243,6 +243,10 @@ impl Store for DynamoDb {
         self.poll(group, since, max_bytes, now).await
     }
 
+    async fn group_lives(&self, group: &GroupKey, now: Timestamp) -> Result<bool> {
+        Ok(self.live_group(group, now).await?.is_some())
+    }
+
     async fn any_group_lives(&self, now: Timestamp) -> Result<bool> {
         Ok(self.any_live(now).await?)
     }

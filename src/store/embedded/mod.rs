@@ -288,6 +288,10 @@ impl Store for Embedded {
         Ok(found.into_page(max_bytes))
     }
 
+    async fn group_lives(&self, group: &GroupKey, now: Timestamp) -> Result<bool> {
+        self.read(|state| state.group_lives(group, now)).await
+    }
+
     async fn any_group_lives(&self, now: Timestamp) -> Result<bool> {
         self.read(|state| state.any_group_lives(now)).await
     }

@@ -213,6 +213,11 @@ impl State {
         }
     }
 
+    /// See [`Store::group_lives`](crate::store::Store::group_lives).
+    pub fn group_lives(&self, group: &GroupKey, now: Timestamp) -> bool {
+        self.live(group, now).is_some()
+    }
+
     /// See [`Store::any_group_lives`](crate::store::Store::any_group_lives).
     pub fn any_group_lives(&self, now: Timestamp) -> bool {
         let mut groups = self.groups.values().map(|state| &state.group);

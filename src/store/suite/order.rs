@@ -90,7 +90,7 @@ async fn published_order_is_the_logs<S: Store>(store: &Arc<S>, published: &Publi
                 (key, sensor.value.as_str())
             })),
             Message::Events(batch) => fired.extend(names(&batch.events)),
-            Message::Dissolved(_) => panic!("nobody dissolved it"),
+            Message::Dissolved(_) => panic!("it is not dissolved"),
         }
     }
     let logged = class.reads_all(&group, second(2)).await;

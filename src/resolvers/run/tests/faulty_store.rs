@@ -59,6 +59,10 @@ impl Store for FaultyStore {
         status
     }
 
+    async fn group_lives(&self, group: &GroupKey, now: Timestamp) -> Result<bool> {
+        self.inner.group_lives(group, now).await
+    }
+
     async fn any_group_lives(&self, now: Timestamp) -> Result<bool> {
         self.inner.any_group_lives(now).await
     }
