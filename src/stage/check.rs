@@ -11,7 +11,7 @@ use crate::server::tls;
 #[cfg(feature = "dynamodb")]
 use crate::stage::dynamodb;
 use crate::stage::{environment, listeners, log_filter};
-use crate::store::embedded::{Embedded, InUse, has_data};
+use crate::store::embedded::{self, InUse, has_data};
 
 /// What was found in one place: nothing, something that a running server explains, or a fault.
 enum Found {
@@ -35,7 +35,7 @@ pub fn check(args: &ServeArgs, given: &ArgMatches, env_file: Option<&Path>) -> a
     if let Err(error) = log_filter(&args.log) {
         faults.push(format!("{error:#}"));
     }
-    let places = [certificate(args), store(args, &settings)];
+    let places = [certificate(args), store(args)];
     for found in places.into_iter().chain(ports(args)) {
         match found {
             Found::Fine => {}
@@ -79,10 +79,10 @@ fn self_signed(folder: &Path) -> Found {
     }
 }
 
-fn store(args: &ServeArgs, settings: &StageSettings) -> Found {
+fn store(args: &ServeArgs) -> Found {
     match args.store.store {
         StoreKind::Memory => Found::Fine,
-        StoreKind::Embedded => data(args, settings),
+        StoreKind::Embedded => data(args),
         #[cfg(feature = "dynamodb")]
         StoreKind::DynamoDb => match dynamodb::check(args) {
             Ok(()) => Found::Fine,
@@ -91,8 +91,8 @@ fn store(args: &ServeArgs, settings: &StageSettings) -> Found {
     }
 }
 
-/// Opens a data folder that is in use, else tries whether files can be made where it is to be.
-fn data(args: &ServeArgs, settings: &StageSettings) -> Found {
+/// Reads a data folder that has data, else tries whether files can be made where it is to be.
+fn data(args: &ServeArgs) -> Found {
     let folder = &args.store.data;
     if !has_data(folder) {
         return match is_writable(folder) {
@@ -103,14 +103,8 @@ fn data(args: &ServeArgs, settings: &StageSettings) -> Found {
             )),
         };
     }
-    let opened = Embedded::open(
-        folder,
-        args.store.embedded(),
-        settings.rules,
-        settings.limits,
-    );
-    match opened {
-        Ok(_) => Found::Fine,
+    match embedded::inspect(folder) {
+        Ok(()) => Found::Fine,
         Err(error) if error.is::<InUse>() => Found::Note(format!("{error:#}")),
         Err(error) => Found::Fault(format!("{error:#}")),
     }

@@ -5,6 +5,7 @@
 //! changes wait for the store's thread, which writes all that wait as one batch (group commit).
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -158,7 +159,7 @@ pub struct Shared {
     pub work: Condvar,
     /// The store is being closed.
     pub stop: CancellationToken,
-    /// Locked by who writes, and never before `core`.
+    /// Locked by who writes; not while `core` is locked.
     pub journal: Mutex<Journal>,
     /// The data folder.
     pub folder: Folder,
@@ -271,7 +272,11 @@ impl Shared {
             return Err(failure);
         }
         for message in batch.changes.messages.drain(..) {
-            self.publisher.publish(message);
+            // A panic there must not stop the store.
+            let publish = AssertUnwindSafe(|| self.publisher.publish(message));
+            if catch_unwind(publish).is_err() {
+                tracing::error!("a message could not be published");
+            }
         }
         acknowledge(&mut batch.waiters, &Ok(()));
         let mut core = lock(&self.core);

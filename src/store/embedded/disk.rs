@@ -1,10 +1,12 @@
 //! A data folder, open: the state that its journal has, and the store's thread.
 
+use std::fs::File;
+use std::io::BufReader;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
 use tokio_util::sync::CancellationToken;
 
 use crate::memory::Memory;
@@ -14,7 +16,7 @@ use crate::store::embedded::commit::{Core, Shared, lock};
 use crate::store::embedded::compaction::Schedule;
 use crate::store::embedded::folder::{Folder, JOURNAL};
 use crate::store::embedded::journal::Journal;
-use crate::store::embedded::journal::format::ReadError;
+use crate::store::embedded::journal::format::{self, ReadError};
 use crate::store::embedded::record::Record;
 use crate::store::embedded::state::State;
 use crate::store::embedded::thread::StoreThread;
@@ -88,11 +90,7 @@ fn open_journal(folder: &mut Folder, state: &mut State) -> anyhow::Result<(Journ
     let marked = folder.had_journal()?;
     if !path.exists() {
         if marked {
-            bail!(
-                "{} is missing, and this folder had one; put it back, restore a backup \
-                 (`mesh-v2 store restore`), or delete the folder to start with nothing",
-                path.display()
-            );
+            return Err(missing(&path));
         }
         Journal::create(&folder.next())?.close()?;
         folder.replace_journal()?;
@@ -113,6 +111,32 @@ fn open_journal(folder: &mut Folder, state: &mut State) -> anyhow::Result<(Journ
         folder.mark()?;
     }
     Ok((journal, ended))
+}
+
+/// Reads the data of a folder and changes nothing.
+///
+/// # Errors
+/// When [`Embedded::open`](super::Embedded::open) would refuse the folder.
+pub fn inspect(path: &Path) -> anyhow::Result<()> {
+    let mut folder = Folder::inspect(path)?;
+    let journal = folder.journal();
+    match File::open(&journal) {
+        Ok(file) => {
+            let read = format::read(BufReader::new(file), drop);
+            read.map_err(|error| explained(error, &journal))?;
+        }
+        Err(_) if folder.had_journal()? => return Err(missing(&journal)),
+        Err(_) => {}
+    }
+    Ok(())
+}
+
+fn missing(journal: &Path) -> anyhow::Error {
+    anyhow!(
+        "{} is missing, and this folder had one; put it back, restore a backup \
+         (`mesh-v2 store restore`), or delete the folder to start with nothing",
+        journal.display()
+    )
 }
 
 fn explained(error: ReadError, path: &Path) -> anyhow::Error {

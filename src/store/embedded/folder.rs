@@ -36,27 +36,10 @@ impl Folder {
     /// [`InUse`], or when the folder cannot be made or written.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
         create(path).with_context(|| format!("cannot make the data folder {}", path.display()))?;
-        let file = path.join(LOCK);
-        let opened = options().create(true).truncate(false).open(&file);
-        let lock = opened.with_context(|| format!("cannot open {}", file.display()))?;
-        match lock.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => bail!(InUse),
-            Err(TryLockError::Error(error)) => {
-                return Err(error).with_context(|| format!("cannot lock {}", file.display()));
-            }
-        }
         let folder = Self {
             path: path.to_owned(),
-            lock,
+            lock: lock(path, options().create(true).truncate(false))?,
         };
-        ensure!(
-            !path.join(DATABASE).exists(),
-            "{} holds data of an earlier version ({DATABASE}), which this version cannot read. \
-             Its groups ended within their lifetime of at most 100 minutes: when none is needed, \
-             delete {DATABASE} and {JOURNAL} and start again",
-            path.display()
-        );
         for file in [LOCK, JOURNAL] {
             restrict(&path.join(file), 0o600)?;
         }
@@ -67,6 +50,17 @@ impl Folder {
             }
             _ => Ok(folder),
         }
+    }
+
+    /// Locks a folder that is there, and changes nothing.
+    ///
+    /// # Errors
+    /// [`InUse`], or when the folder cannot be read.
+    pub fn inspect(path: &Path) -> anyhow::Result<Self> {
+        Ok(Self {
+            path: path.to_owned(),
+            lock: lock(path, File::options().read(true))?,
+        })
     }
 
     /// The journal's path.
@@ -102,11 +96,29 @@ impl Folder {
     }
 }
 
+fn lock(path: &Path, options: &fs::OpenOptions) -> anyhow::Result<File> {
+    ensure!(
+        !path.join(DATABASE).exists(),
+        "{} holds data of an earlier version ({DATABASE}), which this version cannot read. \
+         Its groups ended within their lifetime of at most 100 minutes: when none is needed, \
+         delete {DATABASE} and {JOURNAL} and start again",
+        path.display()
+    );
+    let file = path.join(LOCK);
+    let opened = options.open(&file);
+    let lock = opened.with_context(|| format!("cannot open {}", file.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => bail!(InUse),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", file.display()))
+        }
+    }
+}
+
 /// Whether the folder holds data.
 pub fn has_data(path: &Path) -> bool {
-    [JOURNAL, LOCK, DATABASE]
-        .iter()
-        .any(|file| path.join(file).exists())
+    [LOCK, DATABASE].iter().any(|file| path.join(file).exists())
 }
 
 /// Creates the folder and its parents. Only the server's user may read it, also if it was there

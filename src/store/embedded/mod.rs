@@ -26,6 +26,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::disk::inspect;
 pub use self::folder::{InUse, has_data};
 use crate::memory::Memory;
 use crate::model::cursor::Since;

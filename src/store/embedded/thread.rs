@@ -229,18 +229,15 @@ impl StoreThread {
         let Some(next) = self.compaction.take() else {
             return;
         };
-        let mut journal = lock(&self.shared.journal);
         match next.switch(&self.shared.folder) {
             Ok(next) => {
                 self.schedule.done(next.len());
-                *journal = next;
+                *lock(&self.shared.journal) = next;
             }
-            Err(error) => {
-                // The folder may have either file.
-                drop(journal);
-                self.shared
-                    .fail(&Failure::new("replace the journal", error));
-            }
+            // The folder may have either file.
+            Err(error) => self
+                .shared
+                .fail(&Failure::new("replace the journal", error)),
         }
         lock(&self.shared.core).compacting = false;
     }
