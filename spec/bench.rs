@@ -155,7 +155,7 @@ fn the_page_needs_no_other_file_or_host() {
     assert!(page.starts_with("<!doctype html>") && page.ends_with("</html>\n"));
     for chart in [
         "Delivered per second",
-        "From sending to hearing",
+        "From sending to receiving",
         "How many took how long",
     ] {
         assert!(page.contains(&format!("aria-label=\"{chart}\"")), "{chart}");

@@ -79,7 +79,7 @@ async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh
         #[cfg(feature = "dynamodb")]
         StoreKind::DynamoDb => Arc::new(dynamodb::store(args, settings, publisher).await?),
     };
-    let clock = Clock::system();
+    let clock = Clock::monotonic();
     let start_hold = start_hold(store.as_ref(), &clock, settings.start_hold).await;
     Ok(Mesh {
         store,

@@ -1,4 +1,4 @@
-/** What an operator should hear of: failures, throttling, slowness. */
+/** What an operator is alerted of: failures, throttling, slowness. */
 
 import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';

@@ -65,7 +65,7 @@ export interface Settings {
   secretName?: string;
   /** The folder with the built program. */
   programFolder?: string;
-  /** What the one who runs this should hear. */
+  /** Notes for the operator. */
   notes: string[];
 }
 

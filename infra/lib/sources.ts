@@ -8,7 +8,7 @@ import { parseEnv } from 'node:util';
 export class BadSetting extends Error {}
 
 export class Sources {
-  /** What the one who runs this should hear. */
+  /** Notes for the operator. */
   readonly notes: string[] = [];
   private readonly file: Record<string, string>;
   readonly fileName: string;

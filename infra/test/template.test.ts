@@ -177,7 +177,7 @@ test('a user pool is looked for in the region where it is', () => {
 test('a throttled read or write is noticed alone, of the table and of each index', () => {
   const alarms = Object.values(templateOf('prod').findResources('AWS::CloudWatch::Alarm')).map((one) => (one as Json).Properties);
   const [sum, ...parts] = alarms.find(({ AlarmName }) => AlarmName === 'MeshV2-TableThrottles')!.Metrics as Json[];
-  // A part that has nothing to tell counts as 0 and does not silence the others.
+  // A part without data counts as 0 and does not silence the others.
   assert.equal(sum!.Expression, parts.map(({ Id }) => `FILL(${Id}, 0)`).join(' + '));
   const watched = parts.map(({ MetricStat: { Metric } }) => {
     const index = Metric.Dimensions.find(({ Name }: Json) => Name === 'GlobalSecondaryIndexName');

@@ -1,4 +1,5 @@
-//! The server's clock, the reaper that removes what expired, and the hold after a start.
+//! The server's clock, which follows the wall clock, the reaper that removes what expired, and the
+//! hold after a start.
 //!
 //! Every read and write decides by `model::rules` what is alive. Only how soon subscribers are
 //! notified of a group's end depends on when the reaper runs (decision D7).
@@ -6,3 +7,4 @@
 pub mod clock;
 pub mod hold;
 pub mod reaper;
+pub mod wall_clock;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::heartbeat::clock::Clock;
+use crate::heartbeat::wall_clock;
 use crate::hub::Hub;
 use crate::store::{Error, Result, Store};
 
@@ -31,6 +32,9 @@ pub async fn run(store: &dyn Store, hub: &Hub, clock: &Clock, stop: Cancellation
         tokio::select! {
             () = stop.cancelled() => return,
             _ = tick.tick() => {
+                if let Err(error) = wall_clock::follow(store, clock).await {
+                    tracing::warn!(%error, "could not follow the system's clock");
+                }
                 hub.sweep();
                 match reap(store, clock).await {
                     Ok(_) => {}

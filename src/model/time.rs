@@ -53,10 +53,38 @@ impl Timestamp {
         )
     }
 
+    /// `millis` milliseconds later, or earlier if negative.
+    #[must_use]
+    pub const fn shifted(self, millis: i64) -> Self {
+        Self(self.0.saturating_add(millis))
+    }
+
     /// The next millisecond.
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
+    }
+}
+
+/// A step of the server's clock: it went from one time to another at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockStep {
+    /// The clock's time before.
+    pub from: Timestamp,
+    /// The clock's time after.
+    pub to: Timestamp,
+}
+
+impl ClockStep {
+    /// A step by `millis` milliseconds, back if negative.
+    pub const fn new(from: Timestamp, millis: i64) -> Self {
+        let to = from.shifted(millis);
+        Self { from, to }
+    }
+
+    /// Its size in milliseconds; negative for a step back.
+    pub const fn millis(self) -> i64 {
+        self.to.0 - self.from.0
     }
 }
 

@@ -25,7 +25,7 @@ use crate::model::group::{Delivery, EndReason, Group, GroupKey, Member};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::message::Message;
 use crate::model::status::{NodeStatus, SensorData};
-use crate::model::time::Timestamp;
+use crate::model::time::{ClockStep, Timestamp};
 
 /// The largest number of events that one read returns (docs/api.md, getEventsSince).
 pub const EVENTS_PER_READ: usize = 100;
@@ -224,6 +224,15 @@ pub trait Store: Send + Sync + 'static {
     /// Removes what expired, and publishes and returns the groups that ended, each once
     /// (decision D7).
     async fn reap(&self, now: Timestamp) -> Result<Vec<EndedGroup>>;
+
+    /// Moves the times by which groups, nodes and tombstones live with the server's clock, which
+    /// makes the step afterwards (decision D35). Times of statuses and events stay. Calls that
+    /// read the clock before the step get its new time. By default nothing moves: servers that
+    /// share a table agree on the time of their cloud.
+    async fn clock_stepped(&self, step: ClockStep) -> Result<()> {
+        let _ = step;
+        Ok(())
+    }
 
     /// Whether the store accepts writes now.
     async fn ready(&self) -> Result<(), Failure>;

@@ -137,10 +137,10 @@ fn a_ttl_within_its_interval_does_not_start() {
 }
 
 #[test]
-fn the_bounds_without_flags_are_the_defaults_of_their_rooms() {
+fn the_bounds_without_flags_are_the_defaults_of_their_modules() {
     let settings = StageSettings::new(&args(&[])).unwrap();
     assert_eq!(settings.limits, Limits::default());
-    let rooms = (
+    let defaults = (
         DocumentLimits::default(),
         SocketLimits::default(),
         HttpLimits::default(),
@@ -148,6 +148,6 @@ fn the_bounds_without_flags_are_the_defaults_of_their_rooms() {
     let server = &settings.server;
     assert_eq!(
         format!("{:?}", (server.documents, server.sockets, server.http)),
-        format!("{rooms:?}")
+        format!("{defaults:?}")
     );
 }

@@ -196,6 +196,23 @@ impl GroupState {
         member
     }
 
+    /// Moves the times by which the group and its nodes live by some milliseconds.
+    pub fn shift(&mut self, by: i64) {
+        let group = &mut self.group;
+        for at in [
+            &mut group.created_at,
+            &mut group.expires_at,
+            &mut group.heartbeat_at,
+        ] {
+            *at = at.shifted(by);
+        }
+        for record in self.nodes.values_mut() {
+            record.alive_until = record.alive_until.shifted(by);
+        }
+        self.polled_at = self.polled_at.map(|at| at.shifted(by));
+        self.log.shift(by);
+    }
+
     /// Removes the node.
     pub fn remove(&mut self, node: &NodeId, changes: &mut Changes) {
         if self.forget(node) {

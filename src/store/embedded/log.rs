@@ -19,10 +19,18 @@ use crate::store::embedded::footprint;
 use crate::store::embedded::group_state::{Appended, Operation};
 use crate::store::embedded::record::Record;
 
+/// A call and its age.
+#[derive(Debug)]
+struct Entry {
+    call: Arc<LoggedCall>,
+    /// The time of the call by the clock of now. Its stamp may be later: stamps never go back.
+    at: Timestamp,
+}
+
 /// The calls within the event TTL, oldest first.
 #[derive(Debug)]
 pub struct Log {
-    calls: VecDeque<Arc<LoggedCall>>,
+    calls: VecDeque<Entry>,
     by_fingerprint: HashMap<Fingerprint, Stamp>,
     last: Option<Stamp>,
     bytes: usize,
@@ -104,7 +112,7 @@ impl Log {
                 group: Cow::Borrowed(&call.group),
                 call: Cow::Borrowed(&entry),
             });
-            self.insert(self.calls.len(), entry);
+            self.insert(self.calls.len(), entry, op.now);
         }
         Ok(Appended {
             stamp,
@@ -121,16 +129,17 @@ impl Log {
         rules: &Rules,
         now: Timestamp,
     ) -> FoundEvents {
-        let newest = self.calls.back().map(|call| call.last().to_string());
+        let newest = self.calls.back();
+        let newest = newest.map(|entry| entry.call.last().to_string());
         let since = rules.since(since, group.created_at, newest.as_deref(), now);
         let first = self
             .calls
-            .partition_point(|call| call.last().to_string() <= since);
+            .partition_point(|entry| entry.call.last().to_string() <= since);
         let after = self
             .calls
             .range(first..)
-            .filter(|call| rules.event_alive(call.stamp.at, now));
-        let events = after.flat_map(|call| {
+            .filter(|entry| rules.event_alive(entry.at, now));
+        let events = after.flat_map(|Entry { call, .. }| {
             let indexes = (0..).take(call.events.len());
             indexes.map(move |index| (call, index))
         });
@@ -150,9 +159,9 @@ impl Log {
 
     /// Removes the calls older than the event TTL.
     pub fn remove_expired(&mut self, rules: &Rules, now: Timestamp) {
-        while let Some(call) = self
+        while let Some(Entry { call, .. }) = self
             .calls
-            .pop_front_if(|call| !rules.event_alive(call.stamp.at, now))
+            .pop_front_if(|entry| !rules.event_alive(entry.at, now))
         {
             self.bytes -= call.bytes;
             self.lease.shrink(footprint::call(&call));
@@ -164,43 +173,56 @@ impl Log {
         self.calls.shrink_to(self.calls.len() * 8);
     }
 
+    /// Moves the calls' times by some milliseconds, but not their stamps.
+    pub fn shift(&mut self, by: i64) {
+        for entry in &mut self.calls {
+            entry.at = entry.at.shifted(by);
+        }
+    }
+
     /// The calls after a stamp.
     pub fn calls_after(&self, stamp: Option<Stamp>) -> impl Iterator<Item = &Arc<LoggedCall>> {
-        let first = self.calls.partition_point(|call| Some(call.stamp) <= stamp);
-        self.calls.range(first..)
+        let first = self
+            .calls
+            .partition_point(|entry| Some(entry.call.stamp) <= stamp);
+        self.calls.range(first..).map(|entry| &entry.call)
     }
 
     /// Restores a call, and removes earlier ones that expired. In a journal that was rewritten,
     /// new calls stand before and among older ones, and calls may stand twice.
     pub fn restore(&mut self, call: LoggedCall, rules: &Rules) {
         self.remove_expired(rules, call.stamp.at);
-        let at = self.calls.partition_point(|other| other.stamp < call.stamp);
+        let at = self
+            .calls
+            .partition_point(|other| other.call.stamp < call.stamp);
         if self
             .calls
             .get(at)
-            .is_some_and(|other| other.stamp == call.stamp)
+            .is_some_and(|other| other.call.stamp == call.stamp)
         {
             return;
         }
         self.last = self.last.max(Some(call.stamp));
-        self.insert(at, call);
+        let time = call.stamp.at;
+        self.insert(at, call, time);
     }
 
-    fn insert(&mut self, at: usize, call: LoggedCall) {
+    fn insert(&mut self, index: usize, call: LoggedCall, at: Timestamp) {
         self.bytes += call.bytes;
         self.lease.grow(footprint::call(&call));
         if let Some(fingerprint) = call.fingerprint {
             self.by_fingerprint.insert(fingerprint, call.stamp);
         }
-        self.calls.insert(at, Arc::new(call));
+        let call = Arc::new(call);
+        self.calls.insert(index, Entry { call, at });
     }
 
     fn find_repeated(&self, fingerprint: &Fingerprint) -> Option<&LoggedCall> {
         let stamp = self.by_fingerprint.get(fingerprint)?;
         let at = self
             .calls
-            .binary_search_by_key(stamp, |call| call.stamp)
+            .binary_search_by_key(stamp, |entry| entry.call.stamp)
             .ok()?;
-        self.calls.get(at).map(AsRef::as_ref)
+        self.calls.get(at).map(|entry| entry.call.as_ref())
     }
 }

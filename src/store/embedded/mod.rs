@@ -37,7 +37,7 @@ use crate::model::ids::{Domain, NodeId};
 use crate::model::limits::Limits;
 use crate::model::rules::Rules;
 use crate::model::status::{NodeStatus, SensorData};
-use crate::model::time::Timestamp;
+use crate::model::time::{ClockStep, Timestamp};
 use crate::store::embedded::commit::lock;
 use crate::store::embedded::disk::Disk;
 use crate::store::embedded::log::NewCall;
@@ -299,6 +299,14 @@ impl Store for Embedded {
 
     async fn reap(&self, now: Timestamp) -> Result<Vec<EndedGroup>> {
         self.write(|state| Ok(state.reap(now))).await
+    }
+
+    async fn clock_stepped(&self, step: ClockStep) -> Result<()> {
+        self.write(|state| {
+            state.clock_stepped(step);
+            Ok(())
+        })
+        .await
     }
 
     async fn ready(&self) -> Result<(), Failure> {

@@ -27,6 +27,8 @@ pub enum Record<'a> {
     },
     /// The bytes before this position of the file were on disk, whatever happens to the power.
     Synced(u64),
+    /// The times by which all that was read lives move by these milliseconds (decision D35).
+    ClockStepped(i64),
     /// A group without nodes and calls; replaces all that was read of it.
     Group(Cow<'a, Group>),
     /// New values of a group's own fields.

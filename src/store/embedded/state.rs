@@ -16,6 +16,7 @@ use crate::model::time::Timestamp;
 use crate::store::embedded::group_state::{Appended, GroupState, Operation};
 use crate::store::embedded::log::{FoundEvents, NewCall};
 use crate::store::embedded::record::Changes;
+use crate::store::embedded::state::clock::LastStep;
 use crate::store::embedded::statuses::SharedStatus;
 use crate::store::embedded::tombstones::Tombstones;
 
@@ -34,6 +35,7 @@ macro_rules! operation {
 }
 
 // After the macro that they use.
+mod clock;
 mod expiry;
 mod groups;
 mod replay;
@@ -51,6 +53,8 @@ pub struct State {
     /// The group of each member (decision D11).
     by_node: HashMap<NodeId, GroupKey>,
     tombstones: Tombstones,
+    /// The clock's last step in this run.
+    last_step: Option<LastStep>,
     changes: Changes,
 }
 
@@ -67,6 +71,7 @@ impl State {
             by_domain: BTreeMap::new(),
             by_name: BTreeMap::new(),
             by_node: HashMap::new(),
+            last_step: None,
             changes,
         }
     }
@@ -110,6 +115,7 @@ impl State {
         use_websocket: Option<bool>,
         now: Timestamp,
     ) -> Result<Group, ClientError> {
+        let now = self.at(now);
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)?;
         state.join(node, use_websocket, &mut operation!(self, now))?;
         let joined = state.group.clone();
@@ -140,6 +146,7 @@ impl State {
         node: &NodeId,
         now: Timestamp,
     ) -> Result<Timestamp, ClientError> {
+        let now = self.at(now);
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)?;
         if state.refresh_member(node, &mut operation!(self, now)) {
             Ok(self.rules.member_until(now))
@@ -156,6 +163,7 @@ impl State {
         data: SharedData,
         now: Timestamp,
     ) -> Result<NodeStatus, ClientError> {
+        let now = self.at(now);
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)?;
         let timestamp = state.report(node, &data, &mut operation!(self, now))?;
         let status = NodeStatus {
@@ -170,6 +178,7 @@ impl State {
 
     /// See [`Store::statuses`](crate::store::Store::statuses).
     pub fn statuses(&self, group: &GroupKey, now: Timestamp) -> Vec<NodeStatus> {
+        let now = self.at(now);
         self.live(group, now)
             .map(|state| state.statuses(now))
             .unwrap_or_default()
@@ -177,12 +186,14 @@ impl State {
 
     /// See [`Store::status_of`](crate::store::Store::status_of).
     pub fn status_of(&self, node: &NodeId, now: Timestamp) -> Option<SharedStatus> {
+        let now = self.at(now);
         self.live(self.by_node.get(node)?, now)?
             .status_of(node, now)
     }
 
     /// See [`Store::members`](crate::store::Store::members).
     pub fn members(&self, group: &GroupKey, now: Timestamp) -> Vec<Member> {
+        let now = self.at(now);
         self.live(group, now)
             .map(|state| state.members(now))
             .unwrap_or_default()
@@ -190,6 +201,7 @@ impl State {
 
     /// See [`Store::append`](crate::store::Store::append).
     pub fn append(&mut self, new: &NewCall, now: Timestamp) -> Result<Appended, ClientError> {
+        let now = self.at(now);
         let state = live_group(
             &mut self.groups,
             &self.tombstones,
@@ -207,6 +219,7 @@ impl State {
         since: Since<'_>,
         now: Timestamp,
     ) -> FoundEvents {
+        let now = self.at(now);
         match live_group(&mut self.groups, &self.tombstones, &self.rules, group, now) {
             Ok(state) => state.events_since(since, &self.rules, now),
             Err(_) => FoundEvents::default(),
@@ -220,6 +233,7 @@ impl State {
 
     /// See [`Store::any_group_lives`](crate::store::Store::any_group_lives).
     pub fn any_group_lives(&self, now: Timestamp) -> bool {
+        let now = self.at(now);
         let mut groups = self.groups.values().map(|state| &state.group);
         groups.any(|group| self.rules.admit(group, now).is_ok())
     }

@@ -19,6 +19,42 @@ async fn the_memory_store_passes_the_suite() {
 }
 
 #[tokio::test]
+async fn both_stores_move_their_times_with_the_clock() {
+    suite::clock_steps::run(|| Embedded::in_memory(rules(), suite::LIMITS)).await;
+    suite::clock_steps::run(|| {
+        let folder = tempfile::tempdir().unwrap();
+        Embedded::open(
+            &folder.keep(),
+            Durability::EverySecond,
+            rules(),
+            suite::LIMITS,
+        )
+        .unwrap()
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn times_that_moved_with_the_clock_are_there_after_reopening() {
+    let folder = tempfile::tempdir().unwrap();
+    let hour = 3_600_000;
+    let (group, domain) = {
+        let store = open(folder.path(), Durability::EverySecond).unwrap();
+        let class = Class::new(&store);
+        let group = class.group("h").await;
+        class.joins(&group.key, "k", suite::START).await;
+        let step = ClockStep::new(suite::second(5), hour);
+        store.clock_stepped(step).await.unwrap();
+        (group, class.domain)
+    };
+    let store = open(folder.path(), Durability::EverySecond).unwrap();
+    let now = suite::second(10).shifted(hour);
+    let found = store.groups_in(&domain, now).await.unwrap();
+    assert_eq!(found[0].heartbeat_at, group.heartbeat_at.shifted(hour));
+    assert_eq!(store.members(&group.key, now).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn the_persistent_store_passes_the_suite() {
     suite::run(|| async {
         let folder = tempfile::tempdir().unwrap();

@@ -62,6 +62,16 @@ impl Tombstones {
         }
     }
 
+    /// Moves their times by some milliseconds.
+    pub fn shift(&mut self, by: i64) {
+        self.by_expiry.clear();
+        for (group, tombstone) in &mut self.by_group {
+            tombstone.expires_at = tombstone.expires_at.shifted(by);
+            tombstone.until = tombstone.until.shifted(by);
+            self.by_expiry.insert((tombstone.until, group.clone()));
+        }
+    }
+
     fn remove_first(&mut self) {
         if let Some((_, group)) = self.by_expiry.pop_first() {
             self.by_group.remove(&group);

@@ -5,6 +5,7 @@
 //! [`Timings::STG`] and the limits of [`LIMITS`].
 
 pub(crate) mod class;
+pub mod clock_steps;
 mod events;
 mod fired_events;
 mod group_lifetime;

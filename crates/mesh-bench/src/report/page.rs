@@ -41,7 +41,7 @@ fn tiles(report: &Report) -> String {
         ));
     }
     if let Some(latency) = report.delivered.latency_us {
-        tiles.push((duration(latency.p50), "from sending to hearing, median"));
+        tiles.push((duration(latency.p50), "from sending to receiving, median"));
         tiles.push((duration(latency.p99), "99 of 100 within"));
     }
     if let Some(server) = &report.server {
@@ -91,7 +91,7 @@ fn charts(report: &Report) -> String {
             line("p50", &|second| second.p50_us),
             line("p99", &|second| second.p99_us),
         ];
-        let title = "From sending to hearing";
+        let title = "From sending to receiving";
         figure(title, &["p50", "p99"], lines(title, &quantiles, duration));
         let title = "How many took how long";
         figure(

@@ -12,6 +12,8 @@ use crate::store::embedded::state::State;
 impl State {
     /// See [`Store::reap`](crate::store::Store::reap).
     pub fn reap(&mut self, now: Timestamp) -> Vec<EndedGroup> {
+        let now = self.at(now);
+        self.time_is(now);
         let mut ended = Vec::new();
         for (key, state) in &mut self.groups {
             match self.rules.end_of(&state.group, now) {

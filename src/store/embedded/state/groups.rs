@@ -23,6 +23,7 @@ impl State {
         request: CreateGroup,
         now: Timestamp,
     ) -> Result<HostOutcome, ClientError> {
+        let now = self.at(now);
         let former = self
             .by_host
             .get(&(request.host.clone(), request.domain.clone()))
@@ -87,6 +88,7 @@ impl State {
 
     /// See [`Store::groups_in`](crate::store::Store::groups_in).
     pub fn groups_in(&self, domain: &Domain, now: Timestamp) -> Vec<Group> {
+        let now = self.at(now);
         let ids = self.by_domain.get(domain).into_iter().flatten();
         let groups = ids.filter_map(|id| {
             self.groups.get(&GroupKey {
@@ -103,6 +105,7 @@ impl State {
 
     /// See [`Store::groups_named`](crate::store::Store::groups_named).
     pub fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Vec<Group> {
+        let now = self.at(now);
         let from = self
             .by_name
             .range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
@@ -123,6 +126,7 @@ impl State {
         host: &NodeId,
         now: Timestamp,
     ) -> Result<(), ClientError> {
+        let now = self.at(now);
         let not_found = |_| ClientError::GroupNotFound(group.clone());
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)
             .map_err(not_found)?;
@@ -149,6 +153,7 @@ impl State {
         host: &NodeId,
         now: Timestamp,
     ) -> Result<Group, ClientError> {
+        let now = self.at(now);
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)?;
         self.rules
             .admit(&state.group, now)?

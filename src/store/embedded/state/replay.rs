@@ -18,6 +18,7 @@ impl State {
     pub fn apply(&mut self, record: Record<'static>) {
         match record {
             Record::Format { .. } | Record::Synced(_) => {}
+            Record::ClockStepped(by) => self.shift(by),
             Record::Group(group) => {
                 self.remove(&group.key);
                 self.insert(group.into_owned());
