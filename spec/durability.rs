@@ -1,7 +1,14 @@
 //! What the program keeps through kills, restarts and a full disk.
 
+mod backup;
+#[cfg(target_os = "linux")]
+mod committed;
+mod damage;
 mod disk;
+mod erasure;
 mod kills;
+#[cfg(target_os = "linux")]
+mod powercut;
 
 use std::path::Path;
 

@@ -93,6 +93,20 @@ async fn d21_a_failing_disk_is_an_internal_error_and_no_missing_group() {
         .await
         .value();
     assert_eq!(listed, json!([group.record]));
+    // What is refused is not shown, now and later.
+    let full = format!("node {reported}");
+    for i in 0..20 {
+        let data = json!({"data": [{"key": "a", "value": format!("{i}{value}")}]});
+        let node = group.node(if i % 2 == 0 { &full } else { "node 0" });
+        let reply = node.calls("reportDataByNode", data).await;
+        reply.is_refused(
+            "InternalFailure",
+            "The service is busy or out of order. Please try again.",
+        );
+        let shown = group.statuses().await;
+        assert_eq!(shown.len(), reported);
+        assert!(shown.iter().all(|status| status.data[0].1 == value));
+    }
     // With space again, the server continues from what it acknowledged, and failed calls may be repeated.
     let raised = Command::new("prlimit")
         .args(["--fsize=unlimited", "--pid", &server.pid().to_string()])
@@ -107,12 +121,16 @@ async fn d21_a_failing_disk_is_an_internal_error_and_no_missing_group() {
         assert!(Instant::now() < deadline, "the store takes writes again");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    assert_eq!(group.statuses().await.len(), reported);
+    let shown = group.statuses().await;
+    assert_eq!(shown.len(), reported);
+    assert!(shown.iter().all(|status| status.data[0].1 == value));
     group.join("puppy").await;
     server.gets_killed();
     let server = Server::start(folder.path(), &settings(&data));
     let mesh = server.mesh(KEY);
     let group = again(&group, &mesh);
-    assert_eq!(group.statuses().await[0].data[0].1, value);
+    let shown = group.statuses().await;
+    assert_eq!(shown.len(), reported);
+    assert!(shown.iter().all(|status| status.data[0].1 == value));
     group.join("kitten").await;
 }

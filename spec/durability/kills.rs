@@ -2,12 +2,15 @@
 //! folder: what it answered is there afterwards, and each call that it did not answer has
 //! taken effect completely or not at all.
 
+use std::time::Instant;
+
 use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{KEY, again, settings};
 use crate::support::clients::event;
+use crate::support::dice::{Dice, number};
 use crate::support::json::text;
 use crate::support::program::{Server, folder};
 use crate::support::{Group, Node, TestMesh, documents};
@@ -17,32 +20,24 @@ const WRITERS: usize = 6;
 /// A round is killed after so many pairs of answers at most.
 const ANSWERS: u64 = 200;
 
-/// A number of the environment.
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
-}
-
-/// Pseudo-random numbers (`SplitMix64`): the same kills for the same seed.
-struct Dice(u64);
-
-impl Dice {
-    /// From 1 to `sides`.
-    fn rolls(&mut self, sides: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % sides + 1
-    }
-}
-
 /// What one writer requested before the kill, and what was answered.
-#[derive(Debug, Default)]
-struct Written {
-    reports_answered: u64,
-    reports_sent: u64,
-    records_answered: u64,
-    records_sent: u64,
+#[derive(Clone, Debug, Default)]
+pub struct Written {
+    pub reports_answered: u64,
+    pub reports_sent: u64,
+    pub records_answered: u64,
+    pub records_sent: u64,
+    /// When each pair of calls was answered.
+    pub answered_at: Vec<Instant>,
+    /// When the server did not answer any more.
+    pub ended: Option<Instant>,
+}
+
+/// What a server returns of one writer.
+#[derive(Clone, Copy, Debug)]
+pub struct Shown {
+    pub reports: u64,
+    pub records: u64,
 }
 
 /// Calls a root field; `None` when the server died before it answered.
@@ -56,12 +51,19 @@ async fn calls(mesh: &TestMesh, field: &str, arguments: Value) -> Option<()> {
     Some(())
 }
 
-/// Reports and records 1, 2, 3, … until the server dies.
-async fn writes(group: &Group<'_>, node: &Node<'_>, answers: &watch::Sender<u64>) -> Written {
+/// Reports and records 1, 2, 3, … until the server dies. The reports' values are longer by
+/// `padding`, which has no digits.
+pub async fn writes(
+    group: &Group<'_>,
+    node: &Node<'_>,
+    answers: &watch::Sender<u64>,
+    padding: &str,
+) -> Written {
     let mut written = Written::default();
     for number in 1_u64.. {
         let value = number.to_string();
-        let data = json!({"nodeId": node.id, "data": [{"key": "n", "value": value}]});
+        let padded = format!("{value}{padding}");
+        let data = json!({"nodeId": node.id, "data": [{"key": "n", "value": padded}]});
         written.reports_sent = number;
         if calls(group.mesh, "reportDataByNode", group.and(data))
             .await
@@ -79,23 +81,31 @@ async fn writes(group: &Group<'_>, node: &Node<'_>, answers: &watch::Sender<u64>
             break;
         }
         written.records_answered = number;
+        written.answered_at.push(Instant::now());
         answers.send_modify(|answers| *answers += 1);
     }
+    written.ended = Some(Instant::now());
     written
 }
 
-fn nodes<'a>(group: &Group<'a>) -> Vec<Node<'a>> {
-    let names = (0..WRITERS).map(|n| format!("writer {n}"));
+pub fn nodes<'a>(group: &Group<'a>, count: usize) -> Vec<Node<'a>> {
+    let names = (0..count).map(|n| format!("writer {n}"));
     names.map(|name| group.node(&name)).collect()
 }
 
 /// Checks that the server has what it answered, and nothing that was not requested.
-async fn holds(group: &Group<'_>, written: &[Written]) {
+pub async fn holds(group: &Group<'_>, written: &[Written]) -> Vec<Shown> {
+    let mut shown = Vec::new();
     let statuses = group.statuses().await;
     let events = group.reads_on_from(String::new()).await;
-    for (node, written) in nodes(group).iter().zip(written) {
+    for (node, written) in nodes(group, written.len()).iter().zip(written) {
         let status = statuses.iter().find(|status| status.node == node.id);
-        let reported = status.map_or(0, |status| status.data[0].1.parse().expect("a number"));
+        let reported = status.map_or(0, |status| {
+            let digits = status.data[0]
+                .1
+                .trim_end_matches(|c: char| !c.is_ascii_digit());
+            digits.parse().expect("a number")
+        });
         let possible = written.reports_answered..=written.reports_sent;
         assert!(possible.contains(&reported), "{reported} of {written:?}");
         let own = events
@@ -107,7 +117,12 @@ async fn holds(group: &Group<'_>, written: &[Written]) {
         assert!(possible.contains(&recorded), "{own:?} of {written:?}");
         let in_order = (1..=recorded).map(|number| number.to_string());
         assert!(own.iter().cloned().eq(in_order), "{own:?}");
+        shown.push(Shown {
+            reports: reported,
+            records: recorded,
+        });
     }
+    shown
 }
 
 #[apply(case!)]
@@ -130,7 +145,7 @@ async fn what_was_answered_survives_kills_at_any_moment() {
         let server = Server::start(folder.path(), &settings);
         let mesh = server.mesh(KEY);
         let group = mesh.host("teacher").creates_polling("class").await;
-        let nodes = nodes(&group);
+        let nodes = nodes(&group, WRITERS);
         for node in &nodes {
             node.calls("joinGroup", json!({})).await.value();
         }
@@ -141,7 +156,7 @@ async fn what_was_answered_survives_kills_at_any_moment() {
             drop(waited.expect("the writers write"));
             server.gets_killed();
         };
-        let write = join_all(nodes.iter().map(|node| writes(&group, node, &answers)));
+        let write = join_all(nodes.iter().map(|node| writes(&group, node, &answers, "")));
         let (written, ()) = join(write, kill).await;
         answered += *answers.borrow();
 

@@ -3,6 +3,7 @@
 #[cfg(feature = "lambda")]
 pub mod appsync;
 pub mod clients;
+pub mod dice;
 pub mod documents;
 #[cfg(feature = "dynamodb")]
 #[path = "../../src/store/dynamodb/tests/engine.rs"]
@@ -11,6 +12,8 @@ mod engine;
 pub mod fault_proxy;
 pub mod json;
 pub mod mesh;
+#[cfg(target_os = "linux")]
+pub mod probe;
 pub mod program;
 pub mod raw;
 pub mod reply;

@@ -50,7 +50,13 @@ impl Server {
     }
 
     /// Runs a command that ends up serving.
-    pub fn run(folder: &Path, mut command: Command) -> Self {
+    pub fn run(folder: &Path, command: Command) -> Self {
+        let started = Self::try_run(folder, command);
+        started.unwrap_or_else(|why| panic!("the program ended before it served: {why}"))
+    }
+
+    /// Runs a command that may end before it serves, and returns its output then.
+    pub fn try_run(folder: &Path, mut command: Command) -> Result<Self, String> {
         let log = folder.join(format!("{}.log", uuid::Uuid::new_v4()));
         let child = command
             .stdout(Stdio::piped())
@@ -62,7 +68,8 @@ impl Server {
         while !greeting.contains("new AWSAppSyncClient") {
             let Some(Ok(line)) = lines.next() else {
                 let why = std::fs::read_to_string(&log).unwrap_or_default();
-                panic!("the program ended before it served: {greeting}{why}");
+                child.wait().expect("its end");
+                return Err(format!("{greeting}{why}"));
             };
             if let Some(url) = line.trim().strip_prefix("endpoint") {
                 endpoint.get_or_insert_with(|| url.trim().to_owned());
@@ -71,12 +78,12 @@ impl Server {
             greeting.push('\n');
         }
         let endpoint = endpoint.expect("the endpoint is printed");
-        Self {
+        Ok(Self {
             child,
             log,
             greeting,
             endpoint,
-        }
+        })
     }
 
     /// The server as cases use it.

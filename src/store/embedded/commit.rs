@@ -195,7 +195,9 @@ impl Shared {
         let (result, wait) = {
             let mut core = lock(&self.core);
             self.admit(&core)?;
+            let start = core.state.changes().lines.len();
             let result = write(&mut core.state);
+            core.state.changes().join_lines(start);
             if !core.is_dirty() {
                 return Ok(result);
             }

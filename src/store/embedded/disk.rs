@@ -11,7 +11,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::memory::Memory;
 use crate::store::Publisher;
-use crate::store::embedded::Options;
 use crate::store::embedded::commit::{Core, Shared, lock};
 use crate::store::embedded::compaction::Schedule;
 use crate::store::embedded::folder::{Folder, JOURNAL};
@@ -20,6 +19,7 @@ use crate::store::embedded::journal::format::{self, ReadError};
 use crate::store::embedded::record::Record;
 use crate::store::embedded::state::State;
 use crate::store::embedded::thread::StoreThread;
+use crate::store::embedded::{Durability, Options};
 
 /// A handle of the folder.
 pub struct Disk {
@@ -53,7 +53,11 @@ impl Disk {
         publisher: Arc<dyn Publisher>,
     ) -> anyhow::Result<Self> {
         let mut folder = Folder::open(path)?;
-        let (journal, ended) = open_journal(&mut folder, &mut state)?;
+        let (mut journal, ended) = open_journal(&mut folder, &mut state)?;
+        if options.durability == Durability::Always {
+            // What a killed server wrote is shown now, and may not be on disk yet.
+            journal.sync().context("cannot sync the journal")?;
+        }
         let shared = Arc::new(Shared {
             core: Mutex::new(Core::new(state, &memory)),
             work: Condvar::new(),
@@ -118,7 +122,7 @@ fn open_journal(folder: &mut Folder, state: &mut State) -> anyhow::Result<(Journ
 /// # Errors
 /// When [`Embedded::open`](super::Embedded::open) would refuse the folder.
 pub fn inspect(path: &Path) -> anyhow::Result<()> {
-    let mut folder = Folder::inspect(path)?;
+    let folder = Folder::inspect(path)?;
     let journal = folder.journal();
     match File::open(&journal) {
         Ok(file) => {

@@ -1,7 +1,7 @@
 //! The data folder: its files, its lock and who may read it.
 
 use std::fs::{self, File, TryLockError};
-use std::io::{self, Read as _, Seek as _, Write as _};
+use std::io::{self, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
@@ -80,11 +80,8 @@ impl Folder {
     }
 
     /// Whether a journal was here before.
-    pub fn had_journal(&mut self) -> io::Result<bool> {
-        self.lock.rewind()?;
-        let mut text = String::new();
-        self.lock.read_to_string(&mut text)?;
-        Ok(!text.is_empty())
+    pub fn had_journal(&self) -> io::Result<bool> {
+        Ok(self.lock.metadata()?.len() > 0)
     }
 
     /// Writes that the folder has a journal.
@@ -124,7 +121,15 @@ pub fn has_data(path: &Path) -> bool {
 /// Creates the folder and its parents. Only the server's user may read it, also if it was there
 /// before: it holds children's names and values.
 fn create(path: &Path) -> io::Result<()> {
+    let missing: Vec<_> = path.ancestors().take_while(|path| !path.exists()).collect();
     fs::create_dir_all(path)?;
+    for folder in missing {
+        // A folder that is not on disk takes its files with it at a power cut.
+        match folder.parent() {
+            Some(parent) if parent != Path::new("") => sync_folder(parent)?,
+            _ => sync_folder(Path::new("."))?,
+        }
+    }
     #[cfg(unix)]
     if std::os::unix::fs::MetadataExt::mode(&fs::metadata(path)?) & 0o1000 != 0 {
         let shared = "it is shared by all users; pass a folder of its own";

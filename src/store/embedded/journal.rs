@@ -51,6 +51,8 @@ impl Journal {
         let mut journal = Self::at(path, ending.end)?;
         if ending.torn > 0 {
             journal.truncate()?;
+            // Before new lines take the place of torn ones.
+            journal.file.sync_data()?;
         }
         Ok((journal, ending))
     }
@@ -175,10 +177,16 @@ impl Journal {
         }
     }
 
-    /// Waits until everything is on disk, and says so in the file.
-    pub fn close(&mut self) -> io::Result<()> {
+    /// Waits until everything is on disk.
+    pub fn sync(&mut self) -> io::Result<()> {
         self.file.sync_data()?;
         self.mark(self.end);
+        Ok(())
+    }
+
+    /// Waits until everything is on disk, and says so in the file.
+    pub fn close(&mut self) -> io::Result<()> {
+        self.sync()?;
         self.write_mark()?;
         self.file.sync_data()
     }

@@ -1,13 +1,13 @@
 //! `mesh-v2 store`: backup, restore and repair of a data folder.
 
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Write as _};
+use std::io::{self, BufRead, BufReader, BufWriter, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 
 use crate::store::embedded::folder::{self, Folder, JOURNAL};
-use crate::store::embedded::journal::format::{Lines, ReadError, push_line, read};
+use crate::store::embedded::journal::format::{Lines, ReadError, push_line, read, records_of};
 use crate::store::embedded::record::{Record, VERSION};
 
 /// What was copied.
@@ -27,8 +27,8 @@ pub struct Copied {
 /// # Errors
 /// When the journal is damaged, or the file exists or cannot be written.
 pub fn backup(data: &Path, to: &Path) -> anyhow::Result<Copied> {
-    let from = data.join(JOURNAL);
-    check(&from)?;
+    let from = Source::open(data.join(JOURNAL))?;
+    from.check()?;
     let mut target = new_file(to)?;
     let copied = copy(&from, &mut target, Stop::AtBadLine)
         .and_then(|copied| target.sync_all().map(|()| copied));
@@ -40,7 +40,8 @@ pub fn backup(data: &Path, to: &Path) -> anyhow::Result<Copied> {
 /// # Errors
 /// When the backup is damaged, a server uses the folder, or the folder has a journal.
 pub fn restore(backup: &Path, data: &Path) -> anyhow::Result<Copied> {
-    check(backup)?;
+    let backup = Source::open(backup.to_owned())?;
+    backup.check()?;
     let mut folder = Folder::open(data)?;
     if folder.journal().exists() {
         bail!(
@@ -48,7 +49,7 @@ pub fn restore(backup: &Path, data: &Path) -> anyhow::Result<Copied> {
             data.display()
         );
     }
-    replace(&mut folder, backup, Stop::AtBadLine)
+    replace(&mut folder, &backup, Stop::AtBadLine)
 }
 
 /// Keeps the records of a damaged journal that check. The damaged file stays beside it under
@@ -66,10 +67,11 @@ pub fn repair(data: &Path) -> anyhow::Result<(Copied, PathBuf)> {
     fs::hard_link(&journal, &damaged)
         .or_else(|_| fs::copy(&journal, &damaged).map(drop))
         .with_context(|| format!("cannot keep a copy of {}", journal.display()))?;
-    Ok((replace(&mut folder, &damaged, Stop::Never)?, damaged))
+    let from = Source::open(damaged.clone())?;
+    Ok((replace(&mut folder, &from, Stop::Never)?, damaged))
 }
 
-fn replace(folder: &mut Folder, from: &Path, stop: Stop) -> anyhow::Result<Copied> {
+fn replace(folder: &mut Folder, from: &Source, stop: Stop) -> anyhow::Result<Copied> {
     let mut next = folder::create_file(&folder.next())?;
     let copied = copy(from, &mut next, stop)
         .and_then(|copied| next.sync_all().map(|()| copied))
@@ -78,12 +80,33 @@ fn replace(folder: &mut Folder, from: &Path, stop: Stop) -> anyhow::Result<Copie
     copied.context("cannot write the journal")
 }
 
-/// Refuses a journal that cannot be read.
-fn check(journal: &Path) -> anyhow::Result<()> {
-    let file = File::open(journal).with_context(|| format!("cannot open {}", journal.display()))?;
-    let found = read(BufReader::new(file), drop);
-    found.with_context(|| format!("cannot read {}", journal.display()))?;
-    Ok(())
+/// A journal to copy: the bytes that it has now. A server that writes meanwhile may add the rest
+/// of a line, which would look like damage.
+struct Source {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl Source {
+    fn open(path: PathBuf) -> anyhow::Result<Self> {
+        let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        let bytes = file.metadata()?.len();
+        Ok(Self { path, file, bytes })
+    }
+
+    fn reader(&self) -> io::Result<impl BufRead> {
+        (&self.file).rewind()?;
+        Ok(BufReader::new((&self.file).take(self.bytes)))
+    }
+
+    /// Refuses a journal that cannot be read.
+    fn check(&self) -> anyhow::Result<()> {
+        let found = self.reader().map_err(ReadError::from);
+        let found = found.and_then(|reader| read(reader, drop));
+        found.with_context(|| format!("cannot read {}", self.path.display()))?;
+        Ok(())
+    }
 }
 
 fn new_file(path: &Path) -> anyhow::Result<File> {
@@ -103,11 +126,11 @@ enum Stop {
 }
 
 /// Copies the records that check. Their sums depend on their positions, so they are made anew.
-fn copy(from: &Path, to: &mut File, stop: Stop) -> io::Result<Copied> {
-    let mut lines = Lines::new(BufReader::new(File::open(from)?));
+fn copy(from: &Source, to: &mut File, stop: Stop) -> io::Result<Copied> {
+    let mut lines = Lines::new(from.reader()?);
     let (mut copied, mut at, mut out) = (Copied::default(), 0, Vec::new());
     let mut to = BufWriter::new(to);
-    let mut first = Vec::new();
+    let (mut first, mut shift) = (Vec::new(), 0);
     Record::FORMAT.write(&mut first);
     let mut write = |json: &[u8]| {
         out.clear();
@@ -117,16 +140,22 @@ fn copy(from: &Path, to: &mut File, stop: Stop) -> io::Result<Copied> {
     };
     write(first.trim_ascii_end())?;
     while let Some(line) = lines.next()? {
-        let record = line.json.map(|json| (json, serde_json::from_slice(json)));
-        match record {
-            Some((_, Ok(Record::Format { version }))) if version > VERSION => {
-                return Err(io::Error::other(ReadError::Newer(version)));
+        let moved = || {
+            (stop == Stop::Never)
+                .then(|| line.moved(&mut shift))
+                .flatten()
+        };
+        let json = line.json.or_else(moved);
+        let found = json.map(|json| (json, records_of(json)));
+        match found.as_ref().map(|(json, found)| (json, found.as_deref())) {
+            Some((_, Ok([Record::Format { version }]))) if *version > VERSION => {
+                return Err(io::Error::other(ReadError::Newer(*version)));
             }
             // The positions and the sums of a copy are its own.
-            Some((_, Ok(Record::Format { .. } | Record::Synced(_)))) => {}
-            Some((json, Ok(_))) => {
+            Some((_, Ok([Record::Format { .. } | Record::Synced(_)]))) => {}
+            Some((json, Ok(records))) => {
                 write(json)?;
-                copied.records += 1;
+                copied.records += records.len() as u64;
             }
             _ if stop == Stop::AtBadLine => break,
             _ => {

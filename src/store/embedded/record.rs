@@ -157,6 +157,25 @@ impl Changes {
         }
     }
 
+    /// Puts the records since `start` into one line, if they are several: they are those of one
+    /// call, whose effects are kept wholly or not at all.
+    pub fn join_lines(&mut self, start: usize) {
+        let Some(lines) = self.lines.get_mut(start..) else {
+            return;
+        };
+        let inner = lines.len().saturating_sub(1);
+        let mut several = false;
+        for end in lines.iter_mut().take(inner).filter(|byte| **byte == b'\n') {
+            *end = b',';
+            several = true;
+        }
+        if several {
+            self.lines.insert(start, b'[');
+            self.lines.pop();
+            self.lines.extend_from_slice(b"]\n");
+        }
+    }
+
     /// Adds a message.
     pub fn publish(&mut self, message: Message) {
         self.messages.push(message);

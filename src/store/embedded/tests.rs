@@ -1,3 +1,6 @@
+mod fuzz;
+mod model;
+
 use super::*;
 use crate::model::rules::Timings;
 use crate::store::suite;

@@ -16,6 +16,7 @@ mod moves;
 mod nodes;
 pub mod order;
 mod polls;
+pub(crate) mod random;
 mod repeats;
 mod search;
 mod statuses;

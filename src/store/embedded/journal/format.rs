@@ -10,8 +10,8 @@ use crate::store::embedded::record::{Record, VERSION};
 
 /// Bytes before a line's JSON: the sum and a space.
 const PREFIX_BYTES: usize = 9;
-/// A longer line is damaged.
-const MAX_LINE_BYTES: u64 = 16 * 1024 * 1024;
+/// A longer line is damaged; more than any node's variables take.
+const MAX_LINE_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// The position in the sums of marks, so that they are found even if what stands before them
 /// is longer or shorter than it was.
@@ -78,6 +78,26 @@ pub struct Line<'a> {
     pub bytes: &'a [u8],
     /// Its JSON; `None` if it does not check.
     pub json: Option<&'a [u8]>,
+}
+
+/// A line that stands elsewhere than it was written is searched this far away.
+const MOVED_BYTES: i64 = 64 * 1024;
+
+impl<'a> Line<'a> {
+    /// The JSON of a line that stands `shift` bytes from where it was written, because bytes
+    /// before it were lost or doubled. Changes `shift` if it is another one from here on.
+    pub fn moved(&self, shift: &mut i64) -> Option<&'a [u8]> {
+        let whole = self.bytes.strip_suffix(b"\n")?;
+        if !matches!(whole.get(PREFIX_BYTES - 1..=PREFIX_BYTES)?, b" {" | b" [") {
+            return None;
+        }
+        let mut shifts = std::iter::once(*shift).chain(-MOVED_BYTES..=MOVED_BYTES);
+        shifts.find_map(|tried| {
+            let json = parse_line(self.offset.checked_add_signed(tried)?, whole)?;
+            *shift = tried;
+            Some(json)
+        })
+    }
 }
 
 /// Reads a journal line by line.
@@ -188,13 +208,27 @@ pub fn read(
             }
             break;
         };
-        let record = serde_json::from_slice(json).map_err(|_| ReadError::Unknown { offset })?;
+        let records = records_of(json).map_err(|_| ReadError::Unknown { offset })?;
         ending.end += length;
-        if !matches!(record, Record::Synced(_)) {
-            apply(record);
+        for record in records {
+            match record {
+                // Lines before it are missing: it stands behind what it says is synced.
+                Record::Synced(end) if end > offset => return Err(ReadError::Damaged { offset }),
+                Record::Synced(_) => {}
+                record => apply(record),
+            }
         }
     }
     Ok(ending)
+}
+
+/// The records of a line: one, or an array of those of one call.
+pub fn records_of(json: &[u8]) -> serde_json::Result<Vec<Record<'static>>> {
+    if json.starts_with(b"[") {
+        serde_json::from_slice(json)
+    } else {
+        serde_json::from_slice(json).map(|record| vec![record])
+    }
 }
 
 #[cfg(test)]
