@@ -42,7 +42,7 @@ struct Client<'a> {
 }
 
 impl<'a> Client<'a> {
-    /// Subscribes for the first time, and is told where it starts.
+    /// Subscribes for the first time, and gets where it starts.
     async fn subscribes(group: &'a Group<'a>, document: &'static str) -> Self {
         let mut client = Self {
             group,

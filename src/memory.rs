@@ -29,7 +29,7 @@ pub enum Purpose {
     Requests,
     /// Connections, at a constant each.
     Connections,
-    /// Changes not yet on disk, and the database's cache.
+    /// Changes that are not yet written to disk.
     Disk,
 }
 

@@ -204,8 +204,9 @@ pub struct StoreArgs {
     /// When the embedded store syncs its journal to the disk: always, everysec or no
     ///
     /// What was answered survives the end of the server, by kill -9 too, with each of them.
-    /// A power cut costs nothing with always: each answer waits for the disk (500 syncs a
-    /// second at most). With everysec it costs the last second at most: one sync a second. With
+    /// A power cut costs nothing with always: each answer waits for the disk (5,000 syncs a
+    /// second at most). With everysec it costs the last second, or two where a
+    /// sync takes a second: one sync a second. With
     /// no it costs what the system has not written yet, often half a minute.
     #[arg(
         long,

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_client_that_may_have_missed_something_is_told_where_it_starts() {
+    fn only_a_client_that_may_have_missed_something_gets_where_it_starts() {
         let first = |recovered| {
             let position = position(7);
             first_extensions(&Start {

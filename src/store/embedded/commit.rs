@@ -1,13 +1,13 @@
 //! The commit of changes: the state under its lock, and who writes its changes to the journal.
 //!
 //! Changes are written, published and acknowledged in the order in which they were made. At any
-//! time one thread at most writes. A call that finds nobody writing writes by itself; else its
+//! time one thread at most writes. A call writes by itself if no other thread writes; else its
 //! changes wait for the store's thread, which writes all that wait as one batch (group commit).
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +28,9 @@ const WAITING_BYTES: usize = 64 * 1024 * 1024;
 /// The largest share of the memory budget for them, in percent.
 const WAITING_PERCENT: usize = 5;
 
+/// While a sync takes longer, nothing is written.
+const SLOW_SYNC: Duration = Duration::from_secs(1);
+
 /// The result of a commit.
 pub type Committed = Result<(), Failure>;
 type Waiter = oneshot::Sender<Committed>;
@@ -46,14 +49,14 @@ pub enum Health {
 /// The state, and what is under way to the journal.
 #[derive(Debug)]
 pub struct Core {
-    /// The state, with changes that nobody has begun to write.
+    /// The state, with changes that are not being written yet.
     pub state: State,
     /// Who waits for these changes, or for what is being written.
     pub waiters: VecDeque<Waiter>,
-    /// A batch is being written and not committed yet: nobody else may write.
+    /// A batch is being written and not committed yet: no other thread may write.
     pub writing: bool,
-    /// The file is being synced: writing to it may take as long.
-    pub syncing: bool,
+    /// Since when the file is being synced: writing to it may take as long.
+    pub syncing: Option<Instant>,
     /// The next journal is being written: it gets every batch too.
     pub compacting: bool,
     /// Whether the journal takes changes.
@@ -73,7 +76,7 @@ impl Core {
             state,
             waiters: VecDeque::new(),
             writing: false,
-            syncing: false,
+            syncing: None,
             compacting: false,
             health: Health::Writable,
             sync_failure: None,
@@ -108,8 +111,19 @@ impl Core {
         }
     }
 
+    /// Whether writing may go on: a power cut costs what was written since the last sync began,
+    /// so nothing is written while a sync takes too long.
+    pub fn may_write(&self) -> bool {
+        let slow = |began: Instant| began.elapsed() >= SLOW_SYNC;
+        !self.writing && !self.syncing.is_some_and(slow)
+    }
+
     /// Refuses all that waits, and further changes.
-    fn fail(&mut self, failure: &Failure) {
+    pub fn fail(&mut self, failure: &Failure) {
+        tracing::error!(
+            error = failure.with_causes(),
+            "the data folder takes no changes; trying again"
+        );
         self.health = Health::Unknown;
         self.state.changes().take();
         self.lease.resize(0);
@@ -143,7 +157,7 @@ pub struct Batch {
 /// Answers those who wait.
 fn acknowledge(waiters: &mut VecDeque<Waiter>, committed: &Committed) {
     for waiter in waiters.drain(..) {
-        // Nobody waits any more for a call that took too long.
+        // A call that took too long no longer waits.
         let _ = waiter.send(committed.clone());
     }
 }
@@ -205,7 +219,7 @@ impl Shared {
                 self.commit_now(core)?;
                 return Ok(result);
             }
-            let bytes = core.state.changes().lines.len();
+            let bytes = core.state.changes().bytes();
             core.lease.resize(bytes);
             self.work.notify_one();
             (result, core.wait())
@@ -253,7 +267,7 @@ impl Shared {
 
     /// Whether a call may write by itself: nothing waits and nothing can block it for long.
     fn may_write_now(&self, core: &Core) -> bool {
-        let blocked = core.writing || core.syncing || core.compacting;
+        let blocked = core.writing || core.syncing.is_some() || core.compacting;
         !blocked && core.waiters.is_empty() && self.options.durability != Durability::Always
     }
 
@@ -294,10 +308,6 @@ impl Shared {
 
     /// Refuses all changes until the store's thread has recovered.
     pub fn fail(&self, failure: &Failure) {
-        tracing::error!(
-            error = failure.with_causes(),
-            "the data folder takes no changes; trying again"
-        );
         lock(&self.core).fail(failure);
         self.work.notify_one();
     }

@@ -10,6 +10,8 @@ mod schedule;
 use std::io;
 use std::thread::JoinHandle;
 
+use tokio_util::sync::CancellationToken;
+
 use self::position::Position;
 pub use self::schedule::Schedule;
 use crate::store::embedded::folder::Folder;
@@ -22,7 +24,14 @@ pub struct Compaction {
     journal: Journal,
     position: Position,
     /// Syncs the complete file, so that taking the journal's place is quick.
-    sync: Option<JoinHandle<io::Result<()>>>,
+    sync: Option<Sync>,
+}
+
+/// A sync that runs in a thread of its own.
+#[derive(Debug)]
+struct Sync {
+    thread: JoinHandle<io::Result<()>>,
+    finished: CancellationToken,
 }
 
 impl Compaction {
@@ -37,7 +46,8 @@ impl Compaction {
 
     /// Whether it can go on: it does not wait for its sync.
     pub fn is_ready(&self) -> bool {
-        self.sync.as_ref().is_none_or(JoinHandle::is_finished)
+        let finished = |sync: &Sync| sync.finished.is_cancelled();
+        self.sync.as_ref().is_none_or(finished)
     }
 
     /// The next records of the state, as lines of JSON. They follow the batch that is taken
@@ -57,20 +67,23 @@ impl Compaction {
         if !self.position.is_end() {
             return Ok(false);
         }
-        let Some(sync) = self.sync.take_if(|sync| sync.is_finished()) else {
+        let Some(sync) = self.sync.take_if(|sync| sync.finished.is_cancelled()) else {
             if self.sync.is_none() {
-                let file = self.journal.file();
+                let finished = CancellationToken::new();
+                let (file, token) = (self.journal.file(), finished.clone());
                 let sync = move || {
                     let done = file.sync_data();
+                    token.cancel();
                     synced();
                     done
                 };
                 let thread = std::thread::Builder::new().name("mesh-sync".into());
-                self.sync = Some(thread.spawn(sync)?);
+                let thread = thread.spawn(sync)?;
+                self.sync = Some(Sync { thread, finished });
             }
             return Ok(false);
         };
-        let done = sync.join();
+        let done = sync.thread.join();
         done.unwrap_or_else(|_| Err(io::Error::other("the sync panicked")))?;
         Ok(true)
     }

@@ -38,7 +38,7 @@ impl Folder {
         create(path).with_context(|| format!("cannot make the data folder {}", path.display()))?;
         let folder = Self {
             path: path.to_owned(),
-            lock: lock(path, options().create(true).truncate(false))?,
+            lock: lock(path, LOCK, options().create(true).truncate(false))?,
         };
         for file in [LOCK, JOURNAL] {
             restrict(&path.join(file), 0o600)?;
@@ -57,9 +57,12 @@ impl Folder {
     /// # Errors
     /// [`InUse`], or when the folder cannot be read.
     pub fn inspect(path: &Path) -> anyhow::Result<Self> {
+        // A journal that was copied alone has no file to lock.
+        let has_lock = path.join(LOCK).exists();
+        let file = if has_lock { LOCK } else { JOURNAL };
         Ok(Self {
             path: path.to_owned(),
-            lock: lock(path, File::options().read(true))?,
+            lock: lock(path, file, File::options().read(true))?,
         })
     }
 
@@ -93,7 +96,7 @@ impl Folder {
     }
 }
 
-fn lock(path: &Path, options: &fs::OpenOptions) -> anyhow::Result<File> {
+fn lock(path: &Path, file: &str, options: &fs::OpenOptions) -> anyhow::Result<File> {
     ensure!(
         !path.join(DATABASE).exists(),
         "{} holds data of an earlier version ({DATABASE}), which this version cannot read. \
@@ -101,7 +104,7 @@ fn lock(path: &Path, options: &fs::OpenOptions) -> anyhow::Result<File> {
          delete {DATABASE} and {JOURNAL} and start again",
         path.display()
     );
-    let file = path.join(LOCK);
+    let file = path.join(file);
     let opened = options.open(&file);
     let lock = opened.with_context(|| format!("cannot open {}", file.display()))?;
     match lock.try_lock() {
@@ -115,7 +118,9 @@ fn lock(path: &Path, options: &fs::OpenOptions) -> anyhow::Result<File> {
 
 /// Whether the folder holds data.
 pub fn has_data(path: &Path) -> bool {
-    [LOCK, DATABASE].iter().any(|file| path.join(file).exists())
+    [JOURNAL, LOCK, DATABASE]
+        .iter()
+        .any(|file| path.join(file).exists())
 }
 
 /// Creates the folder and its parents. Only the server's user may read it, also if it was there

@@ -111,6 +111,7 @@ impl Log {
             op.changes.record(&Record::Called {
                 group: Cow::Borrowed(&call.group),
                 call: Cow::Borrowed(&entry),
+                at: (op.now != stamp.at).then_some(op.now),
             });
             self.insert(self.calls.len(), entry, op.now);
         }
@@ -180,18 +181,22 @@ impl Log {
         }
     }
 
-    /// The calls after a stamp.
-    pub fn calls_after(&self, stamp: Option<Stamp>) -> impl Iterator<Item = &Arc<LoggedCall>> {
+    /// The calls after a stamp, and their times.
+    pub fn calls_after(
+        &self,
+        stamp: Option<Stamp>,
+    ) -> impl Iterator<Item = (&LoggedCall, Timestamp)> {
         let first = self
             .calls
             .partition_point(|entry| Some(entry.call.stamp) <= stamp);
-        self.calls.range(first..).map(|entry| &entry.call)
+        let after = self.calls.range(first..);
+        after.map(|entry| (&*entry.call, entry.at))
     }
 
     /// Restores a call, and removes earlier ones that expired. In a journal that was rewritten,
     /// new calls stand before and among older ones, and calls may stand twice.
-    pub fn restore(&mut self, call: LoggedCall, rules: &Rules) {
-        self.remove_expired(rules, call.stamp.at);
+    pub fn restore(&mut self, call: LoggedCall, time: Timestamp, rules: &Rules) {
+        self.remove_expired(rules, time);
         let at = self
             .calls
             .partition_point(|other| other.call.stamp < call.stamp);
@@ -203,7 +208,6 @@ impl Log {
             return;
         }
         self.last = self.last.max(Some(call.stamp));
-        let time = call.stamp.at;
         self.insert(at, call, time);
     }
 

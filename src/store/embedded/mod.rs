@@ -53,7 +53,7 @@ use crate::store::{
 /// process, even by `kill -9`, with each of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// Before each answer, 500 times a second at most: a power cut costs nothing.
+    /// Before each answer, 5,000 times a second at most: a power cut costs nothing.
     Always,
     /// Once a second: a power cut costs the last second at most.
     #[default]

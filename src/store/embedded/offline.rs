@@ -29,9 +29,21 @@ pub struct Copied {
 pub fn backup(data: &Path, to: &Path) -> anyhow::Result<Copied> {
     let from = Source::open(data.join(JOURNAL))?;
     from.check()?;
-    let mut target = new_file(to)?;
-    let copied = copy(&from, &mut target, Stop::AtBadLine)
-        .and_then(|copied| target.sync_all().map(|()| copied));
+    if to.exists() {
+        bail!("{} exists already", to.display());
+    }
+    // A copy that was cut short never has the backup's name.
+    let mut part = to.as_os_str().to_owned();
+    part.push(".part");
+    let part = PathBuf::from(part);
+    let copied = folder::create_file(&part)
+        .and_then(|mut target| {
+            let copied = copy(&from, &mut target, Stop::AtBadLine)?;
+            target.sync_all()?;
+            fs::rename(&part, to)?;
+            Ok(copied)
+        })
+        .inspect_err(|_| drop(fs::remove_file(&part)));
     copied.with_context(|| format!("cannot write {}", to.display()))
 }
 
@@ -58,6 +70,9 @@ pub fn restore(backup: &Path, data: &Path) -> anyhow::Result<Copied> {
 /// # Errors
 /// When a server uses the folder, or it has no journal.
 pub fn repair(data: &Path) -> anyhow::Result<(Copied, PathBuf)> {
+    if !data.join(JOURNAL).exists() {
+        bail!("{} has no {JOURNAL}", data.display());
+    }
     let mut folder = Folder::open(data)?;
     let damaged = (1..=u32::MAX)
         .map(|number| data.join(format!("{JOURNAL}.damaged-{number}")))
@@ -67,8 +82,11 @@ pub fn repair(data: &Path) -> anyhow::Result<(Copied, PathBuf)> {
     fs::hard_link(&journal, &damaged)
         .or_else(|_| fs::copy(&journal, &damaged).map(drop))
         .with_context(|| format!("cannot keep a copy of {}", journal.display()))?;
-    let from = Source::open(damaged.clone())?;
-    Ok((replace(&mut folder, &from, Stop::Never)?, damaged))
+    let copied = Source::open(damaged.clone())
+        .and_then(|from| replace(&mut folder, &from, Stop::Never))
+        // The journal itself stays as it was.
+        .inspect_err(|_| drop(fs::remove_file(&damaged)))?;
+    Ok((copied, damaged))
 }
 
 fn replace(folder: &mut Folder, from: &Source, stop: Stop) -> anyhow::Result<Copied> {
@@ -107,15 +125,6 @@ impl Source {
         found.with_context(|| format!("cannot read {}", self.path.display()))?;
         Ok(())
     }
-}
-
-fn new_file(path: &Path) -> anyhow::Result<File> {
-    let mut options = File::options();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(path);
-    file.with_context(|| format!("cannot make {}", path.display()))
 }
 
 /// Whether a line that does not check ends the copy.

@@ -109,6 +109,9 @@ pub enum Record<'a> {
         group: Cow<'a, GroupKey>,
         /// The call.
         call: Cow<'a, LoggedCall>,
+        /// Its time by the clock, if its stamp is later: stamps never go back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<Timestamp>,
     },
 }
 
@@ -131,6 +134,7 @@ pub struct Changes {
     pub lines: Vec<u8>,
     /// The messages, in the order of the changes.
     pub messages: Vec<Message>,
+    message_bytes: usize,
     /// Whether a group ended: its data is to be erased (decision D29).
     pub group_ended: bool,
 }
@@ -178,6 +182,7 @@ impl Changes {
 
     /// Adds a message.
     pub fn publish(&mut self, message: Message) {
+        self.message_bytes += message.bytes();
         self.messages.push(message);
     }
 
@@ -187,6 +192,11 @@ impl Changes {
             persisted: self.persisted,
             ..Self::default()
         }
+    }
+
+    /// Their bytes in memory.
+    pub fn bytes(&self) -> usize {
+        self.lines.len() + self.message_bytes
     }
 
     /// Whether there is nothing to commit.

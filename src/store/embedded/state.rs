@@ -79,7 +79,11 @@ impl State {
     /// An empty state with the same settings.
     pub fn emptied(&self) -> Self {
         let changes = self.changes.emptied();
-        Self::new(self.rules, self.limits, self.memory.clone(), changes)
+        let empty = Self::new(self.rules, self.limits, self.memory.clone(), changes);
+        Self {
+            last_step: self.last_step,
+            ..empty
+        }
     }
 
     /// The changes that are not yet taken to be committed.

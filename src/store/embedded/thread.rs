@@ -13,8 +13,8 @@ use crate::store::embedded::journal::Journal;
 
 /// Time between two syncs with `everysec`, and between two looks at the journal's size.
 const TICK: Duration = Duration::from_secs(1);
-/// The least time between the beginnings of two syncs with `always`: 500 a second at most.
-const SYNC_INTERVAL: Duration = Duration::from_millis(2);
+/// The least time between the beginnings of two syncs with `always`: 5,000 a second at most.
+const SYNC_INTERVAL: Duration = Duration::from_micros(200);
 /// Time between two attempts to recover.
 const RECOVERY: Duration = Duration::from_millis(500);
 
@@ -48,16 +48,14 @@ impl StoreThread {
         let shared = Arc::clone(&self.shared);
         loop {
             let mut core = self.wait(&shared);
-            let sync_failure = if core.writing {
-                None
-            } else {
-                core.sync_failure.take()
-            };
+            if !core.writing
+                && let Some(failure) = core.sync_failure.take()
+            {
+                // Under the lock: no call writes to a file that is about to be given up.
+                core.fail(&failure);
+            }
             let (health, stopping) = (core.health, shared.stop.is_cancelled());
-            if let Some(failure) = sync_failure {
-                drop(core);
-                shared.fail(&failure);
-            } else if health != Health::Writable {
+            if health != Health::Writable {
                 drop(core);
                 self.abandon_compaction();
                 if !self.recover(health) {
@@ -66,13 +64,13 @@ impl StoreThread {
                     }
                     std::thread::sleep(RECOVERY);
                 }
-            } else if core.has_work() {
+            } else if core.has_work() && core.may_write() {
                 self.write_batch(core);
-            } else if stopping && !core.writing {
+            } else if stopping && !core.writing && !core.has_work() {
                 drop(core);
                 self.close();
                 break;
-            } else if self.is_compacting() {
+            } else if self.is_compacting() && core.may_write() {
                 self.write_batch(core);
             } else {
                 drop(core);
@@ -95,7 +93,8 @@ impl StoreThread {
             let failed = core.health != Health::Writable || core.sync_failure.is_some();
             let work = core.has_work() || shared.stop.is_cancelled() || self.is_compacting();
             let rest = TICK.saturating_sub(self.ticked.elapsed());
-            if (!core.writing && (failed || work)) || rest.is_zero() {
+            let ready = (!core.writing && failed) || (core.may_write() && work);
+            if ready || rest.is_zero() {
                 return core;
             }
             let waited = shared.work.wait_timeout(core, rest);
@@ -116,9 +115,6 @@ impl StoreThread {
 
     /// Writes what waits, to both journals while the next one is written.
     fn write_batch(&mut self, mut core: MutexGuard<'_, Core>) {
-        if core.writing {
-            return;
-        }
         let mut batch = core.take_batch();
         let part = self.compaction.as_mut().map(|next| next.part(&core.state));
         drop(core);
@@ -196,8 +192,12 @@ impl StoreThread {
         let Some((file, bytes)) = unsynced else {
             return;
         };
-        if std::mem::replace(&mut lock(&self.shared.core).syncing, true) {
-            return;
+        {
+            let mut core = lock(&self.shared.core);
+            if core.syncing.is_some() || core.sync_failure.is_some() {
+                return;
+            }
+            core.syncing = Some(Instant::now());
         }
         let shared = Arc::clone(&self.shared);
         let sync = move || {
@@ -206,10 +206,10 @@ impl StoreThread {
                 lock(&shared.journal).synced(&file, bytes);
             }
             let mut core = lock(&shared.core);
-            core.syncing = false;
-            core.sync_failure = synced
-                .err()
-                .map(|error| Failure::new("sync the journal", error));
+            core.syncing = None;
+            if let Err(error) = synced {
+                core.sync_failure = Some(Failure::new("sync the journal", error));
+            }
             shared.work.notify_one();
         };
         match std::thread::Builder::new()
@@ -219,7 +219,7 @@ impl StoreThread {
             Ok(sync) => self.sync = Some(sync),
             Err(error) => {
                 tracing::warn!(%error, "could not sync the journal; trying again");
-                lock(&self.shared.core).syncing = false;
+                lock(&self.shared.core).syncing = None;
             }
         }
     }
@@ -257,13 +257,24 @@ impl StoreThread {
         let shared = Arc::clone(&self.shared);
         if health == Health::Unknown {
             let empty = lock(&shared.core).state.emptied();
-            let Ok(state) = lock(&shared.journal).restore(&shared.folder.journal(), empty) else {
-                return false;
+            let restored = lock(&shared.journal).restore(&shared.folder.journal(), empty);
+            let state = match restored {
+                Ok(state) => state,
+                Err(error) => {
+                    tracing::warn!(%error, "could not read the journal again; trying again");
+                    return false;
+                }
             };
             lock(&shared.core).restored(state);
         }
-        let Ok(next) = self.rewrite() else {
-            return false;
+        let next = match self.rewrite() {
+            Ok(next) => next,
+            Err(error) => {
+                tracing::warn!(%error, "the data folder still takes no changes");
+                // It must not keep the space that others free.
+                let _ = std::fs::remove_file(shared.folder.next());
+                return false;
+            }
         };
         self.schedule.done(next.len());
         *lock(&shared.journal) = next;

@@ -97,9 +97,13 @@ impl Within {
                 Some(Self::Calls(None))
             }
             Self::Calls(after) => {
-                for call in state.log.calls_after(after) {
-                    let (group, entry) = (group(), Cow::Borrowed(&**call));
-                    Record::Called { group, call: entry }.write(lines);
+                for (call, at) in state.log.calls_after(after) {
+                    let record = Record::Called {
+                        group: group(),
+                        call: Cow::Borrowed(call),
+                        at: (at != call.stamp.at).then_some(at),
+                    };
+                    record.write(lines);
                     if lines.len() >= PART_BYTES {
                         return Some(Self::Calls(Some(call.stamp)));
                     }

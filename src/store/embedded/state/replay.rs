@@ -76,11 +76,12 @@ impl State {
                 node,
                 record,
             } => self.put_node(group, node, record.into_owned()),
-            Record::Called { group, call } => {
+            Record::Called { group, call, at } => {
                 let rules = self.rules;
                 self.with(&group, |state| {
                     state.newest_message = state.newest_message.max(call.stamp.at);
-                    state.log.restore(call.into_owned(), &rules);
+                    let at = at.unwrap_or(call.stamp.at);
+                    state.log.restore(call.into_owned(), at, &rules);
                 });
             }
         }
