@@ -54,7 +54,7 @@ async fn d27_nothing_is_shown_before_it_is_synced() {
             timeout(HELD, group.statuses()),
         )
     };
-    // The three calls go on in the server, whoever waits for them.
+    // The three calls go on in the server without a caller.
     let (report, status, statuses) = held.await;
     assert!(report.is_err(), "answered before it is synced");
     assert!(
@@ -70,7 +70,7 @@ async fn d27_nothing_is_shown_before_it_is_synced() {
     assert_eq!(subscriber.status().await.data[0].1, "2");
     assert_eq!(group.statuses().await[0].data[0].1, "2");
 
-    // Held, and then cut off: the value that nobody saw is lost, what was shown is not.
+    // Held, and then cut off: the value that was not shown is lost, what was shown is not.
     let mut report = Box::pin(pupil.reports([("n", "3")]));
     is_held(&probe, &mut report).await;
     let status = timeout(HELD, pupil.status()).await;
