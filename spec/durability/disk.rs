@@ -8,7 +8,9 @@ use serde_json::json;
 
 use super::{KEY, again, settings};
 use crate::support::Reply;
+use crate::support::TestMesh;
 use crate::support::mesh::TIMEOUT;
+use crate::support::probe::Probe;
 use crate::support::program::{Server, folder, size_of};
 
 #[apply(case!)]
@@ -133,4 +135,62 @@ async fn d21_a_failing_disk_is_an_internal_error_and_no_missing_group() {
     assert_eq!(shown.len(), reported);
     assert!(shown.iter().all(|status| status.data[0].1 == value));
     group.join("kitten").await;
+}
+
+/// Waits until the server says that it takes writes, or that it does not.
+async fn is_ready(mesh: &TestMesh, expected: bool) {
+    let deadline = Instant::now() + TIMEOUT;
+    loop {
+        let ready = Reply::to(mesh.http().get(format!("{}/readyz", mesh.origin()))).await;
+        if (ready.status == 200) == expected {
+            return;
+        }
+        assert!(Instant::now() < deadline, "ready: {expected}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[apply(case!)]
+async fn d21_a_sync_that_fails_loses_nothing_that_was_answered() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    let probe = Probe::new();
+    let mut settings = settings(&data);
+    settings.push(("MESH_DURABILITY", "everysec"));
+    let mut probed = settings.clone();
+    probed.extend(probe.settings());
+    let server = Server::start(folder.path(), &probed);
+    let mesh = server.mesh(KEY);
+    let group = mesh.host("teacher").creates("class").await;
+    let pupil = group.join("pupil").await;
+    pupil.reports([("n", "1")]).await;
+    probe.fails(true);
+    // Writes are answered until the next sync.
+    let mut answered = 1;
+    let refused = loop {
+        let value = (answered + 1).to_string();
+        let data = json!({"data": [{"key": "n", "value": value}]});
+        let reply = pupil.calls("reportDataByNode", data).await;
+        if reply.json.get("errors").is_some() {
+            break reply;
+        }
+        answered += 1;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    refused.is_refused(
+        "InternalFailure",
+        "The service is busy or out of order. Please try again.",
+    );
+    is_ready(&mesh, false).await;
+    let answered = answered.to_string();
+    // Queries go on with what was answered, also while recovering fails.
+    assert_eq!(group.statuses().await[0].data[0].1, answered);
+    probe.fails(false);
+    is_ready(&mesh, true).await;
+    assert_eq!(group.statuses().await[0].data[0].1, answered);
+    pupil.reports([("n", "last")]).await;
+    server.gets_killed();
+    let server = Server::start(folder.path(), &settings);
+    let mesh = server.mesh(KEY);
+    assert_eq!(again(&group, &mesh).statuses().await[0].data[0].1, "last");
 }

@@ -3,7 +3,7 @@
  * DISK_PROBE   a folder: `log` gets a line per call, and each replaced journal is kept as `old-INODE`
  * DISK_PROBE_KILL   "NAME NUMBER": SIGKILL right after that line of that name, the first is 1
  *
- * While the folder has a file `hold`, fdatasync waits. The lines, with inodes:
+ * While the folder has a file `hold`, fdatasync waits; with a file `fail` it fails. The lines, with inodes:
  *   write INODE SIZE       SIZE is the file's afterwards
  *   mark INODE SYNCED      a write says that so many bytes are synced
  *   sync INODE SIZE        begins
@@ -14,6 +14,7 @@
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
@@ -100,6 +101,12 @@ static int synced(int fd, int (*real)(int)) {
   char hold[PATH_MAX];
   snprintf(hold, sizeof hold, "%s/hold", folder());
   while (what == 1 && !access(hold, F_OK)) usleep(2000);
+  char fail[PATH_MAX];
+  snprintf(fail, sizeof fail, "%s/fail", folder());
+  if (what == 1 && !access(fail, F_OK)) {
+    errno = EIO;
+    return -1;
+  }
   int result = real(fd);
   if (!result) note(what == 1 ? "synced" : "foldered", found.st_ino, found.st_size);
   return result;

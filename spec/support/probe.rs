@@ -77,6 +77,17 @@ impl Probe {
         fs::remove_file(self.0.path().join("hold")).expect("syncs were held");
     }
 
+    /// Lets syncs of the journal fail, or no longer.
+    pub fn fails(&self, fails: bool) {
+        let file = self.0.path().join("fail");
+        let changed = if fails {
+            File::create(file).map(drop)
+        } else {
+            fs::remove_file(file)
+        };
+        changed.expect("a folder for the probe");
+    }
+
     /// How many bytes of a file are synced.
     pub fn synced(&self, file: &Path) -> u64 {
         let inode = fs::metadata(file).expect("a file").ino();

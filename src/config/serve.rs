@@ -26,7 +26,7 @@ pub enum StoreKind {
     DynamoDb,
 }
 
-/// Reads `--durability`; names from before 2026-12 are refused by their successors.
+/// Reads `--durability`; earlier names are refused by naming the new ones.
 fn durability(text: &str) -> Result<Durability, String> {
     match text {
         "always" => Ok(Durability::Always),
@@ -205,9 +205,9 @@ pub struct StoreArgs {
     ///
     /// What was answered survives the end of the server, by kill -9 too, with each of them.
     /// A power cut costs nothing with always: each answer waits for the disk (5,000 syncs a
-    /// second at most). With everysec it costs the last second, or two where a
-    /// sync takes a second: one sync a second. With
-    /// no it costs what the system has not written yet, often half a minute.
+    /// second at most). With everysec it costs the last second, or two where a sync takes a
+    /// second: one sync a second. With no it costs what the system has not written yet, often
+    /// half a minute.
     #[arg(
         long,
         env = "MESH_DURABILITY",
