@@ -12,6 +12,7 @@ impl DomainMutation {
     /// A name for the network of the caller, so that classmates behind one address find each
     /// other.
     async fn create_domain(&self, ctx: &Context<'_>) -> String {
-        ctx.mesh().domains.domain_of(ctx.caller().address)
+        let access = ctx.access();
+        access.mesh.domains.domain_of(access.caller.address)
     }
 }

@@ -14,6 +14,7 @@ use crate::model::event::{self, EventCall, EventKind};
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::message::Message;
+use crate::resolvers::access::{Access, NodeCall};
 use crate::resolvers::event::types::{Event, EventInput, PollGroupData, RecordEventsPayload};
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::input::deserialize_objects;
@@ -39,7 +40,7 @@ impl EventQuery {
         )]
         since: String,
     ) -> Result<RawJson<Vec<Event>>> {
-        let events = get_events(ctx.mesh(), &group_id, &domain, &since);
+        let events = get_events(ctx.access(), &group_id, &domain, &since);
         ctx.response_writer().write(ctx, events).await
     }
 
@@ -59,18 +60,21 @@ impl EventQuery {
             domain,
             since,
         };
-        ctx.response_writer().write(ctx, args.run(ctx.mesh())).await
+        ctx.response_writer()
+            .write(ctx, args.run(ctx.access()))
+            .await
     }
 }
 
 async fn get_events(
-    mesh: &Mesh,
+    access: Access<'_>,
     group_id: &str,
     domain: &str,
     since: &str,
 ) -> ResolverResult<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
-    let events = read_page(mesh, &group, Since::Exactly(since)).await?;
+    access.group(&group)?;
+    let events = read_page(access.mesh, &group, Since::Exactly(since)).await?;
     Ok(FieldValue::Events(group, events))
 }
 
@@ -96,8 +100,10 @@ pub struct PollArgs {
 
 impl PollArgs {
     /// Reads a page of events, and the variables of every live node.
-    pub async fn run(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
+    pub async fn run(self, access: Access<'_>) -> ResolverResult<FieldValue> {
         let group = parse_polled_group(&self.group_id, &self.domain)?;
+        access.group(&group)?;
+        let mesh = access.mesh;
         // Events first: a client that receives an event also receives the variables that were
         // written before it (docs/compatibility.md, must keep 9).
         let events = read_page(mesh, &group, Since::Polled(&self.since)).await?;
@@ -128,7 +134,7 @@ impl EventMutation {
         };
         Some(
             ctx.response_writer()
-                .write(ctx, args.fire(ctx.mesh()))
+                .write(ctx, args.fire(ctx.access()))
                 .await,
         )
     }
@@ -150,7 +156,7 @@ impl EventMutation {
             node_id: node_id.0,
             events,
         };
-        Ok(args.record(ctx.mesh()).await?)
+        Ok(args.record(ctx.access()).await?)
     }
 }
 
@@ -167,16 +173,18 @@ pub struct EventArgs {
 
 impl EventArgs {
     /// Appends the events; the store publishes them to the group.
-    pub async fn fire(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
-        let call = self.parse(mesh, EventKind::Fired)?;
+    pub async fn fire(self, access: Access<'_>) -> ResolverResult<FieldValue> {
+        let mesh = access.mesh;
+        let call = self.parse(access, EventKind::Fired)?;
         mesh.start_hold.wait().await;
         let appended = mesh.store.append(call, mesh.clock.now()).await?;
         mesh.hub.flush_exceeded(&appended.batch.group);
         Ok(FieldValue::Message(Message::Events(appended.batch)))
     }
 
-    async fn record(self, mesh: &Mesh) -> ResolverResult<RecordEventsPayload> {
-        let call = self.parse(mesh, EventKind::Recorded)?;
+    async fn record(self, access: Access<'_>) -> ResolverResult<RecordEventsPayload> {
+        let mesh = access.mesh;
+        let call = self.parse(access, EventKind::Recorded)?;
         let (group, recorded_count) = (call.group.clone(), call.events.len());
         mesh.start_hold.wait().await;
         let appended = mesh.store.append(call, mesh.clock.now()).await;
@@ -193,10 +201,11 @@ impl EventArgs {
         })
     }
 
-    fn parse(self, mesh: &Mesh, kind: EventKind) -> Result<EventCall, ClientError> {
+    fn parse(self, access: Access<'_>, kind: EventKind) -> Result<EventCall, ClientError> {
         let group = GroupKey::parse(&self.group_id, &self.domain)?;
         let node = NodeId::parse("nodeId", &self.node_id)?;
-        check_length("events", &self.events, mesh.limits.events_per_call)?;
+        access.node(&group, &node, NodeCall::Events)?;
+        check_length("events", &self.events, access.mesh.limits.events_per_call)?;
         let call = EventCall {
             group,
             node,

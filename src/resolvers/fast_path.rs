@@ -20,7 +20,7 @@ use async_graphql_value::Value;
 use serde::Deserialize;
 
 use crate::hub::selection::SelectedField;
-use crate::mesh::Mesh;
+use crate::resolvers::access::Access;
 use crate::resolvers::budget::Budget;
 use crate::resolvers::event::{EventArgs, PollArgs};
 use crate::resolvers::field_value::FieldValue;
@@ -167,12 +167,12 @@ impl FastPath {
 
 impl FastCall {
     /// Runs the operation.
-    pub async fn run(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
+    pub async fn run(self, access: Access<'_>) -> ResolverResult<FieldValue> {
         match self {
-            Self::Report(args) => args.run(mesh).await,
-            Self::Fire(args) => args.fire(mesh).await,
-            Self::Statuses(args) => args.run(mesh).await,
-            Self::Poll(args) => args.run(mesh).await,
+            Self::Report(args) => args.run(access).await,
+            Self::Fire(args) => args.fire(access).await,
+            Self::Statuses(args) => args.run(access).await,
+            Self::Poll(args) => args.run(access).await,
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::model::error::ClientError;
 use crate::model::group::{self, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::message::{Dissolution, Message};
+use crate::resolvers::access::{Access, NodeCall};
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::message::MeshMessage;
 use crate::resolvers::response_writer::RawJson;
@@ -85,7 +86,7 @@ impl GroupQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The domain.")] domain: String,
     ) -> Result<RawJson<Vec<Group>>> {
-        let groups = list(ctx.mesh(), &domain);
+        let groups = list(ctx.access(), &domain);
         ctx.response_writer().write(ctx, groups).await
     }
 
@@ -97,12 +98,13 @@ impl GroupQuery {
         #[graphql(desc = "How many groups at most: 1 to 100; 10 if it is not given.")]
         limit: Option<i32>,
     ) -> Result<RawJson<Vec<Group>>> {
-        let groups = search(ctx.mesh(), &name_prefix, limit);
+        let groups = search(ctx.access(), &name_prefix, limit);
         ctx.response_writer().write(ctx, groups).await
     }
 }
 
-async fn list(mesh: &Mesh, domain: &str) -> ResolverResult<FieldValue> {
+async fn list(access: Access<'_>, domain: &str) -> ResolverResult<FieldValue> {
+    let mesh = access.mesh;
     let domain = Domain::parse("domain", domain)?;
     let groups = mesh.store.groups_in(&domain, mesh.clock.now()).await?;
     Ok(FieldValue::Groups(
@@ -111,7 +113,12 @@ async fn list(mesh: &Mesh, domain: &str) -> ResolverResult<FieldValue> {
     ))
 }
 
-async fn search(mesh: &Mesh, prefix: &str, limit: Option<i32>) -> ResolverResult<FieldValue> {
+async fn search(
+    access: Access<'_>,
+    prefix: &str,
+    limit: Option<i32>,
+) -> ResolverResult<FieldValue> {
+    let mesh = access.mesh;
     if !(1..=MAX_PREFIX_UNITS).contains(&prefix.encode_utf16().count()) {
         return Err(ClientError::InvalidPrefix.into());
     }
@@ -158,7 +165,8 @@ impl GroupMutation {
                 delivery: mesh.rules.delivery(use_web_socket),
             })
         };
-        Ok(create(ctx.mesh(), request(ctx.mesh())).await?)
+        let access = ctx.access();
+        Ok(create(access, request(access.mesh)).await?)
     }
 
     /// Ends a group and removes all that belongs to it. Subscribers receive a
@@ -170,7 +178,7 @@ impl GroupMutation {
         #[graphql(desc = "The group's domain.")] domain: String,
         #[graphql(desc = "The group's host.")] host_id: ID,
     ) -> Option<Result<RawJson<MeshMessage>>> {
-        let dissolution = dissolve(ctx.mesh(), &group_id, &domain, &host_id);
+        let dissolution = dissolve(ctx.access(), &group_id, &domain, &host_id);
         Some(ctx.response_writer().write(ctx, dissolution).await)
     }
 
@@ -182,11 +190,15 @@ impl GroupMutation {
         #[graphql(desc = "The group's domain.")] domain: String,
         #[graphql(desc = "The group's host.")] host_id: ID,
     ) -> Result<HeartbeatPayload> {
-        Ok(renew(ctx.mesh(), &group_id, &domain, &host_id).await?)
+        Ok(renew(ctx.access(), &group_id, &domain, &host_id).await?)
     }
 }
 
-async fn create(mesh: &Mesh, request: Result<CreateGroup, ClientError>) -> ResolverResult<Group> {
+async fn create(
+    access: Access<'_>,
+    request: Result<CreateGroup, ClientError>,
+) -> ResolverResult<Group> {
+    let mesh = access.mesh;
     let outcome = mesh.store.host_group(request?, mesh.clock.now()).await?;
     if outcome.created {
         let group = &outcome.group.key.id;
@@ -201,13 +213,15 @@ async fn create(mesh: &Mesh, request: Result<CreateGroup, ClientError>) -> Resol
 }
 
 async fn dissolve(
-    mesh: &Mesh,
+    access: Access<'_>,
     group_id: &str,
     domain: &str,
     host_id: &str,
 ) -> ResolverResult<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
     let host = NodeId::parse("hostId", host_id)?;
+    access.node(&group, &host, NodeCall::Membership)?;
+    let mesh = access.mesh;
     mesh.start_hold.wait().await;
     mesh.store.dissolve(&group, &host, mesh.clock.now()).await?;
     let end = Dissolution::by_host(group);
@@ -215,13 +229,15 @@ async fn dissolve(
 }
 
 async fn renew(
-    mesh: &Mesh,
+    access: Access<'_>,
     group_id: &str,
     domain: &str,
     host_id: &str,
 ) -> ResolverResult<HeartbeatPayload> {
     let group = GroupKey::parse(group_id, domain)?;
     let host = NodeId::parse("hostId", host_id)?;
+    access.node(&group, &host, NodeCall::Membership)?;
+    let mesh = access.mesh;
     let group = mesh.store.renew(&group, &host, mesh.clock.now()).await?;
     Ok(HeartbeatPayload {
         group_id: group.key.id.as_str().into(),

@@ -10,7 +10,7 @@ use crate::model::group::GroupKey;
 use crate::model::message::{Dissolution, Message};
 use crate::resolvers::event::types::BatchEvent;
 use crate::resolvers::status::NodeStatus;
-use crate::resolvers::{ResolverError, ResolverResult};
+use crate::resolvers::{ContextExt as _, ResolverError, ResolverResult};
 
 /// The end of a group.
 #[derive(SimpleObject)]
@@ -140,6 +140,7 @@ fn subscribe(
     domain: &str,
 ) -> ResolverResult<BoxStream<'static, Option<MeshMessage>>> {
     let group = GroupKey::parse(group_id, domain).map_err(ResolverError::from)?;
+    ctx.access().group(&group)?;
     let Ok(slot) = ctx.data::<SubscriptionSlot>() else {
         return Ok(stream::empty().boxed());
     };

@@ -3,6 +3,7 @@
 //! A resolver parses its arguments into types of the model, calls the store, publishes to
 //! the hub and returns a value. Resolvers use no socket, HTTP, Lambda or AWS.
 
+mod access;
 pub mod budget;
 pub mod compile;
 pub mod document;
@@ -29,6 +30,7 @@ use async_graphql::{Context, MergedObject};
 use crate::auth::Caller;
 use crate::mesh::Mesh;
 use crate::model::error::ClientError;
+use crate::resolvers::access::Access;
 use crate::resolvers::response_writer::ResponseWriter;
 use crate::store;
 
@@ -94,18 +96,16 @@ pub fn schema(mesh: Arc<Mesh>, limits: DocumentLimits) -> Schema {
 
 /// The data of a request that resolvers use.
 trait ContextExt {
-    fn mesh(&self) -> &Mesh;
-    fn caller(&self) -> Caller;
+    fn access(&self) -> Access<'_>;
     fn response_writer(&self) -> &ResponseWriter;
 }
 
 impl ContextExt for Context<'_> {
-    fn mesh(&self) -> &Mesh {
-        self.data_unchecked::<Arc<Mesh>>()
-    }
-
-    fn caller(&self) -> Caller {
-        self.data::<Caller>().copied().unwrap_or_default()
+    fn access(&self) -> Access<'_> {
+        Access {
+            mesh: self.data_unchecked::<Arc<Mesh>>(),
+            caller: self.data::<Caller>().copied().unwrap_or_default(),
+        }
     }
 
     fn response_writer(&self) -> &ResponseWriter {

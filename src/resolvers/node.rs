@@ -2,9 +2,9 @@
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
-use crate::mesh::Mesh;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
+use crate::resolvers::access::{Access, NodeCall};
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::response_writer::RawJson;
 use crate::resolvers::scalar::AwsDateTime;
@@ -74,13 +74,15 @@ impl NodeQuery {
         #[graphql(desc = "The group's id.")] group_id: ID,
         #[graphql(desc = "The group's domain.")] domain: String,
     ) -> Result<RawJson<Vec<Node>>> {
-        let members = list(ctx.mesh(), &group_id, &domain);
+        let members = list(ctx.access(), &group_id, &domain);
         ctx.response_writer().write(ctx, members).await
     }
 }
 
-async fn list(mesh: &Mesh, group_id: &str, domain: &str) -> ResolverResult<FieldValue> {
+async fn list(access: Access<'_>, group_id: &str, domain: &str) -> ResolverResult<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
+    access.group(&group)?;
+    let mesh = access.mesh;
     let members = mesh.store.members(&group, mesh.clock.now()).await?;
     Ok(FieldValue::Members(members))
 }
@@ -105,7 +107,7 @@ impl NodeMutation {
         #[graphql(desc = "False if the node cannot open a WebSocket and will poll.")]
         use_web_socket: Option<bool>,
     ) -> Result<Node> {
-        Ok(join(ctx.mesh(), &group_id, &domain, &node_id, use_web_socket).await?)
+        Ok(join(ctx.access(), &group_id, &domain, &node_id, use_web_socket).await?)
     }
 
     /// Takes a node out of a group, with its variables.
@@ -117,7 +119,7 @@ impl NodeMutation {
         #[graphql(desc = "The node that leaves.")] node_id: ID,
     ) -> Option<Result<LeaveGroupPayload>> {
         Some(
-            leave(ctx.mesh(), &group_id, &domain, &node_id)
+            leave(ctx.access(), &group_id, &domain, &node_id)
                 .await
                 .map_err(Into::into),
         )
@@ -131,12 +133,12 @@ impl NodeMutation {
         #[graphql(desc = "The group's domain.")] domain: String,
         #[graphql(desc = "The member's id.")] node_id: ID,
     ) -> Result<MemberHeartbeatPayload> {
-        Ok(heartbeat(ctx.mesh(), &group_id, &domain, &node_id).await?)
+        Ok(heartbeat(ctx.access(), &group_id, &domain, &node_id).await?)
     }
 }
 
 async fn join(
-    mesh: &Mesh,
+    access: Access<'_>,
     group_id: &str,
     domain: &str,
     node_id: &str,
@@ -144,6 +146,8 @@ async fn join(
 ) -> ResolverResult<Node> {
     let group = GroupKey::parse(group_id, domain)?;
     let node = NodeId::parse("nodeId", node_id)?;
+    access.node(&group, &node, NodeCall::Membership)?;
+    let mesh = access.mesh;
     let group = mesh
         .store
         .join(&group, &node, use_websocket, mesh.clock.now())
@@ -169,13 +173,15 @@ async fn join(
 }
 
 async fn leave(
-    mesh: &Mesh,
+    access: Access<'_>,
     group_id: &str,
     domain: &str,
     node_id: &str,
 ) -> ResolverResult<LeaveGroupPayload> {
     let group = GroupKey::parse(group_id, domain)?;
     let node = NodeId::parse("nodeId", node_id)?;
+    access.node(&group, &node, NodeCall::Membership)?;
+    let mesh = access.mesh;
     mesh.store.leave(&group, &node).await?;
     Ok(LeaveGroupPayload {
         peer_id: node.as_str().into(),
@@ -186,13 +192,15 @@ async fn leave(
 }
 
 async fn heartbeat(
-    mesh: &Mesh,
+    access: Access<'_>,
     group_id: &str,
     domain: &str,
     node_id: &str,
 ) -> ResolverResult<MemberHeartbeatPayload> {
     let group = GroupKey::parse(group_id, domain)?;
     let node = NodeId::parse("nodeId", node_id)?;
+    access.node(&group, &node, NodeCall::Membership)?;
+    let mesh = access.mesh;
     let expires_at = mesh
         .store
         .heartbeat(&group, &node, mesh.clock.now())

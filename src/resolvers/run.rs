@@ -14,6 +14,7 @@ use crate::memory::{Lease, Purpose};
 use crate::mesh::Mesh;
 use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
+use crate::resolvers::access::Access;
 use crate::resolvers::budget::Budget;
 use crate::resolvers::document::{Document, DocumentCache, DocumentError};
 use crate::resolvers::message::SubscriptionSlot;
@@ -69,7 +70,7 @@ impl Runner {
         request: &GraphQlRequest<'_>,
         caller: Caller,
     ) -> Option<GraphQlResponse> {
-        if let Some(response) = self.execute_on_fast_path(&document, request).await {
+        if let Some(response) = self.execute_on_fast_path(&document, request, caller).await {
             return Some(response);
         }
         let variables = request.variables()?;
@@ -84,12 +85,19 @@ impl Runner {
         &self,
         document: &Document,
         request: &GraphQlRequest<'_>,
+        caller: Caller,
     ) -> Option<GraphQlResponse> {
         let fast_path = document.fast_path()?;
         let call = fast_path.parse(request.variables?.get())?;
         let mut budget = self.budget(document);
         let mesh = Arc::clone(&self.mesh);
-        let result = self.run_to_completion(async move { call.run(&mesh).await });
+        let result = self.run_to_completion(async move {
+            let access = Access {
+                mesh: &mesh,
+                caller,
+            };
+            call.run(access).await
+        });
         Some(match result.await {
             Ok(result) => {
                 let text = fast_path.respond(result, &mut budget);

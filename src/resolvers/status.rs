@@ -3,12 +3,12 @@
 use async_graphql::{Context, ID, InputObject, Object, Result, SimpleObject};
 use serde::Deserialize;
 
-use crate::mesh::Mesh;
 use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::message::Message;
 use crate::model::status;
+use crate::resolvers::access::{Access, NodeCall};
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::input::deserialize_objects;
 use crate::resolvers::message::MeshMessage;
@@ -77,7 +77,7 @@ impl StatusQuery {
         ctx: &Context<'_>,
         #[graphql(desc = "The node's id.")] node_id: ID,
     ) -> Option<Result<RawJson<NodeStatus>>> {
-        let status = get_status(ctx.mesh(), &node_id);
+        let status = get_status(ctx.access(), &node_id);
         Some(ctx.response_writer().write(ctx, status).await)
     }
 
@@ -91,7 +91,9 @@ impl StatusQuery {
     ) -> Result<RawJson<Vec<NodeStatus>>> {
         let (group_id, domain) = (group_id.0, domain);
         let args = StatusesArgs { group_id, domain };
-        ctx.response_writer().write(ctx, args.run(ctx.mesh())).await
+        ctx.response_writer()
+            .write(ctx, args.run(ctx.access()))
+            .await
     }
 }
 
@@ -104,7 +106,8 @@ pub fn parse_polled_group(group_id: &str, domain: &str) -> ResolverResult<GroupK
     Ok(GroupKey::parse(group_id, domain)?)
 }
 
-async fn get_status(mesh: &Mesh, node_id: &str) -> ResolverResult<FieldValue> {
+async fn get_status(access: Access<'_>, node_id: &str) -> ResolverResult<FieldValue> {
+    let mesh = access.mesh;
     let node = NodeId::parse("nodeId", node_id)?;
     let status = mesh.store.status_of(&node, mesh.clock.now()).await?;
     Ok(FieldValue::Status(status))
@@ -120,8 +123,10 @@ pub struct StatusesArgs {
 
 impl StatusesArgs {
     /// Reads the variables of every live node.
-    pub async fn run(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
+    pub async fn run(self, access: Access<'_>) -> ResolverResult<FieldValue> {
         let group = parse_polled_group(&self.group_id, &self.domain)?;
+        access.group(&group)?;
+        let mesh = access.mesh;
         let statuses = mesh.store.statuses(&group, mesh.clock.now()).await?;
         Ok(FieldValue::Statuses(statuses))
     }
@@ -148,7 +153,11 @@ impl StatusMutation {
             node_id: node_id.0,
             data,
         };
-        Some(ctx.response_writer().write(ctx, args.run(ctx.mesh())).await)
+        Some(
+            ctx.response_writer()
+                .write(ctx, args.run(ctx.access()))
+                .await,
+        )
     }
 }
 
@@ -165,9 +174,11 @@ pub struct ReportArgs {
 
 impl ReportArgs {
     /// Stores the report; the store publishes it to the group.
-    pub async fn run(self, mesh: &Mesh) -> ResolverResult<FieldValue> {
+    pub async fn run(self, access: Access<'_>) -> ResolverResult<FieldValue> {
         let group = GroupKey::parse(&self.group_id, &self.domain)?;
         let node = NodeId::parse("nodeId", &self.node_id)?;
+        access.node(&group, &node, NodeCall::Report)?;
+        let mesh = access.mesh;
         check_length("data", &self.data, mesh.limits.keys_per_node)?;
         let data = self.data.into_iter().map(|d| status::SensorData {
             key: d.key,

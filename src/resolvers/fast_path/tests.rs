@@ -52,7 +52,9 @@ async fn on_fast_path(runner: &Runner, query: &str, variables: &str) -> Option<S
     );
     let request = GraphQlRequest::parse(text.as_bytes()).unwrap();
     let document = runner.documents().get(&request).unwrap();
-    let response = runner.execute_on_fast_path(&document, &request).await?;
+    let response = runner
+        .execute_on_fast_path(&document, &request, Caller::default())
+        .await?;
     Some(String::from_utf8(response.text).unwrap())
 }
 
