@@ -1,7 +1,7 @@
 //! From a request's bytes to its response.
 
 use divan::{Bencher, black_box};
-use mesh_v2::auth::{ApiKeys, Caller};
+use mesh_v2::auth::{ApiKeys, Caller, Role};
 use mesh_v2::domains::DomainKey;
 use mesh_v2::model::cursor::{Cursor, Stamp};
 use mesh_v2::model::group::GroupKey;
@@ -14,7 +14,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::fixture::{NOW, REPORT, SUBSCRIPTION, group, mesh, runtime};
 
-const CALLER: Caller = Caller { address: None };
+const CALLER: Caller = Caller {
+    address: None,
+    role: Role::Public,
+};
 
 /// The body of a report, as the editor sends it.
 fn body(group: &GroupKey) -> String {

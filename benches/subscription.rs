@@ -6,7 +6,7 @@ use std::task::{Context, Waker};
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
-use mesh_v2::auth::Caller;
+use mesh_v2::auth::{Caller, Role};
 use mesh_v2::hub::Hub;
 use mesh_v2::hub::selection::Selection;
 use mesh_v2::memory::Memory;
@@ -39,7 +39,14 @@ fn target() -> (GroupKey, Selection) {
     let request = GraphQlRequest::parse(body.as_bytes()).expect("a request");
     let document = runner.documents().get(&request).expect("a document");
     let variables = request.variables().expect("variables");
-    let subscribing = runner.subscribe(&document, variables, Caller { address: None });
+    let subscribing = runner.subscribe(
+        &document,
+        variables,
+        Caller {
+            address: None,
+            role: Role::Public,
+        },
+    );
     let target = runtime.block_on(subscribing).expect("a subscription");
     (group, target.selection)
 }
@@ -55,8 +62,14 @@ fn compile_subscription(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| {
         let request = GraphQlRequest::parse(black_box(body.as_bytes()))?;
         let document = runner.documents().get(&request).ok()?;
-        let subscribing =
-            runner.subscribe(&document, request.variables()?, Caller { address: None });
+        let subscribing = runner.subscribe(
+            &document,
+            request.variables()?,
+            Caller {
+                address: None,
+                role: Role::Public,
+            },
+        );
         runtime.block_on(subscribing).ok()
     });
 }

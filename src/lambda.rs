@@ -246,5 +246,6 @@ fn caller(event: &Value) -> Caller {
     let forwarded = strings(&event["request"]["headers"]["x-forwarded-for"]);
     Caller {
         address: address_behind_appsync(&source, &forwarded),
+        ..Caller::default()
     }
 }

@@ -94,6 +94,7 @@ pub fn caller(connection: &Connection, headers: &HeaderMap) -> Caller {
     let trusted = &connection.state.settings.trusted_proxies;
     Caller {
         address: caller_address(connection.peer.ip(), &forwarded, trusted),
+        ..Caller::default()
     }
 }
 

@@ -1,52 +1,13 @@
-//! Authentication: a request has one of the server's API keys, compared in constant time.
-
-use std::net::IpAddr;
+//! The server's API keys, compared in constant time.
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-/// The client that sent a request, as far as resolvers need it.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Caller {
-    /// Its network address, if known (decision D2).
-    pub address: Option<IpAddr>,
-}
+use crate::auth::Unauthorized;
 
 /// The server's API keys. Only digests are kept, so that no log or dump contains a key.
 #[derive(Clone)]
 pub struct ApiKeys(Vec<[u8; 32]>);
-
-/// Why a request is unauthorized.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unauthorized {
-    /// It has no key.
-    NoKey,
-    /// Its key is not one of the server's.
-    WrongKey,
-}
-
-impl Unauthorized {
-    /// The `errorType` of AppSync.
-    pub const KIND: &'static str = "UnauthorizedException";
-
-    /// AppSync's message.
-    pub fn message(self) -> &'static str {
-        match self {
-            Self::NoKey => "Valid authorization header not provided.",
-            Self::WrongKey => "You are not authorized to make this call.",
-        }
-    }
-}
-
-impl Unauthorized {
-    /// What to do next.
-    pub fn hint(self) -> &'static str {
-        match self {
-            Self::NoKey => "no API key: send the header x-api-key",
-            Self::WrongKey => "the API key is none of this server's: ask who runs it",
-        }
-    }
-}
 
 impl ApiKeys {
     /// The keys; empty ones are ignored.
