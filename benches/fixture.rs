@@ -81,6 +81,7 @@ pub fn group(runtime: &Runtime, store: &dyn Store, now: Timestamp) -> GroupKey {
         name: GroupName::parse("name", "class").expect("a name"),
         delivery: Delivery::WebSocket,
         lifetime: FOREVER,
+        origin: None,
     };
     let outcome = runtime.block_on(store.host_group(request, now));
     outcome.expect("a group").group.key

@@ -7,6 +7,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use ipnet::IpNet;
 use sha2::Sha256;
 
+use crate::model::origin::{Network, Origin};
+
 /// What is hashed if the client's address is unknown.
 const NO_ADDRESS: &str = "none";
 /// Bytes of the signature in a domain: 16 hex digits.
@@ -24,12 +26,30 @@ impl DomainKey {
 
     /// The domain of clients at `address`.
     pub fn domain_of(&self, address: Option<IpAddr>) -> String {
-        let mut mac = self.0.clone();
-        match address.map(normalized) {
-            Some(address) => mac.update(address.to_string().as_bytes()),
-            None => mac.update(NO_ADDRESS.as_bytes()),
+        let network = address.map(|address| prefix(address, 64).to_string());
+        let text = network.as_deref().unwrap_or(NO_ADDRESS);
+        HEXLOWER.encode(&self.digest(text))
+    }
+
+    /// Where clients at `address` come from.
+    pub fn origin_of(&self, address: IpAddr) -> Origin {
+        let (network, site) = (prefix(address, 64), prefix(address, 48));
+        let of_network = Network::new(self.digest(&network.to_string()));
+        let of_site = match site {
+            IpAddr::V4(_) => of_network,
+            IpAddr::V6(site) => Network::new(self.digest(&format!("{site}/48"))),
+        };
+        Origin {
+            network: of_network,
+            site: of_site,
         }
-        HEXLOWER.encode(&mac.finalize().into_bytes()[..DOMAIN_BYTES])
+    }
+
+    fn digest(&self, text: &str) -> [u8; DOMAIN_BYTES] {
+        let mut mac = self.0.clone();
+        mac.update(text.as_bytes());
+        let digest = mac.finalize().into_bytes();
+        std::array::from_fn(|at| digest[at])
     }
 }
 
@@ -39,11 +59,14 @@ impl std::fmt::Debug for DomainKey {
     }
 }
 
-/// An IPv4-mapped address becomes IPv4; of an IPv6 address only the /64 counts, which
-/// classmates share.
-fn normalized(address: IpAddr) -> IpAddr {
+/// The network of an address: an IPv4 address itself (an IPv4-mapped one becomes IPv4), and
+/// of an IPv6 address the first `bits`. Classmates share a /64.
+pub fn prefix(address: IpAddr, bits: u32) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> 64 << 64)),
+        IpAddr::V6(v6) => {
+            let rest = 128 - bits;
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() >> rest << rest))
+        }
         v4 @ IpAddr::V4(_) => v4,
     }
 }
@@ -147,6 +170,22 @@ mod tests {
             domain("k", "::ffff:203.0.113.1"),
             domain("k", "203.0.113.1")
         );
+    }
+
+    #[test]
+    fn an_origin_has_the_domain_and_the_slash_48_of_an_address() {
+        let key = DomainKey::new(b"k");
+        let origin = |address| key.origin_of(ip(address));
+        let (one, two) = (origin("2001:db8:1:2::1"), origin("2001:db8:1:3::1"));
+        assert_eq!(one.network.to_string(), domain("k", "2001:db8:1:2::1"));
+        assert_ne!(one.network, two.network);
+        assert_eq!(one.site, two.site);
+        assert_ne!(one.site, origin("2001:db8:2::").site);
+        // A /64 whose text is that of its /48 is not the same network.
+        assert_ne!(origin("2001:db8::").site, origin("2001:db8::").network);
+        let v4 = origin("203.0.113.1");
+        assert_eq!(v4.site, v4.network);
+        assert_eq!(v4, origin("::ffff:203.0.113.1"));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::error::ClientError;
 use crate::model::ids::{Domain, GroupId, GroupName, NodeId};
+use crate::model::origin::Origin;
 use crate::model::time::Timestamp;
 
 /// A group's full name, `id@domain`: the key of everything in it.
@@ -78,6 +79,9 @@ pub struct Group {
     pub heartbeat_at: Timestamp,
     /// How messages reach its members.
     pub delivery: Delivery,
+    /// Where it was created from; none if that is unknown, as of groups of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
 }
 
 /// A node's membership, as the queries return it.

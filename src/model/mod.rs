@@ -11,6 +11,7 @@ pub mod ids;
 pub mod json_size;
 pub mod limits;
 pub mod message;
+pub mod origin;
 pub mod readings;
 pub mod rules;
 pub mod status;

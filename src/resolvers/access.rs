@@ -5,6 +5,7 @@ use crate::mesh::Mesh;
 use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
+use crate::model::origin::Origin;
 
 /// A mesh, as one caller uses it.
 #[derive(Clone, Copy)]
@@ -27,6 +28,12 @@ pub enum NodeCall {
 }
 
 impl Access<'_> {
+    /// Where the caller is, if its address is known.
+    pub fn origin(&self) -> Option<Origin> {
+        let address = self.caller.address?;
+        Some(self.mesh.domains.origin_of(address))
+    }
+
     /// Admits a call on a group that names no node: a query or a subscription.
     #[expect(
         clippy::unused_self,

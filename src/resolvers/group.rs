@@ -156,6 +156,7 @@ impl GroupMutation {
         )]
         use_web_socket: bool,
     ) -> Result<Group> {
+        let access = ctx.access();
         let request = |mesh: &Mesh| -> Result<CreateGroup, ClientError> {
             Ok(CreateGroup {
                 name: GroupName::parse("name", &name)?,
@@ -163,9 +164,9 @@ impl GroupMutation {
                 domain: Domain::parse("domain", &domain)?,
                 lifetime: mesh.rules.lifetime(max_connection_time_seconds)?,
                 delivery: mesh.rules.delivery(use_web_socket),
+                origin: access.origin(),
             })
         };
-        let access = ctx.access();
         Ok(create(access, request(access.mesh)).await?)
     }
 

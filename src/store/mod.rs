@@ -24,6 +24,7 @@ use crate::model::event::{Event, EventBatch, EventCall};
 use crate::model::group::{Delivery, EndReason, Group, GroupKey, Member};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::message::Message;
+use crate::model::origin::Origin;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::{ClockStep, Timestamp};
 
@@ -102,6 +103,8 @@ pub struct CreateGroup {
     pub delivery: Delivery,
     /// The lifetime in seconds.
     pub lifetime: u32,
+    /// Where the request comes from, if that is known.
+    pub origin: Option<Origin>,
 }
 
 /// The result of [`Store::host_group`].

@@ -13,6 +13,7 @@ fn group() -> Group {
         expires_at: Timestamp::from_seconds(1300),
         heartbeat_at: Timestamp::from_seconds(1000),
         delivery: Delivery::WebSocket,
+        origin: None,
     }
 }
 

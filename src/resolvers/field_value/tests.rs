@@ -77,6 +77,7 @@ fn groups_and_members_have_every_field_of_the_schema() {
         expires_at: AT,
         heartbeat_at: AT,
         delivery,
+        origin: None,
     };
     let polling = Delivery::Polling { every_seconds: 2 };
     let groups = FieldValue::Groups(vec![group(Delivery::WebSocket), group(polling)], 15);

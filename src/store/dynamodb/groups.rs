@@ -96,6 +96,7 @@ impl DynamoDb {
             expires_at: now.plus_seconds(request.lifetime),
             heartbeat_at: now,
             delivery: request.delivery,
+            origin: request.origin,
         };
         let reason = replaced.as_ref().map(|record| {
             let reason = self.rules.end_of(&record.group, now);

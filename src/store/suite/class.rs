@@ -56,6 +56,7 @@ impl<'a, S: Store> Class<'a, S> {
             name: group_name("name"),
             delivery: Delivery::WebSocket,
             lifetime: TIMES.max_connection,
+            origin: None,
         }
     }
 

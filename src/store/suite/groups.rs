@@ -57,6 +57,7 @@ async fn a_group_is_created_as_requested<S: Store>(class: Class<'_, S>) {
             expires_at: at(250 + i64::from(lifetime) * 1000),
             heartbeat_at: group.heartbeat_at,
             delivery,
+            origin: None,
         };
         assert_eq!(group, expected);
         assert_eq!(group.heartbeat_at.seconds(), START.seconds());

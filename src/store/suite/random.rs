@@ -168,6 +168,7 @@ impl<'a> Lesson<'a> {
                         rules.delivery(false)
                     },
                     lifetime: *lifetime,
+                    origin: None,
                 };
                 let hosted = self.store.host_group(request, now).await;
                 if let Ok(hosted) = &hosted

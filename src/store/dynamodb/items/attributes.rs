@@ -6,6 +6,7 @@ use std::str::FromStr;
 use aws_sdk_dynamodb::types::AttributeValue as Value;
 use thiserror::Error;
 
+use crate::model::origin::Origin;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::items::keys::Item;
 
@@ -97,6 +98,12 @@ impl<'a> Reader<'a> {
     /// An ISO 8601 time.
     pub fn iso(self, name: &'static str) -> Result<Timestamp, Unreadable> {
         Timestamp::parse(self.text(name)?).ok_or(Unreadable(name))
+    }
+
+    /// Where something came from; may be missing.
+    pub fn maybe_origin(self, name: &'static str) -> Result<Option<Origin>, Unreadable> {
+        let origin = self.maybe_text(name)?.map(Origin::try_from);
+        origin.transpose().map_err(|_| Unreadable(name))
     }
 
     /// Epoch seconds, which may have milliseconds.

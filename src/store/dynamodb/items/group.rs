@@ -73,6 +73,7 @@ impl GroupRecord {
             expires_at,
             heartbeat_at,
             delivery,
+            origin,
         } = &self.group;
         let mut item = Key::group(key).attributes();
         let mut put = |name: &str, value| item.insert(name.into(), value);
@@ -86,6 +87,9 @@ impl GroupRecord {
         put("heartbeatAt", epoch(*heartbeat_at));
         put("useWebSocket", Value::Bool(delivery.uses_websocket()));
         put("pollingIntervalSeconds", polling(*delivery));
+        if let Some(origin) = origin {
+            put("origin", text(origin.to_string()));
+        }
         put("watch", number(self.watch));
         put("ttl", number(ttl(&self.group)));
         if let Some((cause, at)) = self.ended {
@@ -124,6 +128,7 @@ impl GroupRecord {
             expires_at: item.iso("expiresAt")?,
             heartbeat_at: item.epoch("heartbeatAt")?,
             delivery,
+            origin: item.maybe_origin("origin")?,
         };
         Ok(Self {
             group,

@@ -12,6 +12,7 @@ use super::*;
 use crate::model::event::EventInput;
 use crate::model::group::{Delivery, EndReason, Tombstone};
 use crate::model::ids::{GroupName, NodeId};
+use crate::model::origin::{Network, Origin};
 use crate::model::readings::Readings;
 use crate::model::status::SensorData;
 
@@ -32,7 +33,8 @@ fn node_id(text: &str) -> NodeId {
 
 prop_compose! {
     fn group()(id in id(), domain in id(), name in id(), host in id(), created in timestamp(),
-        lifetime in 1u32..3000, heartbeat in timestamp(), polling in any::<Option<u32>>()) -> Group {
+        lifetime in 1u32..3000, heartbeat in timestamp(), polling in any::<Option<u32>>(),
+        origin in any::<Option<([u8; 8], [u8; 8])>>()) -> Group {
         Group {
             key: GroupKey::parse(&id, &domain).unwrap(),
             name: GroupName::parse("name", &name).unwrap(),
@@ -41,6 +43,10 @@ prop_compose! {
             expires_at: created.plus_seconds(lifetime),
             heartbeat_at: heartbeat,
             delivery: polling.map_or(Delivery::WebSocket, |every_seconds| Delivery::Polling { every_seconds }),
+            origin: origin.map(|(network, site)| Origin {
+                network: Network::new(network),
+                site: Network::new(site),
+            }),
         }
     }
 }

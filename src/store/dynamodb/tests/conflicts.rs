@@ -32,6 +32,7 @@ fn request(host: &str) -> CreateGroup {
         name: GroupName::parse("name", "ねこ").unwrap(),
         delivery: Delivery::WebSocket,
         lifetime: 300,
+        origin: None,
     }
 }
 

@@ -102,6 +102,7 @@ fn request(host: usize, delivery: Delivery) -> CreateGroup {
         name: GroupName::parse("name", node(host).as_str()).unwrap(),
         delivery,
         lifetime: 300,
+        origin: None,
     }
 }
 

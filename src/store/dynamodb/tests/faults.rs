@@ -96,6 +96,7 @@ impl<'a> Scenario<'a> {
             name: GroupName::parse("name", "ねこ").unwrap(),
             delivery: Delivery::WebSocket,
             lifetime: 300,
+            origin: None,
         }
     }
 

@@ -74,6 +74,7 @@ async fn a_group_is_found_by_its_id_and_only_groups_are_indexed() {
         name: GroupName::parse("name", "ねこ").unwrap(),
         delivery: Delivery::WebSocket,
         lifetime: 300,
+        origin: None,
     };
     let group = store.host_group(request, NOW).await.unwrap().group;
     let kitten = NodeId::parse("nodeId", "kitten").unwrap();

@@ -50,6 +50,7 @@ async fn host(store: &DynamoDb, school: &str, host: &str, now: Timestamp) -> Hos
         name: GroupName::parse("name", "ねこ").unwrap(),
         delivery: Delivery::WebSocket,
         lifetime: 300,
+        origin: None,
     };
     store.host_group(request, now).await.unwrap()
 }

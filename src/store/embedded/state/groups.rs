@@ -75,6 +75,7 @@ impl State {
             expires_at: now.plus_seconds(request.lifetime),
             heartbeat_at: now,
             delivery: request.delivery,
+            origin: request.origin,
         };
         self.memory.admit(Work::Group, footprint::group(&group))?;
         self.changes.record(&Record::Group(Cow::Borrowed(&group)));

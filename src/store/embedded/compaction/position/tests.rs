@@ -42,6 +42,7 @@ fn parts_among_changes_give_the_state_at_the_end() {
         name: crate::model::ids::GroupName::parse("name", "n").unwrap(),
         delivery: crate::model::group::Delivery::WebSocket,
         lifetime: 300,
+        origin: None,
     };
     let group = first.host_group(create("h"), START).unwrap().group.key;
     let value = "x".repeat(2000);

@@ -1,0 +1,118 @@
+//! Where a group or a member came from. Only keyed digests are kept, never an address.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Hex digits of a digest.
+const DIGITS: usize = 16;
+
+/// A keyed digest of a network (`domains::DomainKey`).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Network(u64);
+
+impl Network {
+    /// The network with this digest.
+    pub fn new(digest: [u8; 8]) -> Self {
+        Self(u64::from_be_bytes(digest))
+    }
+
+    fn parse(hex: &str) -> Option<Self> {
+        let digits = hex.len() == DIGITS && hex.bytes().all(|b| b.is_ascii_hexdigit());
+        let digest = digits.then(|| u64::from_str_radix(hex, 16).ok())?;
+        digest.map(Self)
+    }
+}
+
+/// As in the domain of the network.
+impl fmt::Display for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for Network {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The networks of a caller's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Origin {
+    /// The IPv4 address or the IPv6 /64, whose digest is its domain (decision D1).
+    pub network: Network,
+    /// The IPv4 address or the IPv6 /48, by which quotas count: the owner of a /48 has 65,536
+    /// networks.
+    pub site: Network,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.network)?;
+        if self.site == self.network {
+            Ok(())
+        } else {
+            write!(f, "{}", self.site)
+        }
+    }
+}
+
+/// A text is not that of an origin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an origin is 16 or 32 hex digits")]
+pub struct InvalidOrigin;
+
+impl TryFrom<&str> for Origin {
+    type Error = InvalidOrigin;
+
+    fn try_from(text: &str) -> Result<Self, InvalidOrigin> {
+        let (network, site) = text.split_at_checked(DIGITS).ok_or(InvalidOrigin)?;
+        let network = Network::parse(network).ok_or(InvalidOrigin)?;
+        let site = if site.is_empty() {
+            network
+        } else {
+            Network::parse(site).ok_or(InvalidOrigin)?
+        };
+        Ok(Self { network, site })
+    }
+}
+
+impl TryFrom<String> for Origin {
+    type Error = InvalidOrigin;
+
+    fn try_from(text: String) -> Result<Self, InvalidOrigin> {
+        text.as_str().try_into()
+    }
+}
+
+impl From<Origin> for String {
+    fn from(origin: Origin) -> Self {
+        origin.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_origin_survives_a_round_trip_as_text() {
+        for text in ["0000000000000001", "8d229e05b0da0593ffffffffffffffff"] {
+            let origin = Origin::try_from(text).unwrap();
+            assert_eq!(origin.to_string(), text);
+            let json = serde_json::to_string(&origin).unwrap();
+            assert_eq!(serde_json::from_str::<Origin>(&json).unwrap(), origin);
+        }
+        for text in [
+            "",
+            "あ",
+            "8d229e05b0da059",
+            "8d229e05b0da0593+",
+            "8d229e05b0da059あ",
+        ] {
+            assert_eq!(Origin::try_from(text), Err(InvalidOrigin), "{text}");
+        }
+    }
+}
