@@ -8,6 +8,7 @@ use mesh_v2::heartbeat::hold::StartHold;
 use mesh_v2::hub::Hub;
 use mesh_v2::memory::Memory;
 use mesh_v2::mesh::{Mesh, NextSince};
+use mesh_v2::metrics::Metrics;
 use mesh_v2::model::event::{EventCall, EventInput, EventKind};
 use mesh_v2::model::group::{Delivery, GroupKey};
 use mesh_v2::model::ids::{Domain, GroupName, NodeId};
@@ -59,6 +60,7 @@ pub fn mesh() -> Arc<Mesh> {
         clock: Clock::system(),
         limits: Limits::default(),
         memory: Memory::unlimited(),
+        metrics: Metrics::default(),
         start_hold: StartHold::NONE,
         domains: DomainKey::new(b"a secret of the benchmarks"),
         next_since: NextSince::default(),

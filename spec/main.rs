@@ -45,6 +45,7 @@ mod lambda;
 #[cfg(all(feature = "bench", feature = "lambda"))]
 mod matrix;
 mod memory;
+mod metrics;
 mod nodes;
 mod order;
 mod polling;

@@ -337,6 +337,7 @@ fn the_subscription_names_the_three_mutations_it_delivers() {
         clock: Clock::system(),
         limits: mesh_v2::model::limits::Limits::default(),
         memory: mesh_v2::memory::Memory::unlimited(),
+        metrics: mesh_v2::metrics::Metrics::default(),
         start_hold: mesh_v2::heartbeat::hold::StartHold::NONE,
         domains: mesh_v2::domains::DomainKey::new(SECRET),
         next_since: mesh_v2::mesh::NextSince::default(),

@@ -16,6 +16,7 @@
 //! heartbeat                the clock, the reaper, the hold after a start
 //! hub | store              publish and subscribe | storage: the contract and its stores
 //! auth | domains | memory  API keys | domains of addresses | the memory budget
+//! metrics                  the server's counters
 //! model                    ids, groups, statuses, events, messages, errors, liveness rules
 //! ```
 //!
@@ -27,6 +28,7 @@
 //! aws_config, aws_sdk_*, aws_smithy_*   store/dynamodb
 //! axum, hyper, tower, tower_http        server
 //! lambda_runtime                        bin
+//! prometheus_client                     metrics
 //! tokio_tungstenite                     realtime, server
 //! ```
 //!
@@ -45,6 +47,7 @@ mod imports;
 pub mod lambda;
 pub mod memory;
 pub mod mesh;
+pub mod metrics;
 pub mod model;
 #[cfg(test)]
 mod property;

@@ -7,6 +7,7 @@ use crate::heartbeat::clock::Clock;
 use crate::heartbeat::hold::StartHold;
 use crate::hub::Hub;
 use crate::memory::Memory;
+use crate::metrics::Metrics;
 use crate::model::limits::Limits;
 use crate::model::message::Message;
 use crate::model::rules::Rules;
@@ -27,6 +28,8 @@ pub struct Mesh {
     pub limits: Limits,
     /// The memory limit of the process.
     pub memory: Memory,
+    /// The server's counters.
+    pub metrics: Metrics,
     /// After a start, delays the calls that publish.
     pub start_hold: StartHold,
     /// Derives domains from addresses.
@@ -74,6 +77,7 @@ impl Mesh {
             clock: Clock::system(),
             limits,
             memory,
+            metrics: Metrics::default(),
             start_hold: StartHold::NONE,
             domains: DomainKey::new(b"k"),
             next_since: NextSince::default(),

@@ -24,6 +24,7 @@ use crate::heartbeat::clock::Clock;
 use crate::heartbeat::hold::StartHold;
 use crate::hub::Hub;
 use crate::mesh::Mesh;
+use crate::metrics::Metrics;
 use crate::server;
 use crate::store::embedded::Embedded;
 use crate::store::{Publisher, Store};
@@ -88,6 +89,7 @@ async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh
         clock,
         limits,
         memory,
+        metrics: Metrics::default(),
         start_hold,
         domains: settings.domains.clone(),
         next_since: settings.next_since,

@@ -18,7 +18,7 @@ pub enum Scope {
 }
 
 /// Modules whose cases run once.
-pub const ONCE: [&str; 13] = [
+pub const ONCE: [&str; 14] = [
     "bench",
     "check",
     "command_line",
@@ -27,6 +27,7 @@ pub const ONCE: [&str; 13] = [
     "lambda",
     "matrix",
     "memory",
+    "metrics",
     "order",
     "restarts",
     "resume",

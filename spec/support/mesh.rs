@@ -10,6 +10,7 @@ use mesh_v2::heartbeat::hold::StartHold;
 use mesh_v2::hub::Hub;
 use mesh_v2::memory::Memory;
 use mesh_v2::mesh::{Mesh, NextSince};
+use mesh_v2::metrics::Metrics;
 use mesh_v2::model::limits::Limits;
 use mesh_v2::model::rules::{Rules, Timings};
 use mesh_v2::realtime::SocketLimits;
@@ -100,6 +101,7 @@ fn mesh_over(store: Arc<dyn Store>, hub: Arc<Hub>, setup: &Setup, clock: Clock) 
         clock,
         limits: setup.limits,
         memory: Memory::unlimited(),
+        metrics: Metrics::default(),
         start_hold: StartHold::NONE,
         domains: DomainKey::new(SECRET),
         next_since: setup.next_since,

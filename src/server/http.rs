@@ -18,7 +18,7 @@ use tower_http::trace::TraceLayer;
 
 use crate::auth::Unauthorized;
 use crate::server::listen::Connection;
-use crate::server::{health, page, query, upgrade};
+use crate::server::{health, metrics, page, query, upgrade};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -81,6 +81,7 @@ pub fn router() -> Router {
         .route("/graphql/assets/{file}", get(page::asset))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/metrics", get(metrics::show))
         .fallback(|| async { StatusCode::NOT_FOUND })
         // Handlers log their own failures.
         .layer(

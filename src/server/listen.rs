@@ -16,6 +16,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
 use crate::memory::{Lease, Memory, Purpose};
+use crate::metrics::OpenGuard;
 use crate::server::footprint::{HTTP_BYTES, SOCKET_BYTES, TLS_BYTES};
 use crate::server::{AppState, Listeners, http, tcp};
 
@@ -39,6 +40,7 @@ pub struct Connection {
     pub unread: Memory,
     _place: OwnedSemaphorePermit,
     _held: Lease,
+    _open: OpenGuard,
 }
 
 /// Accepts until the server stops.
@@ -74,6 +76,7 @@ async fn accept(
             unread: Memory::new(state.settings.http.unread_bytes),
             _place: place,
             _held: memory.lease(Purpose::Connections, bytes),
+            _open: state.runner.mesh().metrics.connection(),
         };
         let tls = tls.clone();
         state.tasks.spawn(async move {

@@ -6,6 +6,7 @@ mod footprint;
 mod health;
 mod http;
 mod listen;
+mod metrics;
 mod page;
 mod query;
 mod tcp;

@@ -17,8 +17,9 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Caller;
+use crate::metrics::SocketProtocol;
 use crate::realtime::credentials::{key_in_protocols, key_in_query};
-use crate::realtime::protocol::Offer;
+use crate::realtime::protocol::{Offer, Subprotocol};
 use crate::realtime::session::Session;
 use crate::realtime::socket::{self, ConnectionContext, Upgraded};
 use crate::server::AppState;
@@ -62,6 +63,11 @@ pub async fn upgrade(
     connection.state.tasks.clone().spawn(async move {
         // A client may leave before the upgrade is complete.
         if let Ok(upgraded) = upgrading.await {
+            let protocol = match offer {
+                Offer::Known(Subprotocol::GraphqlTransportWs) => SocketProtocol::GraphqlTransportWs,
+                _ => SocketProtocol::GraphqlWs,
+            };
+            let _open = connection.state.runner.mesh().metrics.socket(protocol);
             serve(&connection.state, upgraded, session, caller).await;
         }
     });

@@ -10,6 +10,7 @@ use crate::heartbeat::hold::StartHold;
 use crate::hub::Hub;
 use crate::lambda::Handler;
 use crate::mesh::Mesh;
+use crate::metrics::Metrics;
 use crate::stage::log_to_stderr;
 use crate::store::dynamodb::DynamoDb;
 
@@ -32,6 +33,7 @@ pub async fn handler() -> anyhow::Result<Handler> {
         clock: Clock::system(),
         limits,
         memory: settings.memory,
+        metrics: Metrics::default(),
         start_hold: StartHold::NONE,
         domains: settings.domains,
         next_since: settings.next_since,

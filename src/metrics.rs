@@ -1,0 +1,202 @@
+//! The server's counters. Each is held where it is counted: no name is looked up, and there is
+//! no recorder for the whole process. Labels are enums, so that no family grows with its
+//! clients, and no name, key, domain or address is shown.
+
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// The prefix of every metric.
+const PREFIX: &str = "mesh";
+
+/// What refused a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Refusal {
+    /// The rate of a node's calls.
+    NodeRate,
+    /// The rate of a group's calls.
+    GroupRate,
+    /// The rate of a connection's calls.
+    ConnectionRate,
+    /// The rate of an address's calls.
+    AddressRate,
+}
+
+impl Refusal {
+    const ALL: [Self; 4] = [
+        Self::NodeRate,
+        Self::GroupRate,
+        Self::ConnectionRate,
+        Self::AddressRate,
+    ];
+
+    fn label(self) -> &'static str {
+        match self {
+            Self::NodeRate => "node_rate",
+            Self::GroupRate => "group_rate",
+            Self::ConnectionRate => "connection_rate",
+            Self::AddressRate => "address_rate",
+        }
+    }
+}
+
+impl EncodeLabelValue for Refusal {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(self.label())
+    }
+}
+
+/// The protocol of a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SocketProtocol {
+    /// graphql-ws: AppSync's clients and older ones.
+    GraphqlWs,
+    /// graphql-transport-ws.
+    GraphqlTransportWs,
+}
+
+impl EncodeLabelValue for SocketProtocol {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(match self {
+            Self::GraphqlWs => "graphql-ws",
+            Self::GraphqlTransportWs => "graphql-transport-ws",
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    limit: Refusal,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct SocketLabels {
+    protocol: SocketProtocol,
+}
+
+/// The counters. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Counters>);
+
+#[derive(Debug)]
+struct Counters {
+    registry: Registry,
+    refusals: [Counter; Refusal::ALL.len()],
+    wrong_keys: Counter,
+    connections: Gauge,
+    sockets: [Gauge; 2],
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let mut registry = Registry::with_prefix(PREFIX);
+        let refusals = Family::<RefusalLabels, Counter>::default();
+        let sockets = Family::<SocketLabels, Gauge>::default();
+        let (wrong_keys, connections) = (Counter::default(), Gauge::default());
+        let text = "Requests that were refused, by the limit";
+        registry.register("refusals", text, refusals.clone());
+        let text = "Requests with a key that is none of the server's";
+        registry.register("wrong_keys", text, wrong_keys.clone());
+        let text = "Open connections, WebSockets included";
+        registry.register("connections", text, connections.clone());
+        let text = "Open WebSockets, by their subprotocol";
+        registry.register("sockets", text, sockets.clone());
+        let of = |protocol| sockets.get_or_create_owned(&SocketLabels { protocol });
+        let sockets = [
+            SocketProtocol::GraphqlWs,
+            SocketProtocol::GraphqlTransportWs,
+        ]
+        .map(of);
+        let of = |limit| refusals.get_or_create_owned(&RefusalLabels { limit });
+        Self(Arc::new(Counters {
+            refusals: Refusal::ALL.map(of),
+            wrong_keys,
+            connections,
+            sockets,
+            registry,
+        }))
+    }
+}
+
+impl Metrics {
+    /// Counts a refused request.
+    pub fn refused(&self, limit: Refusal) {
+        self.0.refusals[limit as usize].inc();
+    }
+
+    /// Counts a request with a wrong key.
+    pub fn wrong_key(&self) {
+        self.0.wrong_keys.inc();
+    }
+
+    /// Counts a connection until the guard is dropped.
+    pub fn connection(&self) -> OpenGuard {
+        OpenGuard::new(&self.0.connections)
+    }
+
+    /// Counts a WebSocket until the guard is dropped.
+    pub fn socket(&self, protocol: SocketProtocol) -> OpenGuard {
+        OpenGuard::new(&self.0.sockets[protocol as usize])
+    }
+
+    /// All counters in the text format of `OpenMetrics`.
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        encode(&mut text, &self.0.registry).expect("writing to a string succeeds");
+        text
+    }
+}
+
+/// Counts something open until it is dropped.
+#[must_use = "dropping the guard ends its count"]
+#[derive(Debug)]
+pub struct OpenGuard(Gauge);
+
+impl OpenGuard {
+    fn new(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for OpenGuard {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_are_shown_with_labels_of_fixed_sets() {
+        let metrics = Metrics::default();
+        metrics.refused(Refusal::AddressRate);
+        metrics.refused(Refusal::AddressRate);
+        metrics.wrong_key();
+        let open = metrics.connection();
+        let socket = metrics.socket(SocketProtocol::GraphqlTransportWs);
+        drop(metrics.socket(SocketProtocol::GraphqlWs));
+        let text = metrics.text();
+        for line in [
+            "mesh_refusals_total{limit=\"address_rate\"} 2",
+            "mesh_refusals_total{limit=\"node_rate\"} 0",
+            "mesh_wrong_keys_total 1",
+            "mesh_connections 1",
+            "mesh_sockets{protocol=\"graphql-transport-ws\"} 1",
+            "mesh_sockets{protocol=\"graphql-ws\"} 0",
+            "# EOF",
+        ] {
+            assert!(text.lines().any(|it| it == line), "{line} in {text}");
+        }
+        drop((open, socket));
+        assert!(metrics.text().contains("mesh_connections 0\n"));
+    }
+}

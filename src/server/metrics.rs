@@ -1,0 +1,38 @@
+//! GET /metrics: the counters, for Prometheus and its kin.
+//!
+//! They are counts of the whole server, without a name, key, domain or address, so any valid API
+//! key may read them. A monitor on this machine needs none: it can see as much of the process
+//! anyway. What a proxy on this machine passes on is not the machine's own, and has to show a
+//! key.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse as _, Response};
+
+use crate::server::http::HttpError;
+use crate::server::listen::Connection;
+use crate::server::query::key_in;
+
+/// The media type of `OpenMetrics`.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+/// Headers by which a proxy says that a request is not its own.
+const FORWARDED: [&str; 4] = ["x-forwarded-for", "forwarded", "via", "x-real-ip"];
+
+/// GET /metrics.
+pub async fn show(
+    Extension(connection): Extension<Arc<Connection>>,
+    headers: HeaderMap,
+) -> Response {
+    let state = &connection.state;
+    let own = connection.peer.ip().to_canonical().is_loopback();
+    if !own || FORWARDED.iter().any(|name| headers.contains_key(*name)) {
+        let checked = state.settings.keys.check(key_in(&headers));
+        if let Err(why) = checked {
+            return HttpError::from(why).response();
+        }
+    }
+    let text = state.runner.mesh().metrics.text();
+    ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response()
+}
