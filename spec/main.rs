@@ -40,6 +40,7 @@ mod http;
 mod idiom;
 #[cfg(feature = "lambda")]
 mod instances;
+mod keys;
 #[cfg(feature = "lambda")]
 mod lambda;
 #[cfg(all(feature = "bench", feature = "lambda"))]

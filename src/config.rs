@@ -6,6 +6,7 @@ mod bounds;
 pub mod data;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+mod keys;
 mod limits;
 #[cfg(all(test, feature = "dynamodb"))]
 mod limits_page;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 pub use bounds::BoundArgs;
+pub use keys::KeySource;
 pub use serve::{NextSinceKind, ServeArgs, StoreKind};
 pub use stage::{Stage, StageSettings, Unusable};
 

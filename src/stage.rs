@@ -8,6 +8,7 @@ mod greeting;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 mod listeners;
+mod reload;
 mod signals;
 
 use std::io::IsTerminal as _;
@@ -16,16 +17,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use tokio::sync::Notify;
 use tracing_subscriber::EnvFilter;
 
 use crate::config::listing;
-use crate::config::{ServeArgs, StageSettings, StoreKind};
+use crate::config::{BoundArgs, ServeArgs, StageSettings, StoreKind};
 use crate::heartbeat::clock::Clock;
 use crate::heartbeat::hold::StartHold;
 use crate::hub::Hub;
 use crate::mesh::Mesh;
 use crate::metrics::Metrics;
 use crate::server;
+use crate::stage::reload::WatchedFiles;
 use crate::store::embedded::Embedded;
 use crate::store::{Publisher, Store};
 
@@ -48,11 +51,19 @@ pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
         .build()
         .context("cannot start")?;
     runtime.block_on(async {
-        let stop = signals::stop_on_signal()?;
-        let listeners = listeners::open(args).await?;
+        let hangup = Arc::new(Notify::new());
+        let stop = signals::stop_on_signal(Arc::clone(&hangup))?;
+        let (listeners, certificate) = listeners::open(args).await?;
+        let authenticator = settings.server.authenticator.clone();
+        let watched = WatchedFiles::keys(settings.keys.clone(), authenticator).into_iter();
+        let watched = watched.chain(certificate.map(WatchedFiles::certificate));
         let mesh = mesh(args, &settings).await?;
         greeting::print(args, &settings, &listeners, env_file)?;
-        server::run(mesh, settings.server, listeners, stop).await;
+        let interval = BoundArgs::seconds(args.bounds.reload);
+        tokio::select! {
+            () = server::run(mesh, settings.server, listeners, stop) => {}
+            never = reload::run(watched.collect(), interval, &hangup) => match never {},
+        }
         tracing::info!(version = VERSION, "stopped");
         Ok(())
     })

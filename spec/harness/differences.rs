@@ -18,12 +18,13 @@ pub enum Scope {
 }
 
 /// Modules whose cases run once.
-pub const ONCE: [&str; 14] = [
+pub const ONCE: [&str; 15] = [
     "bench",
     "check",
     "command_line",
     "durability",
     "instances",
+    "keys",
     "lambda",
     "matrix",
     "memory",

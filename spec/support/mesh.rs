@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_v2::auth::ApiKeys;
+use mesh_v2::auth::{ApiKeys, Authenticator};
 use mesh_v2::domains::DomainKey;
 use mesh_v2::heartbeat::clock::Clock;
 use mesh_v2::heartbeat::hold::StartHold;
@@ -174,7 +174,7 @@ impl TestMesh {
         }
         let (mesh, folder) = mesh(&setup, clock.clone()).await;
         let settings = ServerSettings {
-            keys: ApiKeys::new([KEY]),
+            authenticator: Authenticator::new(ApiKeys::new([KEY])),
             development_key: setup.development_key,
             trusted_proxies: setup.trusted_proxies.into(),
             documents: setup.documents,

@@ -1,10 +1,19 @@
-//! Authentication: who calls, and by which API key.
+//! Authentication: who calls, by an API key or a token, and which role it has. Keys and tokens
+//! are checked against what is valid at that moment, so that a key that was removed opens nothing.
 
+mod authenticator;
+mod credential;
+mod key_file;
 mod keys;
 
+use std::fmt;
 use std::net::IpAddr;
+use std::str::FromStr;
 
-pub use keys::ApiKeys;
+pub use authenticator::{Authenticator, Grant};
+pub use credential::Credential;
+pub use key_file::{KeyFileError, KeyFileRules, parse as parse_key_file};
+pub use keys::{ApiKey, ApiKeys, KeyChanges, is_weak};
 
 /// The client that sent a request, as far as resolvers need it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -25,6 +34,29 @@ pub enum Role {
     Teacher,
     /// The operator of the server.
     Operator,
+}
+
+impl FromStr for Role {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "public" => Ok(Self::Public),
+            "teacher" => Ok(Self::Teacher),
+            "operator" => Ok(Self::Operator),
+            _ => Err(()),
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Public => "public",
+            Self::Teacher => "teacher",
+            Self::Operator => "operator",
+        })
+    }
 }
 
 /// Why a request is unauthorized.

@@ -113,6 +113,11 @@ bounds! {
     short_peer_timeout: u32 = "60", "MESH_SHORT_PEER_TIMEOUT_SECONDS", 60..=86_400;
     /// Seconds in which a slow reader may come to the close code that ends its WebSocket
     close_timeout: u32 = "60", "MESH_CLOSE_TIMEOUT_SECONDS", 1..=600;
+    /// Keys in the file of `--keys`; each costs a call some nanoseconds
+    max_api_keys: u32 = "1000", "MESH_MAX_API_KEYS", 1..=10_000;
+    /// Seconds between two looks at the key file and the certificate; a change is used at the
+    /// second look that finds it
+    reload: u32 = "3", "MESH_RELOAD_SECONDS", 1..=3600;
     /// Groups on the server
     max_groups: u32 = "20000", "MESH_MAX_GROUPS", 1..;
     /// Groups in one domain

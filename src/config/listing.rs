@@ -19,6 +19,7 @@ pub fn listing(args: &ServeArgs, given: &ArgMatches, settings: &StageSettings) -
     let serve = ServeArgs::augment_args(clap::Command::new("serve"));
     let mut text = String::new();
     let mut heading = None;
+    let named = settings.server.authenticator.named_keys();
     for arg in serve.get_arguments() {
         let Some(name) = arg.get_env().and_then(|name| name.to_str()) else {
             continue;
@@ -43,6 +44,11 @@ pub fn listing(args: &ServeArgs, given: &ArgMatches, settings: &StageSettings) -
             Some(value) => writeln!(text, "{name}={value}"),
             None => writeln!(text, "# {name}: not set"),
         };
+        if name == "MESH_KEYS_FILE" {
+            for key in &named {
+                let _ = writeln!(text, "# of {name}: {key}");
+            }
+        }
     }
     text
 }

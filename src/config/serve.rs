@@ -133,6 +133,11 @@ pub struct AccessArgs {
     )]
     pub api_keys: Vec<String>,
 
+    /// A file of named API keys with a role: on each line a name, public, teacher or operator, the
+    /// key or sha256: and its digest, and maybe the key's last day; read again when it changes
+    #[arg(long, env = "MESH_KEYS_FILE", value_name = "FILE")]
+    pub keys: Option<PathBuf>,
+
     /// The secret from which createDomain derives domains; needed in prod
     #[arg(
         long,

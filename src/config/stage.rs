@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::auth::ApiKeys;
+use crate::auth::{ApiKeys, Authenticator, is_weak};
 use crate::config::ServeArgs;
+use crate::config::keys::KeySource;
 use crate::config::limits::{Lives, documents, history, http, limits, sockets, timings};
 use crate::domains::DomainKey;
 use crate::hub::HistoryLimits;
@@ -30,7 +31,7 @@ const DEVELOPMENT_SECRET: &str = "mesh-development-secret";
 /// The shortest secret that production takes, in bytes.
 const SECRET_BYTES: usize = 16;
 /// The shortest API key that production takes, in bytes.
-const KEY_BYTES: usize = 16;
+pub(super) const KEY_BYTES: usize = 16;
 /// How much of the machine's memory the server means to use, in percent: what it counts
 /// comes to less than what the process holds (docs/performance.md), and the system needs some.
 const MEMORY_PERCENT: usize = 60;
@@ -89,7 +90,7 @@ pub enum Unusable {
     /// Production without a key of its own.
     #[error(
         "prod needs API keys of its own: set MESH_API_KEYS to one or more keys, separated by commas \
-         (for example the output of: openssl rand -hex 24)"
+         (for example the output of: openssl rand -hex 24), or MESH_KEYS_FILE to a file of them"
     )]
     NoKeys,
     /// Production with a key that is easy to guess.
@@ -98,6 +99,9 @@ pub enum Unusable {
          to others (for example the output of: openssl rand -hex 24)"
     )]
     WeakKey,
+    /// A key file that cannot be used.
+    #[error("{0}")]
+    KeyFile(String),
     /// Production without a secret of its own.
     #[error(
         "prod needs a secret of its own for createDomain: set MESH_SECRET_KEY to at least {SECRET_BYTES} \
@@ -134,6 +138,8 @@ pub struct StageSettings {
     pub next_since: NextSince,
     /// How the server behaves.
     pub server: ServerSettings,
+    /// Where the API keys come from.
+    pub keys: KeySource,
     /// How long calls that publish wait after a start with living groups.
     pub start_hold: Duration,
     /// Whether domains come from the development secret, which is public.
@@ -143,8 +149,8 @@ pub struct StageSettings {
 impl StageSettings {
     /// Checks the settings as a whole.
     pub fn new(args: &ServeArgs) -> Result<Self, Unusable> {
-        let keys = keys(args);
-        let own_keys = !keys.is_empty() && keys.check(Some(DEVELOPMENT_KEY)).is_err();
+        let keys = KeySource::new(args).read().map_err(Unusable::KeyFile)?;
+        let own_keys = !keys.is_empty() && !keys.contains(DEVELOPMENT_KEY);
         if args.stage == Stage::Prod && !own_keys {
             return Err(Unusable::NoKeys);
         }
@@ -153,16 +159,15 @@ impl StageSettings {
         if args.stage == Stage::Prod && given.any(weak) {
             return Err(Unusable::WeakKey);
         }
-        Self::with(args, Lives::on_a_server(args))
+        Self::with(args, Lives::on_a_server(args), keys)
     }
 
     /// The same where AppSync checks the API keys, so that none is needed.
     pub fn behind_appsync(args: &ServeArgs) -> Result<Self, Unusable> {
-        Self::with(args, Lives::behind_appsync(args))
+        Self::with(args, Lives::behind_appsync(args), ApiKeys::default())
     }
 
-    fn with(args: &ServeArgs, lives: Lives) -> Result<Self, Unusable> {
-        let keys = keys(args);
+    fn with(args: &ServeArgs, lives: Lives, keys: ApiKeys) -> Result<Self, Unusable> {
         let secret = args.access.secret_key.as_deref().unwrap_or_default();
         let own_secret = !is_weak(secret, SECRET_BYTES) && !WELL_KNOWN_SECRETS.contains(&secret);
         if args.stage == Stage::Prod && !own_secret {
@@ -179,13 +184,13 @@ impl StageSettings {
         if (spare as usize) < MESSAGE_BYTES {
             return Err(Unusable::ResponsesTooSmall);
         }
-        let development = keys.is_empty();
+        let development = keys.is_empty() && args.access.keys.is_none();
         let server = ServerSettings {
-            keys: if development {
+            authenticator: Authenticator::new(if development {
                 ApiKeys::new([DEVELOPMENT_KEY])
             } else {
                 keys
-            },
+            }),
             development_key: development.then_some(DEVELOPMENT_KEY),
             trusted_proxies: args.access.trusted_proxies.clone().into(),
             documents: documents(&args.bounds),
@@ -210,20 +215,9 @@ impl StageSettings {
             ),
             next_since: args.next_since.into(),
             server,
+            keys: KeySource::new(args),
         })
     }
-}
-
-fn keys(args: &ServeArgs) -> ApiKeys {
-    ApiKeys::new(args.access.api_keys.iter().map(String::as_str))
-}
-
-/// Whether a key or secret is short, or one letter again and again after the prefix that
-/// AppSync's keys have.
-fn is_weak(text: &str, least: usize) -> bool {
-    let mut letters = text.strip_prefix("da2-").unwrap_or(text).chars();
-    let first = letters.next();
-    text.len() < least || letters.all(|letter| Some(letter) == first)
 }
 
 fn usual_memory() -> usize {

@@ -140,6 +140,10 @@ impl Connection {
                     if !open {
                         return Some(Close::INIT_TIMEOUT.into());
                     }
+                    // A key that was removed serves its sockets no longer than this.
+                    if self.session.recheck().is_err() {
+                        return Some(Close::UNAUTHORIZED.into());
+                    }
                     if self.keep_alive(interval) == KeepAliveCheck::TimedOut {
                         let (close, peer) = (Close::PEER_TIMEOUT, PeerState::Lost);
                         return Some(CloseHandshake { close, peer });
@@ -229,9 +233,14 @@ impl Connection {
         }
         let runner = self.context.runner.clone();
         if let Some(next) = self.queue.pop(&runner.mesh().memory) {
+            let role = self.session.role();
+            let caller = Caller {
+                role,
+                ..self.caller
+            };
             let operation = run(
                 runner,
-                self.caller,
+                caller,
                 next.operation,
                 next.dialect,
                 next.request,

@@ -1,4 +1,4 @@
-//! Where a WebSocket client sends its API key (docs/protocols.md, Credentials).
+//! Where a WebSocket client sends its API key or token (docs/protocols.md, Credentials).
 
 use std::borrow::Cow;
 
@@ -6,35 +6,44 @@ use data_encoding::{BASE64_NOPAD, BASE64URL_NOPAD};
 use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
-/// The name of the header, and of the member in its JSON forms.
+use crate::auth::Credential;
+
+/// The name of the header of API keys, and of the member in its JSON forms.
 pub const API_KEY: &str = "x-api-key";
+/// The same for tokens.
+pub const AUTHORIZATION: &str = "authorization";
 /// The prefix of credentials that are offered as a subprotocol.
 pub const HEADER_PROTOCOL: &str = "header-";
 
-/// The key in a JSON object of headers, whose names may have any case.
-pub fn key_in(headers: &Map<String, Value>) -> Option<&str> {
-    headers
-        .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(API_KEY))
-        .and_then(|(_, value)| value.as_str())
+/// The credential in a JSON object of headers, whose names may have any case.
+pub fn credential_in(headers: &Map<String, Value>) -> Option<Credential<'_>> {
+    let header = |name: &str| {
+        let mut headers = headers.iter();
+        let found = headers.find(|(other, _)| other.eq_ignore_ascii_case(name));
+        found.and_then(|(_, value)| value.as_str())
+    };
+    let key = header(API_KEY).map(Credential::key);
+    key.or_else(|| Credential::authorization(header(AUTHORIZATION)?))
 }
 
-/// The key in the `header` parameter of a query string.
-pub fn key_in_query(query: &str) -> Option<String> {
+/// The credential in the `header` parameter of a query string.
+pub fn credential_in_query(query: &str) -> Option<Credential<'static>> {
     let header = query
         .split('&')
         .find_map(|pair| pair.strip_prefix("header="))?;
     // Clients send standard base64 unescaped: a `+` is a plus, not a space.
-    key_in_base64(&percent_decode_str(header).decode_utf8().ok()?)
+    credential_in_base64(&percent_decode_str(header).decode_utf8().ok()?)
 }
 
-/// The key among the offered subprotocols.
-pub fn key_in_protocols<'a>(mut offered: impl Iterator<Item = &'a str>) -> Option<String> {
-    key_in_base64(offered.find_map(|protocol| protocol.strip_prefix(HEADER_PROTOCOL))?)
+/// The credential among the offered subprotocols.
+pub fn credential_in_protocols<'a>(
+    mut offered: impl Iterator<Item = &'a str>,
+) -> Option<Credential<'static>> {
+    credential_in_base64(offered.find_map(|protocol| protocol.strip_prefix(HEADER_PROTOCOL))?)
 }
 
 /// Standard or URL-safe alphabet, with or without padding.
-fn key_in_base64(text: &str) -> Option<String> {
+fn credential_in_base64(text: &str) -> Option<Credential<'static>> {
     let text = text.trim_end_matches('=');
     let text = if text.contains(['-', '_']) {
         Cow::Owned(text.replace('-', "+").replace('_', "/"))
@@ -46,12 +55,13 @@ fn key_in_base64(text: &str) -> Option<String> {
         .decode(text.as_bytes())
         .or_else(|_| BASE64URL_NOPAD.decode(text.as_bytes()))
         .ok()?;
-    key_in(&serde_json::from_slice(&bytes).ok()?).map(Into::into)
+    credential_in(&serde_json::from_slice(&bytes).ok()?).map(Credential::into_owned)
 }
 
 #[cfg(test)]
 mod tests {
     use data_encoding::{BASE64, BASE64URL_NOPAD};
+    use serde_json::json;
 
     use super::*;
 
@@ -69,8 +79,8 @@ mod tests {
             .replace('=', "%3D");
         for header in [&*base64, base64.trim_end_matches('='), &*escaped] {
             assert_eq!(
-                key_in_query(&format!("header={header}&payload=e30=")).as_deref(),
-                Some("da2-key")
+                credential_in_query(&format!("header={header}&payload=e30=")),
+                Some(Credential::key("da2-key"))
             );
         }
     }
@@ -80,9 +90,25 @@ mod tests {
         let protocol = format!("header-{}", BASE64URL_NOPAD.encode(HEADER.as_bytes()));
         let offered = ["graphql-ws", &protocol];
         assert_eq!(
-            key_in_protocols(offered.into_iter()).as_deref(),
-            Some("da2-key")
+            credential_in_protocols(offered.into_iter()),
+            Some(Credential::key("da2-key"))
         );
+    }
+
+    #[test]
+    fn a_token_is_read_where_there_is_no_key() {
+        let read = |headers: &Value| {
+            let found = credential_in(headers.as_object().unwrap());
+            found.map(Credential::into_owned)
+        };
+        let token = Some(Credential::Token("a.b.c".into()));
+        for text in ["a.b.c", "Bearer a.b.c"] {
+            assert_eq!(read(&json!({"host": "h", "Authorization": text})), token);
+        }
+        let both = json!({"authorization": "a.b.c", "x-api-key": "da2-key"});
+        assert_eq!(read(&both), Some(Credential::key("da2-key")));
+        let signed = json!({"authorization": "AWS4-HMAC-SHA256 Credential=x"});
+        assert_eq!(read(&signed), None);
     }
 
     #[test]
@@ -96,10 +122,10 @@ mod tests {
             "payload=e30=",
             "header=bnVsbA==",
         ] {
-            assert_eq!(key_in_query(query), None, "{query}");
+            assert_eq!(credential_in_query(query), None, "{query}");
         }
         assert_eq!(
-            key_in_protocols(["graphql-ws", "header-%%"].into_iter()),
+            credential_in_protocols(["graphql-ws", "header-%%"].into_iter()),
             None
         );
     }

@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::auth::{ApiKeys, Unauthorized};
+use crate::auth::{Authenticator, Credential, Grant, Role, Unauthorized};
+use crate::heartbeat::clock::Clock;
 use crate::realtime::SocketLimits;
 use crate::realtime::close::Close;
-use crate::realtime::credentials::key_in;
+use crate::realtime::credentials::credential_in;
 use crate::realtime::message::{
     ClientMessage, KEEP_ALIVE, channel_error, complete, connection_ack, connection_error,
     error_without_id, pong, subprotocol_error,
@@ -31,22 +32,25 @@ pub struct Session {
     protocol: Subprotocol,
     /// Whether the client offered a supported subprotocol, or none.
     supported: bool,
-    keys: ApiKeys,
+    authenticator: Authenticator,
+    clock: Clock,
     limits: SocketLimits,
-    /// The API key that the upgrade carried.
-    upgrade_key: Option<String>,
-    open: bool,
+    /// What the upgrade carried.
+    upgrade_credential: Option<Credential<'static>>,
+    /// By what the connection was acknowledged; none before.
+    grant: Option<Grant>,
     operations: HashMap<String, (Dialect, u64)>,
     started: u64,
 }
 
 impl Session {
-    /// A session after an upgrade that offered subprotocols and carried `upgrade_key`.
+    /// A session after an upgrade that offered subprotocols and carried a credential.
     pub fn new(
         offer: Offer,
-        keys: ApiKeys,
+        authenticator: Authenticator,
+        clock: Clock,
         limits: SocketLimits,
-        upgrade_key: Option<String>,
+        upgrade_credential: Option<Credential<'static>>,
     ) -> Self {
         let protocol = match offer {
             Offer::Known(protocol) => protocol,
@@ -55,10 +59,11 @@ impl Session {
         Self {
             protocol,
             supported: offer != Offer::Unknown,
-            keys,
+            authenticator,
+            clock,
             limits,
-            upgrade_key,
-            open: false,
+            upgrade_credential,
+            grant: None,
             operations: HashMap::new(),
             started: 0,
         }
@@ -66,12 +71,25 @@ impl Session {
 
     /// Whether the connection is acknowledged.
     pub fn is_open(&self) -> bool {
-        self.open
+        self.grant.is_some()
+    }
+
+    /// What the client may do; nothing of it before the connection is acknowledged.
+    pub fn role(&self) -> Role {
+        self.grant.map(|grant| grant.role).unwrap_or_default()
+    }
+
+    /// Whether the key that opened the connection still holds; to be asked now and then.
+    pub fn recheck(&mut self) -> Result<(), Unauthorized> {
+        if let Some(grant) = &mut self.grant {
+            *grant = self.authenticator.recheck(grant, self.clock.now())?;
+        }
+        Ok(())
     }
 
     /// The keep-alive text, if the protocol has one.
     pub fn keep_alive(&self) -> Option<&'static str> {
-        (self.open && self.protocol == Subprotocol::GraphqlWs).then_some(KEEP_ALIVE)
+        (self.is_open() && self.protocol == Subprotocol::GraphqlWs).then_some(KEEP_ALIVE)
     }
 
     /// Handles a text message from the client.
@@ -90,7 +108,7 @@ impl Session {
             (Subprotocol::GraphqlTransportWs, "ping") => vec![Action::Send(pong(message.payload))],
             (Subprotocol::GraphqlTransportWs, "pong") => Vec::new(),
             // AppSync ignores everything before the acknowledgement.
-            (Subprotocol::GraphqlWs, _) if !self.open => Vec::new(),
+            (Subprotocol::GraphqlWs, _) if !self.is_open() => Vec::new(),
             (Subprotocol::GraphqlWs, "start") => self.start(message),
             (Subprotocol::GraphqlWs, "stop") => self.stop(message.id, true),
             (Subprotocol::GraphqlWs, "connection_terminate") => vec![Action::Close(Close::NORMAL)],
@@ -135,7 +153,7 @@ impl Session {
     }
 
     fn init(&mut self, message: &ClientMessage) -> Vec<Action> {
-        if self.open {
+        if self.is_open() {
             return match self.protocol {
                 Subprotocol::GraphqlTransportWs => vec![Action::Close(Close::SECOND_INIT)],
                 Subprotocol::GraphqlWs => self.acknowledge(),
@@ -145,11 +163,15 @@ impl Session {
         let nested = payload
             .and_then(|p| p.get("headers"))
             .and_then(Value::as_object);
-        let payload_key = payload.and_then(key_in).or_else(|| nested.and_then(key_in));
-        match self.keys.check(self.upgrade_key.as_deref().or(payload_key)) {
-            Ok(()) => {
-                self.open = true;
-                self.upgrade_key = None;
+        let given = Credential::first_of([
+            self.upgrade_credential.clone(),
+            payload.and_then(credential_in),
+            nested.and_then(credential_in),
+        ]);
+        match self.authenticator.check(given.as_ref(), self.clock.now()) {
+            Ok(grant) => {
+                self.grant = Some(grant);
+                self.upgrade_credential = None;
                 self.acknowledge()
             }
             Err(why) if self.protocol == Subprotocol::GraphqlWs => {
@@ -186,6 +208,9 @@ impl Session {
             return bad_start(Dialect::AppSync, &id);
         };
         let Some(data) = payload.get("data").and_then(Value::as_str) else {
+            if let Err(why) = self.recheck() {
+                return removed(Dialect::Legacy, &id, why);
+            }
             return match message.payload.map(OwnedGraphQlRequest::deserialize) {
                 Some(Ok(request)) => self.run(Dialect::Legacy, id, request, None),
                 _ => bad_start(Dialect::Legacy, &id),
@@ -195,10 +220,13 @@ impl Session {
             .get("extensions")
             .and_then(|e| e.get("authorization"))
             .and_then(Value::as_object);
-        if let Some(key) = authorization.and_then(key_in)
-            && let Err(why) = self.keys.check(Some(key))
+        if let Some(given) = authorization.and_then(credential_in)
+            && let Err(why) = self.authenticator.check(Some(&given), self.clock.now())
         {
             return reject(Dialect::AppSync, &id, Unauthorized::KIND, why.message());
+        }
+        if let Err(why) = self.recheck() {
+            return removed(Dialect::AppSync, &id, why);
         }
         match serde_json::from_str(data) {
             Ok(request) => self.run(Dialect::AppSync, id, request, None),
@@ -207,7 +235,7 @@ impl Session {
     }
 
     fn subscribe(&mut self, message: ClientMessage) -> Vec<Action> {
-        if !self.open {
+        if !self.is_open() || self.recheck().is_err() {
             return vec![Action::Close(Close::UNAUTHORIZED)];
         }
         let positions = message.payload.as_ref().map(PositionRequest::parse);
@@ -289,6 +317,13 @@ impl Session {
 fn reject(dialect: Dialect, id: &str, kind: &str, message: &str) -> Vec<Action> {
     let error = channel_error(kind, message);
     vec![Action::Send(dialect.error(id, vec![error]))]
+}
+
+/// The key that opened the connection was removed or came to its end.
+fn removed(dialect: Dialect, id: &str, why: Unauthorized) -> Vec<Action> {
+    let mut actions = reject(dialect, id, Unauthorized::KIND, why.message());
+    actions.push(Action::Close(Close::UNAUTHORIZED));
+    actions
 }
 
 fn bad_start(dialect: Dialect, id: &str) -> Vec<Action> {

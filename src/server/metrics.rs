@@ -13,7 +13,7 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::server::http::HttpError;
 use crate::server::listen::Connection;
-use crate::server::query::key_in;
+use crate::server::query::authenticate;
 
 /// The media type of `OpenMetrics`.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -27,11 +27,11 @@ pub async fn show(
 ) -> Response {
     let state = &connection.state;
     let own = connection.peer.ip().to_canonical().is_loopback();
-    if !own || FORWARDED.iter().any(|name| headers.contains_key(*name)) {
-        let checked = state.settings.keys.check(key_in(&headers));
-        if let Err(why) = checked {
-            return HttpError::from(why).response();
-        }
+    let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
+    if (!own || forwarded)
+        && let Err(why) = authenticate(&connection, &headers)
+    {
+        return HttpError::from(why).response();
     }
     let text = state.runner.mesh().metrics.text();
     ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response()

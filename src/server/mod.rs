@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::ApiKeys;
+use crate::auth::Authenticator;
 use crate::heartbeat::reaper;
 use crate::mesh::Mesh;
 use crate::realtime::{ConnectionSlots, SocketLimits};
@@ -32,7 +32,7 @@ use crate::resolvers::run::Runner;
 #[derive(Clone, Debug)]
 pub struct ServerSettings {
     /// Who may call.
-    pub keys: ApiKeys,
+    pub authenticator: Authenticator,
     /// A development key that the GraphiQL page may fill in.
     pub development_key: Option<&'static str>,
     /// Whose `X-Forwarded-For` is believed (decision D2).

@@ -14,11 +14,11 @@ use hyper::body::{Body as _, Incoming};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, Credential, Unauthorized};
 use crate::domains::caller_address;
 use crate::memory::{Lease, Purpose, Work};
 use crate::model::error::ClientError;
-use crate::realtime::credentials::API_KEY;
+use crate::realtime::credentials::{API_KEY, AUTHORIZATION};
 use crate::resolvers::budget::large_response_bytes;
 use crate::resolvers::document::DocumentError;
 use crate::resolvers::request::GraphQlRequest;
@@ -37,14 +37,14 @@ pub async fn post(connection: &Connection, request: Request<Incoming>) -> Respon
     let (head, body) = request.into_parts();
     let state = &connection.state;
     let answered = async {
-        state.settings.keys.check(key_in(&head.headers))?;
+        let caller = authenticate(connection, &head.headers)?;
         check_content_type(&head.headers)?;
         let (body, _held) = read(state, body).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(HttpError::EMPTY);
         }
         let graphql = GraphQlRequest::parse(&body).ok_or(HttpError::UNREADABLE)?;
-        execute(connection, &graphql, &head.headers).await
+        execute(connection, &graphql, caller).await
     };
     answered.await.unwrap_or_else(HttpError::response)
 }
@@ -58,9 +58,8 @@ pub async fn get(connection: &Connection, head: Parts) -> Response {
         variables: Option<String>,
         operation_name: Option<String>,
     }
-    let state = &connection.state;
     let answered = async {
-        state.settings.keys.check(key_in(&head.headers))?;
+        let caller = authenticate(connection, &head.headers)?;
         let Query(params): Query<QueryParams> =
             Query::try_from_uri(&head.uri).map_err(|_| HttpError::UNREADABLE)?;
         let variables = params.variables.filter(|text| !text.is_empty());
@@ -75,17 +74,30 @@ pub async fn get(connection: &Connection, head: Parts) -> Response {
             params.operation_name.map(Into::into),
         );
         let graphql = graphql.ok_or(HttpError::UNREADABLE)?;
-        execute(connection, &graphql, &head.headers).await
+        execute(connection, &graphql, caller).await
     };
     answered.await.unwrap_or_else(HttpError::response)
 }
 
-/// The API key in the headers.
-pub fn key_in(headers: &HeaderMap) -> Option<&str> {
-    headers.get(API_KEY)?.to_str().ok()
+/// The credential in the headers.
+pub fn credential_in(headers: &HeaderMap) -> Option<Credential<'_>> {
+    let header = |name| headers.get(name)?.to_str().ok();
+    let key = header(API_KEY).map(Credential::key);
+    key.or_else(|| Credential::authorization(header(AUTHORIZATION)?))
 }
 
-/// Who calls.
+/// Checks who calls.
+pub fn authenticate(connection: &Connection, headers: &HeaderMap) -> Result<Caller, Unauthorized> {
+    let state = &connection.state;
+    let (given, now) = (credential_in(headers), state.runner.mesh().clock.now());
+    let grant = state.settings.authenticator.check(given.as_ref(), now)?;
+    Ok(Caller {
+        role: grant.role,
+        ..caller(connection, headers)
+    })
+}
+
+/// Where a call comes from, before its credentials are checked.
 pub fn caller(connection: &Connection, headers: &HeaderMap) -> Caller {
     let forwarded = headers.get_all("x-forwarded-for").iter();
     let forwarded: Vec<_> = forwarded
@@ -158,7 +170,7 @@ async fn read(state: &AppState, body: Incoming) -> Result<(Bytes, Option<Lease>)
 async fn execute(
     connection: &Connection,
     graphql: &GraphQlRequest<'_>,
-    headers: &HeaderMap,
+    caller: Caller,
 ) -> Result<Response, HttpError> {
     let runner = &connection.state.runner;
     let document = match runner.documents().get(graphql) {
@@ -179,7 +191,6 @@ async fn execute(
     if unread.total() >= unread.limit() {
         return Ok(ok(connection, unread_refusal(connection)));
     }
-    let caller = caller(connection, headers);
     let kind = document.kind();
     let answered = runner.execute(document, graphql, caller).await;
     let mut answered = answered.ok_or(HttpError::UNREADABLE)?;

@@ -16,16 +16,16 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::sync::CancellationToken;
 
-use crate::auth::Caller;
+use crate::auth::{Caller, Credential};
 use crate::metrics::SocketProtocol;
-use crate::realtime::credentials::{key_in_protocols, key_in_query};
+use crate::realtime::credentials::{credential_in_protocols, credential_in_query};
 use crate::realtime::protocol::{Offer, Subprotocol};
 use crate::realtime::session::Session;
 use crate::realtime::socket::{self, ConnectionContext, Upgraded};
 use crate::server::AppState;
 use crate::server::http::HttpError;
 use crate::server::listen::Connection;
-use crate::server::query::{caller, key_in};
+use crate::server::query::{caller, credential_in};
 
 /// Whether the request asks for a WebSocket.
 pub fn is_wanted(headers: &HeaderMap) -> bool {
@@ -51,15 +51,19 @@ pub async fn upgrade(
     let accept = derive_accept_key(nonce.as_bytes());
     let offered: Vec<&str> = tokens(headers, header::SEC_WEBSOCKET_PROTOCOL).collect();
     let offer = Offer::parse(offered.iter().copied());
-    let key = key_in_query(request.uri().query().unwrap_or_default())
-        .or_else(|| key_in_protocols(offered.iter().copied()))
-        .or_else(|| key_in(headers).map(Into::into));
+    let credential = Credential::first_of([
+        credential_in_query(request.uri().query().unwrap_or_default()),
+        credential_in_protocols(offered.iter().copied()),
+        credential_in(headers).map(Credential::into_owned),
+    ]);
     let caller = caller(&connection, headers);
     let Some(upgrading) = request.extensions_mut().remove::<OnUpgrade>() else {
         return HttpError::NO_UPGRADE.response();
     };
     let settings = &connection.state.settings;
-    let session = Session::new(offer, settings.keys.clone(), settings.sockets, key);
+    let authenticator = settings.authenticator.clone();
+    let clock = connection.state.runner.mesh().clock.clone();
+    let session = Session::new(offer, authenticator, clock, settings.sockets, credential);
     connection.state.tasks.clone().spawn(async move {
         // A client may leave before the upgrade is complete.
         if let Ok(upgraded) = upgrading.await {

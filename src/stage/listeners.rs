@@ -7,21 +7,26 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 
 use crate::config::{ServeArgs, Unusable};
-use crate::server::{Listeners, tls};
+use crate::server::Listeners;
+use crate::server::tls::{self, Certificate};
 
-/// Opens the listeners of the settings.
-pub async fn open(args: &ServeArgs) -> anyhow::Result<Listeners> {
+/// Opens the listeners of the settings, and returns with them the certificate that is served.
+pub async fn open(args: &ServeArgs) -> anyhow::Result<(Listeners, Option<Arc<Certificate>>)> {
     let plain = bind(args.listen, "--listen").await?;
-    let tls = match (args.tls.tls_listen, certificate(args)?) {
+    let certificate = certificate(args)?;
+    let tls = match (args.tls.tls_listen, &certificate) {
         (None, _) => None,
-        (Some(address), Some(config)) => Some((bind(address, "--tls-listen").await?, config)),
+        (Some(address), Some(certificate)) => {
+            let config = certificate.config()?;
+            Some((bind(address, "--tls-listen").await?, config))
+        }
         (Some(_), None) => anyhow::bail!(Unusable::NoCertificate),
     };
-    Ok(Listeners { plain, tls })
+    Ok((Listeners { plain, tls }, certificate))
 }
 
 /// The certificate that is served, if there is one.
-fn certificate(args: &ServeArgs) -> anyhow::Result<Option<Arc<rustls::ServerConfig>>> {
+fn certificate(args: &ServeArgs) -> anyhow::Result<Option<Arc<Certificate>>> {
     let tls = &args.tls;
     if tls.tls_listen.is_none() {
         return Ok(None);

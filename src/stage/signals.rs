@@ -1,22 +1,27 @@
-//! Signals of the system: a first one stops the server in order, a second one at once.
+//! Signals of the system: a first one stops the server in order, a second one at once. SIGHUP has
+//! files read again.
 
+use std::sync::Arc;
+
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 /// Returns a token that is cancelled by the first signal to stop. A second one ends the process.
+/// Each SIGHUP notifies `hangup`.
 #[expect(
     clippy::disallowed_methods,
     reason = "the task ends with the process: it cancels the token and waits for a second signal"
 )]
-pub fn stop_on_signal() -> std::io::Result<CancellationToken> {
+pub fn stop_on_signal(hangup: Arc<Notify>) -> std::io::Result<CancellationToken> {
     let stop = CancellationToken::new();
     let mut signals = Signals::new()?;
     let cancelled = stop.clone();
     tokio::spawn(async move {
-        signals.stop().await;
+        signals.stop(&hangup).await;
         // First, for the log may fail: its reader may be gone.
         cancelled.cancel();
         tracing::info!("stopping");
-        signals.stop().await;
+        signals.stop(&hangup).await;
         std::process::exit(1);
     });
     Ok(stop)
@@ -40,14 +45,12 @@ impl Signals {
         })
     }
 
-    async fn stop(&mut self) {
+    async fn stop(&mut self, hangup: &Notify) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => {
-                    tracing::info!("SIGHUP changes nothing: settings are read at the start");
-                }
+                _ = self.hangup.recv() => hangup.notify_one(),
             }
         }
     }
@@ -71,7 +74,7 @@ impl Signals {
         })
     }
 
-    async fn stop(&mut self) {
+    async fn stop(&mut self, _: &Notify) {
         tokio::select! {
             _ = self.ctrl_c.recv() => {}
             _ = self.close.recv() => {}

@@ -7,7 +7,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::auth::ApiKeys;
+use crate::auth::{ApiKeys, Authenticator, Credential};
+use crate::heartbeat::clock::Clock;
 use crate::mesh::Mesh;
 use crate::realtime::protocol::{Offer, Subprotocol};
 use crate::realtime::{ConnectionSlots, SocketLimits};
@@ -28,7 +29,9 @@ async fn serve(near: DuplexStream, protocol: Subprotocol) {
         slots: ConnectionSlots::new(20),
     };
     let offer = Offer::Known(protocol);
-    let mut session = Session::new(offer, ApiKeys::new([KEY]), limits, Some(KEY.into()));
+    let authenticator = Authenticator::new(ApiKeys::new([KEY]));
+    let key = Some(Credential::key(KEY));
+    let mut session = Session::new(offer, authenticator, Clock::fixed(), limits, key);
     session.on_message(r#"{"type":"connection_init"}"#);
     let memory = context.runner.mesh().memory.clone();
     let outbox = Outbox::new(limits.outbox_bytes, memory);

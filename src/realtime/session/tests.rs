@@ -3,10 +3,23 @@
 use serde_json::json;
 
 use super::*;
+use crate::auth::ApiKeys;
 
 const KEY: &str = "da2-key";
 
-fn session(protocol: Subprotocol, upgrade_key: Option<&str>) -> Session {
+fn authenticator() -> Authenticator {
+    Authenticator::new(ApiKeys::new([KEY]))
+}
+
+fn session(protocol: Subprotocol, upgrade_key: Option<&'static str>) -> Session {
+    session_with(protocol, upgrade_key, authenticator())
+}
+
+fn session_with(
+    protocol: Subprotocol,
+    upgrade_key: Option<&'static str>,
+    authenticator: Authenticator,
+) -> Session {
     let limits = SocketLimits {
         operations: 2,
         ..SocketLimits::default()
@@ -14,9 +27,10 @@ fn session(protocol: Subprotocol, upgrade_key: Option<&str>) -> Session {
     let offer = Offer::Known(protocol);
     Session::new(
         offer,
-        ApiKeys::new([KEY]),
+        authenticator,
+        Clock::fixed(),
         limits,
-        upgrade_key.map(Into::into),
+        upgrade_key.map(Credential::key),
     )
 }
 
@@ -293,7 +307,8 @@ fn a_late_response_does_not_complete_a_new_operation_of_the_same_id() {
 #[test]
 fn an_unsupported_protocol_is_rejected_at_the_first_message() {
     let limits = SocketLimits::default();
-    let mut session = Session::new(Offer::Unknown, ApiKeys::new([KEY]), limits, None);
+    let offer = Offer::Unknown;
+    let mut session = Session::new(offer, authenticator(), Clock::fixed(), limits, None);
     let actions = session.on_message(r#"{"type":"connection_init"}"#);
     let Action::Send(text) = &actions[0] else {
         panic!("{actions:?}")
@@ -349,4 +364,46 @@ fn only_the_newer_protocol_has_positions() {
     let mut session = open(Subprotocol::GraphqlWs);
     let legacy = json!({"id": "1", "type": "start", "payload": payload(&wrong)}).to_string();
     assert_eq!(positions(session.on_message(&legacy)), None);
+}
+
+#[test]
+fn a_removed_key_starts_nothing_more_and_the_socket_is_closed() {
+    let authenticator = authenticator();
+    let open = |protocol| {
+        let mut session = session_with(protocol, Some(KEY), authenticator.clone());
+        session.on_message(r#"{"type":"connection_init"}"#);
+        assert!(session.is_open() && session.recheck().is_ok());
+        session
+    };
+    let mut appsync = open(Subprotocol::GraphqlWs);
+    let mut transport = open(Subprotocol::GraphqlTransportWs);
+    let mut own_key = open(Subprotocol::GraphqlWs);
+    authenticator.replace_keys(ApiKeys::new(["da2-new"]));
+    let rejected = ["error UnauthorizedException", "close 4401"];
+    let legacy = summary(appsync.on_message(&legacy_start("1")));
+    assert_eq!(legacy, ["error", "close 4401"]);
+    // The start's own key is right, and yet the connection was opened with the removed one.
+    assert_eq!(
+        summary(own_key.on_message(&appsync_start("1", "da2-new"))),
+        rejected
+    );
+    assert_eq!(
+        summary(transport.on_message(&subscribe("1"))),
+        ["close 4401"]
+    );
+    assert_eq!(appsync.recheck(), Err(Unauthorized::WrongKey));
+}
+
+#[test]
+fn the_connection_has_the_role_of_its_key() {
+    let rules = crate::auth::KeyFileRules {
+        shortest: None,
+        keys: 1,
+    };
+    let named = crate::auth::parse_key_file("desk teacher da2-key", rules).unwrap();
+    let authenticator = Authenticator::new(ApiKeys::default().with(named));
+    let mut session = session_with(Subprotocol::GraphqlWs, Some(KEY), authenticator);
+    assert_eq!(session.role(), Role::Public);
+    session.on_message(r#"{"type":"connection_init"}"#);
+    assert_eq!(session.role(), Role::Teacher);
 }

@@ -1,0 +1,110 @@
+//! Decides who calls. The keys may be replaced while the server runs.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::auth::keys::KeyDigest;
+use crate::auth::{ApiKeys, Credential, KeyChanges, Role, Unauthorized};
+use crate::model::time::Timestamp;
+
+/// Checks credentials. Clones share their keys.
+#[derive(Clone, Debug)]
+pub struct Authenticator(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    /// Locked for one comparison with each key, and never over an await.
+    keys: RwLock<ApiKeys>,
+}
+
+/// What a credential was found to allow, and how to see later whether it still does.
+#[derive(Clone, Copy, Debug)]
+pub struct Grant {
+    /// What its callers may do.
+    pub role: Role,
+    proof: KeyDigest,
+}
+
+impl Authenticator {
+    /// Accepts these keys.
+    pub fn new(keys: ApiKeys) -> Self {
+        Self(Arc::new(Inner {
+            keys: RwLock::new(keys),
+        }))
+    }
+
+    /// Accepts other keys from now on.
+    pub fn replace_keys(&self, keys: ApiKeys) -> KeyChanges {
+        let mut current = self.0.keys.write().unwrap_or_else(PoisonError::into_inner);
+        let changes = current.changes(&keys);
+        *current = keys;
+        changes
+    }
+
+    /// The keys that have a name, for people.
+    pub fn named_keys(&self) -> Vec<String> {
+        let keys = self.0.keys.read().unwrap_or_else(PoisonError::into_inner);
+        keys.named().map(ToString::to_string).collect()
+    }
+
+    /// Checks what a request carries.
+    pub fn check(
+        &self,
+        given: Option<&Credential<'_>>,
+        now: Timestamp,
+    ) -> Result<Grant, Unauthorized> {
+        match given {
+            Some(Credential::Key(key)) => self.check_digest(KeyDigest::of(key), now),
+            Some(Credential::Token(_)) | None => Err(Unauthorized::NoKey),
+        }
+    }
+
+    /// Checks whether a grant still holds, for a socket that was opened with it.
+    pub fn recheck(&self, grant: &Grant, now: Timestamp) -> Result<Grant, Unauthorized> {
+        self.check_digest(grant.proof, now)
+    }
+
+    fn check_digest(&self, digest: KeyDigest, now: Timestamp) -> Result<Grant, Unauthorized> {
+        let keys = self.0.keys.read().unwrap_or_else(PoisonError::into_inner);
+        let key = keys.valid(digest, now).ok_or(Unauthorized::WrongKey)?;
+        Ok(Grant {
+            role: key.role,
+            proof: digest,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_000);
+
+    #[test]
+    fn a_key_of_the_server_is_accepted_and_nothing_else() {
+        let authenticator = Authenticator::new(ApiKeys::new(["da2-one"]));
+        let check = |given: Option<Credential<'_>>| {
+            let checked = authenticator.check(given.as_ref(), NOW);
+            checked.map(|grant| grant.role)
+        };
+        assert_eq!(check(Some(Credential::key("da2-one"))), Ok(Role::Public));
+        let wrong = Credential::key("da2-two");
+        assert_eq!(check(Some(wrong)), Err(Unauthorized::WrongKey));
+        assert_eq!(check(None), Err(Unauthorized::NoKey));
+        let token = Credential::Token("da2-one".into());
+        assert_eq!(check(Some(token)), Err(Unauthorized::NoKey));
+    }
+
+    #[test]
+    fn a_grant_ends_with_its_key() {
+        let authenticator = Authenticator::new(ApiKeys::new(["da2-one"]));
+        let key = Credential::key("da2-one");
+        let grant = authenticator.check(Some(&key), NOW).unwrap();
+        assert!(authenticator.recheck(&grant, NOW).is_ok());
+        let changes = authenticator.replace_keys(ApiKeys::new(["da2-two"]));
+        assert_eq!((changes.added, changes.removed), (1, 1));
+        assert_eq!(
+            authenticator.recheck(&grant, NOW).unwrap_err(),
+            Unauthorized::WrongKey
+        );
+    }
+}
