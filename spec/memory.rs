@@ -46,6 +46,7 @@ impl Filled {
             ("MESH_MAX_GROUPS", many),
             ("MESH_MAX_GROUPS_PER_DOMAIN", many),
             ("MESH_MAX_NODES_PER_GROUP", many),
+            ("MESH_MAX_REPORTERS_PER_GROUP", many),
             ("MESH_MAX_STATUS_BYTES_PER_GROUP", many),
             ("MESH_MAX_ANSWER_BYTES", "2000000000"),
             ("MESH_MAX_CALLS_PER_GROUP", many),

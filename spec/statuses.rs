@@ -250,7 +250,7 @@ async fn d24_a_groups_variables_are_bounded_in_bytes_and_always_answered_complet
     let data = json!({"data": [{"key": "a", "value": large}]});
     let mut nodes = 0;
     let refused = loop {
-        let node = group.node(&format!("node {nodes:03}"));
+        let node = group.join(&format!("node {nodes:03}")).await;
         let reply = node.calls("reportDataByNode", data.clone()).await;
         if reply.json.get("errors").is_some() {
             break reply;

@@ -122,8 +122,11 @@ bounds! {
     max_groups: u32 = "20000", "MESH_MAX_GROUPS", 1..;
     /// Groups in one domain
     max_groups_per_domain: u32 = "1000", "MESH_MAX_GROUPS_PER_DOMAIN", 1..;
-    /// Nodes known to one group
+    /// Members of one group; those from other networks than the group's own may take half of
+    /// the places
     max_nodes_per_group: u32 = "1000", "MESH_MAX_NODES_PER_GROUP", 1..;
+    /// Nodes of one group that report and did not join; its host always may
+    max_reporters_per_group: u32 = "100", "MESH_MAX_REPORTERS_PER_GROUP", 0..;
     /// Variables of one node
     max_keys_per_node: u32 = "1000", "MESH_MAX_KEYS_PER_NODE", 1..;
     /// Bytes of one node's variables

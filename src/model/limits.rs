@@ -1,5 +1,7 @@
 //! Limits of what is stored and returned. Each is a setting (`mesh-v2 serve --help`).
 
+use crate::model::quota::Quota;
+
 /// Limits of what is stored and returned. A request that would exceed one is refused; data is
 /// never truncated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,8 +10,10 @@ pub struct Limits {
     pub groups: usize,
     /// Groups in one domain.
     pub groups_per_domain: usize,
-    /// Nodes of one group: members, and other nodes that reported.
+    /// Members of one group.
     pub nodes_per_group: usize,
+    /// Nodes of one group that report and did not join. Its host always may.
+    pub reporters_per_group: usize,
     /// Variables of one node, and items of one report.
     pub keys_per_node: usize,
     /// Bytes of one node's variables, keys and values together.
@@ -39,6 +43,7 @@ impl Default for Limits {
             groups: 20_000,
             groups_per_domain: 1_000,
             nodes_per_group: 1_000,
+            reporters_per_group: 100,
             keys_per_node: 1_000,
             status_bytes: 64 * 1024,
             status_bytes_per_group: 4 * 1024 * 1024,
@@ -47,6 +52,34 @@ impl Default for Limits {
             event_bytes_per_group: 8 * 1024 * 1024,
             ended_groups: 20_000,
             response_bytes: 5 * 1024 * 1024,
+        }
+    }
+}
+
+/// Members from one network that are few.
+const FEW_MEMBERS: usize = 8;
+
+impl Limits {
+    /// Members from other networks than the group's.
+    pub fn foreign_members(&self) -> Quota {
+        let limit = self.nodes_per_group.div_ceil(2);
+        Quota {
+            limit,
+            share: limit,
+            reserve: limit / 5,
+            small: FEW_MEMBERS,
+        }
+    }
+
+    /// Bytes of variables. The variables of nodes outside, reporters and foreign members, may
+    /// take half of them together.
+    pub fn variables(&self) -> Quota {
+        let limit = self.status_bytes_per_group;
+        Quota {
+            limit,
+            share: limit / 2,
+            reserve: limit / 10,
+            small: limit / self.nodes_per_group.max(1),
         }
     }
 }

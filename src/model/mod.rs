@@ -12,6 +12,8 @@ pub mod json_size;
 pub mod limits;
 pub mod message;
 pub mod origin;
+pub mod places;
+pub mod quota;
 pub mod readings;
 pub mod rules;
 pub mod status;

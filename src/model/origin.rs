@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 const DIGITS: usize = 16;
 
 /// A keyed digest of a network (`domains::DomainKey`).
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Network(u64);
 
 impl Network {
@@ -16,11 +17,32 @@ impl Network {
     pub fn new(digest: [u8; 8]) -> Self {
         Self(u64::from_be_bytes(digest))
     }
+}
 
-    fn parse(hex: &str) -> Option<Self> {
-        let digits = hex.len() == DIGITS && hex.bytes().all(|b| b.is_ascii_hexdigit());
-        let digest = digits.then(|| u64::from_str_radix(hex, 16).ok())?;
-        digest.map(Self)
+impl TryFrom<&str> for Network {
+    type Error = InvalidOrigin;
+
+    fn try_from(hex: &str) -> Result<Self, InvalidOrigin> {
+        let is_digest = hex.len() == DIGITS && hex.bytes().all(|b| b.is_ascii_hexdigit());
+        let digest = is_digest.then(|| u64::from_str_radix(hex, 16));
+        match digest {
+            Some(Ok(digest)) => Ok(Self(digest)),
+            _ => Err(InvalidOrigin),
+        }
+    }
+}
+
+impl TryFrom<String> for Network {
+    type Error = InvalidOrigin;
+
+    fn try_from(hex: String) -> Result<Self, InvalidOrigin> {
+        hex.as_str().try_into()
+    }
+}
+
+impl From<Network> for String {
+    fn from(network: Network) -> Self {
+        network.to_string()
     }
 }
 
@@ -59,9 +81,9 @@ impl fmt::Display for Origin {
     }
 }
 
-/// A text is not that of an origin.
+/// A text is not that of an origin or a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("an origin is 16 or 32 hex digits")]
+#[error("an origin is 16 or 32 hex digits, a network 16")]
 pub struct InvalidOrigin;
 
 impl TryFrom<&str> for Origin {
@@ -69,11 +91,11 @@ impl TryFrom<&str> for Origin {
 
     fn try_from(text: &str) -> Result<Self, InvalidOrigin> {
         let (network, site) = text.split_at_checked(DIGITS).ok_or(InvalidOrigin)?;
-        let network = Network::parse(network).ok_or(InvalidOrigin)?;
+        let network = network.try_into()?;
         let site = if site.is_empty() {
             network
         } else {
-            Network::parse(site).ok_or(InvalidOrigin)?
+            site.try_into()?
         };
         Ok(Self { network, site })
     }

@@ -70,6 +70,7 @@ fn launch(
         ("MESH_MAX_CONNECTIONS", connections + MARGIN),
         ("MESH_MAX_GROUPS", args.groups + MARGIN),
         ("MESH_MAX_NODES_PER_GROUP", nodes.max(1000)),
+        ("MESH_MAX_REPORTERS_PER_GROUP", nodes.max(1000)),
         ("MESH_MAX_CALLS_PER_GROUP", 1_000_000),
         ("MESH_MAX_EVENT_BYTES_PER_GROUP", 1 << 30),
         ("MESH_MAX_STATUS_BYTES", 1 << 24),

@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::model::group::GroupKey;
 use crate::model::limits::Limits;
+use crate::model::places::Place;
 use crate::store::dynamodb::items::attributes::number;
 use crate::store::dynamodb::items::count;
 use crate::store::dynamodb::items::keys::{self, Key};
@@ -14,29 +15,47 @@ use crate::store::dynamodb::requests::Step;
 #[derive(Clone, Debug, Default)]
 pub struct HeadChange {
     nodes: i64,
+    foreign: i64,
+    reporters: i64,
     bytes: i64,
+    outside_bytes: i64,
+    /// Whether the node has a claim on the reserve of bytes: it reserves few.
+    small: bool,
+    /// Whether it is the group's host, which has a place in any case.
+    host: bool,
     polls: Option<(bool, String)>,
 }
 
 impl HeadChange {
     /// From the node's record before to the one after.
-    pub fn between(before: Option<&Node>, after: &Node) -> Self {
-        let known = |node: &Node| i64::from(node.is_counted());
+    pub fn between(before: Option<&Node>, after: &Node, limits: &Limits) -> Self {
+        let difference = |count: fn(&Node) -> i64| count(after) - before.map_or(0, count);
         let polled = before.is_some_and(Node::polls);
         Self {
-            nodes: known(after) - before.map_or(0, known),
-            bytes: count(after.reserved) - before.map_or(0, |node| count(node.reserved)),
+            nodes: difference(|node| {
+                i64::from(node.place().is_some_and(|place| place != Place::Reporter))
+            }),
+            foreign: difference(|node| i64::from(node.place().is_some_and(Place::is_foreign))),
+            reporters: difference(|node| i64::from(node.place() == Some(Place::Reporter))),
+            bytes: difference(|node| count(node.reserved)),
+            outside_bytes: difference(|node| {
+                if node.is_outside() {
+                    count(node.reserved)
+                } else {
+                    0
+                }
+            }),
+            small: after.reserved <= limits.variables().small,
+            host: false,
             polls: (polled != after.polls())
                 .then(|| (after.polls(), keys::part(after.id.as_str()))),
         }
     }
 
-    /// Releases reserved bytes of variables.
-    pub fn freed(bytes: usize) -> Self {
-        Self {
-            bytes: -count(bytes),
-            ..Self::default()
-        }
+    /// The same by a node that may be the group's host.
+    #[must_use]
+    pub fn by_host(self, host: bool) -> Self {
+        Self { host, ..self }
     }
 
     /// Both changes in one. One update can either add or remove a poller: it adds one. An entry
@@ -47,7 +66,12 @@ impl HeadChange {
         let adds = |polls: &Option<(bool, String)>| matches!(polls, Some((true, _)));
         Self {
             nodes: self.nodes + other.nodes,
+            foreign: self.foreign + other.foreign,
+            reporters: self.reporters + other.reporters,
             bytes: self.bytes + other.bytes,
+            outside_bytes: self.outside_bytes + other.outside_bytes,
+            small: self.small,
+            host: self.host,
             polls: if adds(&others) {
                 others
             } else {
@@ -56,31 +80,59 @@ impl HeadChange {
         }
     }
 
-    /// Whether it adds a node.
-    pub fn adds_node(&self) -> bool {
-        self.nodes > 0
+    /// Whether it adds a member or a reporter.
+    pub fn adds_place(&self) -> bool {
+        self.nodes > 0 || self.reporters > 0
     }
 
     /// Whether there is anything to write.
     pub fn is_needed(&self) -> bool {
-        self.nodes != 0 || self.bytes != 0 || self.polls.is_some()
+        self.counts().iter().any(|(_, change, _)| *change != 0) || self.polls.is_some()
+    }
+
+    /// The counts, their changes, and the names of their values.
+    fn counts(&self) -> [(&'static str, i64, &'static str); 5] {
+        [
+            ("#nodes", self.nodes, ":nodes"),
+            ("#foreign", self.foreign, ":foreign"),
+            ("#reporters", self.reporters, ":reporters"),
+            ("#statusBytes", self.bytes, ":statusBytes"),
+            ("#outsideBytes", self.outside_bytes, ":outsideBytes"),
+        ]
+    }
+
+    /// The most that each count may be after it grew, and the name of that value.
+    fn most(&self, limits: &Limits) -> [(usize, &'static str); 5] {
+        let variables = limits.variables();
+        let bytes = variables.most(self.small || self.host);
+        let most = |most: usize| if self.host { usize::MAX } else { most };
+        [
+            (most(limits.nodes_per_group), ":mostNodes"),
+            (most(limits.foreign_members().limit), ":mostForeign"),
+            (most(limits.reporters_per_group), ":mostReporters"),
+            (bytes, ":mostBytes"),
+            (most(variables.share), ":mostOutside"),
+        ]
     }
 
     /// The step. Its condition fails when the head does not exist or a limit would be exceeded.
     pub fn step(&self, group: &GroupKey, limits: &Limits) -> Step {
         let (mut add, mut delete) = (Vec::new(), Vec::new());
-        if self.nodes != 0 {
-            add.push("#nodes :nodes");
-        }
-        if self.bytes != 0 {
-            add.push("#statusBytes :bytes");
-        }
+        let counts = self
+            .counts()
+            .into_iter()
+            .filter(|(_, change, _)| *change != 0);
+        add.extend(
+            counts
+                .clone()
+                .map(|(name, _, value)| format!("{name} {value}")),
+        );
         match &self.polls {
-            Some((true, _)) => add.push("#pollers :poller"),
-            Some((false, _)) => delete.push("#pollers :poller"),
+            Some((true, _)) => add.push("#pollers :poller".into()),
+            Some((false, _)) => delete.push("#pollers :poller".into()),
             None => {}
         }
-        let clause = |word: &str, parts: Vec<&str>| {
+        let clause = |word: &str, parts: Vec<String>| {
             let parts = parts.join(", ");
             if parts.is_empty() {
                 parts
@@ -90,22 +142,14 @@ impl HeadChange {
         };
         let change = clause("ADD", add) + &clause("DELETE", delete);
         let mut step = Step::update(Key::head(group), change).when("attribute_exists(#pk)");
-        if self.nodes != 0 {
-            step = step.with(":nodes", number(self.nodes));
+        for (_, change, value) in counts {
+            step = step.with(value, number(change));
         }
-        if self.nodes > 0 {
-            step = step
-                .when("#nodes < :most")
-                .with(":most", number(count(limits.nodes_per_group)));
-        }
-        if self.bytes != 0 {
-            step = step.with(":bytes", number(self.bytes));
-        }
-        if self.bytes > 0 {
-            let left = count(limits.status_bytes_per_group) - self.bytes;
-            step = step
-                .when("attribute_not_exists(#statusBytes) OR #statusBytes <= :left")
-                .with(":left", number(left));
+        for ((name, change, _), (most, value)) in self.counts().into_iter().zip(self.most(limits)) {
+            if change > 0 && most < usize::MAX {
+                let fits = format!("attribute_not_exists({name}) OR {name} <= {value}");
+                step = step.when(&fits).with(value, number(count(most) - change));
+            }
         }
         if let Some((_, node)) = &self.polls {
             let node = AttributeValue::Ss(vec![node.clone()]);

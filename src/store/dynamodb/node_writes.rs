@@ -1,8 +1,9 @@
 //! The steps that write nodes' records. A record is written only if its version is the one that
 //! was read; a new record is written in one transaction with the group's head.
 
-use crate::model::error::ClientError;
-use crate::model::group::GroupKey;
+use crate::model::group::{Group, GroupKey};
+use crate::model::limits::Limits;
+use crate::model::places::{self, Occupant, Place};
 use crate::model::readings::Readings;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
@@ -34,15 +35,16 @@ fn unchanged(step: Step, before: Option<&Node>) -> Step {
 }
 
 /// The step that removes a node, except its recent calls, by which repetitions are recognized.
-pub(super) fn remove_node(group: &GroupKey, node: &Node) -> (Step, HeadChange) {
+pub(super) fn remove_node(group: &GroupKey, node: &Node, limits: &Limits) -> (Step, HeadChange) {
     let rest = Node {
         membership: None,
+        foreign: None,
         alive_until: None,
         readings: Readings::default(),
         reserved: 0,
         ..node.clone()
     };
-    let change = HeadChange::between(Some(node), &rest);
+    let change = HeadChange::between(Some(node), &rest, limits);
     let step = if rest.calls.is_empty() {
         unchanged(Step::delete(Key::node(group, &node.id)), Some(node))
     } else {
@@ -53,47 +55,61 @@ pub(super) fn remove_node(group: &GroupKey, node: &Node) -> (Step, HeadChange) {
 
 impl DynamoDb {
     /// The steps that write a node's record. A new node counts in the group's head; a full group
-    /// evicts an expired node for it.
+    /// evicts an expired node for it. The host has a place in any case.
     pub(super) async fn write_steps(
         &self,
-        group: &GroupKey,
+        group: &Group,
         before: Option<&Node>,
         after: &Node,
         head: Option<&GroupHead>,
         now: Timestamp,
     ) -> Result<Vec<Step>, AttemptError> {
-        let limit = self.limits.nodes_per_group;
-        let mut steps = vec![put_node(group, before, after)];
-        let mut change = HeadChange::between(before, after);
-        if change.adds_node() && head.is_some_and(|head| head.nodes >= limit) {
-            let oldest = self.oldest_expired(group, now).await?;
-            let what = "the group";
-            let oldest = oldest.ok_or(ClientError::Full { what, limit })?;
-            let (step, left) = remove_node(group, &oldest);
-            steps.push(step);
-            change = change.and(left);
-            if oldest.membership.is_some() {
-                self.remove_reverse(group, &oldest.id).await?;
+        let is_host = after.id == group.host;
+        let key = &group.key;
+        let mut steps = vec![put_node(key, before, after)];
+        let change = HeadChange::between(before, after, &self.limits);
+        let mut change = change.by_host(is_host);
+        if let (Some(place), Some(head)) = (after.place(), head)
+            && change.adds_place()
+            && !is_host
+            && self.is_crowded(place, head)
+        {
+            let nodes = self.nodes_of(key).await?;
+            let occupants = nodes.iter().filter_map(|node| {
+                Some(Occupant {
+                    node: &node.id,
+                    place: node.place()?,
+                    alive_until: node.alive_until?,
+                })
+            });
+            let evicted = places::admit(place, &occupants, &self.limits, now)?;
+            if let Some(evicted) = nodes.iter().find(|node| Some(&node.id) == evicted) {
+                let (step, left) = remove_node(key, evicted, &self.limits);
+                steps.push(step);
+                change = change.and(left);
+                if evicted.membership.is_some() {
+                    self.remove_reverse(key, &evicted.id).await?;
+                }
             }
         }
         if change.is_needed() {
-            steps.push(change.step(group, &self.limits));
+            steps.push(change.step(key, &self.limits));
         } else if before.is_none() {
-            steps.push(Step::check(Key::head(group)).when("attribute_exists(#pk)"));
+            steps.push(Step::check(Key::head(key)).when("attribute_exists(#pk)"));
         }
         Ok(steps)
     }
 
-    async fn oldest_expired(
-        &self,
-        group: &GroupKey,
-        now: Timestamp,
-    ) -> Result<Option<Node>, AttemptError> {
-        let nodes = self.nodes_of(group).await?;
-        let expired = nodes
-            .into_iter()
-            .filter(|node| node.is_counted() && !node.alive(now));
-        Ok(expired.min_by(|a, b| (a.alive_until, &a.id).cmp(&(b.alive_until, &b.id))))
+    /// Whether the nodes must be read to see if there is such a place.
+    fn is_crowded(&self, place: Place, head: &GroupHead) -> bool {
+        let limits = &self.limits;
+        match place {
+            Place::Reporter => head.reporters >= limits.reporters_per_group,
+            Place::Member { foreign } => {
+                let open = limits.foreign_members().open();
+                head.nodes >= limits.nodes_per_group || foreign.is_some() && head.foreign >= open
+            }
+        }
     }
 
     /// Every node's record, by node id.

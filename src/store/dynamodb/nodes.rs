@@ -3,6 +3,7 @@
 use crate::model::error::ClientError;
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::NodeId;
+use crate::model::origin::Origin;
 use crate::model::time::Timestamp;
 use crate::store::Result;
 use crate::store::dynamodb::DynamoDb;
@@ -25,6 +26,7 @@ impl DynamoDb {
         key: &GroupKey,
         node: &NodeId,
         use_websocket: Option<bool>,
+        origin: Option<Origin>,
         now: Timestamp,
     ) -> Result<Group, AttemptError> {
         const DOING: &str = "join a group";
@@ -40,10 +42,13 @@ impl DynamoDb {
             .clone()
             .unwrap_or_else(|| Node::new(node, &view.group));
         after.refresh(self.rules.member_until(now));
-        after.reserved = self.reservation_on_join(&after, &head);
+        if after.membership.is_none() {
+            after.foreign = view.group.foreign_site(origin);
+        }
         after.membership = Some((now, use_websocket));
+        after.reserved = self.reservation_on_join(&after, &head);
         let mut steps = self
-            .write_steps(key, view.node.as_ref(), &after, Some(&head), now)
+            .write_steps(&view.group, view.node.as_ref(), &after, Some(&head), now)
             .await?;
         if view.reverse.as_ref() != Some(key) {
             let reverse = Key::reverse(node);
@@ -91,7 +96,7 @@ impl DynamoDb {
             let [node, _] = keys;
             return Ok(vec![Step::check(node).when("attribute_not_exists(#pk)")]);
         };
-        let (step, change) = remove_node(group, &record);
+        let (step, change) = remove_node(group, &record, &self.limits);
         let mut steps = vec![step];
         if change.is_needed() {
             steps.push(change.step(group, &self.limits));

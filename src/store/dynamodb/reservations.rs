@@ -6,7 +6,7 @@
 //! kilobyte of each node's reservation are unused.
 
 use crate::model::error::ClientError;
-use crate::model::group::GroupKey;
+use crate::model::group::Group;
 use crate::model::json_size;
 use crate::model::readings::Readings;
 use crate::model::rules::Rules;
@@ -34,11 +34,24 @@ impl DynamoDb {
         used + spare.max(used / SPARE_PART)
     }
 
+    /// The bytes that a node may reserve: the most if it is small, and otherwise.
+    fn free(&self, node: &Node, is_host: bool, head: &GroupHead) -> (usize, usize) {
+        let quota = self.limits.variables();
+        let rest = |most: usize, all: usize| (most + node.reserved).saturating_sub(all);
+        let outside = if node.is_outside() && !is_host {
+            rest(quota.share, head.outside_bytes)
+        } else {
+            usize::MAX
+        };
+        let small = rest(quota.limit, head.status_bytes).min(outside);
+        let large = rest(quota.most(is_host), head.status_bytes).min(outside);
+        (small, large)
+    }
+
     /// The reservation for a node that joins, so that its first report needs no update of the
     /// head.
     pub(super) fn reservation_on_join(&self, node: &Node, head: &GroupHead) -> usize {
-        let limit = self.limits.status_bytes_per_group;
-        let free = limit.saturating_sub(head.status_bytes) + node.reserved;
+        let (free, _) = self.free(node, false, head);
         node.reserved.max(self.with_spare(0).min(free))
     }
 
@@ -46,12 +59,13 @@ impl DynamoDb {
     /// the write fails if there is not enough.
     pub(super) async fn reservation_on_report(
         &self,
-        group: &GroupKey,
+        group: &Group,
         after: &Node,
         head: Option<&GroupHead>,
         now: Timestamp,
     ) -> Result<usize, AttemptError> {
-        let used = after.readings.json_bytes(json_size::row(group, &after.id));
+        let row = json_size::row(&group.key, &after.id);
+        let used = after.readings.json_bytes(row);
         let wanted = self.with_spare(used);
         // Only a large surplus is released, because that needs a second step.
         if used <= after.reserved && after.reserved <= wanted.saturating_mul(4) {
@@ -60,34 +74,46 @@ impl DynamoDb {
         let Some(head) = head else {
             return Ok(wanted);
         };
-        let limit = self.limits.status_bytes_per_group;
-        let free = limit.saturating_sub(head.status_bytes) + after.reserved;
-        if used > free {
-            self.evict_expired(group, after, used - free, now).await?;
+        let is_host = after.id == group.host;
+        let (small, large) = self.free(after, is_host, head);
+        let few = self.limits.variables().small;
+        if wanted <= large || used <= large {
+            return Ok(wanted.min(large));
         }
-        Ok(wanted.min(free))
+        if used <= few.min(small) {
+            return Ok(wanted.min(few).min(small));
+        }
+        let free = if used <= few { small } else { large };
+        self.evict_expired(group, after, used - free, now).await?;
+        Ok(wanted)
     }
 
-    /// Evicts the variables of expired nodes, the first expired first. Always returns an error:
-    /// on success a conflict, so that the report is retried.
+    /// Evicts the variables of expired nodes, the first expired first; for a node outside only
+    /// those of others outside. Always returns an error: on success a conflict, so that the
+    /// report is retried.
     async fn evict_expired(
         &self,
-        group: &GroupKey,
+        group: &Group,
         node: &Node,
         missing: usize,
         now: Timestamp,
     ) -> Result<(), AttemptError> {
         const DOING: &str = "evict variables";
+        let any = !node.is_outside() || node.id == group.host;
+        let group = &group.key;
         let mut expired = self.nodes_of(group).await?;
         expired.retain(|other| {
             let is_expired = |until| !Rules::node_alive(until, now);
-            other.id != node.id && other.reserved > 0 && other.alive_until.is_some_and(is_expired)
+            other.id != node.id
+                && other.reserved > 0
+                && other.alive_until.is_some_and(is_expired)
+                && (any || other.is_outside())
         });
         if expired.iter().map(|node| node.reserved).sum::<usize>() < missing {
             return Err(ClientError::VariablesFull(self.limits.status_bytes_per_group).into());
         }
         expired.sort_by(|a, b| (a.alive_until, &a.id).cmp(&(b.alive_until, &b.id)));
-        let (mut steps, mut freed) = (Vec::new(), 0);
+        let (mut steps, mut freed, mut change) = (Vec::new(), 0, HeadChange::default());
         for before in expired.iter().take(EVICTED_AT_ONCE) {
             if freed >= missing {
                 break;
@@ -99,8 +125,9 @@ impl DynamoDb {
                 ..before.clone()
             };
             steps.push(put_node(group, Some(before), &after));
+            change = change.and(HeadChange::between(Some(before), &after, &self.limits));
         }
-        steps.push(HeadChange::freed(freed).step(group, &self.limits));
+        steps.push(change.step(group, &self.limits));
         self.table.write(DOING, steps).await?;
         let evicted = "variables of expired nodes were evicted";
         Err(AttemptError::Conflict(Failure::new(DOING, evicted)))

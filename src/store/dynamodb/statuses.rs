@@ -49,10 +49,16 @@ impl DynamoDb {
         size.within(&self.limits)?;
         after.readings.write(data, timestamp);
         after.reserved = self
-            .reservation_on_report(key, &after, view.head.as_ref(), now)
+            .reservation_on_report(&view.group, &after, view.head.as_ref(), now)
             .await?;
         let steps = self
-            .write_steps(key, view.node.as_ref(), &after, view.head.as_ref(), now)
+            .write_steps(
+                &view.group,
+                view.node.as_ref(),
+                &after,
+                view.head.as_ref(),
+                now,
+            )
             .await?;
         self.table.write("report", steps).await?;
         self.cache.set_report_time(key, timestamp);

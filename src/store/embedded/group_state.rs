@@ -14,6 +14,8 @@ use crate::model::ids::NodeId;
 use crate::model::json_size;
 use crate::model::limits::Limits;
 use crate::model::message::Message;
+use crate::model::origin::{Network, Origin};
+use crate::model::places::{self, Occupant, Place};
 use crate::model::readings::Readings;
 use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
@@ -39,6 +41,19 @@ pub struct Membership {
     pub joined_at: Timestamp,
     /// Whether it requested WebSockets.
     pub use_websocket: Option<bool>,
+    /// The site that it joined from, if that is not the group's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign: Option<Network>,
+}
+
+impl NodeRecord {
+    /// As what the node is in the group.
+    pub fn place(&self) -> Place {
+        match self.membership {
+            Some(Membership { foreign, .. }) => Place::Member { foreign },
+            None => Place::Reporter,
+        }
+    }
 }
 
 /// The result of appending a call to the log.
@@ -109,13 +124,20 @@ impl GroupState {
         &mut self,
         node: &NodeId,
         use_websocket: Option<bool>,
+        origin: Option<Origin>,
         op: &mut Operation<'_>,
     ) -> Result<(), ClientError> {
         let group = self.group.key.clone();
-        let record = self.slot(node, 0, op)?;
+        let former = self.nodes.get(node).and_then(|record| record.membership);
+        let foreign = match former {
+            Some(former) => former.foreign,
+            None => self.group.foreign_site(origin),
+        };
+        let record = self.slot(node, Place::Member { foreign }, 0, op)?;
         let membership = Membership {
             joined_at: op.now,
             use_websocket,
+            foreign,
         };
         record.membership = Some(membership);
         record.alive_until = op.rules.member_until(op.now);
@@ -128,34 +150,33 @@ impl GroupState {
         Ok(())
     }
 
-    /// The node's record, created if there is none. A full group evicts an expired node for a
-    /// new one. `bytes` is the memory that a new node needs besides.
+    /// The node's record, created if there is none; its place may cost an expired node its own.
+    /// `bytes` is the memory that a new node needs besides.
     pub(super) fn slot(
         &mut self,
         node: &NodeId,
+        place: Place,
         bytes: usize,
         op: &mut Operation<'_>,
     ) -> Result<&mut NodeRecord, ClientError> {
-        let limit = op.limits.nodes_per_group;
-        let new = !self.nodes.contains_key(node);
+        let held = self.nodes.get(node).map(NodeRecord::place);
+        let new = held.is_none();
         if new {
             op.memory.admit(Work::Node, footprint::node(node) + bytes)?;
         }
-        if new && self.nodes.len() >= limit {
-            let expired = self
-                .nodes
-                .iter()
-                .filter(|(_, record)| !Rules::node_alive(record.alive_until, op.now));
-            let oldest = expired
-                .min_by_key(|(_, record)| record.alive_until)
-                .map(|(node, _)| node.clone());
-            let oldest = oldest.ok_or(ClientError::Full {
-                what: "the group",
-                limit,
-            })?;
-            self.remove(&oldest, op.changes);
-            if op.by_node.get(&oldest) == Some(&self.group.key) {
-                op.by_node.remove(&oldest);
+        let has_place = held.is_some_and(|held| held != Place::Reporter || place == held);
+        if !has_place && *node != self.group.host {
+            let occupants = self.nodes.iter().map(|(node, record)| Occupant {
+                node,
+                place: record.place(),
+                alive_until: record.alive_until,
+            });
+            let evicted = places::admit(place, &occupants, op.limits, op.now)?.cloned();
+            if let Some(evicted) = evicted {
+                self.remove(&evicted, op.changes);
+                if op.by_node.get(&evicted) == Some(&self.group.key) {
+                    op.by_node.remove(&evicted);
+                }
             }
         }
         if new {

@@ -121,7 +121,7 @@ impl State {
     ) -> Result<Group, ClientError> {
         let now = self.at(now);
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)?;
-        state.join(node, use_websocket, &mut operation!(self, now))?;
+        state.join(node, use_websocket, None, &mut operation!(self, now))?;
         let joined = state.group.clone();
         // Clones the group's key, because the request's key has its own copy of the texts.
         let former = self.by_node.insert(node.clone(), joined.key.clone());

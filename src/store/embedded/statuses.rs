@@ -9,12 +9,13 @@ use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::json_size;
 use crate::model::limits::Limits;
+use crate::model::places::Place;
 use crate::model::readings::{self, Layer, Readings, Size};
 use crate::model::rules::Rules;
 use crate::model::status::{NodeStatus, SensorData, SharedData};
 use crate::model::time::Timestamp;
 use crate::store::embedded::footprint;
-use crate::store::embedded::group_state::{GroupState, Operation};
+use crate::store::embedded::group_state::{GroupState, NodeRecord, Operation};
 use crate::store::embedded::record::Record;
 
 /// A member's variables, shared with the state, to be merged after the lock is released.
@@ -63,7 +64,7 @@ impl GroupState {
         }
         self.evict_for(node, before, after, op)?;
         let group = self.group.key.clone();
-        let record = self.slot(node, memory_after, op)?;
+        let record = self.slot(node, Place::Reporter, memory_after, op)?;
         record.readings.write(data, timestamp);
         record.alive_until = op.rules.member_until(op.now);
         op.changes.record(&Record::Reported {
@@ -82,7 +83,8 @@ impl GroupState {
 
     /// Keeps the group's variables within their limit when a node's variables take `after`
     /// bytes of a response instead of `before`: removes those of expired nodes, the first
-    /// expired first (decision D24).
+    /// expired first (decision D24). Nodes outside share half of the limit, and evict none but
+    /// each other's.
     fn evict_for(
         &mut self,
         node: &NodeId,
@@ -90,14 +92,31 @@ impl GroupState {
         after: usize,
         op: &mut Operation<'_>,
     ) -> Result<(), ClientError> {
-        let limit = op.limits.status_bytes_per_group;
-        let excess = (self.status_bytes - before + after).saturating_sub(limit);
-        if excess == 0 || after <= before {
+        if after <= before {
+            return Ok(());
+        }
+        let quota = op.limits.variables();
+        let is_host = *node == self.group.host;
+        let all = self.status_bytes - before + after;
+        let most = quota.most(is_host || after <= quota.small);
+        let place = self
+            .nodes
+            .get(node)
+            .map_or(Place::Reporter, NodeRecord::place);
+        let is_outside = place.is_outside() && !is_host;
+        let mut excess = all.saturating_sub(most);
+        if is_outside && all > quota.share {
+            let outside = self.outside_bytes() - before + after;
+            excess = excess.max(outside.saturating_sub(quota.share));
+        }
+        if excess == 0 {
             return Ok(());
         }
         let group = &self.group.key;
         let expired = self.nodes.iter().filter(|(other, record)| {
-            *other != node && !Rules::node_alive(record.alive_until, op.now)
+            *other != node
+                && !Rules::node_alive(record.alive_until, op.now)
+                && (record.place().is_outside() || !is_outside)
         });
         let mut expired: Vec<_> = expired
             .map(|(node, record)| {
@@ -107,7 +126,7 @@ impl GroupState {
             .filter(|(.., bytes)| *bytes > 0)
             .collect();
         if expired.iter().map(|(.., bytes)| bytes).sum::<usize>() < excess {
-            return Err(ClientError::VariablesFull(limit));
+            return Err(ClientError::VariablesFull(quota.limit));
         }
         expired.sort_unstable();
         let mut freed = 0;
@@ -128,6 +147,19 @@ impl GroupState {
         }
         self.status_bytes -= freed;
         Ok(())
+    }
+
+    /// Bytes of the variables of nodes outside.
+    fn outside_bytes(&self) -> usize {
+        let outside = self
+            .nodes
+            .iter()
+            .filter(|(_, record)| record.place().is_outside());
+        let bytes = outside.map(|(node, record)| {
+            let row = json_size::row(&self.group.key, node);
+            record.readings.json_bytes(row)
+        });
+        bytes.sum()
     }
 
     /// The variables of all live nodes.

@@ -16,6 +16,7 @@ mod moves;
 mod nodes;
 pub mod order;
 mod polls;
+mod quotas;
 pub(crate) mod random;
 mod repeats;
 mod search;
@@ -41,10 +42,11 @@ pub use lesson::{run_lesson, snapshot_again};
 pub const LIMITS: Limits = Limits {
     groups: 600,
     groups_per_domain: 120,
-    nodes_per_group: 50,
+    nodes_per_group: 60,
+    reporters_per_group: 40,
     keys_per_node: 40,
     status_bytes: 32 * 1024,
-    status_bytes_per_group: 1_550_000,
+    status_bytes_per_group: 1_650_000,
     events_per_call: 1_000,
     calls_per_group: 200,
     event_bytes_per_group: 2 * 1024 * 1024,
@@ -101,6 +103,7 @@ where
         fired_events,
         repeats,
         limits,
+        quotas,
     ];
     let (mut report, of_files) = join(on_empty_stores(&make), join_all(files)).await;
     for of_file in of_files {

@@ -21,6 +21,7 @@ pub const LIMITS: Limits = Limits {
     groups: 100_000,
     groups_per_domain: 3,
     nodes_per_group: 3,
+    reporters_per_group: 2,
     keys_per_node: 4,
     status_bytes: 60,
     // No lesson reaches it, because stores may refuse a little sooner or later.

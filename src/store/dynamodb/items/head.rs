@@ -12,10 +12,16 @@ use crate::store::dynamodb::items::{count, ttl};
 /// A group's head record: the log head and counts, by which joins and appends are serialized.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct GroupHead {
-    /// The number of nodes.
+    /// The number of members.
     pub nodes: usize,
+    /// How many of them joined from another network than the group's.
+    pub foreign: usize,
+    /// The number of nodes that report and did not join.
+    pub reporters: usize,
     /// Bytes of a response that are reserved for the nodes' variables (decision D24).
     pub status_bytes: usize,
+    /// Those of reporters and of foreign members.
+    pub outside_bytes: usize,
     /// Whether the group's delivery is polling.
     pub polling: bool,
     /// Until when the group counts as polled (decision D13).
@@ -41,6 +47,11 @@ impl GroupHead {
     /// Reads the record.
     pub fn read(item: &Item) -> Result<Self, Unreadable> {
         let item = Reader(item);
+        // Of groups that an earlier version made, counts may begin below zero.
+        let counted = |name| {
+            let count: Option<i64> = item.maybe_number(name)?;
+            Ok(usize::try_from(count.unwrap_or(0)).unwrap_or(0))
+        };
         let last = match item.maybe_number::<i64>("lastAt")? {
             None => None,
             Some(at) => Some(Cursor {
@@ -52,8 +63,11 @@ impl GroupHead {
             }),
         };
         Ok(Self {
-            nodes: item.number("nodes")?,
-            status_bytes: item.maybe_number("statusBytes")?.unwrap_or(0),
+            nodes: counted("nodes")?,
+            foreign: counted("foreign")?,
+            reporters: counted("reporters")?,
+            status_bytes: counted("statusBytes")?,
+            outside_bytes: counted("outsideBytes")?,
             polling: item.flag("polling")?,
             polled_until: item
                 .maybe_number("polledUntil")?

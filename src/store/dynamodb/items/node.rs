@@ -9,6 +9,8 @@ use crate::model::cursor::Cursor;
 use crate::model::event::Fingerprint;
 use crate::model::group::{Group, GroupKey};
 use crate::model::ids::NodeId;
+use crate::model::origin::Network;
+use crate::model::places::Place;
 use crate::model::readings::{Layer, Readings};
 use crate::model::rules::Rules;
 use crate::model::status::SensorData;
@@ -26,6 +28,8 @@ pub struct Node {
     pub version: String,
     /// When it joined, and whether it requested WebSockets.
     pub membership: Option<(Timestamp, Option<bool>)>,
+    /// The site that it joined from, if that is not the group's.
+    pub foreign: Option<Network>,
     /// Until when it is alive; none for a node that neither joined nor reported.
     pub alive_until: Option<Timestamp>,
     /// Its variables; hidden while the node is expired (decision D31).
@@ -56,6 +60,7 @@ impl Node {
             id: id.clone(),
             version: String::new(),
             membership: None,
+            foreign: None,
             alive_until: None,
             readings: Readings::default(),
             reserved: 0,
@@ -67,6 +72,21 @@ impl Node {
     /// Whether it counts as a node of the group.
     pub fn is_counted(&self) -> bool {
         self.alive_until.is_some()
+    }
+
+    /// As what it is in the group, if it counts.
+    pub fn place(&self) -> Option<Place> {
+        let foreign = self.foreign;
+        self.alive_until?;
+        Some(match self.membership {
+            Some(_) => Place::Member { foreign },
+            None => Place::Reporter,
+        })
+    }
+
+    /// Whether its variables count with those of nodes outside.
+    pub fn is_outside(&self) -> bool {
+        self.place().is_some_and(Place::is_outside)
     }
 
     /// Whether it is alive.
@@ -104,6 +124,9 @@ impl Node {
                 put("useWebSocket", Value::Bool(requested));
             }
         }
+        if let Some(site) = self.foreign {
+            put("from", text(site.to_string()));
+        }
         if let Some(until) = self.alive_until {
             put("aliveUntil", number(until.seconds()));
         }
@@ -134,6 +157,10 @@ impl Node {
             id: NodeId::parse("nodeId", item.text("nodeId")?).map_err(|_| Unreadable("nodeId"))?,
             version: item.text("version")?.into(),
             membership,
+            foreign: item
+                .maybe_text("from")?
+                .map(|site| Network::try_from(site).map_err(|_| Unreadable("from")))
+                .transpose()?,
             alive_until: item
                 .maybe_number("aliveUntil")?
                 .map(Timestamp::from_seconds),

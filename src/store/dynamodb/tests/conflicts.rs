@@ -299,6 +299,13 @@ async fn reports_at_two_servers_never_exceed_the_limit_of_a_groups_variables() {
     };
     let group = pair.group("teacher").await.key;
     let (pair, group) = (&pair, &group);
+    for n in 0..40_usize {
+        let kitten = node(&format!("node{n}"));
+        pair.either(n)
+            .join(group, &kitten, None, NOW)
+            .await
+            .unwrap();
+    }
     let large = "x".repeat(900);
     let reports = (0..40_usize).map(|n| {
         let (kitten, data) = (node(&format!("node{n}")), data(&large));

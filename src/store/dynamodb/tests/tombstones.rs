@@ -29,6 +29,7 @@ const LIMITS: Limits = Limits {
     groups: 20_000,
     groups_per_domain: MANY,
     nodes_per_group: 10,
+    reporters_per_group: 10,
     keys_per_node: 10,
     status_bytes: 1_000,
     status_bytes_per_group: 100_000,
