@@ -78,6 +78,7 @@ pub fn runtime() -> Runtime {
 /// Creates a group in a store.
 pub fn group(runtime: &Runtime, store: &dyn Store, now: Timestamp) -> GroupKey {
     let request = CreateGroup {
+        token: None,
         domain: Domain::parse("domain", "0123456789abcdef").expect("a domain"),
         host: node("teacher"),
         name: GroupName::parse("name", "class").expect("a name"),
@@ -115,6 +116,7 @@ pub fn report(group: &GroupKey) -> Message {
 /// A call that fires or records one event.
 pub fn event(group: &GroupKey, kind: EventKind, number: u64) -> EventCall {
     EventCall {
+        token: None,
         group: group.clone(),
         node: node("kitten"),
         kind,

@@ -59,7 +59,7 @@ impl Fixture {
     }
 
     fn report(&mut self) {
-        let (now, kitten) = (self.next_time(), node("kitten"));
+        let (now, kitten) = (self.next_time(), node("kitten").into());
         let report = self.store.report(&self.group, &kitten, data(), now);
         self.runtime.block_on(report).expect("a report");
     }
@@ -77,7 +77,7 @@ impl Fixture {
         let mut reports = JoinSet::new();
         for number in 0..count {
             let (store, group) = (Arc::clone(&self.store), self.group.clone());
-            let node = node(&format!("kitten-{number}"));
+            let node = node(&format!("kitten-{number}")).into();
             let report = async move { store.report(&group, &node, data(), now).await };
             reports.spawn_on(report, self.runtime.handle());
         }

@@ -20,6 +20,7 @@ mod harness;
 mod answers;
 #[cfg(feature = "lambda")]
 mod appsync_only;
+mod authority;
 mod bad_frames;
 mod bad_input;
 #[cfg(feature = "bench")]

@@ -19,6 +19,11 @@ pub fn message() -> String {
 
 /// The document that calls the root field `name`.
 pub fn of(name: &str) -> String {
+    with_token(name, None)
+}
+
+/// The same with the variable `token`, which is `hostToken` or `nodeToken`.
+pub fn with_token(name: &str, token: Option<&str>) -> String {
     let by_node = format!("{IN_GROUP}, nodeId: ID!");
     let by_host = format!("{IN_GROUP}, hostId: ID!");
     let since = format!("{IN_GROUP}, since: String!");
@@ -70,6 +75,10 @@ pub fn of(name: &str) -> String {
         ),
         "onMessageInGroup" => ("subscription", IN_GROUP.into(), message()),
         other => panic!("there is no root field {other}"),
+    };
+    let variables = match token {
+        Some(token) => format!("{variables}, {token}: String"),
+        None => variables,
     };
     document(kind, name, &variables, &selection)
 }

@@ -31,7 +31,10 @@ impl TestMesh {
 
     /// Calls one root field with every field of its result selected.
     pub async fn calls(&self, field: &str, arguments: Value) -> Reply {
-        self.executes_with(&documents::of(field), arguments).await
+        let given = |token: &&str| arguments.get(*token).is_some();
+        let token = ["hostToken", "nodeToken"].into_iter().find(given);
+        let document = documents::with_token(field, token);
+        self.executes_with(&document, arguments).await
     }
 
     /// Opens a socket with the server's key in its query string.

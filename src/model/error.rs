@@ -6,6 +6,7 @@
 
 use thiserror::Error;
 
+use crate::model::authority;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::time::Timestamp;
@@ -41,6 +42,20 @@ pub enum ClientError {
         /// The node that sent the request.
         requester: NodeId,
     },
+    /// The token is not the one with which the group or node was made (decision D34).
+    #[error("{0} must be the one with which it was made")]
+    WrongToken(&'static str),
+    /// A token is too short or too long.
+    #[error("{0} must be {min} to {max} bytes", min = authority::MIN_TOKEN_BYTES, max = authority::MAX_TOKEN_BYTES)]
+    TokenLength(&'static str),
+    /// The server's policy needs a token.
+    #[error("{0} is needed: this server admits only groups and nodes that have a token")]
+    TokenNeeded(&'static str),
+    /// The domain is that of another network, and the server's policy keeps networks apart.
+    #[error(
+        "The domain belongs to another network: this server admits callers to their own network's domain only"
+    )]
+    ForeignDomain,
     /// The node is not a member of the group.
     #[error("Node not found")]
     NodeNotFound,
@@ -130,7 +145,11 @@ impl ClientError {
             | Self::RecordGroupNotFound
             | Self::GroupExpired { .. }
             | Self::HeartbeatExpired(_) => "GroupNotFound",
-            Self::OnlyHostCanRenew | Self::OnlyHostCanDissolve { .. } => "Unauthorized",
+            Self::OnlyHostCanRenew
+            | Self::OnlyHostCanDissolve { .. }
+            | Self::WrongToken(_)
+            | Self::TokenNeeded(_)
+            | Self::ForeignDomain => "Unauthorized",
             Self::NodeNotFound => "NodeNotFound",
             Self::Full { .. }
             | Self::VariablesFull(_)
@@ -168,6 +187,7 @@ mod tests {
                 bytes: 65_536,
             },
             ClientError::VariablesFull(4_194_304),
+            ClientError::TokenLength("nodeToken"),
             ClientError::TooLargeToPublish {
                 argument: "events",
                 bytes: 245_760,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::model::authority::TokenHash;
 use crate::model::cursor::Cursor;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
@@ -46,6 +47,8 @@ pub struct EventCall {
     pub group: GroupKey,
     /// The sender.
     pub node: NodeId,
+    /// The digest of its token.
+    pub token: Option<TokenHash>,
     /// Fired or recorded.
     pub kind: EventKind,
     /// The events in the sender's order.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::authority::TokenHash;
 use crate::model::error::ClientError;
 use crate::model::ids::{Domain, GroupId, GroupName, NodeId};
 use crate::model::origin::Origin;
@@ -82,6 +83,9 @@ pub struct Group {
     /// Where it was created from; none if that is unknown, as of groups of earlier versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// The digest of its host's token, if it was made with one (decision D34).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenHash>,
 }
 
 /// A node's membership, as the queries return it.

@@ -3,6 +3,7 @@
 //!
 //! Nothing here does I/O, reads a clock, or imports another module of this crate.
 
+pub mod authority;
 pub mod cursor;
 pub mod error;
 pub mod event;

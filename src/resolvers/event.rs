@@ -8,17 +8,18 @@ use async_graphql::{Context, ID, Object, Result};
 use serde::Deserialize;
 
 use crate::mesh::{Mesh, NextSince};
+use crate::model::authority::Actor;
 use crate::model::cursor::Since;
 use crate::model::error::ClientError;
 use crate::model::event::{self, EventCall, EventKind};
 use crate::model::group::GroupKey;
-use crate::model::ids::NodeId;
 use crate::model::message::Message;
 use crate::resolvers::access::{Access, NodeCall};
 use crate::resolvers::event::types::{Event, EventInput, PollGroupData, RecordEventsPayload};
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::input::deserialize_objects;
 use crate::resolvers::message::MeshMessage;
+use crate::resolvers::node::node;
 use crate::resolvers::response_writer::RawJson;
 use crate::resolvers::status::parse_polled_group;
 use crate::resolvers::{ContextExt as _, ResolverResult, check_length, message_size};
@@ -125,12 +126,15 @@ impl EventMutation {
         #[graphql(desc = "The group's domain.")] domain: String,
         #[graphql(desc = "The node that sends them.")] node_id: ID,
         #[graphql(desc = "The events, in their order.")] events: Vec<EventInput>,
+        #[graphql(desc = "The token with which the node was made, if there was one.")]
+        node_token: Option<String>,
     ) -> Option<Result<RawJson<MeshMessage>>> {
         let args = EventArgs {
             group_id: group_id.0,
             domain,
             node_id: node_id.0,
             events,
+            node_token,
         };
         Some(
             ctx.response_writer()
@@ -149,12 +153,15 @@ impl EventMutation {
         #[graphql(desc = "The events. They are put in the order of their `orderKey`.")] events: Vec<
             EventInput,
         >,
+        #[graphql(desc = "The token with which the node was made, if there was one.")]
+        node_token: Option<String>,
     ) -> Result<RecordEventsPayload> {
         let args = EventArgs {
             group_id: group_id.0,
             domain,
             node_id: node_id.0,
             events,
+            node_token,
         };
         Ok(args.record(ctx.access()).await?)
     }
@@ -169,6 +176,7 @@ pub struct EventArgs {
     node_id: String,
     #[serde(deserialize_with = "deserialize_objects")]
     events: Vec<EventInput>,
+    pub(super) node_token: Option<String>,
 }
 
 impl EventArgs {
@@ -203,12 +211,13 @@ impl EventArgs {
 
     fn parse(self, access: Access<'_>, kind: EventKind) -> Result<EventCall, ClientError> {
         let group = GroupKey::parse(&self.group_id, &self.domain)?;
-        let node = NodeId::parse("nodeId", &self.node_id)?;
+        let Actor { id: node, token } = node(&self.node_id, self.node_token.as_deref())?;
         access.node(&group, &node, NodeCall::Events)?;
         check_length("events", &self.events, access.mesh.limits.events_per_call)?;
         let call = EventCall {
             group,
             node,
+            token,
             kind,
             events: Arc::new(self.events.into_iter().map(Into::into).collect()),
         };

@@ -31,6 +31,8 @@ use crate::resolvers::{ResolverError, ResolverResult, compile, response};
 #[derive(Debug)]
 pub struct FastPath {
     operation: FastOperation,
+    /// Whether the document passes on the variable `nodeToken`.
+    takes_token: bool,
     /// The field's response name.
     name: String,
     position: Pos,
@@ -104,9 +106,12 @@ impl FastPath {
         let mut arguments = fast_operation.arguments().iter();
         let mut variables = operation.variable_definitions.iter();
         let same_names = arguments.all(|name| takes_variable(&field.node, name));
+        let takes_token = takes_variable(&field.node, "nodeToken");
+        let plain_token = takes_token || field.node.get_argument("nodeToken").is_none();
         let has_defaults = variables.any(|v| v.node.default_value.is_some());
-        (no_directives && same_names && !has_defaults).then(|| Self {
+        (no_directives && same_names && plain_token && !has_defaults).then(|| Self {
             operation: fast_operation,
+            takes_token,
             name: field.node.response_key().node.to_string(),
             position: field.pos,
             fields: OnceLock::new(),
@@ -129,8 +134,16 @@ impl FastPath {
         }
         self.fields.get()?;
         Some(match self.operation {
-            FastOperation::Report => FastCall::Report(args(variables)?),
-            FastOperation::Fire => FastCall::Fire(args(variables)?),
+            FastOperation::Report => {
+                let mut given: ReportArgs = args(variables)?;
+                given.node_token = given.node_token.filter(|_| self.takes_token);
+                FastCall::Report(given)
+            }
+            FastOperation::Fire => {
+                let mut given: EventArgs = args(variables)?;
+                given.node_token = given.node_token.filter(|_| self.takes_token);
+                FastCall::Fire(given)
+            }
             FastOperation::Statuses => FastCall::Statuses(args(variables)?),
             FastOperation::Poll => FastCall::Poll(args(variables)?),
         })

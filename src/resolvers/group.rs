@@ -3,6 +3,7 @@
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
 use crate::mesh::Mesh;
+use crate::model::authority::{Actor, TokenHash};
 use crate::model::error::ClientError;
 use crate::model::group::{self, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
@@ -143,6 +144,10 @@ pub struct GroupMutation;
 #[Object]
 impl GroupMutation {
     /// Makes a group. A host that has one in the domain already gets that one again.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one for each argument of the schema"
+    )]
     async fn create_group(
         &self,
         ctx: &Context<'_>,
@@ -155,6 +160,10 @@ impl GroupMutation {
             desc = "Whether members receive messages over a WebSocket. If false, they poll."
         )]
         use_web_socket: bool,
+        #[graphql(
+            desc = "A secret that the host chooses, of 16 to 256 bytes: then the group obeys only with it."
+        )]
+        host_token: Option<String>,
     ) -> Result<Group> {
         let access = ctx.access();
         let request = |mesh: &Mesh| -> Result<CreateGroup, ClientError> {
@@ -165,6 +174,7 @@ impl GroupMutation {
                 lifetime: mesh.rules.lifetime(max_connection_time_seconds)?,
                 delivery: mesh.rules.delivery(use_web_socket),
                 origin: access.origin(),
+                token: TokenHash::parse("hostToken", host_token.as_deref())?,
             })
         };
         Ok(create(access, request(access.mesh)).await?)
@@ -178,8 +188,10 @@ impl GroupMutation {
         #[graphql(desc = "The group's id.")] group_id: ID,
         #[graphql(desc = "The group's domain.")] domain: String,
         #[graphql(desc = "The group's host.")] host_id: ID,
+        #[graphql(desc = "The token with which the group was made, if there was one.")]
+        host_token: Option<String>,
     ) -> Option<Result<RawJson<MeshMessage>>> {
-        let dissolution = dissolve(ctx.access(), &group_id, &domain, &host_id);
+        let dissolution = dissolve(ctx.access(), &group_id, &domain, &host_id, host_token);
         Some(ctx.response_writer().write(ctx, dissolution).await)
     }
 
@@ -190,8 +202,10 @@ impl GroupMutation {
         #[graphql(desc = "The group's id.")] group_id: ID,
         #[graphql(desc = "The group's domain.")] domain: String,
         #[graphql(desc = "The group's host.")] host_id: ID,
+        #[graphql(desc = "The token with which the group was made, if there was one.")]
+        host_token: Option<String>,
     ) -> Result<HeartbeatPayload> {
-        Ok(renew(ctx.access(), &group_id, &domain, &host_id).await?)
+        Ok(renew(ctx.access(), &group_id, &domain, &host_id, host_token).await?)
     }
 }
 
@@ -213,15 +227,24 @@ async fn create(
     Ok(Group::new(mesh, &outcome.group))
 }
 
+/// The host as which a call acts.
+fn host(host_id: &str, host_token: Option<&str>) -> Result<Actor, ClientError> {
+    Ok(Actor {
+        id: NodeId::parse("hostId", host_id)?,
+        token: TokenHash::parse("hostToken", host_token)?,
+    })
+}
+
 async fn dissolve(
     access: Access<'_>,
     group_id: &str,
     domain: &str,
     host_id: &str,
+    host_token: Option<String>,
 ) -> ResolverResult<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
-    let host = NodeId::parse("hostId", host_id)?;
-    access.node(&group, &host, NodeCall::Membership)?;
+    let host = host(host_id, host_token.as_deref())?;
+    access.node(&group, &host.id, NodeCall::Membership)?;
     let mesh = access.mesh;
     mesh.start_hold.wait().await;
     mesh.store.dissolve(&group, &host, mesh.clock.now()).await?;
@@ -234,10 +257,11 @@ async fn renew(
     group_id: &str,
     domain: &str,
     host_id: &str,
+    host_token: Option<String>,
 ) -> ResolverResult<HeartbeatPayload> {
     let group = GroupKey::parse(group_id, domain)?;
-    let host = NodeId::parse("hostId", host_id)?;
-    access.node(&group, &host, NodeCall::Membership)?;
+    let host = host(host_id, host_token.as_deref())?;
+    access.node(&group, &host.id, NodeCall::Membership)?;
     let mesh = access.mesh;
     let group = mesh.store.renew(&group, &host, mesh.clock.now()).await?;
     Ok(HeartbeatPayload {

@@ -2,6 +2,8 @@
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
+use crate::model::authority::{Actor, TokenHash};
+use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::resolvers::access::{Access, NodeCall};
@@ -106,8 +108,13 @@ impl NodeMutation {
         #[graphql(desc = "The node's id, chosen by the node.")] node_id: ID,
         #[graphql(desc = "False if the node cannot open a WebSocket and will poll.")]
         use_web_socket: Option<bool>,
+        #[graphql(
+            desc = "A secret that the node chooses, of 16 to 256 bytes: then the node obeys only with it."
+        )]
+        node_token: Option<String>,
     ) -> Result<Node> {
-        Ok(join(ctx.access(), &group_id, &domain, &node_id, use_web_socket).await?)
+        let node = node(&node_id, node_token.as_deref());
+        Ok(join(ctx.access(), &group_id, &domain, node, use_web_socket).await?)
     }
 
     /// Takes a node out of a group, with its variables.
@@ -117,9 +124,12 @@ impl NodeMutation {
         #[graphql(desc = "The group's id.")] group_id: ID,
         #[graphql(desc = "The group's domain.")] domain: String,
         #[graphql(desc = "The node that leaves.")] node_id: ID,
+        #[graphql(desc = "The token with which the node was made, if there was one.")]
+        node_token: Option<String>,
     ) -> Option<Result<LeaveGroupPayload>> {
+        let node = node(&node_id, node_token.as_deref());
         Some(
-            leave(ctx.access(), &group_id, &domain, &node_id)
+            leave(ctx.access(), &group_id, &domain, node)
                 .await
                 .map_err(Into::into),
         )
@@ -132,27 +142,38 @@ impl NodeMutation {
         #[graphql(desc = "The group's id.")] group_id: ID,
         #[graphql(desc = "The group's domain.")] domain: String,
         #[graphql(desc = "The member's id.")] node_id: ID,
+        #[graphql(desc = "The token with which the node was made, if there was one.")]
+        node_token: Option<String>,
     ) -> Result<MemberHeartbeatPayload> {
-        Ok(heartbeat(ctx.access(), &group_id, &domain, &node_id).await?)
+        let node = node(&node_id, node_token.as_deref());
+        Ok(heartbeat(ctx.access(), &group_id, &domain, node).await?)
     }
+}
+
+/// The node as which a call acts.
+pub fn node(node_id: &str, node_token: Option<&str>) -> Result<Actor, ClientError> {
+    Ok(Actor {
+        id: NodeId::parse("nodeId", node_id)?,
+        token: TokenHash::parse("nodeToken", node_token)?,
+    })
 }
 
 async fn join(
     access: Access<'_>,
     group_id: &str,
     domain: &str,
-    node_id: &str,
+    node: Result<Actor, ClientError>,
     use_websocket: Option<bool>,
 ) -> ResolverResult<Node> {
     let group = GroupKey::parse(group_id, domain)?;
-    let node = NodeId::parse("nodeId", node_id)?;
-    access.node(&group, &node, NodeCall::Membership)?;
+    let node = node?;
+    access.node(&group, &node.id, NodeCall::Membership)?;
     let mesh = access.mesh;
     let group = mesh
         .store
         .join(&group, &node, use_websocket, mesh.clock.now())
         .await?;
-    let id = &group.key.id;
+    let (id, node) = (&group.key.id, node.id);
     match use_websocket {
         Some(true) => tracing::info!(group = %id, protocol = "WebSocket", "joinGroup"),
         Some(false) => {
@@ -176,13 +197,14 @@ async fn leave(
     access: Access<'_>,
     group_id: &str,
     domain: &str,
-    node_id: &str,
+    node: Result<Actor, ClientError>,
 ) -> ResolverResult<LeaveGroupPayload> {
     let group = GroupKey::parse(group_id, domain)?;
-    let node = NodeId::parse("nodeId", node_id)?;
-    access.node(&group, &node, NodeCall::Membership)?;
+    let node = node?;
+    access.node(&group, &node.id, NodeCall::Membership)?;
     let mesh = access.mesh;
     mesh.store.leave(&group, &node).await?;
+    let node = node.id;
     Ok(LeaveGroupPayload {
         peer_id: node.as_str().into(),
         group_id: group.id.as_str().into(),
@@ -195,18 +217,18 @@ async fn heartbeat(
     access: Access<'_>,
     group_id: &str,
     domain: &str,
-    node_id: &str,
+    node: Result<Actor, ClientError>,
 ) -> ResolverResult<MemberHeartbeatPayload> {
     let group = GroupKey::parse(group_id, domain)?;
-    let node = NodeId::parse("nodeId", node_id)?;
-    access.node(&group, &node, NodeCall::Membership)?;
+    let node = node?;
+    access.node(&group, &node.id, NodeCall::Membership)?;
     let mesh = access.mesh;
     let expires_at = mesh
         .store
         .heartbeat(&group, &node, mesh.clock.now())
         .await?;
     Ok(MemberHeartbeatPayload {
-        node_id: node.as_str().into(),
+        node_id: node.id.as_str().into(),
         group_id: group.id.as_str().into(),
         domain: group.domain.to_string(),
         expires_at: expires_at.into(),

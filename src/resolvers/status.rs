@@ -12,6 +12,7 @@ use crate::resolvers::access::{Access, NodeCall};
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::input::deserialize_objects;
 use crate::resolvers::message::MeshMessage;
+use crate::resolvers::node::node;
 use crate::resolvers::response_writer::RawJson;
 use crate::resolvers::scalar::AwsDateTime;
 use crate::resolvers::{ContextExt as _, ResolverResult, check_length, message_size};
@@ -146,12 +147,17 @@ impl StatusMutation {
         #[graphql(desc = "The group's domain.")] domain: String,
         #[graphql(desc = "The node whose variables they are.")] node_id: ID,
         #[graphql(desc = "The variables to write.")] data: Vec<SensorDataInput>,
+        #[graphql(
+            desc = "The token with which the node was made. In its first call, a secret that it chooses."
+        )]
+        node_token: Option<String>,
     ) -> Option<Result<RawJson<MeshMessage>>> {
         let args = ReportArgs {
             group_id: group_id.0,
             domain,
             node_id: node_id.0,
             data,
+            node_token,
         };
         Some(
             ctx.response_writer()
@@ -170,14 +176,15 @@ pub struct ReportArgs {
     node_id: String,
     #[serde(deserialize_with = "deserialize_objects")]
     data: Vec<SensorDataInput>,
+    pub(super) node_token: Option<String>,
 }
 
 impl ReportArgs {
     /// Stores the report; the store publishes it to the group.
     pub async fn run(self, access: Access<'_>) -> ResolverResult<FieldValue> {
         let group = GroupKey::parse(&self.group_id, &self.domain)?;
-        let node = NodeId::parse("nodeId", &self.node_id)?;
-        access.node(&group, &node, NodeCall::Report)?;
+        let node = node(&self.node_id, self.node_token.as_deref())?;
+        access.node(&group, &node.id, NodeCall::Report)?;
         let mesh = access.mesh;
         check_length("data", &self.data, mesh.limits.keys_per_node)?;
         let data = self.data.into_iter().map(|d| status::SensorData {
@@ -185,7 +192,7 @@ impl ReportArgs {
             value: d.value,
         });
         let data: Vec<_> = data.collect();
-        message_size::check_report(&group, &node, &data)?;
+        message_size::check_report(&group, &node.id, &data)?;
         mesh.start_hold.wait().await;
         let status = mesh
             .store

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use thiserror::Error;
 
+use crate::model::authority::{Actor, TokenHash};
 use crate::model::cursor::Since;
 use crate::model::error::ClientError;
 use crate::model::event::{Event, EventBatch, EventCall};
@@ -105,6 +106,8 @@ pub struct CreateGroup {
     pub lifetime: u32,
     /// Where the request comes from, if that is known.
     pub origin: Option<Origin>,
+    /// The digest of the host's token.
+    pub token: Option<TokenHash>,
 }
 
 /// The result of [`Store::host_group`].
@@ -144,8 +147,8 @@ pub struct AppendOutcome {
 pub trait Store: Send + Sync + 'static {
     /// The host's live group in the domain, created if there is none (decision D4).
     ///
-    /// An existing group keeps its name, expiry and heartbeat; only its delivery follows the
-    /// request. Refuses when the domain or the server is full.
+    /// An existing group keeps its name, expiry and heartbeat; only the delivery of one without
+    /// a token follows the request. One with a token is returned only for it (D34). Refuses when the domain or the server is full.
     async fn host_group(&self, request: CreateGroup, now: Timestamp) -> Result<HostOutcome>;
 
     /// The live groups of a domain, by id. Reads group records only.
@@ -159,25 +162,24 @@ pub trait Store: Send + Sync + 'static {
     async fn join(
         &self,
         group: &GroupKey,
-        node: &NodeId,
+        node: &Actor,
         use_websocket: Option<bool>,
         now: Timestamp,
     ) -> Result<Group>;
 
     /// Removes the node and its status from the group; does nothing if it is not there.
-    async fn leave(&self, group: &GroupKey, node: &NodeId) -> Result<()>;
+    async fn leave(&self, group: &GroupKey, node: &Actor) -> Result<()>;
 
     /// Ends the group on request of its host. After it returns, no read returns anything of the
     /// group and no write changes it (decision D6). Nothing is published after the group's end.
-    async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<()>;
+    async fn dissolve(&self, group: &GroupKey, host: &Actor, now: Timestamp) -> Result<()>;
 
     /// The host's heartbeat. It never revives a group or changes its expiry.
-    async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<Group>;
+    async fn renew(&self, group: &GroupKey, host: &Actor, now: Timestamp) -> Result<Group>;
 
     /// A member's heartbeat (decision D10); returns until when the member is alive. It revives
     /// an expired member of a live group.
-    async fn heartbeat(&self, group: &GroupKey, node: &NodeId, now: Timestamp)
-    -> Result<Timestamp>;
+    async fn heartbeat(&self, group: &GroupKey, node: &Actor, now: Timestamp) -> Result<Timestamp>;
 
     /// Writes the node's variables, each with its own time (decision D9), and returns only what
     /// was sent. The node need not be a member. Refuses when the group's variables would take
@@ -186,7 +188,7 @@ pub trait Store: Send + Sync + 'static {
     async fn report(
         &self,
         group: &GroupKey,
-        node: &NodeId,
+        node: &Actor,
         data: Vec<SensorData>,
         now: Timestamp,
     ) -> Result<NodeStatus>;

@@ -9,6 +9,7 @@ fn call(kind: EventKind, events: &[(&str, Option<&str>)]) -> EventCall {
         order_key: key.map(Into::into),
     };
     EventCall {
+        token: None,
         group: GroupKey {
             domain: Domain::parse("domain", "d").unwrap(),
             id: GroupId::parse("groupId", "g").unwrap(),

@@ -196,6 +196,7 @@ fn messages() -> Vec<Message> {
         event("\\", Some(""), Some("")),
     ];
     let call = EventCall {
+        token: None,
         group: group.clone(),
         node,
         kind: EventKind::Fired,

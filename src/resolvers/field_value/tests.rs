@@ -70,6 +70,7 @@ fn status(bytes: usize) -> NodeStatus {
 #[test]
 fn groups_and_members_have_every_field_of_the_schema() {
     let group = |delivery| Group {
+        token: None,
         key: key(),
         name: GroupName::parse("name", "\\").unwrap(),
         host: node(),

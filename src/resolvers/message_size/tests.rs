@@ -84,7 +84,7 @@ proptest! {
         };
         let events: Vec<_> = events.into_iter().map(event).collect();
         let commas = usize::from(!events.is_empty());
-        let call = EventCall { group: group(), node: node(), kind: EventKind::Fired, events: events.into() };
+        let call = EventCall { token: None,  group: group(), node: node(), kind: EventKind::Fired, events: events.into() };
         let bytes = event_bytes(&call, json_size::text);
         prop_assert!(bytes <= event_bytes(&call, max_size));
         prop_assert_eq!(bytes - commas, payload_bytes(&Message::Events(call.batch(now()))));
@@ -132,6 +132,7 @@ fn the_smallest_outbox_accepts_any_valid_message() {
         vec![one; n]
     };
     let events = |n: usize| EventCall {
+        token: None,
         events: vec![
             EventInput {
                 name: String::new(),

@@ -2,6 +2,7 @@
 //! the log head in the group's head record, so calls of all servers are totally ordered. Each
 //! call names the one before it, so a reader notices when a call is not visible yet.
 
+use crate::model::authority;
 use crate::model::cursor::{CURSOR_PREFIX, Cursor, Stamp};
 use crate::model::error::ClientError;
 use crate::model::event::{EventCall, EventInput, EventKind};
@@ -50,6 +51,7 @@ impl DynamoDb {
         let mut node = before
             .clone()
             .unwrap_or_else(|| Node::new(&call.node, &view.group));
+        authority::check_node(node.token, call.token)?;
         let member = node.membership.is_some();
         let refreshed = member && node.refresh(self.rules.member_until(now));
         node.calls

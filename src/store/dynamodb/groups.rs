@@ -2,9 +2,10 @@
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::model::authority::{self, Actor};
 use crate::model::error::ClientError;
 use crate::model::group::{EndReason, Group, GroupKey};
-use crate::model::ids::{Domain, GroupId, NodeId};
+use crate::model::ids::{Domain, GroupId};
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::attempt_error::AttemptError;
@@ -36,6 +37,7 @@ impl DynamoDb {
         };
         match record {
             Some(record) if record.ended.is_none() && self.rules.lists(&record.group, now) => {
+                authority::check_repeat(&record.group, request.token)?;
                 let group = self.change_delivery(record.group, request).await?;
                 Ok(HostOutcome {
                     group,
@@ -53,7 +55,9 @@ impl DynamoDb {
         mut group: Group,
         request: &CreateGroup,
     ) -> Result<Group, AttemptError> {
-        if group.delivery.uses_websocket() == request.delivery.uses_websocket() {
+        // The first call of a host with a token stands.
+        let asked = request.delivery.uses_websocket();
+        if group.token.is_some() || group.delivery.uses_websocket() == asked {
             return Ok(group);
         }
         group.delivery = request.delivery;
@@ -97,6 +101,7 @@ impl DynamoDb {
             heartbeat_at: now,
             delivery: request.delivery,
             origin: request.origin,
+            token: request.token,
         };
         let reason = replaced.as_ref().map(|record| {
             let reason = self.rules.end_of(&record.group, now);
@@ -223,13 +228,14 @@ impl DynamoDb {
     pub(super) async fn try_renew(
         &self,
         key: &GroupKey,
-        host: &NodeId,
+        host: &Actor,
         now: Timestamp,
     ) -> Result<Group, AttemptError> {
         self.cache.invalidate(key);
         let mut group = self.read_group(key, Include::default(), now).await?.group;
-        let hosted = self.rules.admit(&group, now)?.hosted_by(host);
+        let hosted = self.rules.admit(&group, now)?.hosted_by(&host.id);
         hosted.map_err(|_| ClientError::OnlyHostCanRenew)?;
+        authority::check_host(&group, host.token)?;
         group.heartbeat_at = now;
         let step = Step::update(Key::group(key), "SET #heartbeatAt = :now");
         let step = step.when(NOT_ENDED).with(":now", epoch(now));

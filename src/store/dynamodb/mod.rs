@@ -40,6 +40,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 
+use crate::model::authority::Actor;
 use crate::model::cursor::Since;
 use crate::model::event::{Event, EventCall, EventKind};
 use crate::model::group::{Group, GroupKey, Member};
@@ -146,7 +147,7 @@ impl Store for DynamoDb {
     async fn join(
         &self,
         group: &GroupKey,
-        node: &NodeId,
+        node: &Actor,
         use_websocket: Option<bool>,
         now: Timestamp,
     ) -> Result<Group> {
@@ -154,36 +155,31 @@ impl Store for DynamoDb {
         retry!(self, self.try_join(group, node, use_websocket, None, now))
     }
 
-    async fn leave(&self, group: &GroupKey, node: &NodeId) -> Result<()> {
+    async fn leave(&self, group: &GroupKey, node: &Actor) -> Result<()> {
         retry!(self, self.try_leave(group, node))
     }
 
-    async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<()> {
+    async fn dissolve(&self, group: &GroupKey, host: &Actor, now: Timestamp) -> Result<()> {
         retry!(self, self.try_dissolve(group, host, now))?;
         let end = Dissolution::by_host(group.clone());
         self.publisher.publish(Message::Dissolved(end));
         Ok(())
     }
 
-    async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<Group> {
+    async fn renew(&self, group: &GroupKey, host: &Actor, now: Timestamp) -> Result<Group> {
         let renewed = retry!(self, self.try_renew(group, host, now))?;
-        retry!(self, self.try_refresh(group, host, now))?;
+        retry!(self, self.try_refresh(group, &host.id, now))?;
         Ok(renewed)
     }
 
-    async fn heartbeat(
-        &self,
-        group: &GroupKey,
-        node: &NodeId,
-        now: Timestamp,
-    ) -> Result<Timestamp> {
+    async fn heartbeat(&self, group: &GroupKey, node: &Actor, now: Timestamp) -> Result<Timestamp> {
         retry!(self, self.try_heartbeat(group, node, now))
     }
 
     async fn report(
         &self,
         group: &GroupKey,
-        node: &NodeId,
+        node: &Actor,
         data: Vec<SensorData>,
         now: Timestamp,
     ) -> Result<NodeStatus> {

@@ -1,5 +1,6 @@
 //! Members: join, leave, heartbeat.
 
+use crate::model::authority::{self, Actor};
 use crate::model::error::ClientError;
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::NodeId;
@@ -24,12 +25,13 @@ impl DynamoDb {
     pub(super) async fn try_join(
         &self,
         key: &GroupKey,
-        node: &NodeId,
+        actor: &Actor,
         use_websocket: Option<bool>,
         origin: Option<Origin>,
         now: Timestamp,
     ) -> Result<Group, AttemptError> {
         const DOING: &str = "join a group";
+        let node = &actor.id;
         let include = Include {
             node: Some(node),
             reverse: Some(node),
@@ -41,6 +43,9 @@ impl DynamoDb {
             .node
             .clone()
             .unwrap_or_else(|| Node::new(node, &view.group));
+        let known = view.node.as_ref().filter(|node| node.is_counted());
+        let known = known.map(|node| (node.token, node.alive(now)));
+        after.token = authority::token_after_join(&view.group, known, actor)?;
         after.refresh(self.rules.member_until(now));
         if after.membership.is_none() {
             after.foreign = view.group.foreign_site(origin);
@@ -61,7 +66,7 @@ impl DynamoDb {
             });
         }
         if let Some(former) = view.reverse.filter(|former| former != key) {
-            steps.extend(self.leave_steps(&former, node).await?);
+            steps.extend(self.leave_steps(&former, actor).await?);
         }
         self.table.write(DOING, steps).await?;
         Ok(view.group)
@@ -81,12 +86,8 @@ impl DynamoDb {
     }
 
     /// The steps that remove a node from a group, unless the group is being removed.
-    async fn leave_steps(
-        &self,
-        group: &GroupKey,
-        node: &NodeId,
-    ) -> Result<Vec<Step>, AttemptError> {
-        let keys = [Key::node(group, node), Key::head(group)];
+    async fn leave_steps(&self, group: &GroupKey, node: &Actor) -> Result<Vec<Step>, AttemptError> {
+        let keys = [Key::node(group, &node.id), Key::head(group)];
         let mut found = self.table.read("leave a group", &keys).await?;
         let (head, record) = (found.pop().flatten(), found.pop().flatten());
         if head.is_none() {
@@ -96,6 +97,7 @@ impl DynamoDb {
             let [node, _] = keys;
             return Ok(vec![Step::check(node).when("attribute_not_exists(#pk)")]);
         };
+        authority::check_node(record.token, node.token)?;
         let (step, change) = remove_node(group, &record, &self.limits);
         let mut steps = vec![step];
         if change.is_needed() {
@@ -108,10 +110,10 @@ impl DynamoDb {
     pub(super) async fn try_leave(
         &self,
         group: &GroupKey,
-        node: &NodeId,
+        node: &Actor,
     ) -> Result<(), AttemptError> {
         const DOING: &str = "leave a group";
-        let reverse = Key::reverse(node);
+        let reverse = Key::reverse(&node.id);
         let found = self
             .table
             .read(DOING, std::slice::from_ref(&reverse))
@@ -134,10 +136,13 @@ impl DynamoDb {
     pub(super) async fn try_heartbeat(
         &self,
         key: &GroupKey,
-        node: &NodeId,
+        actor: &Actor,
         now: Timestamp,
     ) -> Result<Timestamp, AttemptError> {
-        let record = self.refreshed(key, node, now, |node| node.membership.is_some());
+        let record = self.refreshed(key, &actor.id, now, |node| {
+            authority::check_node(node.token, actor.token)?;
+            Ok(node.membership.is_some())
+        });
         if record.await? {
             Ok(self.rules.member_until(now))
         } else {
@@ -152,7 +157,10 @@ impl DynamoDb {
         node: &NodeId,
         now: Timestamp,
     ) -> Result<(), AttemptError> {
-        match self.refreshed(key, node, now, Node::is_counted).await {
+        match self
+            .refreshed(key, node, now, |node| Ok(node.is_counted()))
+            .await
+        {
             // The group ended at the same time; the renewal came first.
             Ok(_) | Err(AttemptError::Refused(_)) => Ok(()),
             Err(error) => Err(error),
@@ -164,15 +172,18 @@ impl DynamoDb {
         key: &GroupKey,
         node: &NodeId,
         now: Timestamp,
-        is_eligible: impl Fn(&Node) -> bool + Send,
+        is_eligible: impl Fn(&Node) -> Result<bool, ClientError> + Send,
     ) -> Result<bool, AttemptError> {
         let include = Include {
             node: Some(node),
             ..Include::default()
         };
         let view = self.read_group(key, include, now).await;
-        let node = view?.node.filter(|node| is_eligible(node));
-        let Some(before) = node else {
+        let eligible = match view?.node {
+            Some(node) if is_eligible(&node)? => Some(node),
+            _ => None,
+        };
+        let Some(before) = eligible else {
             // A dissolve may have removed the node; a read of the group's record shows it.
             if self.cache.group(key).is_some() {
                 self.cache.invalidate(key);

@@ -5,6 +5,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::stream::{self, StreamExt as _};
 
+use crate::model::authority::{self, Actor};
 use crate::model::error::ClientError;
 use crate::model::group::{Group, GroupKey};
 use crate::model::ids::NodeId;
@@ -33,7 +34,7 @@ impl DynamoDb {
     pub(super) async fn try_dissolve(
         &self,
         key: &GroupKey,
-        host: &NodeId,
+        host: &Actor,
         now: Timestamp,
     ) -> Result<(), AttemptError> {
         const DOING: &str = "dissolve a group";
@@ -46,16 +47,19 @@ impl DynamoDb {
                     .rules
                     .admit(&record.group, now)
                     .map_err(|_| not_found())?;
-                live.hosted_by(host)
+                live.hosted_by(&host.id)
                     .map_err(|actual| ClientError::OnlyHostCanDissolve {
                         host: actual.clone(),
-                        requester: host.clone(),
+                        requester: host.id.clone(),
                     })?;
+                authority::check_host(&record.group, host.token)?;
                 let steps = end_steps(&record, EndCause::Dissolved, false, now);
                 self.table.write(DOING, steps).await?;
             }
             // An interrupted dissolve continues.
-            Some((EndCause::Dissolved, _)) if record.group.host == *host => {}
+            Some((EndCause::Dissolved, _)) if record.group.host == host.id => {
+                authority::check_host(&record.group, host.token)?;
+            }
             // A group that ended otherwise is not found while it is being removed (decision D23).
             Some(_) => return Err(not_found()),
         }

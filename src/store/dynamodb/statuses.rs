@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crate::model::authority::{self, Actor};
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::rules::Rules;
@@ -22,7 +23,7 @@ impl DynamoDb {
     pub(super) async fn try_report(
         &self,
         key: &GroupKey,
-        node: &NodeId,
+        actor: &Actor,
         data: &SharedData,
         retry: bool,
         now: Timestamp,
@@ -30,6 +31,7 @@ impl DynamoDb {
         if retry {
             self.cache.invalidate(key);
         }
+        let node = &actor.id;
         let include = Include {
             node: Some(node),
             head: retry,
@@ -40,6 +42,9 @@ impl DynamoDb {
             .node
             .clone()
             .unwrap_or_else(|| Node::new(node, &view.group));
+        let known = view.node.as_ref().filter(|node| node.is_counted());
+        let known = known.map(|node| node.token);
+        after.token = authority::token_after_report(&view.group, known, actor)?;
         after.refresh(self.rules.member_until(now));
         let mut timestamp = self.cache.report_time(key, now);
         if let Some(layer) = after.readings.layers().last() {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::memory::{Lease, Memory, Work};
+use crate::model::authority::{self, Actor, TokenHash};
 use crate::model::cursor::{Cursor, Since, Stamp};
 use crate::model::error::ClientError;
 use crate::model::event::EventKind;
@@ -32,6 +33,9 @@ pub struct NodeRecord {
     pub alive_until: Timestamp,
     /// What it reported.
     pub readings: Readings,
+    /// The digest of its token, if it was made with one (decision D34).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<TokenHash>,
 }
 
 /// A membership.
@@ -122,18 +126,22 @@ impl GroupState {
     /// Makes the node a member.
     pub fn join(
         &mut self,
-        node: &NodeId,
+        actor: &Actor,
         use_websocket: Option<bool>,
         origin: Option<Origin>,
         op: &mut Operation<'_>,
     ) -> Result<(), ClientError> {
+        let node = &actor.id;
         let group = self.group.key.clone();
-        let former = self.nodes.get(node).and_then(|record| record.membership);
-        let foreign = match former {
+        let known = self.nodes.get(node);
+        let alive = known.map(|r| (r.token, Rules::node_alive(r.alive_until, op.now)));
+        let token = authority::token_after_join(&self.group, alive, actor)?;
+        let foreign = match known.and_then(|record| record.membership) {
             Some(former) => former.foreign,
             None => self.group.foreign_site(origin),
         };
         let record = self.slot(node, Place::Member { foreign }, 0, op)?;
+        record.token = token;
         let membership = Membership {
             joined_at: op.now,
             use_websocket,
@@ -146,6 +154,7 @@ impl GroupState {
             node: Cow::Borrowed(node),
             membership,
             until: record.alive_until,
+            token,
         });
         Ok(())
     }
@@ -186,8 +195,15 @@ impl GroupState {
             membership: None,
             alive_until: op.now,
             readings: Readings::default(),
+            token: None,
         };
         Ok(self.nodes.entry(node.clone()).or_insert_with(new_record))
+    }
+
+    /// Admits a call by a node, which may be unknown (decision D34).
+    pub fn check_node(&self, node: &NodeId, given: Option<TokenHash>) -> Result<(), ClientError> {
+        let known = self.nodes.get(node);
+        authority::check_node(known.and_then(|record| record.token), given)
     }
 
     /// Extends the life of a node, if it is known.
@@ -274,6 +290,7 @@ impl GroupState {
         new: &NewCall,
         op: &mut Operation<'_>,
     ) -> Result<Appended, ClientError> {
+        self.check_node(&new.call.node, new.call.token)?;
         self.refresh_member(&new.call.node, op);
         let keep = new.call.kind == EventKind::Recorded || self.has_pollers(op.now);
         let appended = self.log.append(new, keep, self.newest_message, op)?;

@@ -29,6 +29,7 @@ use async_trait::async_trait;
 pub use self::disk::inspect;
 pub use self::folder::{InUse, has_data};
 use crate::memory::Memory;
+use crate::model::authority::Actor;
 use crate::model::cursor::Since;
 use crate::model::error::ClientError;
 use crate::model::event::{Event, EventCall};
@@ -208,7 +209,7 @@ impl Store for Embedded {
     async fn join(
         &self,
         group: &GroupKey,
-        node: &NodeId,
+        node: &Actor,
         use_websocket: Option<bool>,
         now: Timestamp,
     ) -> Result<Group> {
@@ -216,35 +217,26 @@ impl Store for Embedded {
             .await
     }
 
-    async fn leave(&self, group: &GroupKey, node: &NodeId) -> Result<()> {
-        self.write(|state| {
-            state.leave(group, node);
-            Ok(())
-        })
-        .await
+    async fn leave(&self, group: &GroupKey, node: &Actor) -> Result<()> {
+        self.write(|state| state.leave(group, node)).await
     }
 
-    async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<()> {
+    async fn dissolve(&self, group: &GroupKey, host: &Actor, now: Timestamp) -> Result<()> {
         self.write(|state| state.dissolve(group, host, now)).await
     }
 
-    async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<Group> {
+    async fn renew(&self, group: &GroupKey, host: &Actor, now: Timestamp) -> Result<Group> {
         self.write(|state| state.renew(group, host, now)).await
     }
 
-    async fn heartbeat(
-        &self,
-        group: &GroupKey,
-        node: &NodeId,
-        now: Timestamp,
-    ) -> Result<Timestamp> {
+    async fn heartbeat(&self, group: &GroupKey, node: &Actor, now: Timestamp) -> Result<Timestamp> {
         self.write(|state| state.heartbeat(group, node, now)).await
     }
 
     async fn report(
         &self,
         group: &GroupKey,
-        node: &NodeId,
+        node: &Actor,
         data: Vec<SensorData>,
         now: Timestamp,
     ) -> Result<NodeStatus> {

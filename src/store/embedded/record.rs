@@ -5,6 +5,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::authority::TokenHash;
 use crate::model::group::{Group, GroupKey, Tombstone};
 use crate::model::ids::NodeId;
 use crate::model::message::Message;
@@ -57,6 +58,9 @@ pub enum Record<'a> {
         membership: Membership,
         /// Until when it is alive.
         until: Timestamp,
+        /// The digest of its token.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<TokenHash>,
     },
     /// A node's heartbeat.
     Alive {
@@ -79,6 +83,9 @@ pub enum Record<'a> {
         at: Timestamp,
         /// Until when the node is alive.
         until: Timestamp,
+        /// The digest of its token, if this report changed it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<TokenHash>,
     },
     /// A node's variables were evicted (decision D24).
     Evicted {

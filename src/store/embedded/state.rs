@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::memory::Memory;
+use crate::model::authority::Actor;
 use crate::model::cursor::Since;
 use crate::model::error::ClientError;
 use crate::model::group::{Group, GroupKey, Member};
@@ -115,44 +116,53 @@ impl State {
     pub fn join(
         &mut self,
         group: &GroupKey,
-        node: &NodeId,
+        node: &Actor,
         use_websocket: Option<bool>,
         now: Timestamp,
     ) -> Result<Group, ClientError> {
         let now = self.at(now);
+        // A node that has a token is moved only with it.
+        if let Some(former) = self.by_node.get(&node.id).filter(|former| *former != group)
+            && let Some(state) = self.groups.get(former)
+        {
+            state.check_node(&node.id, node.token)?;
+        }
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)?;
         state.join(node, use_websocket, None, &mut operation!(self, now))?;
         let joined = state.group.clone();
         // Clones the group's key, because the request's key has its own copy of the texts.
-        let former = self.by_node.insert(node.clone(), joined.key.clone());
+        let former = self.by_node.insert(node.id.clone(), joined.key.clone());
         if let Some(former) = former.filter(|former| former != group)
             && let Some(state) = self.groups.get_mut(&former)
         {
-            state.remove(node, &mut self.changes);
+            state.remove(&node.id, &mut self.changes);
         }
         Ok(joined)
     }
 
     /// See [`Store::leave`](crate::store::Store::leave).
-    pub fn leave(&mut self, group: &GroupKey, node: &NodeId) {
+    pub fn leave(&mut self, group: &GroupKey, node: &Actor) -> Result<(), ClientError> {
         if let Some(state) = self.groups.get_mut(group) {
-            state.remove(node, &mut self.changes);
+            state.check_node(&node.id, node.token)?;
+            state.remove(&node.id, &mut self.changes);
         }
-        if self.by_node.get(node) == Some(group) {
-            self.by_node.remove(node);
+        if self.by_node.get(&node.id) == Some(group) {
+            self.by_node.remove(&node.id);
         }
+        Ok(())
     }
 
     /// See [`Store::heartbeat`](crate::store::Store::heartbeat).
     pub fn heartbeat(
         &mut self,
         group: &GroupKey,
-        node: &NodeId,
+        node: &Actor,
         now: Timestamp,
     ) -> Result<Timestamp, ClientError> {
         let now = self.at(now);
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)?;
-        if state.refresh_member(node, &mut operation!(self, now)) {
+        state.check_node(&node.id, node.token)?;
+        if state.refresh_member(&node.id, &mut operation!(self, now)) {
             Ok(self.rules.member_until(now))
         } else {
             Err(ClientError::NodeNotFound)
@@ -163,7 +173,7 @@ impl State {
     pub fn report(
         &mut self,
         group: &GroupKey,
-        node: &NodeId,
+        node: &Actor,
         data: SharedData,
         now: Timestamp,
     ) -> Result<NodeStatus, ClientError> {
@@ -171,7 +181,7 @@ impl State {
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)?;
         let timestamp = state.report(node, &data, &mut operation!(self, now))?;
         let status = NodeStatus {
-            node: node.clone(),
+            node: node.id.clone(),
             group: group.clone(),
             data,
             timestamp,

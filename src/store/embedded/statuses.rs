@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use crate::model::authority::{self, Actor};
 use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
@@ -43,10 +44,14 @@ impl GroupState {
     /// Writes the node's variables and returns their time.
     pub fn report(
         &mut self,
-        node: &NodeId,
+        actor: &Actor,
         data: &SharedData,
         op: &mut Operation<'_>,
     ) -> Result<Timestamp, ClientError> {
+        let node = &actor.id;
+        let known = self.nodes.get(node).map(|record| record.token);
+        let token = authority::token_after_report(&self.group, known, actor)?;
+        let new_token = token.filter(|_| known.flatten() != token);
         let timestamp = op.now.max(self.newest_message);
         // Checked before a slot is taken: a refused report must not evict a node.
         let empty = Readings::default();
@@ -67,12 +72,14 @@ impl GroupState {
         let record = self.slot(node, Place::Reporter, memory_after, op)?;
         record.readings.write(data, timestamp);
         record.alive_until = op.rules.member_until(op.now);
+        record.token = token;
         op.changes.record(&Record::Reported {
             group: Cow::Borrowed(&group),
             node: Cow::Borrowed(node),
             data: Cow::Borrowed(data),
             at: timestamp,
             until: record.alive_until,
+            token: new_token,
         });
         self.status_bytes = self.status_bytes - before + after;
         self.lease.shrink(memory_before);

@@ -51,6 +51,7 @@ impl<'a, S: Store> Class<'a, S> {
     /// A request for a WebSocket group with the longest lifetime.
     pub fn request(&self, host: &str) -> CreateGroup {
         CreateGroup {
+            token: None,
             domain: self.domain.clone(),
             host: self.node(host),
             name: group_name("name"),
@@ -83,7 +84,10 @@ impl<'a, S: Store> Class<'a, S> {
 
     pub async fn joins(&self, group: &GroupKey, node: &str, now: Timestamp) -> Group {
         let node = self.node(node);
-        self.store.join(group, &node, None, now).await.unwrap()
+        self.store
+            .join(group, &node.clone().into(), None, now)
+            .await
+            .unwrap()
     }
 
     pub async fn reports(
@@ -106,11 +110,16 @@ impl<'a, S: Store> Class<'a, S> {
         now: Timestamp,
     ) -> Result<NodeStatus> {
         let node = self.node(node);
-        self.store.report(group, &node, data, now).await
+        self.store
+            .report(group, &node.clone().into(), data, now)
+            .await
     }
 
     pub async fn renews(&self, group: &Group, now: Timestamp) -> Group {
-        let renewed = self.store.renew(&group.key, &group.host, now).await;
+        let renewed = self
+            .store
+            .renew(&group.key, &group.host.clone().into(), now)
+            .await;
         renewed.unwrap()
     }
 
@@ -122,6 +131,7 @@ impl<'a, S: Store> Class<'a, S> {
         events: Vec<EventInput>,
     ) -> EventCall {
         EventCall {
+            token: None,
             group: group.clone(),
             node: self.node(node),
             kind,
@@ -240,16 +250,20 @@ impl<'a, S: Store> Class<'a, S> {
         let record = self.call(EventKind::Recorded, key, node, events(&["late"]));
         let fire = self.call(EventKind::Fired, key, node, events(&["late"]));
         vec![
-            client_error(self.store.join(key, &id, None, now).await),
+            client_error(self.store.join(key, &id.clone().into(), None, now).await),
             client_error(
                 self.try_report(key, node, data(&[("k", "late")]), now)
                     .await,
             ),
-            client_error(self.store.renew(key, &group.host, now).await),
-            client_error(self.store.heartbeat(key, &id, now).await),
+            client_error(self.store.renew(key, &group.host.clone().into(), now).await),
+            client_error(self.store.heartbeat(key, &id.clone().into(), now).await),
             client_error(self.store.append(record, now).await),
             client_error(self.store.append(fire, now).await),
-            client_error(self.store.dissolve(key, &group.host, now).await),
+            client_error(
+                self.store
+                    .dissolve(key, &group.host.clone().into(), now)
+                    .await,
+            ),
         ]
     }
 }

@@ -32,7 +32,10 @@ async fn steps<S: Store>(class: &Class<'_, S>, from: Timestamp, millis: i64) {
 /// Whether requests to the group are admitted.
 async fn is_alive<S: Store>(class: &Class<'_, S>, group: &Group, now: Timestamp) -> bool {
     let stranger = class.node("stranger");
-    let refused = class.store.heartbeat(&group.key, &stranger, now).await;
+    let refused = class
+        .store
+        .heartbeat(&group.key, &stranger.clone().into(), now)
+        .await;
     matches!(client_error(refused), ClientError::NodeNotFound)
 }
 

@@ -35,7 +35,7 @@ async fn a_websocket_group_keeps_no_fired_events<S: Store>(class: Class<'_, S>) 
         let node = class.node(node);
         class
             .store
-            .join(&group, &node, use_websocket, START)
+            .join(&group, &node.clone().into(), use_websocket, START)
             .await
             .unwrap();
     }
@@ -56,23 +56,27 @@ async fn fired_events_are_kept_for_a_member_without_websocket<S: Store>(class: C
     let poller = class.node("poller");
     class
         .store
-        .join(&group, &poller, Some(false), START)
+        .join(&group, &poller.clone().into(), Some(false), START)
         .await
         .unwrap();
     assert!(keeps(&class, &group, START).await);
     let other = class.group("other").await.key;
     class
         .store
-        .join(&other, &poller, Some(false), START)
+        .join(&other, &poller.clone().into(), Some(false), START)
         .await
         .unwrap();
-    class.store.leave(&other, &poller).await.unwrap();
+    class
+        .store
+        .leave(&other, &poller.clone().into())
+        .await
+        .unwrap();
     assert!(!keeps(&class, &other, START).await);
     let third = class.group("third").await.key;
     for use_websocket in [Some(false), Some(true)] {
         let joined = class
             .store
-            .join(&third, &poller, use_websocket, START)
+            .join(&third, &poller.clone().into(), use_websocket, START)
             .await;
         joined.unwrap();
     }

@@ -48,7 +48,7 @@ async fn a_renew_keeps_a_group_alive_and_never_changes_its_expiry<S: Store>(clas
     let ended = client_error(
         class
             .store
-            .renew(&group.key, &group.host, second(301))
+            .renew(&group.key, &group.host.clone().into(), second(301))
             .await,
     );
     assert_eq!(ended.kind(), "GroupNotFound");
@@ -58,7 +58,12 @@ async fn a_renew_by_another_node_is_refused<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await;
     class.joins(&group.key, "k", START).await;
     let late = second(TIMES.host_ttl - 1);
-    let error = client_error(class.store.renew(&group.key, &class.node("k"), late).await);
+    let error = client_error(
+        class
+            .store
+            .renew(&group.key, &class.node("k").into(), late)
+            .await,
+    );
     let expected = (
         "Unauthorized",
         "Only the host can renew the heartbeat".into(),
@@ -77,7 +82,7 @@ async fn a_renew_revives_no_group<S: Store>(class: Class<'_, S>) {
     let short = class.created(short, START).await;
     class
         .store
-        .dissolve(&dissolved.key, &dissolved.host, START)
+        .dissolve(&dissolved.key, &dissolved.host.clone().into(), START)
         .await
         .unwrap();
     for (group, now) in [
@@ -86,7 +91,10 @@ async fn a_renew_revives_no_group<S: Store>(class: Class<'_, S>) {
         (&silent, second(TIMES.host_ttl + 1)),
     ] {
         for _ in 0..2 {
-            let refused = class.store.renew(&group.key, &group.host, now).await;
+            let refused = class
+                .store
+                .renew(&group.key, &group.host.clone().into(), now)
+                .await;
             assert_eq!(client_error(refused).kind(), "GroupNotFound");
             class.sees_nothing(group, &[], now).await;
         }
@@ -98,14 +106,27 @@ async fn renews_racing_with_a_dissolve_revive_nothing<S: Store>(class: Class<'_,
     let (key, host, class) = (&group.key, &group.host, &class);
     let acts = (0..40).map(|n| async move {
         if n == 20 {
-            class.store.dissolve(key, host, START).await.unwrap();
-        } else if let Err(error) = class.store.renew(key, host, second(1)).await {
+            class
+                .store
+                .dissolve(key, &host.clone().into(), START)
+                .await
+                .unwrap();
+        } else if let Err(error) = class
+            .store
+            .renew(key, &host.clone().into(), second(1))
+            .await
+        {
             assert_eq!(client_error::<()>(Err(error)).kind(), "GroupNotFound");
         }
     });
     join_all(acts).await;
     class.sees_nothing(&group, &[], second(1)).await;
-    let error = client_error(class.store.renew(key, host, second(1)).await);
+    let error = client_error(
+        class
+            .store
+            .renew(key, &host.clone().into(), second(1))
+            .await,
+    );
     assert_eq!(error.to_string(), format!("Group not found: {key}"));
 }
 
@@ -123,7 +144,10 @@ async fn ends_between<S: Store>(
     class.reports(key, "k", &[("k", "1")], last).await;
     class.records(key, "k", events(&["e"]), last).await;
     class.fires(key, "k", events(&["e"]), last).await;
-    store.heartbeat(key, &class.node("k"), last).await.unwrap();
+    store
+        .heartbeat(key, &class.node("k").into(), last)
+        .await
+        .unwrap();
     assert_eq!(class.members(key, last).await, ["k"]);
     assert_eq!(class.statuses(key, last).await.len(), 1);
     assert!(class.status_of("k", last).await.is_some());
@@ -177,7 +201,7 @@ async fn every_write_to_an_unknown_group_is_refused<S: Store>(class: Class<'_, S
     class.sees_nothing(&group, &["k"], START).await;
     class
         .store
-        .leave(&group.key, &class.node("k"))
+        .leave(&group.key, &class.node("k").into())
         .await
         .unwrap();
 }
@@ -191,7 +215,11 @@ async fn every_write_to_a_dissolved_group_is_refused<S: Store>(class: Class<'_, 
         class.records(key, node, events(&["e"]), START).await;
     }
     class.reports(key, "h", &[("k", "1")], START).await;
-    class.store.dissolve(key, &group.host, START).await.unwrap();
+    class
+        .store
+        .dissolve(key, &group.host.clone().into(), START)
+        .await
+        .unwrap();
     class.sees_nothing(&group, &["a", "b", "h"], START).await;
     let text = format!("Group not found: {key}");
     for refused in class.all_errors(&group, "a", START).await {
@@ -206,7 +234,12 @@ async fn a_dissolve_by_another_node_is_refused<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await;
     class.joins(&group.key, "k", START).await;
     let kitten = class.node("k");
-    let error = client_error(class.store.dissolve(&group.key, &kitten, START).await);
+    let error = client_error(
+        class
+            .store
+            .dissolve(&group.key, &kitten.clone().into(), START)
+            .await,
+    );
     let text = format!(
         "Only the host can dissolve the group. Host: {}, Requested by: {kitten}",
         group.host
@@ -225,7 +258,12 @@ async fn an_ended_group_cannot_be_dissolved<S: Store>(class: Class<'_, S>) {
     let silent = class.group("silent").await;
     for (group, now) in [(short, second(6)), (silent, second(TIMES.host_ttl + 1))] {
         for host in [&group.host, &class.node("k")] {
-            let error = client_error(class.store.dissolve(&group.key, host, now).await);
+            let error = client_error(
+                class
+                    .store
+                    .dissolve(&group.key, &host.clone().into(), now)
+                    .await,
+            );
             let text = format!("Group not found: {}", group.key);
             assert_eq!(kind_and_text(&error), ("GroupNotFound", text));
         }
@@ -236,7 +274,7 @@ async fn a_host_may_create_a_group_after_a_dissolve<S: Store>(class: Class<'_, S
     let group = class.group("h").await;
     class
         .store
-        .dissolve(&group.key, &group.host, START)
+        .dissolve(&group.key, &group.host.clone().into(), START)
         .await
         .unwrap();
     let hosted = class
@@ -257,9 +295,16 @@ async fn joins_racing_with_a_dissolve_leave_nothing<S: Store>(class: Class<'_, S
     let nodes: Vec<_> = (0..40).map(|n| format!("n{n}")).collect();
     let acts = nodes.iter().enumerate().map(|(n, node)| async move {
         if n == 20 {
-            class.store.dissolve(key, host, START).await.unwrap();
+            class
+                .store
+                .dissolve(key, &host.clone().into(), START)
+                .await
+                .unwrap();
         }
-        let joined = class.store.join(key, &class.node(node), None, START).await;
+        let joined = class
+            .store
+            .join(key, &class.node(node).into(), None, START)
+            .await;
         if n % 2 == 0 {
             tokio::task::yield_now().await;
         }
@@ -291,7 +336,11 @@ async fn a_group_of_many_pages_is_read_and_dissolved_completely<S: Store>(class:
     let statuses: Vec<_> = class.statuses(key, START).await;
     assert!(statuses.iter().map(|(node, ..)| node).eq(&nodes));
     assert_eq!(class.reads_all(key, START).await.len(), 400);
-    class.store.dissolve(key, &group.host, START).await.unwrap();
+    class
+        .store
+        .dissolve(key, &group.host.clone().into(), START)
+        .await
+        .unwrap();
     let nodes: Vec<_> = nodes.iter().map(String::as_str).collect();
     class.sees_nothing(&group, &nodes, START).await;
 }
@@ -367,9 +416,8 @@ pub(super) async fn any_group_lives_only_while_one_does<S: Store>(class: Class<'
     assert!(!lives(long_after).await);
     let another = class.created(class.request("another"), long_after).await;
     assert!(lives(long_after).await);
-    let dissolved = class
-        .store
-        .dissolve(&another.key, &another.host, long_after);
+    let host = another.host.clone().into();
+    let dissolved = class.store.dissolve(&another.key, &host, long_after);
     dissolved.await.unwrap();
     assert!(!lives(long_after).await);
 }

@@ -4,6 +4,7 @@ use std::slice::from_ref;
 
 use futures_util::future::join_all;
 
+use crate::model::authority::Actor;
 use crate::model::event::EventInput;
 use crate::model::group::{Delivery, EndReason, Group, GroupKey};
 use crate::model::ids::NodeId;
@@ -47,6 +48,7 @@ async fn a_group_is_created_as_requested<S: Store>(class: Class<'_, S>) {
             "{id} is not a UUID"
         );
         let expected = Group {
+            token: None,
             key: GroupKey {
                 domain: class.domain.clone(),
                 id,
@@ -122,14 +124,27 @@ async fn texts_of_any_script_survive_a_round_trip<S: Store>(class: Class<'_, S>)
         assert_eq!(polled.fired_by, class.node(text));
         class
             .store
-            .heartbeat(key, &class.node(text), START)
+            .heartbeat(key, &class.node(text).into(), START)
             .await
             .unwrap();
-        class.store.leave(key, &class.node(text)).await.unwrap();
+        class
+            .store
+            .leave(key, &class.node(text).into())
+            .await
+            .unwrap();
         class.renews(&group, START).await;
-        class.store.dissolve(key, &group.host, START).await.unwrap();
+        class
+            .store
+            .dissolve(key, &group.host.clone().into(), START)
+            .await
+            .unwrap();
         let unknown = GroupKey::parse(text, text).unwrap();
-        let error = client_error(class.store.join(&unknown, &group.host, None, START).await);
+        let error = client_error(
+            class
+                .store
+                .join(&unknown, &group.host.clone().into(), None, START)
+                .await,
+        );
         let expected = ("GroupNotFound", format!("Group not found: {text}@{text}"));
         assert_eq!(kind_and_text(&error), expected);
     }
@@ -146,12 +161,12 @@ async fn ids_with_a_common_prefix_are_distinct<S: Store>(class: Class<'_, S>) {
     let key = &group.key;
     let short = class.node("k");
     let long = NodeId::parse("nodeId", &format!("{short}@en")).unwrap();
-    for node in [&short, &long] {
-        class.store.join(key, node, None, START).await.unwrap();
-        let report = class.store.report(key, node, data(&[("k", "1")]), START);
+    for node in [&short, &long].map(|node| Actor::from(node.clone())) {
+        class.store.join(key, &node, None, START).await.unwrap();
+        let report = class.store.report(key, &node, data(&[("k", "1")]), START);
         report.await.unwrap();
     }
-    class.store.leave(key, &short).await.unwrap();
+    class.store.leave(key, &short.clone().into()).await.unwrap();
     let left = class.store.members(key, START).await.unwrap();
     assert_eq!(left.iter().map(|m| &m.node).collect::<Vec<_>>(), [&long]);
     assert_eq!(class.store.statuses(key, START).await.unwrap().len(), 1);
@@ -163,7 +178,11 @@ async fn ids_with_a_common_prefix_are_distinct<S: Store>(class: Class<'_, S>) {
     class.records(key, "k", events(&["e"]), START).await;
     assert_eq!(class.polls(&elsewhere, "", START).await, []);
     assert_eq!(class.store.statuses(&elsewhere, START).await.unwrap(), []);
-    class.store.dissolve(key, &group.host, START).await.unwrap();
+    class
+        .store
+        .dissolve(key, &group.host.clone().into(), START)
+        .await
+        .unwrap();
     let kept = class.store.groups_in(&other.key.domain, START).await;
     assert_eq!(kept.unwrap(), [other]);
 }

@@ -70,7 +70,7 @@ pub async fn run_lesson<S: Store>(store: &S) -> Snapshot {
     class.joins(&websocket.key, "c", at(5)).await;
     class
         .store
-        .leave(&polling.key, &class.node("a"))
+        .leave(&polling.key, &class.node("a").into())
         .await
         .unwrap();
     class.joins(&polling.key, "d", at(6)).await;
@@ -79,7 +79,7 @@ pub async fn run_lesson<S: Store>(store: &S) -> Snapshot {
         .await;
     class
         .store
-        .dissolve(&dissolved.key, &dissolved.host, at(7))
+        .dissolve(&dissolved.key, &dissolved.host.clone().into(), at(7))
         .await
         .unwrap();
     let short = CreateGroup {
@@ -142,7 +142,7 @@ async fn read<S: Store>(store: &S, scope: Scope) -> Snapshot {
     for group in &scope.groups {
         // A node that is not the host may not renew, and gets the reason if there is no group.
         let other_node = NodeId::parse("nodeId", "other").unwrap();
-        let renewed = store.renew(group, &other_node, now).await;
+        let renewed = store.renew(group, &other_node.clone().into(), now).await;
         errors.push(renewed.unwrap_err().to_string());
     }
     let listed = store.groups_in(&scope.domain, now).await.unwrap();

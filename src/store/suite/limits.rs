@@ -50,7 +50,7 @@ async fn a_full_domain_refuses_new_groups_only<S: Store>(class: Class<'_, S>) {
     class.created(elsewhere, START).await;
     class
         .store
-        .dissolve(&groups[2].key, &groups[2].host, START)
+        .dissolve(&groups[2].key, &groups[2].host.clone().into(), START)
         .await
         .unwrap();
     class.group("late").await;
@@ -72,7 +72,7 @@ pub async fn a_full_server_refuses_new_groups_only<S: Store>(class: Class<'_, S>
     assert_eq!(existing.group, groups[0]);
     class
         .store
-        .dissolve(&groups[1].key, &groups[1].host, START)
+        .dissolve(&groups[1].key, &groups[1].host.clone().into(), START)
         .await
         .unwrap();
     class.group("late").await;
@@ -95,7 +95,10 @@ async fn a_full_group_refuses_new_nodes_only<S: Store>(class: Class<'_, S>) {
     let group = full(&class).await.key;
     let late = class.node("late");
     is_full(&client_error(
-        class.store.join(&group, &late, None, START).await,
+        class
+            .store
+            .join(&group, &late.clone().into(), None, START)
+            .await,
     ));
     for n in 0..LIMITS.reporters_per_group {
         class.reports(&group, &format!("r{n}"), &[], START).await;
@@ -112,7 +115,11 @@ async fn a_full_group_refuses_new_nodes_only<S: Store>(class: Class<'_, S>) {
     assert!(statuses.iter().all(|(node, ..)| node.starts_with('r')));
     class.joins(&group, "n0", START).await;
     class.reports(&group, "n1", &[("k", "1")], START).await;
-    class.store.leave(&group, &class.node("n2")).await.unwrap();
+    class
+        .store
+        .leave(&group, &class.node("n2").into())
+        .await
+        .unwrap();
     class.joins(&group, "late", START).await;
     assert_eq!(
         class.members(&group, START).await.len(),
@@ -127,7 +134,7 @@ async fn a_full_group_evicts_an_expired_node<S: Store>(class: Class<'_, S>) {
     for node in live {
         class
             .store
-            .heartbeat(&group.key, &node, second(30))
+            .heartbeat(&group.key, &node.clone().into(), second(30))
             .await
             .unwrap();
     }
@@ -138,7 +145,7 @@ async fn a_full_group_evicts_an_expired_node<S: Store>(class: Class<'_, S>) {
     assert!(members.contains(&"late".to_owned()) && !members.contains(&"n0".to_owned()));
     let next = class
         .store
-        .join(&group.key, &class.node("next"), None, later)
+        .join(&group.key, &class.node("next").into(), None, later)
         .await;
     is_full(&client_error(next));
 }
@@ -234,7 +241,11 @@ async fn a_group_with_too_large_variables_keeps_the_earlier_ones<S: Store>(class
     class.reports(&group, "n01", &[("k", "small")], at(1)).await;
     let large = "\n".repeat(LIMITS.status_bytes / 2);
     class.reports(&group, "late", &[("k", &large)], at(2)).await;
-    class.store.leave(&group, &class.node("n02")).await.unwrap();
+    class
+        .store
+        .leave(&group, &class.node("n02").into())
+        .await
+        .unwrap();
     class
         .reports(&group, "later", &[("k", &large)], at(3))
         .await;
@@ -264,7 +275,7 @@ async fn variables_of_expired_nodes_are_evicted_for_those_of_live_ones<S: Store>
     assert!(status_bytes(&class, key, late).await > LIMITS.status_bytes * 2);
     class
         .store
-        .heartbeat(key, &class.node("n00"), late)
+        .heartbeat(key, &class.node("n00").into(), late)
         .await
         .unwrap();
     let oldest = class.status_of("n00", late).await;

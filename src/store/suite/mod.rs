@@ -4,6 +4,7 @@
 //! Time is an argument, so tests never sleep. The store under test has the times of
 //! [`Timings::STG`] and the limits of [`LIMITS`].
 
+mod authority;
 pub(crate) mod class;
 pub mod clock_steps;
 mod events;
@@ -104,6 +105,7 @@ where
         repeats,
         limits,
         quotas,
+        authority,
     ];
     let (mut report, of_files) = join(on_empty_stores(&make), join_all(files)).await;
     for of_file in of_files {

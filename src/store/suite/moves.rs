@@ -41,7 +41,10 @@ async fn is_in<S: Store>(class: &Class<'_, S>, group: &GroupKey) {
     assert_eq!(own.group, *group);
     assert_eq!(class.brief(&own), ("k".to_owned(), 1, "k=new".to_owned()));
     assert_eq!(class.members(group, at(1)).await, ["k"]);
-    let heartbeat = class.store.heartbeat(group, &class.node("k"), at(1)).await;
+    let heartbeat = class
+        .store
+        .heartbeat(group, &class.node("k").into(), at(1))
+        .await;
     heartbeat.unwrap();
 }
 
@@ -52,7 +55,7 @@ async fn a_node_that_leaves_is_removed<S: Store>(class: Class<'_, S>) {
     for _ in 0..2 {
         class
             .store
-            .leave(&group.key, &class.node("k"))
+            .leave(&group.key, &class.node("k").into())
             .await
             .unwrap();
         assert_eq!(class.members(&group.key, START).await, [""; 0]);
@@ -72,7 +75,7 @@ async fn leaving_removes_one_node_only<S: Store>(class: Class<'_, S>) {
     for node in ["h", "unknown"] {
         class
             .store
-            .leave(&group.key, &class.node(node))
+            .leave(&group.key, &class.node(node).into())
             .await
             .unwrap();
     }
@@ -91,13 +94,21 @@ async fn a_node_that_joins_elsewhere_moves<S: Store>(class: Class<'_, S>) {
 
 async fn leaving_the_former_group_does_not_lose_the_new_one<S: Store>(class: Class<'_, S>) {
     let (from, to) = moved(&class).await;
-    class.store.leave(&from, &class.node("k")).await.unwrap();
+    class
+        .store
+        .leave(&from, &class.node("k").into())
+        .await
+        .unwrap();
     is_in(&class, &to).await;
     class
         .reports(&from, "k", &[("k", "as a guest")], at(1))
         .await;
     is_in(&class, &to).await;
-    class.store.leave(&from, &class.node("k")).await.unwrap();
+    class
+        .store
+        .leave(&from, &class.node("k").into())
+        .await
+        .unwrap();
     assert_eq!(class.statuses(&from, at(1)).await, []);
     is_in(&class, &to).await;
 }
@@ -109,7 +120,7 @@ async fn dissolving_the_former_group_does_not_lose_the_new_one<S: Store>(class: 
         .await;
     let dissolved = class
         .store
-        .dissolve(&from, &class.node("from"), at(1))
+        .dissolve(&from, &class.node("from").into(), at(1))
         .await;
     dissolved.unwrap();
     is_in(&class, &to).await;
@@ -133,12 +144,12 @@ async fn a_refused_join_leaves_a_node_where_it_is<S: Store>(class: Class<'_, S>)
     let dissolved = class.group("dissolved").await;
     class
         .store
-        .dissolve(&dissolved.key, &dissolved.host, START)
+        .dissolve(&dissolved.key, &dissolved.host.clone().into(), START)
         .await
         .unwrap();
     let refused = class
         .store
-        .join(&dissolved.key, &class.node("k"), None, at(1))
+        .join(&dissolved.key, &class.node("k").into(), None, at(1))
         .await;
     assert_eq!(client_error(refused).kind(), "GroupNotFound");
     is_in(&class, &to).await;

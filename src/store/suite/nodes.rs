@@ -60,7 +60,7 @@ async fn a_join_returns_the_group<S: Store>(class: Class<'_, S>) {
             let kitten = class.node("k");
             let joined = class
                 .store
-                .join(&group.key, &kitten, use_websocket, second(1))
+                .join(&group.key, &kitten.clone().into(), use_websocket, second(1))
                 .await;
             assert_eq!(joined.unwrap(), group, "it is neither switched nor renewed");
         }
@@ -101,7 +101,7 @@ async fn a_heartbeat_returns_until_when_the_member_is_alive<S: Store>(class: Cla
     class.joins(&group.key, "k", START).await;
     let until = class
         .store
-        .heartbeat(&group.key, &class.node("k"), at(5_700))
+        .heartbeat(&group.key, &class.node("k").into(), at(5_700))
         .await;
     assert_eq!(until.unwrap(), second(5 + TIMES.member_ttl));
 }
@@ -112,7 +112,10 @@ const KEEP_ALIVES: [&str; 5] = ["heartbeat", "join", "report", "fire", "record"]
 async fn keeps_alive<S: Store>(class: &Class<'_, S>, call: &str, key: &GroupKey, now: Timestamp) {
     match call {
         "heartbeat" => {
-            let heartbeat = class.store.heartbeat(key, &class.node(call), now).await;
+            let heartbeat = class
+                .store
+                .heartbeat(key, &class.node(call).into(), now)
+                .await;
             heartbeat.unwrap();
         }
         "join" => {
@@ -219,7 +222,7 @@ async fn a_node_revived_just_before_the_groups_end_has_its_variables<S: Store>(
     let late = second(TIMES.max_connection);
     class
         .store
-        .heartbeat(key, &class.node("k"), late)
+        .heartbeat(key, &class.node("k").into(), late)
         .await
         .unwrap();
     let expected = ("k".to_owned(), 0, "old=1".to_owned());
@@ -233,7 +236,12 @@ pub(super) async fn has_no_heartbeat<S: Store>(
     key: &GroupKey,
     node: &NodeId,
 ) {
-    let error = client_error(class.store.heartbeat(key, node, START).await);
+    let error = client_error(
+        class
+            .store
+            .heartbeat(key, &node.clone().into(), START)
+            .await,
+    );
     let expected = ("NodeNotFound", "Node not found".to_owned());
     assert_eq!(kind_and_text(&error), expected);
 }

@@ -66,7 +66,10 @@ async fn published_order_is_the_logs<S: Store>(store: &Arc<S>, published: &Publi
                 let name = format!("{sender}-{call}");
                 if call % 2 == 0 {
                     let report = data(&[("k", &name), (&format!("of {sender}"), &name)]);
-                    store.report(&group, &node, report, now).await.unwrap();
+                    store
+                        .report(&group, &node.clone().into(), report, now)
+                        .await
+                        .unwrap();
                 } else {
                     let mut call = if call % 4 == 1 { &fires } else { &records }.clone();
                     call.events = events(&[&name]).into();
@@ -131,7 +134,10 @@ async fn nothing_is_published_after_the_end<S: Store>(
             let (store, group) = (Arc::clone(store), group.key.clone());
             senders.spawn(async move {
                 let report = || data(&[("k", "1")]);
-                while store.report(&group, &node, report(), at(1)).await.is_ok()
+                while store
+                    .report(&group, &node.clone().into(), report(), at(1))
+                    .await
+                    .is_ok()
                     && store.append(fires.clone(), at(1)).await.is_ok()
                 {
                     tokio::task::yield_now().await;
@@ -143,7 +149,9 @@ async fn nothing_is_published_after_the_end<S: Store>(
         }
         // Dissolved, or ended by the reaper.
         if round % 2 == 0 {
-            let dissolved = store.dissolve(&group.key, &group.host, at(1)).await;
+            let dissolved = store
+                .dissolve(&group.key, &group.host.clone().into(), at(1))
+                .await;
             dissolved.unwrap();
         } else {
             store.reap(second(1_000)).await.unwrap();

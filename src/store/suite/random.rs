@@ -159,6 +159,7 @@ impl<'a> Lesson<'a> {
             Call::Host(domain, node, websocket, lifetime) => {
                 let rules = Rules::new(TIMES).unwrap();
                 let request = CreateGroup {
+                    token: None,
                     domain: self.domain(*domain),
                     host: self.node(*node),
                     name: GroupName::parse("name", &format!("{}組{domain}{node}", self.salt))
@@ -194,11 +195,11 @@ impl<'a> Lesson<'a> {
             }
             Call::Dissolve(group, node) => {
                 let (group, node) = (self.group(*group), self.host(*group, *node));
-                self.normalize(self.store.dissolve(&group, &node, now).await)
+                self.normalize(self.store.dissolve(&group, &node.clone().into(), now).await)
             }
             Call::Renew(group, node) => {
                 let (group, node) = (self.group(*group), self.host(*group, *node));
-                self.normalize(self.store.renew(&group, &node, now).await)
+                self.normalize(self.store.renew(&group, &node.clone().into(), now).await)
             }
             Call::Reap => {
                 let mut ended = self.store.reap(now).await;
@@ -215,15 +216,23 @@ impl<'a> Lesson<'a> {
         match call {
             Call::Join(group, node, websocket) => {
                 let (group, node) = (self.group(*group), self.node(*node));
-                self.normalize(self.store.join(&group, &node, *websocket, now).await)
+                self.normalize(
+                    self.store
+                        .join(&group, &node.clone().into(), *websocket, now)
+                        .await,
+                )
             }
             Call::Leave(group, node) => {
                 let (group, node) = (self.group(*group), self.node(*node));
-                self.normalize(self.store.leave(&group, &node).await)
+                self.normalize(self.store.leave(&group, &node.clone().into()).await)
             }
             Call::Heartbeat(group, node) => {
                 let (group, node) = (self.group(*group), self.node(*node));
-                self.normalize(self.store.heartbeat(&group, &node, now).await)
+                self.normalize(
+                    self.store
+                        .heartbeat(&group, &node.clone().into(), now)
+                        .await,
+                )
             }
             Call::Report(group, node, data) => {
                 let sensor = |(key, value): &(u8, u8)| SensorData {
@@ -232,7 +241,11 @@ impl<'a> Lesson<'a> {
                 };
                 let data = data.iter().map(sensor).collect();
                 let (group, node) = (self.group(*group), self.node(*node));
-                self.normalize(self.store.report(&group, &node, data, now).await)
+                self.normalize(
+                    self.store
+                        .report(&group, &node.clone().into(), data, now)
+                        .await,
+                )
             }
             Call::Statuses(group) => {
                 self.normalize(self.store.statuses(&self.group(*group), now).await)
@@ -251,6 +264,7 @@ impl<'a> Lesson<'a> {
                     order_key: key.map(|key| format!("{}", key % 3)),
                 };
                 let call = EventCall {
+                    token: None,
                     group: self.group(*group),
                     node: self.node(*node),
                     kind: if *fired {

@@ -95,7 +95,7 @@ async fn a_search_omits_ended_groups_as_a_list_does<S: Store>(class: Class<'_, S
     assert_eq!(found(&class, &own, 1, at(ttl)).await, [""; 0]);
     class
         .store
-        .dissolve(&group.key, &group.host, START)
+        .dissolve(&group.key, &group.host.clone().into(), START)
         .await
         .unwrap();
     assert_eq!(found(&class, &own, 1, START).await, [""; 0]);

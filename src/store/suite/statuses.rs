@@ -148,7 +148,7 @@ async fn a_node_that_only_joined_has_no_status<S: Store>(class: Class<'_, S>) {
     class.joins(&group, "k", START).await;
     class
         .store
-        .heartbeat(&group, &class.node("k"), START)
+        .heartbeat(&group, &class.node("k").into(), START)
         .await
         .unwrap();
     assert_eq!(class.statuses(&group, START).await, []);

@@ -106,7 +106,10 @@ async fn requests_to_a_replaced_group_get_the_reason<S: Store>(class: Class<'_, 
 
 async fn a_dissolved_group_is_refused_like_an_unknown_one<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await;
-    let dissolved = class.store.dissolve(&group.key, &group.host, START).await;
+    let dissolved = class
+        .store
+        .dissolve(&group.key, &group.host.clone().into(), START)
+        .await;
     dissolved.unwrap();
     let plain = format!("Group not found: {}", group.key);
     for now in [START, second(ENDED), second(TIMES.max_connection + 1)] {
@@ -168,7 +171,10 @@ pub async fn there_are_never_more_tombstones_than_the_limit<S: Store>(class: Cla
     let mut tombstones = 0;
     for group in &groups {
         let kitten = class.node("k");
-        let joined = class.store.join(&group.key, &kitten, None, now).await;
+        let joined = class
+            .store
+            .join(&group.key, &kitten.clone().into(), None, now)
+            .await;
         let text = client_error(joined).to_string();
         tombstones += usize::from(text == silent_text(group));
     }

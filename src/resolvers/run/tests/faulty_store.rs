@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 
+use crate::model::authority::Actor;
 use crate::model::cursor::Since;
 use crate::model::event::{Event, EventCall};
 use crate::model::group::{Group, GroupKey, Member};
@@ -49,7 +50,7 @@ impl Store for FaultyStore {
     async fn report(
         &self,
         group: &GroupKey,
-        node: &NodeId,
+        node: &Actor,
         data: Vec<SensorData>,
         now: Timestamp,
     ) -> Result<NodeStatus> {
@@ -82,31 +83,26 @@ impl Store for FaultyStore {
     async fn join(
         &self,
         group: &GroupKey,
-        node: &NodeId,
+        node: &Actor,
         use_websocket: Option<bool>,
         now: Timestamp,
     ) -> Result<Group> {
         self.inner.join(group, node, use_websocket, now).await
     }
 
-    async fn leave(&self, group: &GroupKey, node: &NodeId) -> Result<()> {
+    async fn leave(&self, group: &GroupKey, node: &Actor) -> Result<()> {
         self.inner.leave(group, node).await
     }
 
-    async fn dissolve(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<()> {
+    async fn dissolve(&self, group: &GroupKey, host: &Actor, now: Timestamp) -> Result<()> {
         self.inner.dissolve(group, host, now).await
     }
 
-    async fn renew(&self, group: &GroupKey, host: &NodeId, now: Timestamp) -> Result<Group> {
+    async fn renew(&self, group: &GroupKey, host: &Actor, now: Timestamp) -> Result<Group> {
         self.inner.renew(group, host, now).await
     }
 
-    async fn heartbeat(
-        &self,
-        group: &GroupKey,
-        node: &NodeId,
-        now: Timestamp,
-    ) -> Result<Timestamp> {
+    async fn heartbeat(&self, group: &GroupKey, node: &Actor, now: Timestamp) -> Result<Timestamp> {
         self.inner.heartbeat(group, node, now).await
     }
 

@@ -22,6 +22,7 @@ fn a_large_call_is_split_into_records_in_order() {
         order_key: Some(format!("{n:02}")),
     };
     let call = EventCall {
+        token: None,
         group: GroupKey::parse("g", "d").unwrap(),
         node: NodeId::parse("nodeId", "n").unwrap(),
         kind: EventKind::Recorded,

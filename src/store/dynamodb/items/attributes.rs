@@ -3,10 +3,12 @@
 use std::collections::HashMap;
 use std::str::FromStr;
 
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue as Value;
 use thiserror::Error;
 
 use crate::model::origin::Origin;
+use crate::model::authority::TokenHash;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::items::keys::Item;
 
@@ -18,6 +20,11 @@ pub struct Unreadable(pub &'static str);
 /// A text.
 pub fn text(text: impl Into<String>) -> Value {
     Value::S(text.into())
+}
+
+/// Bytes.
+pub fn bytes(bytes: &[u8]) -> Value {
+    Value::B(Blob::new(bytes))
 }
 
 /// A number.
@@ -79,6 +86,13 @@ impl<'a> Reader<'a> {
     pub fn bytes(self, name: &'static str) -> Result<&'a [u8], Unreadable> {
         self.maybe(name, |value| value.as_b().ok().map(AsRef::as_ref))?
             .ok_or(Unreadable(name))
+    }
+
+    /// A token's digest, if there is one.
+    pub fn token(self, name: &'static str) -> Result<Option<TokenHash>, Unreadable> {
+        self.maybe(name, |value| {
+            TokenHash::from_bytes(value.as_b().ok()?.as_ref())
+        })
     }
 
     /// A set of texts; a missing one is empty.

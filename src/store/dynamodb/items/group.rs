@@ -6,7 +6,7 @@ use crate::model::group::{Delivery, EndReason, Group};
 use crate::model::ids::{GroupName, NodeId};
 use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
-use crate::store::dynamodb::items::attributes::{Reader, Unreadable, number, text};
+use crate::store::dynamodb::items::attributes::{Reader, Unreadable, bytes, number, text};
 use crate::store::dynamodb::items::keys::{self, Item, Key};
 use crate::store::dynamodb::items::{group_key, ttl};
 
@@ -74,6 +74,7 @@ impl GroupRecord {
             heartbeat_at,
             delivery,
             origin,
+            token,
         } = &self.group;
         let mut item = Key::group(key).attributes();
         let mut put = |name: &str, value| item.insert(name.into(), value);
@@ -89,6 +90,9 @@ impl GroupRecord {
         put("pollingIntervalSeconds", polling(*delivery));
         if let Some(origin) = origin {
             put("origin", text(origin.to_string()));
+        }
+        if let Some(token) = token {
+            put("token", bytes(token.as_bytes()));
         }
         put("watch", number(self.watch));
         put("ttl", number(ttl(&self.group)));
@@ -129,6 +133,7 @@ impl GroupRecord {
             heartbeat_at: item.epoch("heartbeatAt")?,
             delivery,
             origin: item.maybe_origin("origin")?,
+            token: item.token("token")?,
         };
         Ok(Self {
             group,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue as Value;
 
+use crate::model::authority::TokenHash;
 use crate::model::cursor::Cursor;
 use crate::model::event::Fingerprint;
 use crate::model::group::{Group, GroupKey};
@@ -15,7 +16,9 @@ use crate::model::readings::{Layer, Readings};
 use crate::model::rules::Rules;
 use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
-use crate::store::dynamodb::items::attributes::{Reader, Unreadable, list, map, number, text};
+use crate::store::dynamodb::items::attributes::{
+    Reader, Unreadable, bytes, list, map, number, text,
+};
 use crate::store::dynamodb::items::keys::{Item, Key};
 use crate::store::dynamodb::items::{count, cursor, group_reference, ttl};
 
@@ -40,6 +43,8 @@ pub struct Node {
     pub calls: Vec<RecentCall>,
     /// When the table's TTL removes it.
     pub ttl: i64,
+    /// The digest of its token, if it was made with one (decision D34).
+    pub token: Option<TokenHash>,
 }
 
 /// An appended call, by which a repetition is recognized.
@@ -66,6 +71,7 @@ impl Node {
             reserved: 0,
             calls: Vec::new(),
             ttl: ttl(group),
+            token: None,
         }
     }
 
@@ -133,6 +139,9 @@ impl Node {
         if !self.readings.layers().is_empty() {
             put("status", list(self.readings.layers().iter().map(layer)));
         }
+        if let Some(token) = &self.token {
+            put("token", bytes(token.as_bytes()));
+        }
         if self.reserved > 0 {
             put("reserved", number(count(self.reserved)));
         }
@@ -171,6 +180,7 @@ impl Node {
                 .map(read_recent_call)
                 .collect::<Result<_, _>>()?,
             ttl: item.number("ttl")?,
+            token: item.token("token")?,
         })
     }
 }

@@ -9,6 +9,7 @@ use super::keys::tests::id;
 use super::node::{Node, RecentCall};
 use super::tombstone::{self, Record};
 use super::*;
+use crate::model::authority::TokenHash;
 use crate::model::event::EventInput;
 use crate::model::group::{Delivery, EndReason, Tombstone};
 use crate::model::ids::{GroupName, NodeId};
@@ -34,8 +35,9 @@ fn node_id(text: &str) -> NodeId {
 prop_compose! {
     fn group()(id in id(), domain in id(), name in id(), host in id(), created in timestamp(),
         lifetime in 1u32..3000, heartbeat in timestamp(), polling in any::<Option<u32>>(),
-        origin in any::<Option<([u8; 8], [u8; 8])>>()) -> Group {
+        origin in any::<Option<([u8; 8], [u8; 8])>>(), token in any::<bool>()) -> Group {
         Group {
+            token: token.then(|| TokenHash::parse("t", Some("sixteen bytes or more")).unwrap()).flatten(),
             key: GroupKey::parse(&id, &domain).unwrap(),
             name: GroupName::parse("name", &name).unwrap(),
             host: node_id(&host),

@@ -27,6 +27,7 @@ fn node(name: &str) -> NodeId {
 
 fn request(host: &str) -> CreateGroup {
     CreateGroup {
+        token: None,
         domain: Domain::parse("domain", "学校").unwrap(),
         host: node(host),
         name: GroupName::parse("name", "ねこ").unwrap(),
@@ -51,6 +52,7 @@ fn recorded(group: &GroupKey, from: &str, name: &str) -> EventCall {
         order_key: Some(name.into()),
     };
     EventCall {
+        token: None,
         group: group.clone(),
         node: node(from),
         kind: EventKind::Recorded,
@@ -137,11 +139,22 @@ async fn joins_and_reports_at_one_server_and_a_dissolve_at_the_other_leave_no_re
         let nodes: Vec<_> = (0..30).map(|n| node(&format!("node{n}"))).collect();
         let calls = nodes.iter().enumerate().map(|(n, node)| async move {
             if n == 5 * run + 3 {
-                pair.servers[1].dissolve(key, host, NOW).await.unwrap();
+                pair.servers[1]
+                    .dissolve(key, &host.clone().into(), NOW)
+                    .await
+                    .unwrap();
             }
             let store = pair.either(n);
-            succeeded(store.join(key, node, Some(n % 3 == 0), NOW).await);
-            succeeded(store.report(key, node, data("1"), NOW).await);
+            succeeded(
+                store
+                    .join(key, &node.clone().into(), Some(n % 3 == 0), NOW)
+                    .await,
+            );
+            succeeded(
+                store
+                    .report(key, &node.clone().into(), data("1"), NOW)
+                    .await,
+            );
             succeeded(store.append(recorded(key, node.as_str(), "e"), NOW).await);
         });
         join_all(calls).await;
@@ -149,9 +162,13 @@ async fn joins_and_reports_at_one_server_and_a_dissolve_at_the_other_leave_no_re
             assert_eq!(store.members(key, NOW).await.unwrap(), []);
             assert_eq!(store.statuses(key, NOW).await.unwrap(), []);
             assert!(!succeeded(
-                store.report(key, &nodes[0], data("late"), NOW).await
+                store
+                    .report(key, &nodes[0].clone().into(), data("late"), NOW)
+                    .await
             ));
-            assert!(!succeeded(store.heartbeat(key, &nodes[1], NOW).await));
+            assert!(!succeeded(
+                store.heartbeat(key, &nodes[1].clone().into(), NOW).await
+            ));
         }
         assert_eq!(pair.left().await, 0, "in run {run}");
     }
@@ -164,24 +181,34 @@ async fn renews_at_one_server_and_a_dissolve_at_the_other_revive_nothing() {
     let (pair, key, host) = (&pair, &group.key, &group.host);
     let calls = (0..60).map(|n| async move {
         if n == 30 {
-            pair.servers[1].dissolve(key, host, NOW).await.unwrap();
+            pair.servers[1]
+                .dissolve(key, &host.clone().into(), NOW)
+                .await
+                .unwrap();
         } else {
-            succeeded(pair.either(n).renew(key, host, NOW.plus_seconds(1)).await);
+            succeeded(
+                pair.either(n)
+                    .renew(key, &host.clone().into(), NOW.plus_seconds(1))
+                    .await,
+            );
         }
     });
     join_all(calls).await;
     assert_eq!(pair.left().await, 0);
-    assert!(!succeeded(pair.servers[0].renew(key, host, NOW).await));
+    assert!(!succeeded(
+        pair.servers[0].renew(key, &host.clone().into(), NOW).await
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_concurrent_dissolves_one_succeeds() {
     let pair = Pair::start().await;
     let group = pair.group("teacher").await;
+    let host = group.host.clone().into();
     let dissolves = pair
         .servers
         .iter()
-        .map(|store| store.dissolve(&group.key, &group.host, NOW));
+        .map(|store| store.dissolve(&group.key, &host, NOW));
     let succeeded = join_all(dissolves).await.into_iter().flatten();
     assert_eq!(succeeded.count(), 1);
     assert_eq!(pair.left().await, 0);
@@ -215,8 +242,8 @@ async fn requests_to_a_group_that_is_being_removed_get_the_reason() {
     let [one, other] = &pair.servers;
     let (key, later) = (&group.key, NOW.plus_seconds(61));
     let refused = async |now| {
-        let joined = other.join(key, &node("kitten"), None, now).await;
-        let dissolved = other.dissolve(key, &group.host, now).await;
+        let joined = other.join(key, &node("kitten").into(), None, now).await;
+        let dissolved = other.dissolve(key, &group.host.clone().into(), now).await;
         [joined.map(drop), dissolved].map(|result| result.unwrap_err().to_string())
     };
     let expected = [
@@ -247,7 +274,7 @@ async fn requests_to_a_group_that_is_being_removed_get_the_reason() {
 async fn a_node_that_joins_two_groups_at_once_is_in_one() {
     let pair = Pair::start().await;
     let (a, b) = (pair.group("a").await.key, pair.group("b").await.key);
-    let kitten = node("kitten");
+    let kitten = node("kitten").into();
     let joins = (0..20).map(|n| {
         let group = if n % 3 == 0 { &a } else { &b };
         pair.either(n).join(group, &kitten, None, NOW)
@@ -262,7 +289,7 @@ async fn a_node_that_joins_two_groups_at_once_is_in_one() {
 async fn concurrent_reports_of_one_node_at_two_servers_lose_no_variable() {
     let pair = Pair::start().await;
     let group = pair.group("teacher").await.key;
-    let kitten = node("kitten");
+    let kitten = node("kitten").into();
     let reports = (0..30).map(|n| {
         let own = vec![SensorData {
             key: format!("k{n}"),
@@ -310,7 +337,10 @@ async fn reports_at_two_servers_never_exceed_the_limit_of_a_groups_variables() {
     let reports = (0..40_usize).map(|n| {
         let (kitten, data) = (node(&format!("node{n}")), data(&large));
         async move {
-            let reported = pair.either(n).report(group, &kitten, data, NOW).await;
+            let reported = pair
+                .either(n)
+                .report(group, &kitten.clone().into(), data, NOW)
+                .await;
             if let Err(Error::Refused(error)) = &reported {
                 assert_eq!(error.kind(), "LimitExceeded");
             }

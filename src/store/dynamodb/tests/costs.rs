@@ -97,6 +97,7 @@ fn node(n: usize) -> NodeId {
 
 fn request(host: usize, delivery: Delivery) -> CreateGroup {
     CreateGroup {
+        token: None,
         domain: Domain::parse("domain", "0123456789abcdef").unwrap(),
         host: node(host),
         name: GroupName::parse("name", node(host).as_str()).unwrap(),
@@ -123,6 +124,7 @@ fn call(group: &GroupKey, from: usize, kind: EventKind, key: &str) -> EventCall 
         order_key: Some(format!("20261121134035-{key:0>7}")),
     };
     EventCall {
+        token: None,
         group: group.clone(),
         node: node(from),
         kind,

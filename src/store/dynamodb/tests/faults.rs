@@ -91,6 +91,7 @@ impl<'a> Scenario<'a> {
 
     fn request(&self) -> CreateGroup {
         CreateGroup {
+            token: None,
             domain: self.domain.clone(),
             host: node(&format!("teacher@{}", self.domain)),
             name: GroupName::parse("name", "ねこ").unwrap(),
@@ -118,12 +119,12 @@ impl<'a> Scenario<'a> {
             .group;
         let kitten = self.kitten();
         self.direct
-            .join(&group.key, &kitten, None, NOW)
+            .join(&group.key, &kitten.clone().into(), None, NOW)
             .await
             .unwrap();
         let data = data("before");
         self.direct
-            .report(&group.key, &kitten, data, NOW)
+            .report(&group.key, &kitten.clone().into(), data, NOW)
             .await
             .unwrap();
         let call = self.call(&group, EventKind::Recorded, "before");
@@ -139,6 +140,7 @@ impl<'a> Scenario<'a> {
             order_key: Some("1".into()),
         };
         EventCall {
+            token: None,
             group: group.key.clone(),
             node: self.kitten(),
             kind,
@@ -157,11 +159,16 @@ impl<'a> Scenario<'a> {
                 .key
                 .to_string(),
             Call::Join => store
-                .join(key, &self.late(), Some(true), now)
+                .join(key, &self.late().into(), Some(true), now)
                 .await?
                 .key
                 .to_string(),
-            Call::Report => format!("{:?}", store.report(key, &kitten, data("now"), now).await?),
+            Call::Report => format!(
+                "{:?}",
+                store
+                    .report(key, &kitten.clone().into(), data("now"), now)
+                    .await?
+            ),
             Call::Record | Call::Fire => {
                 let kind = if verb == Call::Fire {
                     EventKind::Fired
@@ -171,14 +178,20 @@ impl<'a> Scenario<'a> {
                 let appended = store.append(self.call(group, kind, "now"), now).await?;
                 format!("repeated: {}", appended.repeated)
             }
-            Call::Heartbeat => store.heartbeat(key, &kitten, now).await?.to_string(),
+            Call::Heartbeat => store
+                .heartbeat(key, &kitten.clone().into(), now)
+                .await?
+                .to_string(),
             Call::Renew => store
-                .renew(key, &group.host, now)
+                .renew(key, &group.host.clone().into(), now)
                 .await?
                 .heartbeat_at
                 .to_string(),
-            Call::Leave => format!("{:?}", store.leave(key, &kitten).await?),
-            Call::Dissolve => format!("{:?}", store.dissolve(key, &group.host, now).await?),
+            Call::Leave => format!("{:?}", store.leave(key, &kitten.clone().into()).await?),
+            Call::Dissolve => format!(
+                "{:?}",
+                store.dissolve(key, &group.host.clone().into(), now).await?
+            ),
             Call::Reap => {
                 let ended = store.reap(NOW.plus_seconds(100)).await?;
                 let own = ended.into_iter().filter(|ended| ended.group == *key);

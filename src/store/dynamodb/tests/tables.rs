@@ -69,6 +69,7 @@ async fn a_group_is_found_by_its_id_and_only_groups_are_indexed() {
     let (settings, client) = new_table().await;
     let store = server(&settings, Limits::default()).await;
     let request = CreateGroup {
+        token: None,
         domain: Domain::parse("domain", "学校").unwrap(),
         host: NodeId::parse("hostId", "先生").unwrap(),
         name: GroupName::parse("name", "ねこ").unwrap(),
@@ -78,9 +79,12 @@ async fn a_group_is_found_by_its_id_and_only_groups_are_indexed() {
     };
     let group = store.host_group(request, NOW).await.unwrap().group;
     let kitten = NodeId::parse("nodeId", "kitten").unwrap();
-    store.join(&group.key, &kitten, None, NOW).await.unwrap();
     store
-        .report(&group.key, &kitten, vec![], NOW)
+        .join(&group.key, &kitten.clone().into(), None, NOW)
+        .await
+        .unwrap();
+    store
+        .report(&group.key, &kitten.clone().into(), vec![], NOW)
         .await
         .unwrap();
     let found = store.groups_by_id(&group.key.id).await.unwrap();
@@ -89,7 +93,10 @@ async fn a_group_is_found_by_its_id_and_only_groups_are_indexed() {
         let all = client.scan().table_name(&settings.table).index_name(index);
         assert_eq!(all.send().await.unwrap().count, 1, "{index}");
     }
-    store.dissolve(&group.key, &group.host, NOW).await.unwrap();
+    store
+        .dissolve(&group.key, &group.host.clone().into(), NOW)
+        .await
+        .unwrap();
     assert_eq!(store.groups_by_id(&group.key.id).await.unwrap(), []);
 }
 

@@ -46,6 +46,7 @@ fn domain(name: &str) -> Domain {
 
 async fn host(store: &DynamoDb, school: &str, host: &str, now: Timestamp) -> HostOutcome {
     let request = CreateGroup {
+        token: None,
         domain: domain(school),
         host: NodeId::parse("hostId", &format!("{host}@{school}")).unwrap(),
         name: GroupName::parse("name", "ねこ").unwrap(),

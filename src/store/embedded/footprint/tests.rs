@@ -66,7 +66,10 @@ async fn removed_records_release_their_memory() {
     assert!(held() > small);
     store.reap(second(30)).await.unwrap();
     assert_eq!(held(), small - 4);
-    store.leave(&group.key, &class.node("a")).await.unwrap();
+    store
+        .leave(&group.key, &class.node("a").into())
+        .await
+        .unwrap();
     assert_eq!(held(), empty);
     class
         .reports(&group.key, "a", &[("k", "1")], second(30))
@@ -74,7 +77,9 @@ async fn removed_records_release_their_memory() {
     class
         .records(&group.key, "a", events(&["e"]), second(30))
         .await;
-    let dissolved = store.dissolve(&group.key, &group.host, second(30)).await;
+    let dissolved = store
+        .dissolve(&group.key, &group.host.clone().into(), second(30))
+        .await;
     dissolved.unwrap();
     assert_eq!(memory.total(), 0);
 }
@@ -123,7 +128,7 @@ async fn new_work_is_refused_in_order_and_a_lesson_goes_on() {
     others.resize(memory.share(80));
     full(
         store
-            .join(&group.key, &class.node("third"), None, START)
+            .join(&group.key, &class.node("third").into(), None, START)
             .await
             .map(|_| ()),
     );
@@ -144,11 +149,17 @@ async fn new_work_is_refused_in_order_and_a_lesson_goes_on() {
     full(report(&[("o", "small")]).await);
     report(&[("v", "2"), ("m", &large)]).await.unwrap();
     class.renews(&group, START).await;
-    store.heartbeat(&group.key, &pupil, START).await.unwrap();
-    assert_eq!(store.members(&group.key, START).await.unwrap().len(), 2);
-    store.leave(&group.key, &pupil).await.unwrap();
     store
-        .dissolve(&group.key, &group.host, START)
+        .heartbeat(&group.key, &pupil.clone().into(), START)
+        .await
+        .unwrap();
+    assert_eq!(store.members(&group.key, START).await.unwrap().len(), 2);
+    store
+        .leave(&group.key, &pupil.clone().into())
+        .await
+        .unwrap();
+    store
+        .dissolve(&group.key, &group.host.clone().into(), START)
         .await
         .unwrap();
 

@@ -18,7 +18,7 @@ proptest! {
         let mut readings = Readings::default();
         let data = vec![SensorData { key: "k".into(), value }];
         readings.write(&data.into(), Timestamp::from_millis(7));
-        let record = NodeRecord { membership: None, alive_until: Timestamp::from_millis(9), readings };
+        let record = NodeRecord { token: None,  membership: None, alive_until: Timestamp::from_millis(9), readings };
         let record = Record::Node {
             group: Cow::Borrowed(&group),
             node: Cow::Borrowed(&node),

@@ -5,9 +5,10 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use crate::memory::Work;
+use crate::model::authority::{self, Actor};
 use crate::model::error::ClientError;
 use crate::model::group::{EndReason, Group, GroupKey};
-use crate::model::ids::{Domain, GroupId, NodeId};
+use crate::model::ids::{Domain, GroupId};
 use crate::model::message::{Dissolution, Message};
 use crate::model::time::Timestamp;
 use crate::store::embedded::footprint;
@@ -35,7 +36,11 @@ impl State {
         if let Some(state) = former.as_ref().and_then(|key| self.groups.get_mut(key))
             && self.rules.lists(&state.group, now)
         {
-            if state.group.delivery.uses_websocket() != request.delivery.uses_websocket() {
+            authority::check_repeat(&state.group, request.token)?;
+            // The first call of a host with a token stands.
+            if state.group.token.is_none()
+                && state.group.delivery.uses_websocket() != request.delivery.uses_websocket()
+            {
                 state.group.delivery = request.delivery;
                 let group = Cow::Borrowed(&state.group);
                 self.changes.record(&Record::GroupChanged(group));
@@ -76,6 +81,7 @@ impl State {
             heartbeat_at: now,
             delivery: request.delivery,
             origin: request.origin,
+            token: request.token,
         };
         self.memory.admit(Work::Group, footprint::group(&group))?;
         self.changes.record(&Record::Group(Cow::Borrowed(&group)));
@@ -124,7 +130,7 @@ impl State {
     pub fn dissolve(
         &mut self,
         group: &GroupKey,
-        host: &NodeId,
+        host: &Actor,
         now: Timestamp,
     ) -> Result<(), ClientError> {
         let now = self.at(now);
@@ -132,11 +138,12 @@ impl State {
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)
             .map_err(not_found)?;
         let live = self.rules.admit(&state.group, now).map_err(not_found)?;
-        live.hosted_by(host)
+        live.hosted_by(&host.id)
             .map_err(|actual| ClientError::OnlyHostCanDissolve {
                 host: actual.clone(),
-                requester: host.clone(),
+                requester: host.id.clone(),
             })?;
+        authority::check_host(&state.group, host.token)?;
         self.remove(group);
         self.changes.record(&Record::Ended {
             group: Cow::Borrowed(group),
@@ -151,19 +158,20 @@ impl State {
     pub fn renew(
         &mut self,
         group: &GroupKey,
-        host: &NodeId,
+        host: &Actor,
         now: Timestamp,
     ) -> Result<Group, ClientError> {
         let now = self.at(now);
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)?;
         self.rules
             .admit(&state.group, now)?
-            .hosted_by(host)
+            .hosted_by(&host.id)
             .map_err(|_| ClientError::OnlyHostCanRenew)?;
+        authority::check_host(&state.group, host.token)?;
         state.group.heartbeat_at = now;
         let changed = Record::GroupChanged(Cow::Borrowed(&state.group));
         self.changes.record(&changed);
-        state.refresh(host, &mut operation!(self, now));
+        state.refresh(&host.id, &mut operation!(self, now));
         Ok(state.group.clone())
     }
 

@@ -48,11 +48,13 @@ impl State {
                 node,
                 membership,
                 until,
+                token,
             } => {
                 if let Some(state) = self.groups.get_mut(&*group) {
                     let record = state.node(&node);
                     record.membership = Some(membership);
                     record.alive_until = until;
+                    record.token = token;
                     self.by_node.insert(node.into_owned(), group.into_owned());
                 }
             }
@@ -67,7 +69,13 @@ impl State {
                 data,
                 at,
                 until,
-            } => self.with(&group, |state| state.reported(&node, &data, at, until)),
+                token,
+            } => self.with(&group, |state| {
+                state.reported(&node, &data, at, until);
+                if let Some(record) = state.nodes.get_mut(&*node).filter(|_| token.is_some()) {
+                    record.token = token;
+                }
+            }),
             Record::Evicted { group, node } => {
                 self.with(&group, |state| state.replace(&node, Readings::default()));
             }
@@ -111,6 +119,7 @@ impl State {
         let kept = state.node(&node);
         kept.membership = record.membership;
         kept.alive_until = record.alive_until;
+        kept.token = record.token;
         state.replace(&node, record.readings);
         if record.membership.is_some() {
             self.by_node.insert(node.into_owned(), group.into_owned());
@@ -128,6 +137,7 @@ impl GroupState {
             membership: None,
             alive_until: Timestamp::from_millis(0),
             readings: Readings::default(),
+            token: None,
         };
         self.nodes.entry(node.clone()).or_insert_with(new)
     }

@@ -19,11 +19,11 @@ async fn fill(class: &Class, groups: [&Group; 2]) {
         for pupil in first..first + PUPILS as usize {
             let (store, key) = (&class.store, &group.key);
             store
-                .join(key, &node(pupil), Some(true), at(1))
+                .join(key, &node(pupil).into(), Some(true), at(1))
                 .await
                 .unwrap();
             store
-                .report(key, &node(pupil), data(VARIABLES), at(1))
+                .report(key, &node(pupil).into(), data(VARIABLES), at(1))
                 .await
                 .unwrap();
         }
@@ -84,24 +84,27 @@ pub async fn lesson() -> Class {
 async fn measure_in_groups(class: &mut Class, websocket: &GroupKey, polling: &GroupKey) {
     class
         .measure("joinGroup", "first time", async |s| {
-            s.join(websocket, &node(300), None, at(2)).await
+            s.join(websocket, &node(300).into(), None, at(2)).await
         })
         .await;
     class
         .measure("joinGroup", "again", async |s| {
-            s.join(websocket, &node(300), None, at(3)).await
+            s.join(websocket, &node(300).into(), None, at(3)).await
         })
         .await;
     class
         .measure(
             "reportDataByNode",
             "first of a node that never joined",
-            async |s| s.report(websocket, &node(1), data(VARIABLES), at(2)).await,
+            async |s| {
+                s.report(websocket, &node(1).into(), data(VARIABLES), at(2))
+                    .await
+            },
         )
         .await;
     class
         .measure("reportDataByNode", "one variable of ten", async |s| {
-            s.report(websocket, &node(100), data(1), at(3)).await
+            s.report(websocket, &node(100).into(), data(1), at(3)).await
         })
         .await;
     class.store.cache.invalidate(websocket);
@@ -109,7 +112,7 @@ async fn measure_in_groups(class: &mut Class, websocket: &GroupKey, polling: &Gr
         .measure(
             "reportDataByNode",
             "the same, group not cached",
-            async |s| s.report(websocket, &node(100), data(1), at(4)).await,
+            async |s| s.report(websocket, &node(100).into(), data(1), at(4)).await,
         )
         .await;
     class
@@ -171,7 +174,7 @@ async fn measure_in_groups(class: &mut Class, websocket: &GroupKey, polling: &Gr
         .await;
     class
         .measure("sendMemberHeartbeat", "", async |s| {
-            s.heartbeat(websocket, &node(100), at(8)).await
+            s.heartbeat(websocket, &node(100).into(), at(8)).await
         })
         .await;
 }
@@ -180,11 +183,13 @@ async fn measure_groups(class: &mut Class, websocket: &Group) {
     let (key, host) = (&websocket.key, &websocket.host);
     class
         .measure("renewHeartbeat", "", async |s| {
-            s.renew(key, host, at(9)).await
+            s.renew(key, &host.clone().into(), at(9)).await
         })
         .await;
     class
-        .measure("leaveGroup", "", async |s| s.leave(key, &node(300)).await)
+        .measure("leaveGroup", "", async |s| {
+            s.leave(key, &node(300).into()).await
+        })
         .await;
     class
         .measure("listGroupsByDomain", "10 groups", async |s| {
@@ -210,7 +215,7 @@ async fn measure_groups(class: &mut Class, websocket: &Group) {
         .await;
     class
         .measure("dissolveGroup", "40 members", async |s| {
-            s.dissolve(key, host, at(12)).await
+            s.dissolve(key, &host.clone().into(), at(12)).await
         })
         .await;
     // The other hosts send no heartbeats; one group is left, whose watch is moved.
@@ -228,7 +233,7 @@ async fn measure_groups(class: &mut Class, websocket: &Group) {
         .group;
     class
         .store
-        .renew(&lone.key, &lone.host, at(108))
+        .renew(&lone.key, &lone.host.clone().into(), at(108))
         .await
         .unwrap();
     class

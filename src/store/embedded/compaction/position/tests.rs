@@ -29,7 +29,9 @@ fn report(state: &mut State, group: &GroupKey, number: usize, value: &str) {
         key: "k".into(),
         value: value.into(),
     }];
-    state.report(group, &node, Arc::new(data), START).unwrap();
+    state
+        .report(group, &node.clone().into(), Arc::new(data), START)
+        .unwrap();
 }
 
 /// What happens between two parts is written after the part before and before the part after.
@@ -37,6 +39,7 @@ fn report(state: &mut State, group: &GroupKey, number: usize, value: &str) {
 fn parts_among_changes_give_the_state_at_the_end() {
     let mut first = state(Changes::persisted());
     let create = |host: &str| CreateGroup {
+        token: None,
         domain: crate::model::ids::Domain::parse("domain", "d").unwrap(),
         host: NodeId::parse("hostId", host).unwrap(),
         name: crate::model::ids::GroupName::parse("name", "n").unwrap(),
@@ -56,7 +59,9 @@ fn parts_among_changes_give_the_state_at_the_end() {
         report(&mut first, &group, parts, "changed");
         report(&mut first, &group, 99 - parts, "changed too");
         report(&mut first, &group, 100 + parts, "new");
-        first.leave(&group, &NodeId::parse("nodeId", "node 50").unwrap());
+        first
+            .leave(&group, &NodeId::parse("nodeId", "node 50").unwrap().into())
+            .unwrap();
         first
             .host_group(create(&format!("host {parts}")), START)
             .unwrap();
