@@ -148,7 +148,8 @@ pub trait Store: Send + Sync + 'static {
     /// The host's live group in the domain, created if there is none (decision D4).
     ///
     /// An existing group keeps its name, expiry and heartbeat; only the delivery of one without
-    /// a token follows the request. One with a token is returned only for it (D34). Refuses when the domain or the server is full.
+    /// a token follows the request. One with a token is returned only for it (decision D34).
+    /// Refuses when the domain or the server is full.
     async fn host_group(&self, request: CreateGroup, now: Timestamp) -> Result<HostOutcome>;
 
     /// The live groups of a domain, by id. Reads group records only.

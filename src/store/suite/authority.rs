@@ -109,10 +109,14 @@ async fn a_group_obeys_only_with_its_token<S: Store>(class: Class<'_, S>) {
 async fn a_node_obeys_only_with_its_token<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await;
     let (key, kitten) = (&group.key, class.actor("kitten", "mine"));
-    class.store.join(key, &kitten, None, None, START).await.unwrap();
+    class
+        .store
+        .join(key, &kitten, None, START)
+        .await
+        .unwrap();
     for other in ["", "another"] {
         let other = class.actor("kitten", other);
-        let joined = class.store.join(key, &other, None, None, START).await;
+        let joined = class.store.join(key, &other, None, START).await;
         assert_eq!(client_error(joined), NO_NODE_TOKEN);
         let reported = class.store.report(key, &other, data(&[("k", "1")]), START);
         assert_eq!(client_error(reported.await), NO_NODE_TOKEN);
@@ -130,7 +134,7 @@ async fn a_node_obeys_only_with_its_token<S: Store>(class: Class<'_, S>) {
     report.await.unwrap();
     class
         .store
-        .join(key, &kitten, Some(true), None, START)
+        .join(key, &kitten, Some(true), START)
         .await
         .unwrap();
     class
@@ -145,15 +149,23 @@ async fn a_node_obeys_only_with_its_token<S: Store>(class: Class<'_, S>) {
 async fn a_node_with_a_token_is_not_moved_without_it<S: Store>(class: Class<'_, S>) {
     let (from, to) = (class.group("from").await.key, class.group("to").await.key);
     let kitten = class.actor("kitten", "mine");
-    class.store.join(&from, &kitten, None, None, START).await.unwrap();
+    class
+        .store
+        .join(&from, &kitten, None, START)
+        .await
+        .unwrap();
     for other in ["", "another"] {
         let other = class.actor("kitten", other);
-        let moved = class.store.join(&to, &other, None, None, START).await;
+        let moved = class.store.join(&to, &other, None, START).await;
         assert_eq!(client_error(moved), NO_NODE_TOKEN);
     }
     assert_eq!(class.members(&from, START).await, ["kitten"]);
     assert_eq!(class.members(&to, START).await, [""; 0]);
-    class.store.join(&to, &kitten, None, None, START).await.unwrap();
+    class
+        .store
+        .join(&to, &kitten, None, START)
+        .await
+        .unwrap();
     assert_eq!(class.members(&to, START).await, ["kitten"]);
 }
 
@@ -168,11 +180,11 @@ async fn a_node_that_reports_first_makes_its_token<S: Store>(class: Class<'_, S>
     report(&kitten).await.unwrap();
     let other = class.actor("kitten", "");
     assert_eq!(client_error(report(&other).await), NO_NODE_TOKEN);
-    let joined = class.store.join(&group, &other, None, None, START).await;
+    let joined = class.store.join(&group, &other, None, START).await;
     assert_eq!(client_error(joined), NO_NODE_TOKEN);
     class
         .store
-        .join(&group, &kitten, None, None, START)
+        .join(&group, &kitten, None, START)
         .await
         .unwrap();
 }
@@ -182,7 +194,7 @@ async fn a_live_node_without_a_token_is_not_taken<S: Store>(class: Class<'_, S>)
     let key = &group.key;
     class.joins(key, "kitten", START).await;
     let claiming = class.actor("kitten", "mine");
-    let joined = class.store.join(key, &claiming, None, None, START).await;
+    let joined = class.store.join(key, &claiming, None, START).await;
     assert_eq!(client_error(joined), NO_NODE_TOKEN);
     // Without its own token, it obeys any.
     let report = class
@@ -194,11 +206,11 @@ async fn a_live_node_without_a_token_is_not_taken<S: Store>(class: Class<'_, S>)
     class.renews(&group, second(55)).await;
     class
         .store
-        .join(key, &claiming, None, None, second(61))
+        .join(key, &claiming, None, second(61))
         .await
         .unwrap();
     let open = class.actor("kitten", "");
-    let joined = class.store.join(key, &open, None, None, second(61)).await;
+    let joined = class.store.join(key, &open, None, second(61)).await;
     assert_eq!(client_error(joined), NO_NODE_TOKEN);
 }
 
@@ -223,7 +235,7 @@ async fn a_node_that_left_may_be_made_anew<S: Store>(class: Class<'_, S>) {
     let kitten = class.actor("kitten", "mine");
     class
         .store
-        .join(&group, &kitten, None, None, START)
+        .join(&group, &kitten, None, START)
         .await
         .unwrap();
     class.store.leave(&group, &kitten).await.unwrap();

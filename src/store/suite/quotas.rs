@@ -27,7 +27,11 @@ async fn reporters_take_no_place_of_a_member_or_of_the_host<S: Store>(class: Cla
     class.joins(&group, "x1", START).await;
     class.reports(&group, "more", &[], START).await;
     for node in ["x1", "x2"] {
-        class.store.leave(&group, &class.node(node)).await.unwrap();
+        class
+            .store
+            .leave(&group, &class.node(node).into())
+            .await
+            .unwrap();
     }
     class.reports(&group, "another", &[], START).await;
 }

@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue as Value;
 use thiserror::Error;
 
-use crate::model::origin::Origin;
 use crate::model::authority::TokenHash;
+use crate::model::origin::Origin;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::items::keys::Item;
 

@@ -329,7 +329,7 @@ async fn reports_at_two_servers_never_exceed_the_limit_of_a_groups_variables() {
     for n in 0..40_usize {
         let kitten = node(&format!("node{n}"));
         pair.either(n)
-            .join(group, &kitten, None, NOW)
+            .join(group, &kitten.clone().into(), None, NOW)
             .await
             .unwrap();
     }
