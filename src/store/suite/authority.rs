@@ -109,11 +109,7 @@ async fn a_group_obeys_only_with_its_token<S: Store>(class: Class<'_, S>) {
 async fn a_node_obeys_only_with_its_token<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await;
     let (key, kitten) = (&group.key, class.actor("kitten", "mine"));
-    class
-        .store
-        .join(key, &kitten, None, START)
-        .await
-        .unwrap();
+    class.store.join(key, &kitten, None, START).await.unwrap();
     for other in ["", "another"] {
         let other = class.actor("kitten", other);
         let joined = class.store.join(key, &other, None, START).await;
@@ -149,11 +145,7 @@ async fn a_node_obeys_only_with_its_token<S: Store>(class: Class<'_, S>) {
 async fn a_node_with_a_token_is_not_moved_without_it<S: Store>(class: Class<'_, S>) {
     let (from, to) = (class.group("from").await.key, class.group("to").await.key);
     let kitten = class.actor("kitten", "mine");
-    class
-        .store
-        .join(&from, &kitten, None, START)
-        .await
-        .unwrap();
+    class.store.join(&from, &kitten, None, START).await.unwrap();
     for other in ["", "another"] {
         let other = class.actor("kitten", other);
         let moved = class.store.join(&to, &other, None, START).await;
@@ -161,11 +153,7 @@ async fn a_node_with_a_token_is_not_moved_without_it<S: Store>(class: Class<'_, 
     }
     assert_eq!(class.members(&from, START).await, ["kitten"]);
     assert_eq!(class.members(&to, START).await, [""; 0]);
-    class
-        .store
-        .join(&to, &kitten, None, START)
-        .await
-        .unwrap();
+    class.store.join(&to, &kitten, None, START).await.unwrap();
     assert_eq!(class.members(&to, START).await, ["kitten"]);
 }
 
