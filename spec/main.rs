@@ -62,6 +62,7 @@ mod settings;
 mod slow_readers;
 mod statuses;
 mod subscription;
+mod supply_chain;
 mod support;
 mod time;
 mod unread_answers;

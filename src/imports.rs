@@ -139,7 +139,7 @@ fn sources() -> Vec<Source> {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_stem().unwrap().to_str().unwrap();
-            if ["tests", "suite", "imports", "property"].contains(&name) {
+            if ["tests", "suite", "imports", "property", "fuzz"].contains(&name) {
                 continue;
             }
             if path.is_dir() {

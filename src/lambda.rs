@@ -6,6 +6,8 @@
 
 mod fields;
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;
 
 use std::sync::Arc;

@@ -39,6 +39,8 @@
 pub mod auth;
 pub mod config;
 pub mod domains;
+#[cfg(test)]
+mod fuzz;
 pub mod heartbeat;
 pub mod hub;
 #[cfg(test)]

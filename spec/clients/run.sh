@@ -94,6 +94,7 @@ run "audits of GraphQL over HTTP" 90 "$here/graphql-http" "${test[@]}" client.te
 
 if [ -x "$chromium" ]; then
   if run "install graphiql" 110 "$page" "${npm_ci[@]}"; then
+    run "page is that of its sources" 60 "$page" bash -c 'OUT=$(mktemp -d) && export OUT && node build.mjs && diff -r "$OUT" ../../src/server/graphiql && rm -r "$OUT"' || true
     run "page in Chromium" 100 "$page" env "CHROMIUM=$chromium" \
       node "$here/common/with-server.mjs" "${test[@]}" browser.test.mjs || true
   fi

@@ -33,6 +33,7 @@ pub const ONCE: [&str; 15] = [
     "restarts",
     "resume",
     "settings",
+    "supply_chain",
     "unread_answers",
 ];
 /// The module of the cases that only AppSync passes.

@@ -80,6 +80,9 @@ impl fmt::Display for Cursor {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 

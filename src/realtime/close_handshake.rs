@@ -21,6 +21,8 @@ use crate::realtime::outbox::Outbox;
 
 /// Bytes that are read and discarded at once.
 const DISCARD_BUFFER_BYTES: usize = 16 * 1024;
+/// The reason that the library gives a close whose code no client may send, with the code 1002.
+const REPLACED: &str = "Protocol violation";
 /// How long a handshake may still take when the server stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
@@ -63,8 +65,10 @@ impl CloseHandshake {
 
     /// After the peer's own close.
     pub fn after_close(close: Option<&CloseFrame>) -> Self {
-        // The library replaces a code that no client may send by 1002.
-        let invalid = close.is_some_and(|frame| frame.code == CloseCode::Protocol);
+        // A client may send 1002 by itself.
+        let replaced =
+            |frame: &CloseFrame| frame.code == CloseCode::Protocol && frame.reason == REPLACED;
+        let invalid = close.is_some_and(replaced);
         Self {
             close: if invalid {
                 Close::BAD_CLOSE

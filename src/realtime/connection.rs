@@ -15,7 +15,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::auth::Caller;
 use crate::realtime::close::Close;
@@ -30,9 +29,6 @@ use crate::realtime::outbox::Outbox;
 use crate::realtime::session::{Action, Session};
 use crate::realtime::socket::ConnectionContext;
 use crate::realtime::subscriber::SocketSubscriber;
-
-/// Bytes read at once, allocated per connection: clients send little after the beginning.
-const READ_BUFFER_BYTES: usize = 512;
 
 /// A socket's connection.
 pub struct Connection {
@@ -76,16 +72,11 @@ impl Connection {
         reader: impl AsyncRead + Unpin + Send + 'static,
         mut writer: impl AsyncWrite + Unpin + Send + 'static,
     ) -> BoxFuture<'static, ()> {
-        let limits = &self.context.limits;
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER_BYTES)
-            .write_buffer_size(0)
-            .max_message_size(Some(limits.message_bytes))
-            .max_frame_size(Some(limits.message_bytes));
+        let message_bytes = self.context.limits.message_bytes;
         let outbox = Arc::clone(&self.outbox);
         let io = OutboxIo { reader, outbox };
         Box::pin(async move {
-            let mut frames = WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await;
+            let mut frames = io.frames(message_bytes).await;
             let handshake = self.run(&mut frames, &mut writer).await;
             // Nothing more is delivered, however long the close takes.
             self.subscriptions.clear();
@@ -311,5 +302,7 @@ impl Connection {
     }
 }
 
+#[cfg(test)]
+mod fuzz;
 #[cfg(test)]
 mod tests;

@@ -59,6 +59,9 @@ fn credential_in_base64(text: &str) -> Option<Credential<'static>> {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use data_encoding::{BASE64, BASE64URL_NOPAD};
     use serde_json::json;

@@ -9,8 +9,13 @@ use std::task::{Context, Poll, ready};
 use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 
 use crate::realtime::outbox::Outbox;
+
+/// Bytes read at once, allocated per connection: clients send little after the beginning.
+const READ_BUFFER_BYTES: usize = 512;
 
 /// The WebSocket library's side of a socket: it reads the socket, and what it writes
 /// (pongs, the echo of a close) is queued in the outbox.
@@ -20,6 +25,18 @@ pub struct OutboxIo<R> {
     pub reader: R,
     /// Takes what the library writes.
     pub outbox: Arc<Outbox>,
+}
+
+impl<R: AsyncRead + Unpin> OutboxIo<R> {
+    /// The client's messages, of up to this many bytes each.
+    pub async fn frames(self, message_bytes: usize) -> WebSocketStream<Self> {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_message_size(Some(message_bytes))
+            .max_frame_size(Some(message_bytes));
+        WebSocketStream::from_raw_socket(self, Role::Server, Some(config)).await
+    }
 }
 
 impl<R: AsyncRead + Unpin> AsyncRead for OutboxIo<R> {

@@ -17,6 +17,8 @@
 
 mod close;
 mod close_handshake;
+#[cfg(test)]
+mod conformance;
 mod connection;
 pub mod credentials;
 mod frame;

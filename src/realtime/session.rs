@@ -336,4 +336,6 @@ fn is_valid_id(id: &str) -> bool {
 }
 
 #[cfg(test)]
+pub mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -256,4 +256,6 @@ fn line_and_column(at: Pos) -> (usize, usize) {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -208,4 +208,6 @@ fn without_directives(set: &SelectionSet) -> bool {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const here = dirname(fileURLToPath(import.meta.url));
-const out = join(here, "../../src/server/graphiql");
+const out = process.env.OUT ?? join(here, "../../src/server/graphiql");
 
 // GraphiQL's style sheet carries 350 kB of fonts as data URLs. The page uses
 // the reader's own system fonts instead (see main.css).

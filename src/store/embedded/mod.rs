@@ -310,4 +310,6 @@ impl Store for Embedded {
 }
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod tests;

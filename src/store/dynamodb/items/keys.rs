@@ -180,6 +180,9 @@ pub fn part(id: &str) -> String {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 pub mod tests {
     use std::collections::HashSet;
 
@@ -194,7 +197,7 @@ pub mod tests {
         prop_oneof!["[a-c@%]{1,3}", "[^#\\p{C}]{1,20}", "[🎈あx]{200,256}"]
     }
 
-    fn every_key(domain: &str, group: &str, node: &str) -> Vec<Key> {
+    pub fn every_key(domain: &str, group: &str, node: &str) -> Vec<Key> {
         let key = GroupKey::parse(group, domain).unwrap();
         let node = NodeId::parse("nodeId", node).unwrap();
         let stamp = Stamp {
@@ -216,7 +219,7 @@ pub mod tests {
     }
 
     /// Which of the three ids each of [`every_key`] contains.
-    const PARTS: [[bool; 3]; 9] = [
+    pub const PARTS: [[bool; 3]; 9] = [
         [true, true, false],
         [true, true, false],
         [true, true, true],
