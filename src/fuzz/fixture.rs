@@ -140,6 +140,7 @@ async fn create(mesh: &Mesh) -> GroupKey {
         name: GroupName::parse("name", "class").expect("a name"),
         delivery: Delivery::WebSocket,
         lifetime: 300,
+        origin: None,
     };
     let hosted = mesh.store.host_group(request, mesh.clock.now()).await;
     hosted.expect("a store in memory").group.key

@@ -61,7 +61,7 @@ impl Side {
     async fn on_fast_path(&self, request: &Request<'_>) -> Option<Vec<u8>> {
         let response = self
             .runner
-            .execute_on_fast_path(&request.document, &request.request)
+            .execute_on_fast_path(&request.document, &request.request, Caller::default())
             .await?;
         Some(self.fixture.answer(&response.text))
     }
