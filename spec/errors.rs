@@ -130,6 +130,14 @@ async fn d3_invalid_ids_are_refused_by_the_name_of_their_argument() {
                 ("a#b", "must not contain # or control characters"),
                 ("a\u{0}b", "must not contain # or control characters"),
                 ("a\nb", "must not contain # or control characters"),
+                (
+                    "a\u{200b}b",
+                    "must not contain characters that cannot be seen: type it again without copying",
+                ),
+                (
+                    "\u{202e}b",
+                    "must not contain characters that cannot be seen: type it again without copying",
+                ),
             ] {
                 let mut all = json!({
                     "name": "n", "hostId": "h", "nodeId": "n", "useWebSocket": true, "since": "",

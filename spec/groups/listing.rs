@@ -130,3 +130,19 @@ async fn a_search_prefix_is_counted_in_utf_16() {
             .is_refused("ValidationError", "namePrefix must be 1-6 characters");
     }
 }
+
+#[apply(case!)]
+async fn a_search_finds_names_however_a_keyboard_writes_them() {
+    let mesh = TestMesh::still().await;
+    let prefix = prefix();
+    let written = format!("{prefix}ｶﾞ１");
+    mesh.host("a").creates(&written).await;
+    for typed in ["ガ", "カ\u{3099}"] {
+        let found = mesh.calls(
+            "searchGroupsByNamePrefix",
+            json!({"namePrefix": format!("{prefix}{typed}"), "limit": 10}),
+        );
+        let found = found.await.value();
+        assert_eq!(all("name", &list(&found)), [written.as_str()], "{typed}");
+    }
+}

@@ -76,6 +76,9 @@ pub enum ClientError {
     /// An argument has a character that ids must not contain.
     #[error("{0} must not contain # or control characters")]
     ForbiddenCharacter(&'static str),
+    /// An argument has a character that cannot be seen (`model::visible`).
+    #[error("{0} must not contain characters that cannot be seen: type it again without copying")]
+    InvisibleCharacter(&'static str),
     /// The search prefix is empty or too long.
     #[error("namePrefix must be 1-6 characters")]
     InvalidPrefix,
@@ -174,6 +177,7 @@ mod tests {
                 characters: 256,
             },
             ClientError::ForbiddenCharacter("nodeId"),
+            ClientError::InvisibleCharacter("name"),
             ClientError::InvalidPrefix,
             ClientError::InvalidSearchLimit,
             ClientError::LifetimeTooShort,

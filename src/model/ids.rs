@@ -1,5 +1,5 @@
 //! Ids and names of requests, parsed once: 1 to 256 characters, no control characters, no
-//! `#` (decision D3; `#` separates the parts of stored keys).
+//! `#` (decision D3; `#` separates the parts of stored keys), and none that cannot be seen.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::error::ClientError;
+use crate::model::visible::{is_visible, search_form};
 
 /// The longest id, name or domain, in Unicode characters (D3).
 pub const MAX_CHARACTERS: usize = 256;
@@ -25,6 +26,9 @@ fn check(argument: &'static str, text: &str) -> Result<(), ClientError> {
     }
     if text.chars().any(|c| c.is_control() || c == '#') {
         return Err(ClientError::ForbiddenCharacter(argument));
+    }
+    if !text.is_ascii() && !is_visible(text) {
+        return Err(ClientError::InvisibleCharacter(argument));
     }
     Ok(())
 }
@@ -94,6 +98,18 @@ impl GroupId {
     }
 }
 
+impl GroupName {
+    /// The form by which groups are searched; shared with the name if that has it already.
+    pub fn search_form(&self) -> Self {
+        let form = search_form(self.as_str());
+        if form == *self.0 {
+            self.clone()
+        } else {
+            Self(form.into())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +122,8 @@ mod tests {
             "🎈🐱",
             "me@home",
             "100%",
+            "👩\u{200d}👧",
+            "か\u{3099}",
             &"あ".repeat(256),
         ] {
             assert_eq!(NodeId::parse("nodeId", text).unwrap().as_str(), text);
@@ -120,6 +138,10 @@ mod tests {
             (&*"x".repeat(5000), "nodeId must be 256 characters or less"),
             ("a#b", "nodeId must not contain # or control characters"),
             ("a\nb", "nodeId must not contain # or control characters"),
+            (
+                "ね\u{200b}こ",
+                "nodeId must not contain characters that cannot be seen: type it again without copying",
+            ),
         ] {
             let error = NodeId::parse("nodeId", text).unwrap_err();
             assert_eq!(

@@ -19,3 +19,4 @@ pub mod readings;
 pub mod rules;
 pub mod status;
 pub mod time;
+pub mod visible;

@@ -1,8 +1,9 @@
 //! Lists of groups: by domain, by name and by id.
 
 use crate::model::group::Group;
-use crate::model::ids::{Domain, GroupId};
+use crate::model::ids::{Domain, GroupId, GroupName};
 use crate::model::time::Timestamp;
+use crate::model::visible::search_form;
 use crate::store::Result;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::attempt_error::AttemptError;
@@ -43,7 +44,8 @@ impl DynamoDb {
         now: Timestamp,
     ) -> Result<Vec<Group>, AttemptError> {
         const DOING: &str = "search groups";
-        let Some(first) = keys::by_name(prefix) else {
+        let prefix = search_form(prefix);
+        let Some(first) = keys::by_name(&prefix) else {
             return Ok(Vec::new());
         };
         let named = Query {
@@ -53,7 +55,7 @@ impl DynamoDb {
             page: Some(SEARCH_PAGE),
             ..Query::default()
         };
-        let mut groups: Vec<Group> = Vec::new();
+        let mut groups: Vec<(GroupName, Group)> = Vec::new();
         let mut next = None;
         loop {
             let (candidates, after) = self.table.page(DOING, &named, next).await?;
@@ -65,7 +67,7 @@ impl DynamoDb {
                     }) = Record::read(item)?
                         && self.rules.lists(&group, now)
                     {
-                        groups.push(group);
+                        groups.push((group.name.search_form(), group));
                     }
                 }
             }
@@ -73,14 +75,14 @@ impl DynamoDb {
             // The index does not order groups of the same name, so all of them are read.
             let last_name = limit.checked_sub(1).and_then(|last| groups.get(last));
             let complete =
-                last_name.is_some_and(|at| groups.last().is_some_and(|g| g.name > at.name));
+                last_name.is_some_and(|(at, _)| groups.last().is_some_and(|(name, _)| name > at));
             if next.is_none() || complete || limit == 0 {
                 break;
             }
         }
-        groups.sort_by(|a, b| (&a.name, &a.key).cmp(&(&b.name, &b.key)));
+        groups.sort_by(|(a, one), (b, other)| (a, &one.key).cmp(&(b, &other.key)));
         groups.truncate(limit);
-        Ok(groups)
+        Ok(groups.into_iter().map(|(_, group)| group).collect())
     }
 
     /// The groups with this id in any domain, including expired ones that are not removed yet.

@@ -50,6 +50,7 @@ pub struct State {
     groups: HashMap<GroupKey, GroupState>,
     by_host: HashMap<(NodeId, Domain), GroupId>,
     by_domain: BTreeMap<Domain, BTreeSet<GroupId>>,
+    /// By the form in which names are searched.
     by_name: BTreeMap<GroupName, BTreeSet<GroupKey>>,
     /// The group of each member (decision D11).
     by_node: HashMap<NodeId, GroupKey>,

@@ -16,6 +16,7 @@ test_cases! {
     a_search_reads_all_pages,
     a_search_omits_ended_groups_as_a_list_does,
     a_search_works_in_any_script,
+    a_search_finds_names_that_look_the_same,
 }
 
 /// Groups with these names, each with its own host.
@@ -107,4 +108,19 @@ async fn a_search_works_in_any_script<S: Store>(class: Class<'_, S>) {
     named(&class, &all).await;
     assert_eq!(found(&class, &own(""), 10, START).await, all);
     assert_eq!(found(&class, &own("い"), 10, START).await, [own("い")]);
+}
+
+async fn a_search_finds_names_that_look_the_same<S: Store>(class: Class<'_, S>) {
+    let own = |name: &str| format!("{name}{}", class.own(""));
+    let composed = ["が１", "か\u{3099}1"].map(own);
+    named(&class, &composed).await;
+    for prefix in ["が1", "か\u{3099}１"] {
+        let mut both = found(&class, &own(prefix), 10, START).await;
+        both.sort();
+        assert_eq!(both, [own("か\u{3099}1"), own("が１")], "{prefix}");
+    }
+    let half = ["ｶﾞ", "ガ"].map(own);
+    named(&class, &half).await;
+    assert_eq!(found(&class, &own("ガ"), 10, START).await.len(), 2);
+    assert_eq!(found(&class, &own("が"), 10, START).await, [""; 0]);
 }

@@ -103,6 +103,7 @@ impl GroupRecord {
             // Only groups that have not ended are in the indexes.
             put("gsi_pk", text(keys::by_id(key.id.as_str())));
             put("gsi_sk", text(keys::domain(&key.domain)));
+            let name = name.search_form();
             put(
                 "gsi2_pk",
                 text(keys::by_name(name.as_str()).unwrap_or_default()),

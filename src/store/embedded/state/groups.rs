@@ -11,6 +11,7 @@ use crate::model::group::{EndReason, Group, GroupKey};
 use crate::model::ids::{Domain, GroupId};
 use crate::model::message::{Dissolution, Message};
 use crate::model::time::Timestamp;
+use crate::model::visible::search_form;
 use crate::store::embedded::footprint;
 use crate::store::embedded::group_state::{GroupState, Operation};
 use crate::store::embedded::record::Record;
@@ -112,11 +113,11 @@ impl State {
 
     /// See [`Store::groups_named`](crate::store::Store::groups_named).
     pub fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Vec<Group> {
-        let now = self.at(now);
-        let from = self
-            .by_name
-            .range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        from.take_while(|(name, _)| name.as_str().starts_with(prefix))
+        let (now, prefix) = (self.at(now), search_form(prefix));
+        let from = (Bound::Included(&*prefix), Bound::Unbounded);
+        let named = self.by_name.range::<str, _>(from);
+        named
+            .take_while(|(name, _)| name.as_str().starts_with(&prefix))
             .flat_map(|(_, keys)| keys)
             .filter_map(|key| self.groups.get(key))
             .map(|state| &state.group)
@@ -184,7 +185,7 @@ impl State {
             .or_default()
             .insert(key.id.clone());
         self.by_name
-            .entry(group.name.clone())
+            .entry(group.name.search_form())
             .or_default()
             .insert(key.clone());
         self.groups
@@ -205,10 +206,11 @@ impl State {
                 self.by_domain.remove(&key.domain);
             }
         }
-        if let Some(keys) = self.by_name.get_mut(&state.group.name) {
+        let name = state.group.name.search_form();
+        if let Some(keys) = self.by_name.get_mut(&name) {
             keys.remove(key);
             if keys.is_empty() {
-                self.by_name.remove(&state.group.name);
+                self.by_name.remove(&name);
             }
         }
         for node in state.nodes.keys() {
