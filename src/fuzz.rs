@@ -32,8 +32,8 @@ const TOO_LONG: Duration = Duration::from_secs(10);
 pub struct Fuzz {
     /// Its name, and that of the folder with its corpus.
     pub target: &'static str,
-    /// Words that inputs contain.
-    pub tokens: &'static [&'static str],
+    /// The file of words that inputs contain, `spec/corpus/<tokens>.dict`: one a line.
+    pub tokens: &'static str,
     /// Kinds of inputs of which the run must have tried some: it would test nothing otherwise.
     pub kinds: &'static [&'static str],
 }
@@ -104,7 +104,9 @@ impl Fuzz {
         for input in &inputs {
             self.attempt(input, &mut target, &mut report, seed);
         }
-        let mut mutator = Mutator::new(seed, self.tokens);
+        let tokens = folder().join(format!("{}.dict", self.tokens));
+        let tokens = std::fs::read_to_string(tokens).expect("a file of words");
+        let mut mutator = Mutator::new(seed, tokens.lines().collect());
         let corpus = inputs.len();
         while began.elapsed() < limit {
             // Half of the time an input of the corpus: there may be many kept ones.
@@ -202,13 +204,13 @@ impl Fuzz {
 
 /// The corpus of a target.
 fn files(target: &str) -> Vec<PathBuf> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("spec/corpus")
-        .join(target);
-    let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
-    entries
-        .map(|entry| entry.expect("an entry").path())
-        .collect()
+    let entries = std::fs::read_dir(folder().join(target)).expect("a corpus");
+    let entries = entries.map(|entry| entry.expect("an entry").path());
+    entries.collect()
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("spec/corpus")
 }
 
 fn number(name: &str, default: u64) -> u64 {

@@ -55,12 +55,12 @@ const NUMBERS: [&str; 14] = [
 /// Changes inputs; the seed decides how.
 pub struct Mutator<'a> {
     random: Rng,
-    tokens: &'a [&'a str],
+    tokens: Vec<&'a str>,
 }
 
 impl<'a> Mutator<'a> {
     /// Changes with these tokens.
-    pub fn new(seed: u64, tokens: &'a [&'a str]) -> Self {
+    pub fn new(seed: u64, tokens: Vec<&'a str>) -> Self {
         let random = Rng::with_seed(seed);
         Self { random, tokens }
     }

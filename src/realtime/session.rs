@@ -336,6 +336,6 @@ fn is_valid_id(id: &str) -> bool {
 }
 
 #[cfg(test)]
-pub mod fuzz;
+mod fuzz;
 #[cfg(test)]
 mod tests;

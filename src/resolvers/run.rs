@@ -253,6 +253,6 @@ fn engine_request(document: &Document, variables: Variables, caller: Caller) -> 
 }
 
 #[cfg(test)]
-pub(super) mod fuzz;
+mod fuzz;
 #[cfg(test)]
 mod tests;

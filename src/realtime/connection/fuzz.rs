@@ -10,12 +10,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::*;
-use crate::auth::ApiKeys;
+use crate::auth::{ApiKeys, Authenticator, Credential};
 use crate::fuzz::fixture::Fixture;
 use crate::fuzz::{Fuzz, Outcome};
+use crate::heartbeat::clock::Clock;
 use crate::hub::HistoryLimits;
 use crate::realtime::protocol::Offer;
-use crate::realtime::session::fuzz::TOKENS;
 use crate::realtime::{ConnectionSlots, SocketLimits};
 use crate::resolvers::DocumentLimits;
 use crate::resolvers::run::Runner;
@@ -171,7 +171,9 @@ impl Target {
         let name = form.split(|byte| *byte == b' ').next().unwrap_or_default();
         let offer = Offer::parse(std::str::from_utf8(name).into_iter());
         let context = self.context.clone();
-        let session = Session::new(offer, ApiKeys::new([KEY]), context.limits, Some(KEY.into()));
+        let authenticator = Authenticator::new(ApiKeys::new([KEY]));
+        let key = Some(Credential::key(KEY));
+        let session = Session::new(offer, authenticator, Clock::fixed(), context.limits, key);
         let memory = self.fixture.mesh.memory.clone();
         let outbox = Outbox::new(context.limits.outbox_bytes, memory);
         let (near, far) = duplex(64 * 1024);
@@ -201,7 +203,7 @@ impl Target {
 fn sockets() {
     let fuzz = Fuzz {
         target: "sockets",
-        tokens: &TOKENS,
+        tokens: "sessions",
         kinds: &["text", "subscribed", "data", "closed"],
     };
     let runtime = tokio::runtime::Builder::new_current_thread();

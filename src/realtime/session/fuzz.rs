@@ -7,63 +7,8 @@ use std::collections::VecDeque;
 use serde_json::json;
 
 use super::*;
+use crate::auth::ApiKeys;
 use crate::fuzz::{Fuzz, Outcome};
-
-/// Words of the three protocols.
-pub const TOKENS: [&str; 52] = [
-    "graphql-ws key",
-    "graphql-transport-ws key",
-    "graphql-ws",
-    "graphql-transport-ws",
-    "mqtt",
-    "type",
-    "id",
-    "payload",
-    "data",
-    "query",
-    "variables",
-    "operationName",
-    "extensions",
-    "authorization",
-    "x-api-key",
-    "X-Api-Key",
-    "headers",
-    "host",
-    "mesh",
-    "epoch",
-    "offset",
-    "da2-key",
-    "da2-wrong",
-    "connection_init",
-    "connection_ack",
-    "connection_terminate",
-    "start",
-    "stop",
-    "ka",
-    "start_ack",
-    "subscribe",
-    "complete",
-    "next",
-    "error",
-    "ping",
-    "pong",
-    "!response",
-    "!rejected",
-    "!ended",
-    "{\"type\":\"connection_init\"}",
-    "{\"type\":\"ping\"}",
-    "{\"type\":\"stop\",\"id\":\"1\"}",
-    "{\"type\":\"complete\",\"id\":\"1\"}",
-    "{\"type\":\"connection_terminate\"}",
-    "1",
-    "2",
-    "3",
-    "subscription { x }",
-    "{\"query\":\"subscription { x }\"}",
-    "null",
-    "{",
-    "[",
-];
 
 struct Client {
     session: Session,
@@ -81,9 +26,12 @@ impl Client {
             operations: 3,
             ..SocketLimits::default()
         };
-        let key = words.next().map(|word| word.replace("key", "da2-key"));
+        let key = words
+            .next()
+            .map(|word| Credential::key(word.replace("key", "da2-key")));
+        let authenticator = Authenticator::new(ApiKeys::new(["da2-key"]));
         Self {
-            session: Session::new(offer, ApiKeys::new(["da2-key"]), limits, key),
+            session: Session::new(offer, authenticator, Clock::fixed(), limits, key),
             protocol: match offer {
                 Offer::Known(protocol) => protocol,
                 Offer::Nothing | Offer::Unknown => Subprotocol::GraphqlWs,
@@ -197,7 +145,7 @@ fn target(input: &[u8]) -> Outcome {
 fn sessions() {
     let fuzz = Fuzz {
         target: "sessions",
-        tokens: &TOKENS,
+        tokens: "sessions",
         kinds: &["appsync", "legacy", "transport"],
     };
     fuzz.run(target);

@@ -15,7 +15,6 @@ use crate::resolvers::DocumentLimits;
 use crate::resolvers::document::Document;
 use crate::resolvers::request::GraphQlRequest;
 use crate::resolvers::run::Runner;
-use crate::resolvers::run::fuzz::TOKENS;
 
 /// Everything of a message.
 const MESSAGES: &str = r#"{"query":"subscription { onMessageInGroup(groupId: \"GROUP\", domain: \"domain\") { groupId domain nodeStatus { nodeId groupId domain data { key value } timestamp } batchEvent { events { name firedByNodeId groupId domain payload timestamp cursor orderKey } firedByNodeId groupId domain timestamp } groupDissolve { groupId domain message } } }"}"#;
@@ -160,7 +159,7 @@ async fn target([fast, engine]: &mut [Side; 2], input: &[u8]) -> Outcome {
 fn fast_path() {
     let fuzz = Fuzz {
         target: "fast_path",
-        tokens: &TOKENS,
+        tokens: "requests",
         kinds: &["fast", "engine"],
     };
     let runtime = tokio::runtime::Builder::new_current_thread()

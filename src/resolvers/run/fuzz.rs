@@ -9,56 +9,6 @@ use crate::fuzz::fixture::{Fixture, Recorder};
 use crate::fuzz::{Fuzz, Outcome};
 use crate::hub::Subscription;
 
-/// Names and values of requests, beside those of documents.
-pub const TOKENS: [&str; 46] = [
-    "query",
-    "variables",
-    "operationName",
-    "extensions",
-    "groupId",
-    "domain",
-    "nodeId",
-    "hostId",
-    "name",
-    "namePrefix",
-    "limit",
-    "since",
-    "data",
-    "events",
-    "key",
-    "value",
-    "eventName",
-    "payload",
-    "firedAt",
-    "orderKey",
-    "useWebSocket",
-    "maxConnectionTimeSeconds",
-    "GROUP",
-    "host",
-    "kitten",
-    "class",
-    "$groupId",
-    "$domain",
-    "$nodeId",
-    "$data",
-    "$events",
-    "2030-01-01T00:00:00.000Z",
-    "2030-01-01T09:00:00+09:00",
-    "EVENT#2030-01-01T00:00:00.000Z#000000#000000",
-    "9999-12-31T23:59:59Z",
-    "-009999-01-02T01:59:59Z",
-    "mutation { createDomain }",
-    "{ listGroupsByDomain(domain: \"domain\") { id } }",
-    "...F",
-    "fragment F on MeshMessage { domain }",
-    "__typename",
-    "a: ",
-    "@include(if: true)",
-    "subscription { onMessageInGroup(groupId: \"GROUP\", domain: \"domain\") { domain } }",
-    "{",
-    "}",
-];
-
 struct Target {
     fixture: Fixture,
     runner: Runner,
@@ -161,7 +111,7 @@ impl Target {
 fn requests() {
     let fuzz = Fuzz {
         target: "requests",
-        tokens: &TOKENS,
+        tokens: "requests",
         kinds: &["answer", "refusal", "subscription", "message"],
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
