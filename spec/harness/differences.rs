@@ -18,7 +18,7 @@ pub enum Scope {
 }
 
 /// Modules whose cases run once.
-pub const ONCE: [&str; 15] = [
+pub const ONCE: [&str; 16] = [
     "bench",
     "check",
     "command_line",

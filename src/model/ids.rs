@@ -100,6 +100,7 @@ impl GroupId {
 
 impl GroupName {
     /// The form by which groups are searched; shared with the name if that has it already.
+    #[must_use]
     pub fn search_form(&self) -> Self {
         let form = search_form(self.as_str());
         if form == *self.0 {
