@@ -143,6 +143,6 @@ async fn a_search_finds_names_however_a_keyboard_writes_them() {
             json!({"namePrefix": format!("{prefix}{typed}"), "limit": 10}),
         );
         let found = found.await.value();
-        assert_eq!(all("name", &list(&found)), [written.as_str()], "{typed}");
+        assert_eq!(all("name", list(&found)), [written.as_str()], "{typed}");
     }
 }
