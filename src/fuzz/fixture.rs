@@ -141,6 +141,7 @@ async fn create(mesh: &Mesh) -> GroupKey {
         delivery: Delivery::WebSocket,
         lifetime: 300,
         origin: None,
+        token: None,
     };
     let hosted = mesh.store.host_group(request, mesh.clock.now()).await;
     hosted.expect("a store in memory").group.key
