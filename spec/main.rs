@@ -65,6 +65,8 @@ mod subscription;
 mod supply_chain;
 mod support;
 mod time;
+#[cfg(feature = "oidc")]
+mod tokens;
 mod unread_answers;
 
 fn main() -> std::process::ExitCode {

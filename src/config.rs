@@ -11,6 +11,8 @@ mod limits;
 #[cfg(all(test, feature = "dynamodb"))]
 mod limits_page;
 pub mod listing;
+#[cfg(feature = "oidc")]
+mod oidc;
 mod serve;
 mod stage;
 

@@ -15,7 +15,7 @@
 //! mesh                     the application state of resolvers
 //! heartbeat                the clock, the reaper, the hold after a start
 //! hub | store              publish and subscribe | storage: the contract and its stores
-//! auth | domains | memory  keys and roles | domains of addresses | the memory budget
+//! auth | domains | memory  keys, tokens and roles | domains of addresses | the memory budget
 //! metrics                  the server's counters
 //! model                    ids, groups, statuses, events, messages, errors, liveness rules
 //! ```

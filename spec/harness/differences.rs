@@ -18,7 +18,7 @@ pub enum Scope {
 }
 
 /// Modules whose cases run once.
-pub const ONCE: [&str; 16] = [
+pub const ONCE: [&str; 17] = [
     "bench",
     "check",
     "command_line",
@@ -34,6 +34,7 @@ pub const ONCE: [&str; 16] = [
     "resume",
     "settings",
     "supply_chain",
+    "tokens",
     "unread_answers",
 ];
 /// The module of the cases that only AppSync passes.

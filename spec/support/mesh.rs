@@ -175,6 +175,8 @@ impl TestMesh {
         let (mesh, folder) = mesh(&setup, clock.clone()).await;
         let settings = ServerSettings {
             authenticator: Authenticator::new(ApiKeys::new([KEY])),
+            #[cfg(feature = "oidc")]
+            issuer: None,
             development_key: setup.development_key,
             trusted_proxies: setup.trusted_proxies.into(),
             documents: setup.documents,

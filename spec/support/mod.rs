@@ -10,6 +10,8 @@ pub mod documents;
 mod engine;
 #[cfg(feature = "bench")]
 pub mod fault_proxy;
+#[cfg(feature = "oidc")]
+pub mod issuer;
 pub mod json;
 pub mod mesh;
 #[cfg(target_os = "linux")]

@@ -3,7 +3,9 @@
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::auth::keys::KeyDigest;
-use crate::auth::{ApiKeys, Credential, KeyChanges, Role, Unauthorized};
+#[cfg(feature = "oidc")]
+use crate::auth::tokens::TokenVerifier;
+use crate::auth::{ApiKeys, Credential, KeyChanges, Role, TokenFault, Unauthorized};
 use crate::model::time::Timestamp;
 
 /// Checks credentials. Clones share their keys.
@@ -14,6 +16,8 @@ pub struct Authenticator(Arc<Inner>);
 struct Inner {
     /// Locked for one comparison with each key, and never over an await.
     keys: RwLock<ApiKeys>,
+    #[cfg(feature = "oidc")]
+    tokens: Option<Arc<TokenVerifier>>,
 }
 
 /// What a credential was found to allow, and how to see later whether it still does.
@@ -21,7 +25,25 @@ struct Inner {
 pub struct Grant {
     /// What its callers may do.
     pub role: Role,
-    proof: KeyDigest,
+    proof: Proof,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Proof {
+    Key(KeyDigest),
+    /// A token that is invalid from then on.
+    #[cfg_attr(
+        not(feature = "oidc"),
+        expect(dead_code, reason = "in other builds there are tokens")
+    )]
+    Token(Timestamp),
+}
+
+impl Grant {
+    /// Whether a token made it, which ends by itself, and not a key, which is removed.
+    pub fn is_by_token(&self) -> bool {
+        matches!(self.proof, Proof::Token(_))
+    }
 }
 
 impl Authenticator {
@@ -29,7 +51,24 @@ impl Authenticator {
     pub fn new(keys: ApiKeys) -> Self {
         Self(Arc::new(Inner {
             keys: RwLock::new(keys),
+            #[cfg(feature = "oidc")]
+            tokens: None,
         }))
+    }
+
+    /// Accepts these keys, and the tokens of a sign-in service.
+    #[cfg(feature = "oidc")]
+    pub fn with_tokens(keys: ApiKeys, tokens: Arc<TokenVerifier>) -> Self {
+        Self(Arc::new(Inner {
+            keys: RwLock::new(keys),
+            tokens: Some(tokens),
+        }))
+    }
+
+    /// What checks tokens, if they are accepted.
+    #[cfg(feature = "oidc")]
+    pub fn tokens(&self) -> Option<&Arc<TokenVerifier>> {
+        self.0.tokens.as_ref()
     }
 
     /// Accepts other keys from now on.
@@ -54,13 +93,57 @@ impl Authenticator {
     ) -> Result<Grant, Unauthorized> {
         match given {
             Some(Credential::Key(key)) => self.check_digest(KeyDigest::of(key), now),
-            Some(Credential::Token(_)) | None => Err(Unauthorized::NoKey),
+            Some(Credential::Token(token)) => self.check_token(token, now),
+            None => Err(Unauthorized::NoKey),
         }
+    }
+
+    /// The same; a token with an unknown key waits until the keys were fetched again, if that
+    /// may be done now.
+    #[cfg_attr(
+        not(feature = "oidc"),
+        expect(clippy::unused_async, reason = "in other builds it waits for keys")
+    )]
+    pub async fn authenticate(
+        &self,
+        given: Option<&Credential<'_>>,
+        now: Timestamp,
+    ) -> Result<Grant, Unauthorized> {
+        let checked = self.check(given, now);
+        #[cfg(feature = "oidc")]
+        if let (Err(Unauthorized::WrongToken(TokenFault::UnknownKey)), Some(tokens)) =
+            (&checked, self.tokens())
+            && tokens.refreshed().await
+        {
+            return self.check(given, now);
+        }
+        checked
     }
 
     /// Checks whether a grant still holds, for a socket that was opened with it.
     pub fn recheck(&self, grant: &Grant, now: Timestamp) -> Result<Grant, Unauthorized> {
-        self.check_digest(grant.proof, now)
+        match grant.proof {
+            Proof::Key(digest) => self.check_digest(digest, now),
+            Proof::Token(ends) if now < ends => Ok(*grant),
+            Proof::Token(_) => Err(Unauthorized::WrongToken(TokenFault::Over)),
+        }
+    }
+
+    #[cfg(feature = "oidc")]
+    fn check_token(&self, token: &str, now: Timestamp) -> Result<Grant, Unauthorized> {
+        let tokens = self.tokens().ok_or(Unauthorized::NoKey)?;
+        let verified = tokens.verify(token, now);
+        let verified = verified.map_err(Unauthorized::WrongToken)?;
+        Ok(Grant {
+            role: verified.role,
+            proof: Proof::Token(verified.ends),
+        })
+    }
+
+    #[cfg(not(feature = "oidc"))]
+    #[expect(clippy::unused_self, reason = "in other builds it has a verifier")]
+    fn check_token(&self, _: &str, _: Timestamp) -> Result<Grant, Unauthorized> {
+        Err(Unauthorized::NoKey)
     }
 
     fn check_digest(&self, digest: KeyDigest, now: Timestamp) -> Result<Grant, Unauthorized> {
@@ -68,7 +151,7 @@ impl Authenticator {
         let key = keys.valid(digest, now).ok_or(Unauthorized::WrongKey)?;
         Ok(Grant {
             role: key.role,
-            proof: digest,
+            proof: Proof::Key(digest),
         })
     }
 }

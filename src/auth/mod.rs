@@ -5,6 +5,8 @@ mod authenticator;
 mod credential;
 mod key_file;
 mod keys;
+#[cfg(feature = "oidc")]
+pub mod tokens;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -66,6 +68,46 @@ pub enum Unauthorized {
     NoKey,
     /// Its key is not one of the server's.
     WrongKey,
+    /// Its token cannot be accepted.
+    WrongToken(TokenFault),
+}
+
+/// What is wrong with a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenFault {
+    /// It cannot be read, or has no end.
+    Malformed,
+    /// It is signed in a way that the settings do not allow.
+    Algorithm,
+    /// It names a key that the issuer does not have.
+    UnknownKey,
+    /// It was changed, or signed by another key.
+    Signature,
+    /// It was issued by another service.
+    Issuer,
+    /// It was made for another audience.
+    Audience,
+    /// It is not valid yet.
+    NotYet,
+    /// It is past its end.
+    Over,
+}
+
+impl TokenFault {
+    /// What to do next, without the words by which Smalruby's client ends a lesson
+    /// (docs/compatibility.md, must keep 4).
+    fn hint(self) -> &'static str {
+        match self {
+            Self::Malformed => "the token is no JSON Web Token with an end (exp)",
+            Self::Algorithm => "the token's algorithm is none of MESH_OIDC_ALGORITHMS",
+            Self::UnknownKey => "the token's key is none of its issuer's: sign in again",
+            Self::Signature => "the token's signature is wrong: sign in again",
+            Self::Issuer => "the token's issuer is not that of MESH_OIDC_ISSUER",
+            Self::Audience => "the token's audience is none of MESH_OIDC_AUDIENCE",
+            Self::NotYet => "the token is not valid yet: compare the clocks",
+            Self::Over => "the token is past its end: sign in again",
+        }
+    }
 }
 
 impl Unauthorized {
@@ -76,7 +118,7 @@ impl Unauthorized {
     pub fn message(self) -> &'static str {
         match self {
             Self::NoKey => "Valid authorization header not provided.",
-            Self::WrongKey => "You are not authorized to make this call.",
+            Self::WrongKey | Self::WrongToken(_) => "You are not authorized to make this call.",
         }
     }
 
@@ -85,6 +127,7 @@ impl Unauthorized {
         match self {
             Self::NoKey => "no API key: send the header x-api-key",
             Self::WrongKey => "the API key is none of this server's: ask who runs it",
+            Self::WrongToken(fault) => fault.hint(),
         }
     }
 }

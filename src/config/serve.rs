@@ -97,6 +97,11 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub access: AccessArgs,
 
+    /// Tokens.
+    #[cfg(feature = "oidc")]
+    #[command(flatten)]
+    pub oidc: crate::config::oidc::OidcArgs,
+
     /// TLS.
     #[command(flatten)]
     pub tls: TlsArgs,

@@ -1,10 +1,14 @@
 //! The settings of a server or a function, checked as a whole.
 
 use std::str::FromStr;
+#[cfg(feature = "oidc")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
 
+#[cfg(feature = "oidc")]
+use crate::auth::tokens::TokenVerifier;
 use crate::auth::{ApiKeys, Authenticator, is_weak};
 use crate::config::ServeArgs;
 use crate::config::keys::KeySource;
@@ -17,6 +21,8 @@ use crate::model::limits::Limits;
 use crate::model::message::MESSAGE_BYTES;
 use crate::model::rules::{InvalidTimings, Rules, Timings};
 use crate::server::ServerSettings;
+#[cfg(feature = "oidc")]
+use crate::server::issuer::IssuerSettings;
 
 /// The API key of a server that was given none. It is no secret: it is in this source.
 pub const DEVELOPMENT_KEY: &str = "da2-mesh-development";
@@ -108,6 +114,10 @@ pub enum Unusable {
          characters that are kept secret and are not all the same (for example the output of: openssl rand -hex 32)"
     )]
     NoSecret,
+    /// A sign-in service that cannot be asked.
+    #[cfg(feature = "oidc")]
+    #[error("{0}")]
+    Issuer(String),
     /// Responses that could not contain a group.
     #[error(
         "MESH_MAX_ANSWER_BYTES must be {MESSAGE_BYTES} or more above MESH_MAX_STATUS_BYTES_PER_GROUP: \
@@ -150,8 +160,8 @@ impl StageSettings {
     /// Checks the settings as a whole.
     pub fn new(args: &ServeArgs) -> Result<Self, Unusable> {
         let keys = KeySource::new(args).read().map_err(Unusable::KeyFile)?;
-        let own_keys = !keys.is_empty() && !keys.contains(DEVELOPMENT_KEY);
-        if args.stage == Stage::Prod && !own_keys {
+        let own_keys = !keys.is_empty() || has_tokens(args);
+        if args.stage == Stage::Prod && (!own_keys || keys.contains(DEVELOPMENT_KEY)) {
             return Err(Unusable::NoKeys);
         }
         let mut given = args.access.api_keys.iter().map(|key| key.trim());
@@ -184,13 +194,20 @@ impl StageSettings {
         if (spare as usize) < MESSAGE_BYTES {
             return Err(Unusable::ResponsesTooSmall);
         }
-        let development = keys.is_empty() && args.access.keys.is_none();
+        let development = keys.is_empty() && args.access.keys.is_none() && !has_tokens(args);
+        let keys = if development {
+            ApiKeys::new([DEVELOPMENT_KEY])
+        } else {
+            keys
+        };
+        #[cfg(feature = "oidc")]
+        let (authenticator, issuer) = with_tokens(args, keys)?;
+        #[cfg(not(feature = "oidc"))]
+        let authenticator = Authenticator::new(keys);
         let server = ServerSettings {
-            authenticator: Authenticator::new(if development {
-                ApiKeys::new([DEVELOPMENT_KEY])
-            } else {
-                keys
-            }),
+            authenticator,
+            #[cfg(feature = "oidc")]
+            issuer,
             development_key: development.then_some(DEVELOPMENT_KEY),
             trusted_proxies: args.access.trusted_proxies.clone().into(),
             documents: documents(&args.bounds),
@@ -218,6 +235,31 @@ impl StageSettings {
             keys: KeySource::new(args),
         })
     }
+}
+
+/// Whether tokens of a sign-in service are accepted.
+#[cfg(feature = "oidc")]
+fn has_tokens(args: &ServeArgs) -> bool {
+    args.oidc.oidc_issuer.is_some()
+}
+
+/// Whether tokens of a sign-in service are accepted.
+#[cfg(not(feature = "oidc"))]
+fn has_tokens(_: &ServeArgs) -> bool {
+    false
+}
+
+/// Accepts keys, and tokens if the settings name their issuer.
+#[cfg(feature = "oidc")]
+fn with_tokens(
+    args: &ServeArgs,
+    keys: ApiKeys,
+) -> Result<(Authenticator, Option<IssuerSettings>), Unusable> {
+    let Some((rules, issuer)) = args.oidc.settings().map_err(Unusable::Issuer)? else {
+        return Ok((Authenticator::new(keys), None));
+    };
+    let verifier = Arc::new(TokenVerifier::new(rules, issuer.timeout));
+    Ok((Authenticator::with_tokens(keys, verifier), Some(issuer)))
 }
 
 fn usual_memory() -> usize {

@@ -38,6 +38,9 @@ impl Close {
     pub const BAD_MESSAGE: Self = Self::new(4400, "Invalid message");
     /// No valid key, or an operation before the connection was acknowledged.
     pub const UNAUTHORIZED: Self = Self::new(4401, "Unauthorized");
+    /// The token that opened the connection is past its end: its client signs in again and
+    /// reconnects.
+    pub const TOKEN_OVER: Self = Self::new(4403, "Forbidden");
     /// No `connection_init` came in time.
     pub const INIT_TIMEOUT: Self = Self::new(4408, "Connection initialisation timeout");
     /// The operation's id is in use.

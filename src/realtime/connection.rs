@@ -132,7 +132,7 @@ impl Connection {
                         return Some(Close::INIT_TIMEOUT.into());
                     }
                     // A key that was removed serves its sockets no longer than this.
-                    if self.session.recheck().is_err() {
+                    if self.session.is_revoked() {
                         return Some(Close::UNAUTHORIZED.into());
                     }
                     if self.keep_alive(interval) == KeepAliveCheck::TimedOut {

@@ -79,8 +79,15 @@ impl Session {
         self.grant.map(|grant| grant.role).unwrap_or_default()
     }
 
-    /// Whether the key that opened the connection still holds; to be asked now and then.
-    pub fn recheck(&mut self) -> Result<(), Unauthorized> {
+    /// Whether the key that opened the connection was removed; to be asked now and then. A token
+    /// that is past its end closes no socket, for clients do not count on that: it starts nothing
+    /// more.
+    pub fn is_revoked(&mut self) -> bool {
+        self.recheck() == Err(Unauthorized::WrongKey)
+    }
+
+    /// Whether what opened the connection still holds.
+    fn recheck(&mut self) -> Result<(), Unauthorized> {
         if let Some(grant) = &mut self.grant {
             *grant = self.authenticator.recheck(grant, self.clock.now())?;
         }
@@ -220,10 +227,13 @@ impl Session {
             .get("extensions")
             .and_then(|e| e.get("authorization"))
             .and_then(Value::as_object);
-        if let Some(given) = authorization.and_then(credential_in)
-            && let Err(why) = self.authenticator.check(Some(&given), self.clock.now())
-        {
-            return reject(Dialect::AppSync, &id, Unauthorized::KIND, why.message());
+        if let Some(given) = authorization.and_then(credential_in) {
+            match self.authenticator.check(Some(&given), self.clock.now()) {
+                Ok(fresh) => self.renew(fresh),
+                Err(why) => {
+                    return reject(Dialect::AppSync, &id, Unauthorized::KIND, why.message());
+                }
+            }
         }
         if let Err(why) = self.recheck() {
             return removed(Dialect::AppSync, &id, why);
@@ -234,9 +244,19 @@ impl Session {
         }
     }
 
+    /// A start with a token of its own keeps a connection alive that a token opened: AppSync's
+    /// clients sign in again while they are connected.
+    fn renew(&mut self, fresh: Grant) {
+        if self.grant.is_some_and(|grant| grant.is_by_token()) {
+            self.grant = Some(fresh);
+        }
+    }
+
     fn subscribe(&mut self, message: ClientMessage) -> Vec<Action> {
-        if !self.is_open() || self.recheck().is_err() {
-            return vec![Action::Close(Close::UNAUTHORIZED)];
+        match self.recheck() {
+            Ok(()) if self.is_open() => {}
+            Err(Unauthorized::WrongToken(_)) => return vec![Action::Close(Close::TOKEN_OVER)],
+            Ok(()) | Err(_) => return vec![Action::Close(Close::UNAUTHORIZED)],
         }
         let positions = message.payload.as_ref().map(PositionRequest::parse);
         match (
@@ -319,10 +339,13 @@ fn reject(dialect: Dialect, id: &str, kind: &str, message: &str) -> Vec<Action> 
     vec![Action::Send(dialect.error(id, vec![error]))]
 }
 
-/// The key that opened the connection was removed or came to its end.
+/// The key that opened the connection was removed, or its token is past its end. With a new token
+/// a client may start on the same socket.
 fn removed(dialect: Dialect, id: &str, why: Unauthorized) -> Vec<Action> {
     let mut actions = reject(dialect, id, Unauthorized::KIND, why.message());
-    actions.push(Action::Close(Close::UNAUTHORIZED));
+    if why == Unauthorized::WrongKey {
+        actions.push(Action::Close(Close::UNAUTHORIZED));
+    }
     actions
 }
 

@@ -29,7 +29,7 @@ pub async fn show(
     let own = connection.peer.ip().to_canonical().is_loopback();
     let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
     if (!own || forwarded)
-        && let Err(why) = authenticate(&connection, &headers)
+        && let Err(why) = authenticate(&connection, &headers).await
     {
         return HttpError::from(why).response();
     }

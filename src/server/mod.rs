@@ -5,6 +5,8 @@ mod body;
 mod footprint;
 mod health;
 mod http;
+#[cfg(feature = "oidc")]
+pub mod issuer;
 mod listen;
 mod metrics;
 mod page;
@@ -33,6 +35,9 @@ use crate::resolvers::run::Runner;
 pub struct ServerSettings {
     /// Who may call.
     pub authenticator: Authenticator,
+    /// Where the keys of tokens come from, if tokens are accepted.
+    #[cfg(feature = "oidc")]
+    pub issuer: Option<issuer::IssuerSettings>,
     /// A development key that the GraphiQL page may fill in.
     pub development_key: Option<&'static str>,
     /// Whose `X-Forwarded-For` is believed (decision D2).
@@ -144,6 +149,13 @@ pub async fn run(
         }
     };
     tasks.spawn(reaping);
+    #[cfg(feature = "oidc")]
+    if let (Some(tokens), Some(settings)) = (
+        state.settings.authenticator.tokens(),
+        state.settings.issuer.clone(),
+    ) {
+        tasks.spawn(issuer::run(Arc::clone(tokens), settings, stop.clone()));
+    }
     listen::accept_all(state, listeners).await;
     tasks.close();
     // WebSockets are closed over the drain; those that are left after a grace period are

@@ -37,7 +37,7 @@ pub async fn post(connection: &Connection, request: Request<Incoming>) -> Respon
     let (head, body) = request.into_parts();
     let state = &connection.state;
     let answered = async {
-        let caller = authenticate(connection, &head.headers)?;
+        let caller = authenticate(connection, &head.headers).await?;
         check_content_type(&head.headers)?;
         let (body, _held) = read(state, body).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
@@ -59,7 +59,7 @@ pub async fn get(connection: &Connection, head: Parts) -> Response {
         operation_name: Option<String>,
     }
     let answered = async {
-        let caller = authenticate(connection, &head.headers)?;
+        let caller = authenticate(connection, &head.headers).await?;
         let Query(params): Query<QueryParams> =
             Query::try_from_uri(&head.uri).map_err(|_| HttpError::UNREADABLE)?;
         let variables = params.variables.filter(|text| !text.is_empty());
@@ -87,10 +87,14 @@ pub fn credential_in(headers: &HeaderMap) -> Option<Credential<'_>> {
 }
 
 /// Checks who calls.
-pub fn authenticate(connection: &Connection, headers: &HeaderMap) -> Result<Caller, Unauthorized> {
+pub async fn authenticate(
+    connection: &Connection,
+    headers: &HeaderMap,
+) -> Result<Caller, Unauthorized> {
     let state = &connection.state;
     let (given, now) = (credential_in(headers), state.runner.mesh().clock.now());
-    let grant = state.settings.authenticator.check(given.as_ref(), now)?;
+    let authenticator = &state.settings.authenticator;
+    let grant = authenticator.authenticate(given.as_ref(), now).await?;
     Ok(Caller {
         role: grant.role,
         ..caller(connection, headers)

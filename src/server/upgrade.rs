@@ -63,8 +63,13 @@ pub async fn upgrade(
     let settings = &connection.state.settings;
     let authenticator = settings.authenticator.clone();
     let clock = connection.state.runner.mesh().clock.clone();
-    let session = Session::new(offer, authenticator, clock, settings.sockets, credential);
     connection.state.tasks.clone().spawn(async move {
+        if let Some(token @ Credential::Token(_)) = &credential {
+            // One with an unknown key has the keys fetched again; connection_init is answered.
+            let _ = authenticator.authenticate(Some(token), clock.now()).await;
+        }
+        let limits = connection.state.settings.sockets;
+        let session = Session::new(offer, authenticator, clock, limits, credential);
         // A client may leave before the upgrade is complete.
         if let Ok(upgraded) = upgrading.await {
             let protocol = match offer {
