@@ -109,7 +109,7 @@ function schemaOf(path: string, schema: string, modes: Mode[]): appsync.Definiti
 }
 
 /** Who is let in: the API key's holder first, then the additional ones. */
-function modes(scope: Construct, { stage, iam: withIam, userPoolId }: Settings): [Mode, ...Mode[]] {
+function modes(scope: Construct, { stage, iam: withIam, userPoolId, oidc }: Settings): [Mode, ...Mode[]] {
   const { AuthorizationType } = appsync;
   const others: Mode[] = [];
   if (withIam) {
@@ -123,6 +123,15 @@ function modes(scope: Construct, { stage, iam: withIam, userPoolId }: Settings):
     others.push({
       mode: { authorizationType: AuthorizationType.USER_POOL, userPoolConfig: { userPool } },
       directive: '@aws_cognito_user_pools',
+    });
+  }
+  if (oidc) {
+    // AppSync takes a regular expression, and one that is found anywhere in the id.
+    const ids = oidc.clientIds.map((id) => id.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
+    const openIdConnectConfig = { oidcProvider: oidc.issuer, clientId: `^(${ids.join('|')})$` };
+    others.push({
+      mode: { authorizationType: AuthorizationType.OIDC, openIdConnectConfig },
+      directive: '@aws_oidc',
     });
   }
   const key = {

@@ -49,6 +49,13 @@ export interface CustomDomain {
   certificateArn?: string;
 }
 
+/** An OpenID Connect service. */
+export interface OidcIssuer {
+  issuer: string;
+  /** The clients that its tokens are made for. */
+  clientIds: string[];
+}
+
 export interface Settings {
   stage: Stage;
   region: string;
@@ -60,6 +67,8 @@ export interface Settings {
   iam: boolean;
   /** The Cognito user pool whose users are let in as well. */
   userPoolId?: string;
+  /** The OpenID Connect service whose users are let in as well. */
+  oidc?: OidcIssuer;
   /** Where alarms are mailed. */
   alarmEmail?: string;
   /** A secret in Secrets Manager that is there already; without it one is made. */
@@ -86,6 +95,7 @@ export function settings(
     domain: domainSetting(from, stage),
     iam: from.is('APPSYNC_IAM'),
     userPoolId: from.get('APPSYNC_USER_POOL_ID'),
+    oidc: oidcSetting(from),
     alarmEmail: from.get('ALARM_EMAIL'),
     secretName: from.get('MESH_SECRET_NAME'),
     programFolder: from.get('MESH_LAMBDA_FOLDER'),
@@ -136,6 +146,23 @@ function programSettings(from: Sources): Record<string, string> {
     }
   }
   return program;
+}
+
+function oidcSetting(from: Sources): OidcIssuer | undefined {
+  const issuer = from.get('APPSYNC_OIDC_ISSUER');
+  const clients = from.get('APPSYNC_OIDC_CLIENT_IDS');
+  if (!issuer && !clients) return undefined;
+  if (!issuer || !/^https:\/\/[^\s/]+[^\s]*$/.test(issuer)) {
+    throw new BadSetting(
+      `APPSYNC_OIDC_ISSUER is the issuer of the tokens, such as https://sign-in.example, not "${issuer ?? ''}"`,
+    );
+  }
+  const clientIds = (clients ?? '').split(',').map((id) => id.trim()).filter((id) => id);
+  // Without one, AppSync would take what the service makes for anyone's programs.
+  if (clientIds.length === 0) {
+    throw new BadSetting('APPSYNC_OIDC_ISSUER needs APPSYNC_OIDC_CLIENT_IDS: whom its tokens are made for');
+  }
+  return { issuer, clientIds };
 }
 
 function domainSetting(from: Sources, stage: Stage): CustomDomain | undefined {

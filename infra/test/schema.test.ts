@@ -16,6 +16,7 @@ const APPSYNC = `
   directive @aws_api_key on OBJECT | FIELD_DEFINITION
   directive @aws_iam on OBJECT | FIELD_DEFINITION
   directive @aws_cognito_user_pools(cognito_groups: [String]) on OBJECT | FIELD_DEFINITION
+  directive @aws_oidc on OBJECT | FIELD_DEFINITION
 `;
 
 const definition = (more = {}) =>
@@ -51,15 +52,20 @@ test('another scalar, or none, is not passed on unseen', () => {
 });
 
 test('with one mode the schema has no directives of modes', () => {
-  assert.doesNotMatch(definition(), /@aws_(api_key|iam|cognito)/);
+  assert.doesNotMatch(definition(), /@aws_(api_key|iam|cognito|oidc)/);
 });
 
 test('with more modes every answer is open to every mode, down to its last field', () => {
-  const text = definition({ APPSYNC_IAM: 'true', APPSYNC_USER_POOL_ID: 'ap-northeast-1_AbCdEf123' });
+  const text = definition({
+    APPSYNC_IAM: 'true',
+    APPSYNC_USER_POOL_ID: 'ap-northeast-1_AbCdEf123',
+    APPSYNC_OIDC_ISSUER: 'https://sign-in.example',
+    APPSYNC_OIDC_CLIENT_IDS: 'mesh',
+  });
   const schema = buildSchema(APPSYNC + text);
   const marks = (node: { directives?: readonly { name: { value: string } }[] } | null | undefined) =>
     (node?.directives ?? []).map(({ name }) => name.value).filter((name) => name !== 'aws_subscribe');
-  const all = ['aws_api_key', 'aws_iam', 'aws_cognito_user_pools'];
+  const all = ['aws_api_key', 'aws_iam', 'aws_cognito_user_pools', 'aws_oidc'];
   const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
   for (const type of roots as GraphQLObjectType[]) {
     for (const field of Object.values(type.getFields())) {

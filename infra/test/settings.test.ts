@@ -172,3 +172,10 @@ test('a custom domain that cannot be made is refused with what to do', () => {
   const elsewhere = 'arn:aws:acm:ap-northeast-1:123456789012:certificate/x';
   assert.match(refused({ ...usual, APPSYNC_CERTIFICATE_ARN: elsewhere }), /us-east-1/);
 });
+
+test('an OpenID Connect service needs an https issuer and the ids of its clients', () => {
+  assert.match(refused({ APPSYNC_OIDC_ISSUER: 'https://sign-in.example' }), /needs APPSYNC_OIDC_CLIENT_IDS/);
+  assert.match(refused({ APPSYNC_OIDC_ISSUER: 'https://sign-in.example', APPSYNC_OIDC_CLIENT_IDS: ' , ' }), /needs/);
+  assert.match(refused({ APPSYNC_OIDC_ISSUER: 'http://sign-in.example', APPSYNC_OIDC_CLIENT_IDS: 'a' }), /https/);
+  assert.match(refused({ APPSYNC_OIDC_CLIENT_IDS: 'a' }), /APPSYNC_OIDC_ISSUER is the issuer/);
+});

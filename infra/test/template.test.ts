@@ -168,6 +168,19 @@ test('IAM and a user pool are let in beside the key', () => {
   ]);
 });
 
+test('users of an OpenID Connect service are let in beside the others, for its clients alone', () => {
+  const oidc = { APPSYNC_OIDC_ISSUER: 'https://sign-in.example/pool', APPSYNC_OIDC_CLIENT_IDS: 'mesh.editor, other' };
+  const template = templateOf('prod', { ...oidc, APPSYNC_IAM: 'true', APPSYNC_USER_POOL_ID: 'ap-northeast-1_AbCdEf123' });
+  const api = only(template, 'AWS::AppSync::GraphQLApi').Properties;
+  assert.equal(api.AuthenticationType, 'API_KEY');
+  const types = api.AdditionalAuthenticationProviders.map((one: Json) => one.AuthenticationType);
+  assert.deepEqual(types, ['AWS_IAM', 'AMAZON_COGNITO_USER_POOLS', 'OPENID_CONNECT']);
+  assert.deepEqual(api.AdditionalAuthenticationProviders[2].OpenIDConnectConfig, {
+    ClientId: '^(mesh\\.editor|other)$',
+    Issuer: 'https://sign-in.example/pool',
+  });
+});
+
 test('a user pool is looked for in the region where it is', () => {
   const api = only(templateOf('stg', { APPSYNC_USER_POOL_ID: 'us-east-1_AbCdEf123' }), 'AWS::AppSync::GraphQLApi').Properties;
   const [{ UserPoolConfig: pool }] = api.AdditionalAuthenticationProviders;
