@@ -50,6 +50,7 @@ mod memory;
 mod metrics;
 mod nodes;
 mod order;
+mod origins;
 mod polling;
 mod realtime_appsync;
 mod realtime_credentials;

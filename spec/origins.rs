@@ -75,7 +75,10 @@ async fn only_pages_of_the_list_open_websockets_and_need_no_key_for_the_upgrade(
     for origin in [Some(EDITOR), Some("null"), None] {
         // The editor's test of the network: an upgrade without credentials.
         Socket::open(request(origin, "")).await.breaks();
-        Socket::open(request(origin, &query)).await.is_acknowledged().await;
+        Socket::open(request(origin, &query))
+            .await
+            .is_acknowledged()
+            .await;
     }
     let refused = tokio_tungstenite::connect_async(request(Some(OTHER), &query)).await;
     let Err(Error::Http(response)) = refused else {
@@ -91,6 +94,9 @@ fn what_is_no_origin_is_refused_at_the_start() {
         let argument = format!("--allowed-origins={origin}");
         let output = runs(folder.path(), &["check", &argument]);
         let said = utf8(&output.stderr);
-        assert!(!output.status.success() && said.contains("https://school.example"), "{said}");
+        assert!(
+            !output.status.success() && said.contains("https://school.example"),
+            "{said}"
+        );
     }
 }

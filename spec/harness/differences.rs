@@ -30,6 +30,7 @@ pub const ONCE: [&str; 17] = [
     "memory",
     "metrics",
     "order",
+    "origins",
     "restarts",
     "resume",
     "settings",

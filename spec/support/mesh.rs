@@ -15,6 +15,7 @@ use mesh_v2::model::limits::Limits;
 use mesh_v2::model::rules::{Rules, Timings};
 use mesh_v2::realtime::SocketLimits;
 use mesh_v2::resolvers::DocumentLimits;
+use mesh_v2::server::origins::Origins;
 use mesh_v2::server::{self, HttpLimits, Listeners, ServerSettings};
 use mesh_v2::store::{Publisher, Store};
 use tempfile::TempDir;
@@ -177,6 +178,7 @@ impl TestMesh {
             authenticator: Authenticator::new(ApiKeys::new([KEY])),
             #[cfg(feature = "oidc")]
             issuer: None,
+            origins: Origins::default(),
             development_key: setup.development_key,
             trusted_proxies: setup.trusted_proxies.into(),
             documents: setup.documents,

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use crate::config::address::listen_address;
 use crate::config::{BoundArgs, Stage};
 use crate::mesh::NextSince;
+use crate::server::origins::Origin;
 use crate::store::embedded::{Durability, Options};
 
 /// Where groups, variables and events are kept.
@@ -160,6 +161,16 @@ pub struct AccessArgs {
         value_name = "CIDRS"
     )]
     pub trusted_proxies: Vec<IpNet>,
+
+    /// The only pages that may call, by their origin, separated by commas, such as
+    /// <https://editor.example>; other clients send none and are not affected [default: all]
+    #[arg(
+        long,
+        env = "MESH_ALLOWED_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGINS"
+    )]
+    pub allowed_origins: Vec<Origin>,
 }
 
 /// Serving over TLS beside plain HTTP.

@@ -23,6 +23,7 @@ use crate::model::rules::{InvalidTimings, Rules, Timings};
 use crate::server::ServerSettings;
 #[cfg(feature = "oidc")]
 use crate::server::issuer::IssuerSettings;
+use crate::server::origins::Origins;
 
 /// The API key of a server that was given none. It is no secret: it is in this source.
 pub const DEVELOPMENT_KEY: &str = "da2-mesh-development";
@@ -209,6 +210,7 @@ impl StageSettings {
             #[cfg(feature = "oidc")]
             issuer,
             development_key: development.then_some(DEVELOPMENT_KEY),
+            origins: Origins::new(&args.access.allowed_origins),
             trusted_proxies: args.access.trusted_proxies.clone().into(),
             documents: documents(&args.bounds),
             sockets: sockets(&args.bounds),

@@ -12,12 +12,13 @@ use axum::{Extension, Router};
 use hyper::body::Incoming;
 use serde_json::json;
 use tower::{Service, ServiceBuilder, ServiceExt as _};
-use tower_http::cors::{AllowHeaders, Any, CorsLayer};
+use tower_http::cors::{AllowHeaders, CorsLayer};
 use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
 use crate::auth::Unauthorized;
 use crate::server::listen::Connection;
+use crate::server::origins::Origins;
 use crate::server::{health, metrics, page, query, upgrade};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
@@ -44,13 +45,14 @@ pub fn service(
     connection: Arc<Connection>,
 ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone
 {
+    let origins = connection.state.settings.origins.clone();
     let routes = tower::service_fn(move |request| route(Arc::clone(&connection), request));
     ServiceBuilder::new()
         .layer(SetResponseHeaderLayer::overriding(
             REQUEST_ID,
             |_: &Response| Some(request_id()),
         ))
-        .layer(cors())
+        .layer(cors(&origins))
         .service(routes)
 }
 
@@ -96,16 +98,18 @@ fn span(request: &Request<Body>) -> tracing::Span {
     tracing::debug_span!("request", method = %request.method(), path = request.uri().path())
 }
 
-/// Any page may call, as with AppSync; the key decides.
-fn cors() -> CorsLayer {
+/// Any page may call, as with AppSync, and the key decides, unless the settings name the pages.
+fn cors(origins: &Origins) -> CorsLayer {
+    // Without a list, responses depend on none of the request's headers: caches need no copy
+    // for each.
+    let vary = origins.is_a_list().then_some(header::ORIGIN);
     CorsLayer::new()
-        .allow_origin(Any)
+        .allow_origin(origins.cors())
         .allow_methods([Method::GET, Method::POST, Method::OPTIONS])
         .allow_headers(AllowHeaders::mirror_request())
         .expose_headers(EXPOSED)
         .max_age(PREFLIGHT_AGE)
-        // Responses do not depend on these request headers: caches need no copy for each.
-        .vary([])
+        .vary(vary.into_iter().collect::<Vec<_>>())
 }
 
 /// A random UUID from the thread's own generator (`uuid`'s fast-rng): two ids do not
@@ -173,6 +177,13 @@ impl HttpError {
     pub const EMPTY: Self = Self::malformed("Request body is empty.");
     /// The request holds no GraphQL query.
     pub const UNREADABLE: Self = Self::malformed("Unable to parse GraphQL query.");
+    /// The request comes from a page that may not call.
+    pub const ORIGIN: Self = Self {
+        status: StatusCode::FORBIDDEN,
+        kind: "ForbiddenException",
+        message: "Pages of this origin may not call this server.",
+        hint: Some("who runs the server can add the page's origin to MESH_ALLOWED_ORIGINS"),
+    };
     /// The content type is not JSON.
     pub const CONTENT_TYPE: Self = Self::malformed("Unable to parse GraphQL query.")
         .hinting("send the header content-type: application/json");

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
@@ -18,6 +20,7 @@ use tower::ServiceExt as _;
 use crate::memory::{Lease, Memory, Purpose};
 use crate::metrics::OpenGuard;
 use crate::server::footprint::{HTTP_BYTES, SOCKET_BYTES, TLS_BYTES};
+use crate::server::http::HttpError;
 use crate::server::{AppState, Listeners, http, tcp};
 
 /// How long to wait after the system refused a connection, such as for want of file handles.
@@ -129,12 +132,18 @@ where
     let _held = memory.lease(Purpose::Connections, HTTP_BYTES);
     let requests = Arc::new(RequestCounter::default());
     let counter = Arc::clone(&requests);
+    let origins = state.settings.origins.clone();
     let routes = http::service(connection);
-    let service = service_fn(move |request| {
+    let service = service_fn(move |request: Request<Incoming>| {
         let in_flight = counter.begin();
+        let is_allowed = origins.allow(request.headers());
         let routes = routes.clone();
         async move {
-            let response = routes.oneshot(request).await;
+            let response = if is_allowed {
+                routes.oneshot(request).await
+            } else {
+                Ok(HttpError::ORIGIN.response())
+            };
             drop(in_flight);
             response
         }

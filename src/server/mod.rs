@@ -9,6 +9,7 @@ mod http;
 pub mod issuer;
 mod listen;
 mod metrics;
+pub mod origins;
 mod page;
 mod query;
 mod tcp;
@@ -40,6 +41,8 @@ pub struct ServerSettings {
     pub issuer: Option<issuer::IssuerSettings>,
     /// A development key that the GraphiQL page may fill in.
     pub development_key: Option<&'static str>,
+    /// The pages that may call.
+    pub origins: origins::Origins,
     /// Whose `X-Forwarded-For` is believed (decision D2).
     pub trusted_proxies: Arc<[IpNet]>,
     /// How wide documents may be.
