@@ -18,7 +18,7 @@ pub enum Scope {
 }
 
 /// Modules whose cases run once.
-pub const ONCE: [&str; 17] = [
+pub const ONCE: [&str; 18] = [
     "bench",
     "check",
     "command_line",
