@@ -20,8 +20,10 @@ use crate::store::CreateGroup;
 const GROUP: &str = "GROUP";
 /// When the clock begins: 2030-01-01.
 const START: i64 = 1_893_456_000_000;
-/// Longer than anything is kept.
-const LONG: Duration = Duration::from_hours(3);
+/// Longer than anything is kept, and short enough for a million inputs before the year 9999.
+const LONG: Duration = Duration::from_mins(15);
+/// The most seconds that pass in a line.
+const MAX_SECONDS: u64 = 600;
 
 /// A mesh with one group at a time.
 pub struct Fixture {
@@ -60,12 +62,12 @@ impl Fixture {
 
     /// A line of an input with the group's id, or `None` after a line that lets time pass.
     pub async fn line(&self, line: &[u8]) -> Option<Vec<u8>> {
-        let text = std::str::from_utf8(line);
-        if let Some(seconds) = text
-            .ok()
-            .and_then(|text| text.strip_prefix('+')?.parse::<u16>().ok())
-        {
-            self.passes(Duration::from_secs(seconds.into())).await;
+        let seconds = line
+            .strip_prefix(b"+")
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        if let Some(seconds) = seconds.and_then(|digits| digits.parse().ok()) {
+            self.passes(Duration::from_secs(MAX_SECONDS.min(seconds)))
+                .await;
             return None;
         }
         Some(replace(line, GROUP, self.group.id.as_str()))

@@ -3,10 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::readings::Readings;
 use crate::model::status::SensorData;
-
-fn name() -> impl Strategy<Value = String> {
-    "[^#\\p{C}]{1,40}"
-}
+use crate::property::name;
 
 proptest! {
     #[test]

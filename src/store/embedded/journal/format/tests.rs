@@ -6,11 +6,11 @@ use super::*;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::time::Timestamp;
-use crate::property::cases;
+use crate::property::{cases, name};
 
 /// Records of nodes with any names, and how much of them is said to be synced.
 fn records() -> impl Strategy<Value = Vec<Record<'static>>> {
-    let record = ("[^#\\p{C}]{1,12}", any::<i64>()).prop_map(|(name, until)| Record::Alive {
+    let record = (name(), any::<i64>()).prop_map(|(name, until)| Record::Alive {
         group: Cow::Owned(GroupKey::parse("group", &name).unwrap()),
         node: Cow::Owned(NodeId::parse("nodeId", &name).unwrap()),
         until: Timestamp::from_millis(until),
