@@ -85,6 +85,7 @@ pub fn group(runtime: &Runtime, store: &dyn Store, now: Timestamp) -> GroupKey {
         delivery: Delivery::WebSocket,
         lifetime: FOREVER,
         origin: None,
+        is_exempt: false,
     };
     let outcome = runtime.block_on(store.host_group(request, now));
     outcome.expect("a group").group.key

@@ -45,6 +45,7 @@ impl Filled {
             ("MESH_REQUEST_PATIENCE_SECONDS", "600"),
             ("MESH_MAX_GROUPS", many),
             ("MESH_MAX_GROUPS_PER_DOMAIN", many),
+            ("MESH_MAX_GROUPS_PER_ADDRESS", many),
             ("MESH_MAX_NODES_PER_GROUP", many),
             ("MESH_MAX_REPORTERS_PER_GROUP", many),
             ("MESH_MAX_STATUS_BYTES_PER_GROUP", many),

@@ -53,7 +53,11 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             timings: Timings::STG,
-            limits: Limits::default(),
+            // All cases call from one address.
+            limits: Limits {
+                groups_per_address: 20_000,
+                ..Limits::default()
+            },
             documents: DocumentLimits::default(),
             sockets: SocketLimits::default(),
             http: HttpLimits::default(),

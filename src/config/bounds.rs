@@ -122,6 +122,9 @@ bounds! {
     max_groups: u32 = "20000", "MESH_MAX_GROUPS", 1..;
     /// Groups in one domain
     max_groups_per_domain: u32 = "1000", "MESH_MAX_GROUPS_PER_DOMAIN", 1..;
+    /// Groups from one address (IPv6: one /48). When a domain or the server is four fifths full,
+    /// only addresses with fewer than 8 groups get one
+    max_groups_per_address: u32 = "500", "MESH_MAX_GROUPS_PER_ADDRESS", 1..;
     /// Members of one group; those from other networks than the group's own may take half of
     /// the places
     max_nodes_per_group: u32 = "1000", "MESH_MAX_NODES_PER_GROUP", 1..;

@@ -105,6 +105,7 @@ pub(super) fn limits(bounds: &BoundArgs) -> Limits {
     Limits {
         groups: bounds.max_groups as usize,
         groups_per_domain: bounds.max_groups_per_domain as usize,
+        groups_per_address: bounds.max_groups_per_address as usize,
         nodes_per_group: bounds.max_nodes_per_group as usize,
         reporters_per_group: bounds.max_reporters_per_group as usize,
         keys_per_node: bounds.max_keys_per_node as usize,

@@ -23,6 +23,7 @@ use crate::model::cursor::Since;
 use crate::model::error::ClientError;
 use crate::model::event::{Event, EventBatch, EventCall};
 use crate::model::group::{Delivery, EndReason, Group, GroupKey, Member};
+use crate::model::group_quota::Asking;
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::message::Message;
 use crate::model::origin::Origin;
@@ -108,6 +109,18 @@ pub struct CreateGroup {
     pub origin: Option<Origin>,
     /// The digest of the host's token.
     pub token: Option<TokenHash>,
+    /// Whether addresses' shares do not bind it, but the limits do.
+    pub is_exempt: bool,
+}
+
+impl CreateGroup {
+    fn asking(&self) -> Asking<'_> {
+        Asking {
+            domain: &self.domain,
+            origin: self.origin,
+            is_exempt: self.is_exempt,
+        }
+    }
 }
 
 /// The result of [`Store::host_group`].

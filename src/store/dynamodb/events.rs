@@ -7,13 +7,14 @@ use crate::model::cursor::{CURSOR_PREFIX, Cursor, Stamp};
 use crate::model::error::ClientError;
 use crate::model::event::{EventCall, EventInput, EventKind};
 use crate::model::group::{Group, GroupKey};
+use crate::model::log_quota::{LogUsage, Sender, Usage};
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::attempt_error::AttemptError;
 use crate::store::dynamodb::group_view::Include;
 use crate::store::dynamodb::items::attributes::number;
 use crate::store::dynamodb::items::events::EventRecord;
-use crate::store::dynamodb::items::head::GroupHead;
+use crate::store::dynamodb::items::head::{GroupHead, Slot};
 use crate::store::dynamodb::items::keys::Key;
 use crate::store::dynamodb::items::node::{Node, RecentCall};
 use crate::store::dynamodb::node_writes::put_node;
@@ -69,6 +70,8 @@ impl DynamoDb {
                 earlier.request_id != request_id,
             ));
         }
+        let sender = Sender::of(node.place(), call.node == view.group.host);
+        node.logged.retain(|(second, _)| self.in_log(*second, now));
         let keep = !call.events.is_empty()
             && (call.kind == EventKind::Recorded
                 || self.has_pollers(&head, &view.group, now).await?);
@@ -90,9 +93,18 @@ impl DynamoDb {
         }
         let mut steps = Vec::new();
         if keep {
-            steps = self.append_steps(call, &head, last, now)?;
+            let own = node.logged.iter().map(|(_, usage)| *usage).sum();
+            steps = self.append_steps(call, &head, (sender, own), last, now)?;
         }
-        if refreshed || fingerprint.is_some() {
+        let counts = keep && sender != Sender::Outsider;
+        if counts {
+            let usage = Usage::call(call.bytes());
+            match node.logged.last_mut() {
+                Some((second, used)) if *second == last.stamp.at.seconds() => *used += usage,
+                _ => node.logged.push((last.stamp.at.seconds(), usage)),
+            }
+        }
+        if refreshed || fingerprint.is_some() || counts {
             steps.push(put_node(key, before.as_ref(), &node));
             if !keep && before.is_none() {
                 steps.push(Step::check(Key::head(key)).when("attribute_exists(#pk)"));
@@ -110,11 +122,18 @@ impl DynamoDb {
         Ok(outcome)
     }
 
-    /// The steps that append a call to the log.
+    /// Whether calls of this second are still in the log.
+    fn in_log(&self, second: i64, now: Timestamp) -> bool {
+        let second = Timestamp::from_seconds(second);
+        self.rules.event_alive(second, now)
+    }
+
+    /// The steps that append a call to the log. `own` is what the sender uses of it as a member.
     fn append_steps(
         &self,
         call: &EventCall,
         head: &GroupHead,
+        (sender, own): (Sender, Usage),
         last: Cursor,
         now: Timestamp,
     ) -> Result<Vec<Step>, AttemptError> {
@@ -127,25 +146,30 @@ impl DynamoDb {
             .into());
         }
         let mut window = head.window.clone();
-        window.retain(|(second, ..)| {
-            self.rules
-                .event_alive(Timestamp::from_seconds(*second), now)
-        });
-        let calls: usize = window.iter().map(|(_, calls, _)| calls).sum();
-        let kept_bytes: usize = window.iter().map(|(.., bytes)| bytes).sum();
-        if kept_bytes + bytes > self.limits.event_bytes_per_group {
-            return Err(log_full(self.limits.event_bytes_per_group));
+        window.retain(|slot| self.in_log(slot.second, now));
+        let usage = Usage::call(bytes);
+        let used = LogUsage {
+            all: window.iter().map(|slot| slot.all).sum(),
+            outside: window.iter().map(|slot| slot.outside).sum(),
+            own: match sender {
+                Sender::Outsider => window.iter().map(|slot| slot.outsiders).sum(),
+                Sender::Member | Sender::Foreign => own,
+            },
+        };
+        used.admit(sender, usage, &self.limits)?;
+        let second = last.stamp.at.seconds();
+        let mut slot = window
+            .pop_if(|slot| slot.second == second)
+            .unwrap_or_default();
+        slot.second = second;
+        slot.all += usage;
+        if sender != Sender::Member {
+            slot.outside += usage;
         }
-        if calls >= self.limits.calls_per_group {
-            return Err(log_full(self.limits.calls_per_group));
+        if sender == Sender::Outsider {
+            slot.outsiders += usage;
         }
-        match window.last_mut() {
-            Some((second, calls, kept_bytes)) if *second == last.stamp.at.seconds() => {
-                *calls += 1;
-                *kept_bytes += bytes;
-            }
-            _ => window.push((last.stamp.at.seconds(), 1, bytes)),
-        }
+        window.push(slot);
         let mut steps = vec![head_step(&call.group, head, last, window)];
         let event_ttl = self.rules.timings().event_ttl;
         let mut after = head.last;
@@ -205,12 +229,7 @@ fn next_position(end: Option<Cursor>, next: Cursor) -> String {
 }
 
 /// The step that advances the log head from where it was read.
-fn head_step(
-    group: &GroupKey,
-    head: &GroupHead,
-    last: Cursor,
-    window: Vec<(i64, usize, usize)>,
-) -> Step {
+fn head_step(group: &GroupKey, head: &GroupHead, last: Cursor, window: Vec<Slot>) -> Step {
     let head_after = GroupHead {
         window,
         ..GroupHead::default()

@@ -2,12 +2,13 @@
 
 use crate::model::group::Group;
 use crate::model::ids::{Domain, GroupId, GroupName};
+use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
 use crate::model::visible::search_form;
 use crate::store::Result;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::attempt_error::AttemptError;
-use crate::store::dynamodb::items::attributes::text;
+use crate::store::dynamodb::items::attributes::{number, text};
 use crate::store::dynamodb::items::group::GroupRecord;
 use crate::store::dynamodb::items::keys::{self, GROUPS, Key};
 use crate::store::dynamodb::items::tombstone::Record;
@@ -23,7 +24,8 @@ impl DynamoDb {
         domain: &Domain,
         now: Timestamp,
     ) -> Result<Vec<Group>, AttemptError> {
-        let found = self.table.all("list groups", &groups_of(domain)).await?;
+        let living = living_groups_of(domain, &self.rules, now);
+        let found = self.table.all("list groups", &living).await?;
         let mut groups = Vec::new();
         for item in &found {
             let GroupRecord { group, .. } = GroupRecord::read(item)?;
@@ -111,4 +113,21 @@ pub(super) fn groups_of(domain: &Domain) -> Query {
         ],
         ..Query::default()
     }
+}
+
+/// The query of those that `Rules::lists` includes. Where no reaper runs, others stay until the
+/// table's TTL removes them.
+pub(super) fn living_groups_of(domain: &Domain, rules: &Rules, now: Timestamp) -> Query {
+    let host_ttl = i64::from(rules.timings().host_ttl);
+    let mut query = groups_of(domain);
+    query.filter = Some(
+        "attribute_not_exists(#ended) \
+         AND (attribute_not_exists(#heartbeatAt) OR #heartbeatAt >= :since) \
+         AND (attribute_not_exists(#expiresAt) OR #expiresAt > :now)",
+    );
+    query.values.extend([
+        (":since", number(now.seconds() - host_ttl + 1)),
+        (":now", text(now.to_string())),
+    ]);
+    query
 }

@@ -5,17 +5,20 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::model::authority::{self, Actor};
 use crate::model::error::ClientError;
 use crate::model::group::{EndReason, Group, GroupKey};
-use crate::model::ids::{Domain, GroupId};
+use crate::model::group_quota::GroupCounts;
+use crate::model::ids::GroupId;
+use crate::model::origin::Origin;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::attempt_error::AttemptError;
-use crate::store::dynamodb::group_search::groups_of;
+use crate::store::dynamodb::group_count::Counted;
+use crate::store::dynamodb::group_search::{groups_of, living_groups_of};
 use crate::store::dynamodb::group_view::Include;
-use crate::store::dynamodb::items::attributes::text;
+use crate::store::dynamodb::items::attributes::{Reader, number, text};
 use crate::store::dynamodb::items::group::{EndCause, GroupRecord, end_second, epoch, polling};
 use crate::store::dynamodb::items::head::GroupHead;
 use crate::store::dynamodb::items::keys::{self, Key, WATCHES};
-use crate::store::dynamodb::items::{group_reference, referenced_group, ttl};
+use crate::store::dynamodb::items::{self, group_reference, referenced_group, ttl, ttl_of};
 use crate::store::dynamodb::removal::{NOT_ENDED, end_steps};
 use crate::store::dynamodb::requests::{Query, Step};
 use crate::store::{CreateGroup, EndedGroup, HostOutcome, Result};
@@ -121,11 +124,9 @@ impl DynamoDb {
             _ => {}
         }
         // The replaced group does not count for the limits.
-        let existing = self
-            .reserve(&request.domain, usize::from(replaced.is_some()), now)
-            .await?;
+        let existing = self.reserve(request, replaced.as_ref(), now).await?;
         if let Err(error) = self.table.write("create a group", steps).await {
-            self.group_count.release();
+            self.group_count.release(request.origin);
             return Err(error);
         }
         let replaced = match (replaced, reason) {
@@ -180,47 +181,71 @@ impl DynamoDb {
                 .when("attribute_not_exists(#pk) OR #groupId = :former")
                 .with(":former", text(former.id.as_str())),
         };
-        let watch = Key::watch(&group.key, watch);
         vec![
             lock,
             Step::put(record.item()).when("attribute_not_exists(#pk)"),
             Step::put(head.item(group)),
-            Step::put(group_reference(&watch, &group.key, ttl)),
+            Step::put(items::watch(group, watch)),
         ]
     }
 
-    /// Refuses when the server or the domain is full; `leaving` of their groups do not count.
-    /// Several servers that create a domain's last group at once may exceed its limit by one
-    /// each. Returns how many tombstones the domain has.
+    /// Refuses when the server or the domain is full, or the caller's address has its share of
+    /// them. A group that is `leaving` does not count. Several servers that
+    /// create a domain's last group at once may exceed its limit by one each. Returns how many
+    /// tombstones the domain has.
     async fn reserve(
         &self,
-        domain: &Domain,
-        leaving: usize,
+        request: &CreateGroup,
+        leaving: Option<&GroupRecord>,
         now: Timestamp,
     ) -> Result<usize, AttemptError> {
         const DOING: &str = "count groups";
-        let limit = self.limits.groups_per_domain;
-        let (in_domain, scanned) = self.table.count(DOING, &groups_of(domain)).await?;
-        if in_domain.saturating_sub(leaving) >= limit {
-            let what = "the domain";
-            return Err(ClientError::Full { what, limit }.into());
+        let groups = groups_of(&request.domain);
+        let (in_domain, scanned) = self.table.count(DOING, &groups).await?;
+        let mut domain = in_domain;
+        // Groups that ended and are not removed yet only matter when the domain is nearly full.
+        if domain >= self.limits.groups_per_domain / 2 {
+            let living = living_groups_of(&request.domain, &self.rules, now);
+            (domain, _) = self.table.count(DOING, &living).await?;
         }
+        let site = |origin: Option<Origin>| origin.map(|origin| origin.site);
+        let of_address =
+            leaving.filter(|leaving| site(leaving.group.origin) == site(request.origin));
+        let admit = |all: usize, address: usize| {
+            let counts = GroupCounts {
+                server: all.saturating_sub(leaving.iter().count()),
+                domain,
+                address: address.saturating_sub(of_address.iter().count()),
+            };
+            request.asking().admit(counts, &self.limits)
+        };
+        let counted = self.count_groups(now);
+        self.group_count
+            .reserve(request.origin, counted, admit)
+            .await?;
+        Ok(scanned.saturating_sub(in_domain))
+    }
+
+    /// The groups on the table that have not expired.
+    async fn count_groups(&self, now: Timestamp) -> Result<Counted, AttemptError> {
+        let longest = i64::from(self.rules.timings().max_connection);
         let watches = Query {
-            keys: "#pk = :watches AND #sk >= :now",
+            keys: "#pk = :watches AND #sk >= :earliest",
+            filter: Some("#ttl >= :living"),
+            fields: Some("#origin"),
             values: vec![
                 (":watches", text(WATCHES)),
-                (":now", text(keys::watch_time(now.seconds()))),
+                (":earliest", text(keys::watch_time(now.seconds() - longest))),
+                (":living", number(ttl_of(now))),
             ],
             eventually_consistent: true,
             ..Query::default()
         };
-        let limit = self.limits.groups;
-        let on_table = self.table.count(DOING, &watches);
-        if !self.group_count.reserve(limit, leaving, on_table).await? {
-            let what = "the server";
-            return Err(ClientError::Full { what, limit }.into());
+        let mut counted = Counted::default();
+        for watch in &self.table.all("count groups", &watches).await? {
+            counted.add(Reader(watch).maybe_origin("origin")?);
         }
-        Ok(scanned.saturating_sub(in_domain))
+        Ok(counted)
     }
 
     /// One attempt of [`Store::renew`](crate::store::Store::renew). The condition prevents

@@ -34,7 +34,8 @@ fn unchanged(step: Step, before: Option<&Node>) -> Step {
     }
 }
 
-/// The step that removes a node, except its recent calls, by which repetitions are recognized.
+/// The step that removes a node, except its recent calls, by which repetitions are recognized and
+/// its share of the log is counted.
 pub(super) fn remove_node(group: &GroupKey, node: &Node, limits: &Limits) -> (Step, HeadChange) {
     let rest = Node {
         membership: None,
@@ -45,7 +46,7 @@ pub(super) fn remove_node(group: &GroupKey, node: &Node, limits: &Limits) -> (St
         ..node.clone()
     };
     let change = HeadChange::between(Some(node), &rest, limits);
-    let step = if rest.calls.is_empty() {
+    let step = if rest.calls.is_empty() && rest.logged.is_empty() {
         unchanged(Step::delete(Key::node(group, &node.id)), Some(node))
     } else {
         put_node(group, Some(node), &rest)

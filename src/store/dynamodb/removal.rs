@@ -118,7 +118,7 @@ impl DynamoDb {
             Err(error) => return Err(error),
         };
         if removed {
-            self.group_count.release();
+            self.group_count.release(record.group.origin);
             if let Some((_, slot)) = tombstone {
                 slot.keep();
             }

@@ -9,7 +9,7 @@ use crate::store::dynamodb::attempt_error::AttemptError;
 use crate::store::dynamodb::items::attributes::{number, text};
 use crate::store::dynamodb::items::group::{EndCause, GroupRecord, end_second};
 use crate::store::dynamodb::items::keys::{self, Item, Key, WATCHES};
-use crate::store::dynamodb::items::{group_reference, referenced_group, ttl};
+use crate::store::dynamodb::items::{self, referenced_group};
 use crate::store::dynamodb::removal::{CONCURRENCY, end_steps};
 use crate::store::dynamodb::requests::{Query, Step};
 use crate::store::{EndedGroup, Result};
@@ -123,11 +123,10 @@ impl DynamoDb {
             .when("#watch = :this AND attribute_not_exists(#ended)")
             .with(":next", number(next))
             .with(":this", number(record.watch));
-        let key = Key::watch(&group.key, next);
         let steps = vec![
             step,
             Step::delete(Key::watch(&group.key, record.watch)),
-            Step::put(group_reference(&key, &group.key, ttl(group))),
+            Step::put(items::watch(group, next)),
         ];
         self.table.write("move a watch", steps).await
     }

@@ -14,6 +14,7 @@ use crate::model::group::{Delivery, Group, GroupKey, Member};
 use crate::model::ids::NodeId;
 use crate::model::json_size;
 use crate::model::limits::Limits;
+use crate::model::log_quota::Sender;
 use crate::model::message::Message;
 use crate::model::origin::{Network, Origin};
 use crate::model::places::{self, Occupant, Place};
@@ -293,7 +294,11 @@ impl GroupState {
         self.check_node(&new.call.node, new.call.token)?;
         self.refresh_member(&new.call.node, op);
         let keep = new.call.kind == EventKind::Recorded || self.has_pollers(op.now);
-        let appended = self.log.append(new, keep, self.newest_message, op)?;
+        let node = &new.call.node;
+        let place = self.nodes.get(node).map(NodeRecord::place);
+        let sender = Sender::of(place, *node == self.group.host);
+        let newest = self.newest_message;
+        let appended = self.log.append(new, sender, keep, newest, op)?;
         // Members on a WebSocket receive what pollers record (decision D13).
         let is_empty = new.call.kind == EventKind::Recorded && new.call.events.is_empty();
         if !appended.repeated {

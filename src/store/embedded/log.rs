@@ -12,6 +12,8 @@ use crate::model::cursor::{Cursor, Since, Stamp};
 use crate::model::error::ClientError;
 use crate::model::event::Fingerprint;
 use crate::model::group::Group;
+use crate::model::ids::NodeId;
+use crate::model::log_quota::{LogUsage, Sender, Usage};
 use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
 use crate::store::EVENTS_PER_READ;
@@ -33,7 +35,12 @@ pub struct Log {
     calls: VecDeque<Entry>,
     by_fingerprint: HashMap<Fingerprint, Stamp>,
     last: Option<Stamp>,
-    bytes: usize,
+    /// The calls that are not kept: only repetitions of them are recognized.
+    unkept: usize,
+    used: Usage,
+    used_outside: Usage,
+    /// By node; by outsiders together under `None`.
+    used_by: HashMap<Option<NodeId>, Usage>,
     /// Memory of the calls.
     lease: Lease,
 }
@@ -45,7 +52,10 @@ impl Log {
             calls: VecDeque::new(),
             by_fingerprint: HashMap::new(),
             last: None,
-            bytes: 0,
+            unkept: 0,
+            used: Usage::default(),
+            used_outside: Usage::default(),
+            used_by: HashMap::new(),
             lease: memory.lease(Purpose::Stored, 0),
         }
     }
@@ -55,6 +65,7 @@ impl Log {
     pub fn append(
         &mut self,
         new: &NewCall,
+        sender: Sender,
         keep: bool,
         newest: Timestamp,
         op: &mut Operation<'_>,
@@ -73,19 +84,6 @@ impl Log {
         }
         let keep = keep && !call.events.is_empty();
         let bytes = if keep { new.bytes } else { 0 };
-        if self.calls.len() >= op.limits.calls_per_group
-            || self.bytes + bytes > op.limits.event_bytes_per_group
-        {
-            let limit = if self.calls.len() >= op.limits.calls_per_group {
-                op.limits.calls_per_group
-            } else {
-                op.limits.event_bytes_per_group
-            };
-            return Err(ClientError::Full {
-                what: "the group's event log",
-                limit,
-            });
-        }
         let stamp = Stamp::after(self.last, op.now.max(newest));
         let events = if keep {
             Arc::clone(&call.events)
@@ -96,12 +94,25 @@ impl Log {
         let entry = LoggedCall {
             stamp,
             node: call.node.clone(),
+            sender,
             fingerprint,
             count,
             events,
             bytes,
         };
         let last = entry.last();
+        if let Some(usage) = entry.usage() {
+            let used = LogUsage {
+                all: self.used,
+                outside: self.used_outside,
+                own: self
+                    .used_by
+                    .get(&entry.holder())
+                    .copied()
+                    .unwrap_or_default(),
+            };
+            used.admit(sender, usage, op.limits)?;
+        }
         let is_logged = keep || fingerprint.is_some();
         if is_logged {
             op.memory.admit_growth(footprint::call(&entry))?;
@@ -113,6 +124,9 @@ impl Log {
                 call: Cow::Borrowed(&entry),
                 at: (op.now != stamp.at).then_some(op.now),
             });
+            if !keep && self.unkept >= op.limits.calls_per_group {
+                self.forget_unkept();
+            }
             self.insert(self.calls.len(), entry, op.now);
         }
         Ok(Appended {
@@ -164,13 +178,10 @@ impl Log {
             .calls
             .pop_front_if(|entry| !rules.event_alive(entry.at, now))
         {
-            self.bytes -= call.bytes;
-            self.lease.shrink(footprint::call(&call));
-            if let Some(fingerprint) = call.fingerprint {
-                self.by_fingerprint.remove(&fingerprint);
-            }
+            self.removed(&call);
         }
         footprint::shrink(&mut self.by_fingerprint);
+        footprint::shrink(&mut self.used_by);
         self.calls.shrink_to(self.calls.len() * 8);
     }
 
@@ -211,8 +222,50 @@ impl Log {
         self.insert(at, call, time);
     }
 
+    /// Removes the oldest call of which only repetitions would be recognized.
+    fn forget_unkept(&mut self) {
+        let oldest = self
+            .calls
+            .iter()
+            .position(|entry| entry.call.usage().is_none());
+        if let Some(Entry { call, .. }) = oldest.and_then(|oldest| self.calls.remove(oldest)) {
+            self.removed(&call);
+        }
+    }
+
+    fn removed(&mut self, call: &LoggedCall) {
+        self.lease.shrink(footprint::call(call));
+        if let Some(fingerprint) = call.fingerprint {
+            self.by_fingerprint.remove(&fingerprint);
+        }
+        let Some(usage) = call.usage() else {
+            self.unkept -= 1;
+            return;
+        };
+        self.used -= usage;
+        if call.sender != Sender::Member {
+            self.used_outside -= usage;
+        }
+        let holder = call.holder();
+        if let Some(used) = self.used_by.get_mut(&holder) {
+            *used -= usage;
+            if used.calls == 0 {
+                self.used_by.remove(&holder);
+            }
+        }
+    }
+
     fn insert(&mut self, index: usize, call: LoggedCall, at: Timestamp) {
-        self.bytes += call.bytes;
+        match call.usage() {
+            None => self.unkept += 1,
+            Some(usage) => {
+                self.used += usage;
+                if call.sender != Sender::Member {
+                    self.used_outside += usage;
+                }
+                *self.used_by.entry(call.holder()).or_default() += usage;
+            }
+        }
         self.lease.grow(footprint::call(&call));
         if let Some(fingerprint) = call.fingerprint {
             self.by_fingerprint.insert(fingerprint, call.stamp);

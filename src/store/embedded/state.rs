@@ -11,6 +11,7 @@ use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, GroupId, GroupName, NodeId};
 use crate::model::limits::Limits;
 use crate::model::message::Message;
+use crate::model::origin::Network;
 use crate::model::rules::Rules;
 use crate::model::status::{NodeStatus, SharedData};
 use crate::model::time::Timestamp;
@@ -52,6 +53,8 @@ pub struct State {
     by_domain: BTreeMap<Domain, BTreeSet<GroupId>>,
     /// By the form in which names are searched.
     by_name: BTreeMap<GroupName, BTreeSet<GroupKey>>,
+    /// The number of groups from each site.
+    by_site: HashMap<Network, usize>,
     /// The group of each member (decision D11).
     by_node: HashMap<NodeId, GroupKey>,
     tombstones: Tombstones,
@@ -72,6 +75,7 @@ impl State {
             by_host: HashMap::new(),
             by_domain: BTreeMap::new(),
             by_name: BTreeMap::new(),
+            by_site: HashMap::new(),
             by_node: HashMap::new(),
             last_step: None,
             changes,

@@ -58,6 +58,7 @@ impl<'a, S: Store> Class<'a, S> {
             delivery: Delivery::WebSocket,
             lifetime: TIMES.max_connection,
             origin: None,
+            is_exempt: false,
         }
     }
 

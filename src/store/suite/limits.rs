@@ -285,6 +285,9 @@ async fn variables_of_expired_nodes_are_evicted_for_those_of_live_ones<S: Store>
     );
 }
 
+/// Names of members who together may fill all of a log but its reserve.
+const SENDERS: [&str; 8] = ["k0", "k1", "k2", "k3", "k4", "k5", "k6", "k7"];
+
 async fn a_log_of_too_many_bytes_refuses_and_keeps_the_earlier_events<S: Store>(
     class: Class<'_, S>,
 ) {
@@ -293,11 +296,14 @@ async fn a_log_of_too_many_bytes_refuses_and_keeps_the_earlier_events<S: Store>(
         payload: Some("x".repeat(200_000)),
         ..event("e")
     };
-    let fit = LIMITS.event_bytes_per_group / 200_100;
-    for _ in 0..fit {
-        class.records(&group, "k", vec![large.clone()], START).await;
+    let fit = LIMITS.log_bytes().open() / 200_100;
+    for (node, _) in SENDERS.iter().cycle().zip(0..fit) {
+        class.joins(&group, node, START).await;
+        class
+            .records(&group, node, vec![large.clone()], START)
+            .await;
     }
-    let call = class.call(EventKind::Recorded, &group, "k", vec![large.clone()]);
+    let call = class.call(EventKind::Recorded, &group, "k0", vec![large.clone()]);
     is_full(&client_error(class.store.append(call.clone(), at(1)).await));
     assert_eq!(class.reads_all(&group, at(1)).await.len(), fit);
     let later = second(TIMES.event_ttl + 1);
@@ -310,15 +316,19 @@ async fn a_log_of_too_many_calls_refuses_and_keeps_the_earlier_events<S: Store>(
 ) {
     let group = class.polling_group("h").await.key;
     let keyed = |n: usize| vec![keyed("e", &n.to_string())];
-    let calls = (0..LIMITS.calls_per_group).map(|n| class.records(&group, "k", keyed(n), START));
+    for node in SENDERS {
+        class.joins(&group, node, START).await;
+    }
+    let most = LIMITS.log_calls().open();
+    let calls =
+        (0..most).map(|n| class.records(&group, SENDERS[n % SENDERS.len()], keyed(n), START));
     join_all(calls).await;
-    let kind = EventKind::Recorded;
-    let more = class.call(kind, &group, "k", keyed(LIMITS.calls_per_group));
+    let more = class.call(EventKind::Recorded, &group, "k0", keyed(most));
     is_full(&client_error(class.store.append(more.clone(), at(1)).await));
-    let again = class.records(&group, "k", keyed(7), at(1)).await;
+    let again = class.records(&group, "k7", keyed(7), at(1)).await;
     assert!(again.repeated, "a full log still recognizes repetitions");
     let read = class.reads_all(&group, at(1)).await;
-    assert_eq!(read.len(), LIMITS.calls_per_group);
+    assert_eq!(read.len(), most);
     let later = second(TIMES.event_ttl + 1);
     assert!(!class.store.append(more, later).await.unwrap().repeated);
 }

@@ -43,14 +43,15 @@ pub use lesson::{run_lesson, snapshot_again};
 pub const LIMITS: Limits = Limits {
     groups: 600,
     groups_per_domain: 120,
+    groups_per_address: 30,
     nodes_per_group: 60,
     reporters_per_group: 40,
     keys_per_node: 40,
     status_bytes: 32 * 1024,
     status_bytes_per_group: 1_650_000,
     events_per_call: 1_000,
-    calls_per_group: 200,
-    event_bytes_per_group: 2 * 1024 * 1024,
+    calls_per_group: 240,
+    event_bytes_per_group: 4 * 1024 * 1024,
     ended_groups: 400,
     response_bytes: usize::MAX,
 };

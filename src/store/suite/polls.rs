@@ -72,6 +72,7 @@ async fn since_may_be_a_clients_clock<S: Store>(class: Class<'_, S>) {
 /// clock, and then continues after the last event that it got (decision D14).
 async fn a_first_poll_reaches_back_to_the_join_without_duplicates<S: Store>(class: Class<'_, S>) {
     let group = class.polling_group("h").await.key;
+    class.joins(&group, "k", at(900)).await;
     class
         .records(&group, "k", events(&["before"]), at(900))
         .await;
@@ -170,6 +171,9 @@ async fn a_page_of_large_events_is_complete<S: Store>(class: Class<'_, S>) {
         payload: Some("あ".repeat(5_000)),
         ..event(&n.to_string())
     };
+    for node in ["a", "b"] {
+        class.joins(&group, node, START).await;
+    }
     class
         .records(&group, "a", (0..60).map(large).collect(), START)
         .await;

@@ -1,13 +1,19 @@
 //! Quotas: after a flood by some, others still find what they need.
 
-use crate::store::Store;
-use crate::store::suite::class::{Class, client_error, data};
+use crate::model::event::EventKind;
+use crate::model::group::GroupKey;
+use crate::model::origin::Origin;
+use crate::store::suite::class::{Class, client_error, data, domain, keyed};
 use crate::store::suite::{LIMITS, START, at, test_cases};
+use crate::store::{CreateGroup, Store};
 
 test_cases! {
     reporters_take_no_place_of_a_member_or_of_the_host,
     variables_of_reporters_leave_half_to_the_members,
     large_variables_of_members_leave_some_to_others,
+    calls_of_one_node_and_of_all_invented_ones_leave_most_of_the_log,
+    a_full_log_has_some_left_for_nodes_that_send_little,
+    an_address_has_a_share_of_the_groups,
 }
 
 async fn reporters_take_no_place_of_a_member_or_of_the_host<S: Store>(class: Class<'_, S>) {
@@ -77,4 +83,92 @@ async fn large_variables_of_members_leave_some_to_others<S: Store>(class: Class<
     let refused = class.try_report(&group, "kitten", data(&[("k", &large)]), at(2));
     assert_eq!(client_error(refused.await).kind(), "LimitExceeded");
     class.reports(&group, "h", &[("k", &large)], at(3)).await;
+}
+
+/// Records a call; returns whether it was kept.
+async fn is_kept<S: Store>(class: &Class<'_, S>, group: &GroupKey, node: &str, key: usize) -> bool {
+    let event = keyed("e", &key.to_string());
+    let call = class.call(EventKind::Recorded, group, node, vec![event]);
+    match class.store.append(call, START).await {
+        Ok(_) => true,
+        refused => {
+            assert_eq!(client_error(refused).kind(), "LimitExceeded");
+            false
+        }
+    }
+}
+
+async fn calls_of_one_node_and_of_all_invented_ones_leave_most_of_the_log<S: Store>(
+    class: Class<'_, S>,
+) {
+    let group = class.polling_group("h").await.key;
+    class.joins(&group, "kitten", START).await;
+    class.joins(&group, "x", START).await;
+    let share = LIMITS.log_calls().share;
+    let mut kept = 0;
+    while is_kept(&class, &group, "x", kept).await {
+        kept += 1;
+    }
+    assert_eq!(kept, share);
+    let mut invented = 0;
+    while is_kept(&class, &group, &format!("x{invented}"), 0).await {
+        invented += 1;
+    }
+    assert_eq!(invented, share, "they count as one");
+    for key in 0..10 {
+        assert!(is_kept(&class, &group, "kitten", key).await);
+        assert!(is_kept(&class, &group, "h", key).await);
+    }
+}
+
+async fn a_full_log_has_some_left_for_nodes_that_send_little<S: Store>(class: Class<'_, S>) {
+    let group = class.polling_group("h").await.key;
+    for n in 0..5 {
+        let name = format!("x{n}");
+        class.joins(&group, &name, START).await;
+        let mut key = 0;
+        while is_kept(&class, &group, &name, key).await {
+            key += 1;
+        }
+    }
+    class.joins(&group, "kitten", START).await;
+    assert!(is_kept(&class, &group, "kitten", 0).await);
+    assert!(is_kept(&class, &group, "h", 0).await);
+    assert!(!is_kept(&class, &group, "x0", 999).await);
+}
+
+async fn an_address_has_a_share_of_the_groups<S: Store>(class: Class<'_, S>) {
+    let salt = class.node("").as_str()[1..9].to_owned();
+    let from = |site: &str| {
+        let origin = Origin::try_from(format!("{site}{salt}")).unwrap();
+        move |request: CreateGroup| CreateGroup {
+            origin: Some(origin),
+            ..request
+        }
+    };
+    let (stranger, pupil) = (from("0badbad0"), from("00c1a550"));
+    let elsewhere = |n: usize| domain(&class.own(&format!("{}-", n % 3)));
+    let share = LIMITS.groups_per_address;
+    for n in 0..share {
+        let request = CreateGroup {
+            domain: elsewhere(n),
+            ..class.request(&format!("x{n}"))
+        };
+        class.created(stranger(request), START).await;
+    }
+    let more = stranger(class.request("more"));
+    let refused = class.store.host_group(more.clone(), START).await;
+    assert_eq!(client_error(refused).kind(), "LimitExceeded");
+    class.created(pupil(class.request("h")), START).await;
+    let exempt = CreateGroup {
+        is_exempt: true,
+        ..more
+    };
+    class.created(exempt, START).await;
+    // The host of an existing group gets it again.
+    let again = stranger(CreateGroup {
+        domain: elsewhere(0),
+        ..class.request("x0")
+    });
+    assert!(!class.store.host_group(again, START).await.unwrap().created);
 }

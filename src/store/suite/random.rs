@@ -20,6 +20,7 @@ use crate::store::{CreateGroup, Error, Store};
 pub const LIMITS: Limits = Limits {
     groups: 100_000,
     groups_per_domain: 3,
+    groups_per_address: 100_000,
     nodes_per_group: 3,
     reporters_per_group: 2,
     keys_per_node: 4,
@@ -171,6 +172,7 @@ impl<'a> Lesson<'a> {
                     },
                     lifetime: *lifetime,
                     origin: None,
+                    is_exempt: false,
                 };
                 let hosted = self.store.host_group(request, now).await;
                 if let Ok(hosted) = &hosted

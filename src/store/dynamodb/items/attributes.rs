@@ -84,8 +84,12 @@ impl<'a> Reader<'a> {
 
     /// Bytes.
     pub fn bytes(self, name: &'static str) -> Result<&'a [u8], Unreadable> {
-        self.maybe(name, |value| value.as_b().ok().map(AsRef::as_ref))?
-            .ok_or(Unreadable(name))
+        self.maybe_bytes(name)?.ok_or(Unreadable(name))
+    }
+
+    /// Bytes that may be missing.
+    pub fn maybe_bytes(self, name: &'static str) -> Result<Option<&'a [u8]>, Unreadable> {
+        self.maybe(name, |value| value.as_b().ok().map(AsRef::as_ref))
     }
 
     /// A token's digest, if there is one.

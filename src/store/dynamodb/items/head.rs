@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue as Value;
 
 use crate::model::cursor::{Cursor, Stamp};
 use crate::model::group::Group;
+use crate::model::log_quota::Usage;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::items::attributes::{Reader, Unreadable, list, map, number};
 use crate::store::dynamodb::items::keys::{Item, Key};
@@ -30,8 +31,21 @@ pub struct GroupHead {
     pub pollers: Vec<String>,
     /// The cursor of the last kept call's last event.
     pub last: Option<Cursor>,
-    /// Calls and bytes in the log by second, within the event TTL.
-    pub window: Vec<(i64, usize, usize)>,
+    /// What is used of the log by second, within the event TTL.
+    pub window: Vec<Slot>,
+}
+
+/// What calls of one second use of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Slot {
+    /// The second.
+    pub second: i64,
+    /// By all.
+    pub all: Usage,
+    /// By outsiders and foreign members.
+    pub outside: Usage,
+    /// By outsiders.
+    pub outsiders: Usage,
 }
 
 impl GroupHead {
@@ -76,25 +90,44 @@ impl GroupHead {
             last,
             window: item
                 .items("window")?
-                .map(|slot| {
-                    Ok((
-                        slot.number("second")?,
-                        slot.number("calls")?,
-                        slot.number("bytes")?,
-                    ))
-                })
+                .map(read_slot)
                 .collect::<Result<_, _>>()?,
         })
     }
 
     /// The window as an attribute.
     pub fn window_value(&self) -> Value {
-        list(self.window.iter().map(|(second, calls, bytes)| {
-            map([
-                ("second", number(*second)),
-                ("calls", number(count(*calls))),
-                ("bytes", number(count(*bytes))),
-            ])
-        }))
+        list(self.window.iter().map(slot))
     }
+}
+
+fn slot(slot: &Slot) -> Value {
+    let usages = [
+        ("calls", "bytes", slot.all),
+        ("outsideCalls", "outsideBytes", slot.outside),
+        ("outsidersCalls", "outsidersBytes", slot.outsiders),
+    ];
+    let usages = usages.into_iter().filter(|(.., usage)| usage.calls > 0);
+    let usages = usages.flat_map(|(calls, bytes, usage)| {
+        [
+            (calls, number(count(usage.calls))),
+            (bytes, number(count(usage.bytes))),
+        ]
+    });
+    map(usages.chain([("second", number(slot.second))]))
+}
+
+fn read_slot(slot: Reader<'_>) -> Result<Slot, Unreadable> {
+    let usage = |calls, bytes| {
+        Ok(Usage {
+            calls: slot.maybe_number(calls)?.unwrap_or(0),
+            bytes: slot.maybe_number(bytes)?.unwrap_or(0),
+        })
+    };
+    Ok(Slot {
+        second: slot.number("second")?,
+        all: usage("calls", "bytes")?,
+        outside: usage("outsideCalls", "outsideBytes")?,
+        outsiders: usage("outsidersCalls", "outsidersBytes")?,
+    })
 }

@@ -24,7 +24,12 @@ const TTL_DELAY: u32 = 3600;
 
 /// When the table's TTL removes the records of a group.
 pub fn ttl(group: &Group) -> i64 {
-    group.expires_at.plus_seconds(TTL_DELAY).seconds()
+    ttl_of(group.expires_at)
+}
+
+/// The same of a group that expires then.
+pub fn ttl_of(expires_at: Timestamp) -> i64 {
+    expires_at.plus_seconds(TTL_DELAY).seconds()
 }
 
 /// A record that refers to a group: host lock, reverse record or watch.
@@ -33,6 +38,16 @@ pub fn group_reference(key: &Key, group: &GroupKey, ttl: i64) -> Item {
     item.insert("groupId".into(), text(group.id.as_str()));
     item.insert("domain".into(), text(group.domain.as_str()));
     item.insert("ttl".into(), number(ttl));
+    item
+}
+
+/// A group's watch, with the origin by which groups are counted.
+pub fn watch(group: &Group, second: i64) -> Item {
+    let key = Key::watch(&group.key, second);
+    let mut item = group_reference(&key, &group.key, ttl(group));
+    if let Some(origin) = group.origin {
+        item.insert("origin".into(), text(origin.to_string()));
+    }
     item
 }
 

@@ -10,6 +10,7 @@ use crate::model::cursor::Cursor;
 use crate::model::event::Fingerprint;
 use crate::model::group::{Group, GroupKey};
 use crate::model::ids::NodeId;
+use crate::model::log_quota::Usage;
 use crate::model::origin::Network;
 use crate::model::places::Place;
 use crate::model::readings::{Layer, Readings};
@@ -41,6 +42,8 @@ pub struct Node {
     pub reserved: usize,
     /// Its calls with a fingerprint within the event TTL (decision D15).
     pub calls: Vec<RecentCall>,
+    /// What its calls as a member use of the log by second, within the event TTL.
+    pub logged: Vec<(i64, Usage)>,
     /// When the table's TTL removes it.
     pub ttl: i64,
     /// The digest of its token, if it was made with one (decision D34).
@@ -70,6 +73,7 @@ impl Node {
             readings: Readings::default(),
             reserved: 0,
             calls: Vec::new(),
+            logged: Vec::new(),
             ttl: ttl(group),
             token: None,
         }
@@ -148,6 +152,9 @@ impl Node {
         if !self.calls.is_empty() {
             put("calls", list(self.calls.iter().map(recent_call)));
         }
+        if !self.logged.is_empty() {
+            put("logged", logged(&self.logged));
+        }
         item
     }
 
@@ -179,10 +186,45 @@ impl Node {
                 .items("calls")?
                 .map(read_recent_call)
                 .collect::<Result<_, _>>()?,
+            logged: read_logged(item)?,
             ttl: item.number("ttl")?,
             token: item.token("token")?,
         })
     }
+}
+
+/// Bytes of a second in `logged`: the second, its calls and their bytes.
+const SECOND_BYTES: usize = 16;
+
+/// The window as bytes: it is in every record of a node that records.
+fn logged(window: &[(i64, Usage)]) -> Value {
+    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes();
+    let seconds = window.iter().flat_map(|(second, usage)| {
+        let numbers = [number(usage.calls), number(usage.bytes)].concat();
+        [second.to_be_bytes().to_vec(), numbers].concat()
+    });
+    Value::B(Blob::new(seconds.collect::<Vec<u8>>()))
+}
+
+fn read_logged(item: Reader<'_>) -> Result<Vec<(i64, Usage)>, Unreadable> {
+    let bytes = item.maybe_bytes("logged")?.unwrap_or_default();
+    let (seconds, rest) = bytes.as_chunks::<SECOND_BYTES>();
+    if !rest.is_empty() {
+        return Err(Unreadable("logged"));
+    }
+    let number = |bytes: &[u8]| {
+        let numbers = bytes.iter().map(|byte| i64::from(*byte));
+        numbers.fold(0, |number, byte| number << 8 | byte)
+    };
+    let window = seconds.iter().map(|bytes| {
+        let usage = |bytes| usize::try_from(number(bytes)).unwrap_or(0);
+        let usage = Usage {
+            calls: usage(&bytes[8..12]),
+            bytes: usage(&bytes[12..]),
+        };
+        (number(&bytes[..8]), usage)
+    });
+    Ok(window.collect())
 }
 
 fn layer(layer: &Layer) -> Value {

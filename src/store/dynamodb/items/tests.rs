@@ -13,6 +13,7 @@ use crate::model::authority::TokenHash;
 use crate::model::event::EventInput;
 use crate::model::group::{Delivery, EndReason, Tombstone};
 use crate::model::ids::{GroupName, NodeId};
+use crate::model::log_quota::Usage;
 use crate::model::origin::{Network, Origin};
 use crate::model::readings::Readings;
 use crate::model::status::SensorData;
@@ -104,6 +105,7 @@ proptest! {
             readings,
             reserved: usize::try_from(at.seconds()).unwrap(),
             calls: vec![RecentCall { fingerprint: vec![0, 7, 255], last, request_id: "n".into() }],
+            logged: vec![(at.seconds(), Usage { calls: 2, bytes: 70_000 }), (-1, Usage::call(9))],
             ..Node::new(&node_id(&node), &group)
         };
         let item = node.item(&group.key);

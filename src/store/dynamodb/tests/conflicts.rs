@@ -34,6 +34,7 @@ fn request(host: &str) -> CreateGroup {
         delivery: Delivery::WebSocket,
         lifetime: 300,
         origin: None,
+        is_exempt: false,
     }
 }
 

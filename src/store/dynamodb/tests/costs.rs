@@ -104,6 +104,7 @@ fn request(host: usize, delivery: Delivery) -> CreateGroup {
         delivery,
         lifetime: 300,
         origin: None,
+        is_exempt: false,
     }
 }
 

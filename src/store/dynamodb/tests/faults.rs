@@ -98,6 +98,7 @@ impl<'a> Scenario<'a> {
             delivery: Delivery::WebSocket,
             lifetime: 300,
             origin: None,
+            is_exempt: false,
         }
     }
 

@@ -76,6 +76,7 @@ async fn a_group_is_found_by_its_id_and_only_groups_are_indexed() {
         delivery: Delivery::WebSocket,
         lifetime: 300,
         origin: None,
+        is_exempt: false,
     };
     let group = store.host_group(request, NOW).await.unwrap().group;
     let kitten = NodeId::parse("nodeId", "kitten").unwrap();

@@ -28,6 +28,7 @@ const MANY: usize = 100;
 const LIMITS: Limits = Limits {
     groups: 20_000,
     groups_per_domain: MANY,
+    groups_per_address: MANY,
     nodes_per_group: 10,
     reporters_per_group: 10,
     keys_per_node: 10,
@@ -53,6 +54,7 @@ async fn host(store: &DynamoDb, school: &str, host: &str, now: Timestamp) -> Hos
         delivery: Delivery::WebSocket,
         lifetime: 300,
         origin: None,
+        is_exempt: false,
     };
     store.host_group(request, now).await.unwrap()
 }

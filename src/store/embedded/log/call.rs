@@ -9,6 +9,7 @@ use crate::model::event::{Event, EventBatch, EventCall, EventInput, Fingerprint}
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::json_size;
+use crate::model::log_quota::{Sender, Usage};
 use crate::model::time::Timestamp;
 
 /// A call in the log, with its events in log order if they are kept.
@@ -18,6 +19,9 @@ pub struct LoggedCall {
     pub stamp: Stamp,
     /// Who sent it.
     pub node: NodeId,
+    /// How the sender was in the group.
+    #[serde(default, skip_serializing_if = "Sender::is_member")]
+    pub sender: Sender,
     /// The digest by which a repetition is recognized.
     pub fingerprint: Option<Fingerprint>,
     /// How many events it had.
@@ -99,6 +103,16 @@ impl LoggedCall {
             cursor: Some(Cursor { stamp, index }),
             order_key: event.order_key.clone().filter(|key| !key.is_empty()),
         }
+    }
+
+    /// What it uses of the log, if its events are kept.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        (!self.events.is_empty()).then(|| Usage::call(self.bytes))
+    }
+
+    /// Whose share of the log it uses: outsiders have one together.
+    pub(super) fn holder(&self) -> Option<NodeId> {
+        (self.sender != Sender::Outsider).then(|| self.node.clone())
     }
 
     /// The cursor of its last event.

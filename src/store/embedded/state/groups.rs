@@ -8,6 +8,7 @@ use crate::memory::Work;
 use crate::model::authority::{self, Actor};
 use crate::model::error::ClientError;
 use crate::model::group::{EndReason, Group, GroupKey};
+use crate::model::group_quota::GroupCounts;
 use crate::model::ids::{Domain, GroupId};
 use crate::model::message::{Dissolution, Message};
 use crate::model::time::Timestamp;
@@ -61,15 +62,8 @@ impl State {
             self.end(&group, reason, now);
             EndedGroup { group, reason }
         });
-        let in_domain = self.by_domain.get(&request.domain).map_or(0, BTreeSet::len);
-        for (what, held, limit) in [
-            ("the server", self.groups.len(), self.limits.groups),
-            ("the domain", in_domain, self.limits.groups_per_domain),
-        ] {
-            if held >= limit {
-                return Err(ClientError::Full { what, limit });
-            }
-        }
+        let counts = self.counts_for(&request, now);
+        request.asking().admit(counts, &self.limits)?;
         let group = Group {
             key: GroupKey {
                 domain: request.domain,
@@ -92,6 +86,23 @@ impl State {
             created: true,
             replaced,
         })
+    }
+
+    /// The groups that count when another is asked for. Those of a domain that ended and are not
+    /// removed yet only matter when it is nearly full.
+    fn counts_for(&self, request: &CreateGroup, now: Timestamp) -> GroupCounts {
+        let mut domain = self.by_domain.get(&request.domain).map_or(0, BTreeSet::len);
+        if domain >= self.limits.groups_per_domain / 2 {
+            domain = self.groups_in(&request.domain, now).len();
+        }
+        let site = request
+            .origin
+            .and_then(|origin| self.by_site.get(&origin.site));
+        GroupCounts {
+            server: self.groups.len(),
+            domain,
+            address: site.copied().unwrap_or(0),
+        }
     }
 
     /// See [`Store::groups_in`](crate::store::Store::groups_in).
@@ -178,6 +189,9 @@ impl State {
 
     pub(super) fn insert(&mut self, group: Group) {
         let key = group.key.clone();
+        if let Some(origin) = group.origin {
+            *self.by_site.entry(origin.site).or_default() += 1;
+        }
         self.by_host
             .insert((group.host.clone(), key.domain.clone()), key.id.clone());
         self.by_domain
@@ -196,6 +210,14 @@ impl State {
         let Some(state) = self.groups.remove(key) else {
             return;
         };
+        if let Some(site) = state.group.origin.map(|origin| origin.site)
+            && let Some(groups) = self.by_site.get_mut(&site)
+        {
+            *groups -= 1;
+            if *groups == 0 {
+                self.by_site.remove(&site);
+            }
+        }
         let host = (state.group.host, key.domain.clone());
         if self.by_host.get(&host) == Some(&key.id) {
             self.by_host.remove(&host);
@@ -220,6 +242,7 @@ impl State {
         }
         footprint::shrink(&mut self.groups);
         footprint::shrink(&mut self.by_host);
+        footprint::shrink(&mut self.by_site);
         footprint::shrink(&mut self.by_node);
     }
 }

@@ -11,7 +11,11 @@ use crate::store::suite::START;
 
 fn state(changes: Changes) -> State {
     let rules = Rules::new(Timings::STG).unwrap();
-    State::new(rules, Limits::default(), Memory::unlimited(), changes)
+    let limits = Limits {
+        reporters_per_group: 1_000,
+        ..Limits::default()
+    };
+    State::new(rules, limits, Memory::unlimited(), changes)
 }
 
 fn apply(state: &mut State, lines: &[u8]) {
@@ -46,6 +50,7 @@ fn parts_among_changes_give_the_state_at_the_end() {
         delivery: crate::model::group::Delivery::WebSocket,
         lifetime: 300,
         origin: None,
+        is_exempt: false,
     };
     let group = first.host_group(create("h"), START).unwrap().group.key;
     let value = "x".repeat(2000);
