@@ -52,6 +52,7 @@ mod nodes;
 mod order;
 mod origins;
 mod polling;
+mod quotas;
 mod realtime_appsync;
 mod realtime_credentials;
 mod realtime_legacy;

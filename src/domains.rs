@@ -71,15 +71,16 @@ pub fn prefix(address: IpAddr, bits: u32) -> IpAddr {
     }
 }
 
+/// Whether an address is that of a trusted proxy.
+pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+    let address = address.to_canonical();
+    trusted.iter().any(|net| net.contains(&address))
+}
+
 /// The client's address (D2): the peer, or behind trusted proxies the rightmost address of
 /// `X-Forwarded-For` that is not a trusted proxy. `None` if an entry up to there is malformed.
 pub fn caller_address(peer: IpAddr, forwarded: &[&str], trusted: &[IpNet]) -> Option<IpAddr> {
-    let is_trusted = |address: IpAddr| {
-        trusted
-            .iter()
-            .any(|net| net.contains(&address.to_canonical()))
-    };
-    if !is_trusted(peer) || forwarded.is_empty() {
+    if !is_trusted(peer, trusted) || forwarded.is_empty() {
         return Some(peer);
     }
     let entries = forwarded
@@ -89,7 +90,7 @@ pub fn caller_address(peer: IpAddr, forwarded: &[&str], trusted: &[IpNet]) -> Op
         .map(str::trim);
     for entry in entries {
         let address = address_in(entry)?;
-        if !is_trusted(address) {
+        if !is_trusted(address, trusted) {
             return Some(address);
         }
     }

@@ -79,7 +79,7 @@ pub const SERVER_ONLY: [ServerOnly; 5] = [
 ];
 
 /// Cases that fail on AppSync, where it differs.
-pub const DIFFERENCES: [Difference; 12] = [
+pub const DIFFERENCES: [Difference; 13] = [
     Difference {
         about: "D2",
         why: "AppSync determines the caller's address; there are no proxies to trust",
@@ -168,6 +168,15 @@ pub const DIFFERENCES: [Difference; 12] = [
             "bad_input::connections::a_connection_beyond_the_limit_waits_for_a_free_one",
             "http::a_subscription_over_http_is_refused",
             "http::an_endpoint_that_ends_with_a_slash_is_the_same",
+        ],
+    },
+    Difference {
+        about: "addresses",
+        why: "the stand-in's callers all have one address; the store suite has these rules",
+        cases: &[
+            "quotas::one_addresss_groups_fill_neither_a_domain_nor_the_server",
+            "quotas::strangers_who_join_leave_half_of_the_places",
+            "quotas::websockets_behind_a_proxy_count_for_their_address",
         ],
     },
     Difference {

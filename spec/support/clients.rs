@@ -62,6 +62,7 @@ impl<'a> Host<'a> {
 }
 
 /// A group as its host received it.
+#[derive(Clone)]
 pub struct Group<'a> {
     pub mesh: &'a TestMesh,
     pub id: String,

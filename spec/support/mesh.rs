@@ -76,6 +76,8 @@ pub struct TestMesh {
     pub domain: String,
     http: reqwest::Client,
     tag: String,
+    /// The address that a proxy forwards for this client.
+    pub(super) forwarded: Option<String>,
     own: Option<Own>,
 }
 
@@ -167,7 +169,18 @@ impl TestMesh {
             key: key.into(),
             domain: format!("class-{}", unique()),
             tag: String::new(),
+            forwarded: None,
             own: None,
+        }
+    }
+
+    /// The same server for a client at this address, behind a proxy that the server trusts.
+    pub fn client_at(&self, address: &str) -> Self {
+        Self {
+            forwarded: Some(address.into()),
+            tag: self.tag.clone(),
+            domain: self.domain.clone(),
+            ..Self::at(&self.endpoint, &self.key)
         }
     }
 

@@ -11,10 +11,13 @@ use super::trust;
 impl TestMesh {
     /// Posts an envelope with the server's key.
     pub async fn posts(&self, envelope: &Value) -> Reply {
-        let request = self
+        let mut request = self
             .http()
             .post(&self.endpoint)
             .header("x-api-key", &self.key);
+        if let Some(address) = &self.forwarded {
+            request = request.header("x-forwarded-for", address);
+        }
         Reply::to(request.json(envelope)).await
     }
 

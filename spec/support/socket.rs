@@ -39,6 +39,10 @@ pub fn header_in_protocol(mesh: &TestMesh, key: &str) -> String {
 pub fn upgrade(mesh: &TestMesh, path: &str, protocols: &str) -> Request {
     let url = format!("{}{path}", mesh.origin().replacen("http", "ws", 1));
     let mut request = url.into_client_request().expect("a WebSocket URL");
+    if let Some(address) = &mesh.forwarded {
+        let address = address.parse().expect("a header");
+        request.headers_mut().insert("x-forwarded-for", address);
+    }
     if !protocols.is_empty() {
         let protocols = protocols.parse().expect("a header");
         request
@@ -57,6 +61,12 @@ pub struct Socket {
 impl Socket {
     /// Opens a socket with a request made by [`upgrade`].
     pub async fn open(request: Request) -> Self {
+        let opened = Self::try_open(request).await;
+        opened.unwrap_or_else(|status| panic!("the upgrade is refused: {status}"))
+    }
+
+    /// The same; a refusal's status.
+    pub async fn try_open(request: Request) -> Result<Self, u16> {
         let secure = request.uri().scheme_str() == Some("wss");
         let connector = if secure {
             Connector::Rustls(trust::tls().into())
@@ -65,8 +75,11 @@ impl Socket {
         };
         let opening =
             tokio_tungstenite::connect_async_tls_with_config(request, None, true, Some(connector));
-        let (frames, response) = opening.await.expect("the upgrade succeeds");
-        Self { frames, response }
+        match opening.await {
+            Ok((frames, response)) => Ok(Self { frames, response }),
+            Err(Error::Http(response)) => Err(response.status().as_u16()),
+            Err(error) => panic!("the upgrade fails: {error}"),
+        }
     }
 
     /// Opens a socket as `aws-appsync` does.

@@ -91,6 +91,7 @@ pub(super) fn history(bounds: &BoundArgs) -> HistoryLimits {
 pub(super) fn http(bounds: &BoundArgs) -> HttpLimits {
     HttpLimits {
         connections: bounds.max_connections as usize,
+        connections_per_address: bounds.max_connections_per_address as usize,
         body_bytes: bounds.max_body_bytes as usize,
         head_bytes: bounds.max_head_bytes as usize,
         streams: bounds.max_streams,

@@ -143,6 +143,7 @@ async fn create(mesh: &Mesh) -> GroupKey {
         delivery: Delivery::WebSocket,
         lifetime: 300,
         origin: None,
+        is_exempt: false,
         token: None,
     };
     let hosted = mesh.store.host_group(request, mesh.clock.now()).await;

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::model::error::ClientError;
 use crate::model::group::Group;
 use crate::model::ids::NodeId;
+use crate::model::origin::Origin;
 
 /// The shortest token in bytes: shorter ones could be guessed.
 pub const MIN_TOKEN_BYTES: usize = 16;
@@ -76,11 +77,17 @@ pub struct Actor {
     pub id: NodeId,
     /// The digest of its token.
     pub token: Option<TokenHash>,
+    /// Where a node that joins comes from, if that is known; other calls leave it out.
+    pub origin: Option<Origin>,
 }
 
 impl From<NodeId> for Actor {
     fn from(id: NodeId) -> Self {
-        Self { id, token: None }
+        Self {
+            id,
+            token: None,
+            origin: None,
+        }
     }
 }
 

@@ -25,6 +25,11 @@ impl ConnectionSlots {
         Arc::clone(&self.free).acquire_owned().await
     }
 
+    /// How many are taken.
+    pub fn taken(&self) -> usize {
+        self.total - self.free.available_permits().min(self.total)
+    }
+
     /// Whether fewer than a tenth is free.
     pub fn run_low(&self) -> bool {
         self.free.available_permits() * 10 < self.total

@@ -211,7 +211,9 @@ impl EventArgs {
 
     fn parse(self, access: Access<'_>, kind: EventKind) -> Result<EventCall, ClientError> {
         let group = GroupKey::parse(&self.group_id, &self.domain)?;
-        let Actor { id: node, token } = node(&self.node_id, self.node_token.as_deref())?;
+        let Actor {
+            id: node, token, ..
+        } = node(&self.node_id, self.node_token.as_deref())?;
         access.node(&group, &node, NodeCall::Events)?;
         check_length("events", &self.events, access.mesh.limits.events_per_call)?;
         let call = EventCall {

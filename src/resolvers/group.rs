@@ -234,6 +234,7 @@ fn host(host_id: &str, host_token: Option<&str>) -> Result<Actor, ClientError> {
     Ok(Actor {
         id: NodeId::parse("hostId", host_id)?,
         token: TokenHash::parse("hostToken", host_token)?,
+        origin: None,
     })
 }
 

@@ -155,6 +155,7 @@ pub fn node(node_id: &str, node_token: Option<&str>) -> Result<Actor, ClientErro
     Ok(Actor {
         id: NodeId::parse("nodeId", node_id)?,
         token: TokenHash::parse("nodeToken", node_token)?,
+        origin: None,
     })
 }
 
@@ -166,7 +167,10 @@ async fn join(
     use_websocket: Option<bool>,
 ) -> ResolverResult<Node> {
     let group = GroupKey::parse(group_id, domain)?;
-    let node = node?;
+    let node = Actor {
+        origin: access.origin(),
+        ..node?
+    };
     access.node(&group, &node.id, NodeCall::Membership)?;
     let mesh = access.mesh;
     let group = mesh

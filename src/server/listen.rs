@@ -19,6 +19,7 @@ use tower::ServiceExt as _;
 
 use crate::memory::{Lease, Memory, Purpose};
 use crate::metrics::OpenGuard;
+use crate::server::address_slots::AddressSlot;
 use crate::server::footprint::{HTTP_BYTES, SOCKET_BYTES, TLS_BYTES};
 use crate::server::http::HttpError;
 use crate::server::{AppState, Listeners, http, tcp};
@@ -42,6 +43,7 @@ pub struct Connection {
     /// Responses that the peer has not read, up to the limit of one connection.
     pub unread: Memory,
     _place: OwnedSemaphorePermit,
+    _share: Option<AddressSlot>,
     _held: Lease,
     _open: OpenGuard,
 }
@@ -72,12 +74,18 @@ async fn accept(
             () = state.stop.cancelled() => return,
             accepted = accept_one(listener, state) => accepted,
         };
+        let (taken, trusted) = (state.slots.taken(), &state.settings.trusted_proxies);
+        // Beyond its share an address's connection is closed at once.
+        let Ok(share) = state.address_slots.acquire(peer.ip(), trusted, taken) else {
+            continue;
+        };
         let connection = Connection {
             state: Arc::clone(state),
             router: router.clone(),
             peer,
             unread: Memory::new(state.settings.http.unread_bytes),
             _place: place,
+            _share: share,
             _held: memory.lease(Purpose::Connections, bytes),
             _open: state.runner.mesh().metrics.connection(),
         };

@@ -1,6 +1,7 @@
 //! The standalone server: HTTP and WebSocket endpoints over the schema, health, the
 //! GraphiQL page, TLS, and an orderly stop.
 
+mod address_slots;
 mod body;
 mod footprint;
 mod health;
@@ -16,7 +17,7 @@ mod tcp;
 pub mod tls;
 mod upgrade;
 
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -30,6 +31,7 @@ use crate::mesh::Mesh;
 use crate::realtime::{ConnectionSlots, SocketLimits};
 use crate::resolvers::DocumentLimits;
 use crate::resolvers::run::Runner;
+use crate::server::address_slots::AddressSlots;
 
 /// How the server behaves beside the liveness rules.
 #[derive(Clone, Debug)]
@@ -58,6 +60,8 @@ pub struct ServerSettings {
 pub struct HttpLimits {
     /// Connections at once, sockets included; more wait to be accepted.
     pub connections: usize,
+    /// Those of one address: an IPv4 address or an IPv6 /48.
+    pub connections_per_address: usize,
     /// Bytes of a request's body.
     pub body_bytes: usize,
     /// Bytes of a request's head; tokens of sign-in services fill several thousand.
@@ -81,6 +85,7 @@ impl Default for HttpLimits {
     fn default() -> Self {
         Self {
             connections: 25_000,
+            connections_per_address: 5_000,
             body_bytes: 256 * 1024,
             head_bytes: 32 * 1024,
             streams: 100,
@@ -103,6 +108,9 @@ struct AppState {
     tasks: TaskTracker,
     stop: CancellationToken,
     slots: ConnectionSlots,
+    address_slots: Arc<AddressSlots>,
+    /// Whether the operator knows that `X-Forwarded-For` comes from a peer that is not trusted.
+    forwarded_hint: Once,
 }
 
 /// Where the server listens.
@@ -128,16 +136,19 @@ pub async fn run(
     let dispatching = CancellationToken::new();
     let _stop_last = dispatching.clone().drop_guard();
     mesh.hub.run_dispatchers(&TaskTracker::new(), &dispatching);
-    let slots = {
+    let connections = {
         let memory = &runner.mesh().memory;
-        ConnectionSlots::new(footprint::connections(settings.http.connections, memory))
+        footprint::connections(settings.http.connections, memory)
     };
+    let share = settings.http.connections_per_address;
     let state = Arc::new(AppState {
         runner,
         settings,
         tasks: tasks.clone(),
         stop: stop.clone(),
-        slots,
+        slots: ConnectionSlots::new(connections),
+        address_slots: AddressSlots::new(connections, share),
+        forwarded_hint: Once::new(),
     });
     let drain = state.settings.http.drain;
     let reaping = {

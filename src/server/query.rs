@@ -15,7 +15,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::auth::{Caller, Credential, Unauthorized};
-use crate::domains::caller_address;
+use crate::domains::{caller_address, is_trusted};
 use crate::memory::{Lease, Purpose, Work};
 use crate::model::error::ClientError;
 use crate::realtime::credentials::{API_KEY, AUTHORIZATION};
@@ -108,6 +108,15 @@ pub fn caller(connection: &Connection, headers: &HeaderMap) -> Caller {
         .map(|value| value.to_str().unwrap_or_default())
         .collect();
     let trusted = &connection.state.settings.trusted_proxies;
+    if !forwarded.is_empty() && !is_trusted(connection.peer.ip(), trusted) {
+        connection.state.forwarded_hint.call_once(|| {
+            tracing::warn!(
+                "X-Forwarded-For comes from a peer that is no trusted proxy and is not used: if it \
+                 is your proxy, set MESH_TRUSTED_PROXIES to its network; until then all its \
+                 clients count as one address"
+            );
+        });
+    }
     Caller {
         address: caller_address(connection.peer.ip(), &forwarded, trusted),
         ..Caller::default()

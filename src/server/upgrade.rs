@@ -2,6 +2,7 @@
 //! client that is rejected here would consider the network blocked (docs/compatibility.md,
 //! must keep 1).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -23,6 +24,7 @@ use crate::realtime::protocol::{Offer, Subprotocol};
 use crate::realtime::session::Session;
 use crate::realtime::socket::{self, ConnectionContext, Upgraded};
 use crate::server::AppState;
+use crate::server::address_slots::{AddressSlot, ShareTaken};
 use crate::server::http::HttpError;
 use crate::server::listen::Connection;
 use crate::server::query::{caller, credential_in};
@@ -57,6 +59,10 @@ pub async fn upgrade(
         credential_in(headers).map(Credential::into_owned),
     ]);
     let caller = caller(&connection, headers);
+    // Behind a trusted proxy, WebSockets count for the address that it forwards.
+    let Ok(share) = share(&connection, caller.address) else {
+        return HttpError::TOO_MANY_SOCKETS.response();
+    };
     let Some(upgrading) = request.extensions_mut().remove::<OnUpgrade>() else {
         return HttpError::NO_UPGRADE.response();
     };
@@ -79,6 +85,7 @@ pub async fn upgrade(
             let _open = connection.state.runner.mesh().metrics.socket(protocol);
             serve(&connection.state, upgraded, session, caller).await;
         }
+        drop(share);
     });
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
@@ -95,6 +102,21 @@ pub async fn upgrade(
         );
     }
     response
+}
+
+fn share(
+    connection: &Connection,
+    address: Option<IpAddr>,
+) -> Result<Option<AddressSlot>, ShareTaken> {
+    let state = &connection.state;
+    match address.filter(|address| *address != connection.peer.ip()) {
+        None => Ok(None),
+        Some(address) => {
+            let trusted = &state.settings.trusted_proxies;
+            let taken = state.slots.taken();
+            state.address_slots.acquire(address, trusted, taken)
+        }
+    }
 }
 
 async fn serve(

@@ -152,7 +152,7 @@ impl Store for DynamoDb {
         now: Timestamp,
     ) -> Result<Group> {
         let _permit = self.group_locks.acquire(group).await;
-        retry!(self, self.try_join(group, node, use_websocket, None, now))
+        retry!(self, self.try_join(group, node, use_websocket, now))
     }
 
     async fn leave(&self, group: &GroupKey, node: &Actor) -> Result<()> {

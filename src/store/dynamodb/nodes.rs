@@ -4,7 +4,6 @@ use crate::model::authority::{self, Actor};
 use crate::model::error::ClientError;
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::NodeId;
-use crate::model::origin::Origin;
 use crate::model::time::Timestamp;
 use crate::store::Result;
 use crate::store::dynamodb::DynamoDb;
@@ -27,7 +26,6 @@ impl DynamoDb {
         key: &GroupKey,
         actor: &Actor,
         use_websocket: Option<bool>,
-        origin: Option<Origin>,
         now: Timestamp,
     ) -> Result<Group, AttemptError> {
         const DOING: &str = "join a group";
@@ -48,7 +46,7 @@ impl DynamoDb {
         after.token = authority::token_after_join(&view.group, known, actor)?;
         after.refresh(self.rules.member_until(now));
         if after.membership.is_none() {
-            after.foreign = view.group.foreign_site(origin);
+            after.foreign = view.group.foreign_site(actor.origin);
         }
         after.membership = Some((now, use_websocket));
         after.reserved = self.reservation_on_join(&after, &head);

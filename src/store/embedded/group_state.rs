@@ -16,7 +16,7 @@ use crate::model::json_size;
 use crate::model::limits::Limits;
 use crate::model::log_quota::Sender;
 use crate::model::message::Message;
-use crate::model::origin::{Network, Origin};
+use crate::model::origin::Network;
 use crate::model::places::{self, Occupant, Place};
 use crate::model::readings::Readings;
 use crate::model::rules::Rules;
@@ -129,7 +129,6 @@ impl GroupState {
         &mut self,
         actor: &Actor,
         use_websocket: Option<bool>,
-        origin: Option<Origin>,
         op: &mut Operation<'_>,
     ) -> Result<(), ClientError> {
         let node = &actor.id;
@@ -139,7 +138,7 @@ impl GroupState {
         let token = authority::token_after_join(&self.group, alive, actor)?;
         let foreign = match known.and_then(|record| record.membership) {
             Some(former) => former.foreign,
-            None => self.group.foreign_site(origin),
+            None => self.group.foreign_site(actor.origin),
         };
         let record = self.slot(node, Place::Member { foreign }, 0, op)?;
         record.token = token;

@@ -133,7 +133,7 @@ impl State {
             state.check_node(&node.id, node.token)?;
         }
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)?;
-        state.join(node, use_websocket, None, &mut operation!(self, now))?;
+        state.join(node, use_websocket, &mut operation!(self, now))?;
         let joined = state.group.clone();
         // Clones the group's key, because the request's key has its own copy of the texts.
         let former = self.by_node.insert(node.id.clone(), joined.key.clone());

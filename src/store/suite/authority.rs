@@ -33,6 +33,7 @@ impl<S: Store> Class<'_, S> {
         Actor {
             id: self.node(name),
             token,
+            origin: None,
         }
     }
 

@@ -1,8 +1,9 @@
 //! Quotas: after a flood by some, others still find what they need.
 
+use crate::model::authority::Actor;
 use crate::model::event::EventKind;
 use crate::model::group::GroupKey;
-use crate::model::origin::Origin;
+use crate::model::origin::{Network, Origin};
 use crate::store::suite::class::{Class, client_error, data, domain, keyed};
 use crate::store::suite::{LIMITS, START, at, test_cases};
 use crate::store::{CreateGroup, Store};
@@ -11,6 +12,7 @@ test_cases! {
     reporters_take_no_place_of_a_member_or_of_the_host,
     variables_of_reporters_leave_half_to_the_members,
     large_variables_of_members_leave_some_to_others,
+    strangers_who_join_leave_half_of_the_places_and_of_the_bytes,
     calls_of_one_node_and_of_all_invented_ones_leave_most_of_the_log,
     a_full_log_has_some_left_for_nodes_that_send_little,
     an_address_has_a_share_of_the_groups,
@@ -171,4 +173,53 @@ async fn an_address_has_a_share_of_the_groups<S: Store>(class: Class<'_, S>) {
         ..class.request("x0")
     });
     assert!(!class.store.host_group(again, START).await.unwrap().created);
+}
+
+async fn strangers_who_join_leave_half_of_the_places_and_of_the_bytes<S: Store>(
+    class: Class<'_, S>,
+) {
+    let of = |site: u8| {
+        let network = Network::new([site; 8]);
+        Some(Origin {
+            network,
+            site: network,
+        })
+    };
+    let request = CreateGroup {
+        origin: of(1),
+        ..class.request("h")
+    };
+    let group = class.created(request, START).await.key;
+    let join = async |name: String, site: u8| {
+        let actor = Actor {
+            origin: of(site),
+            ..class.node(&name).into()
+        };
+        class.store.join(&group, &actor, None, START).await.is_ok()
+    };
+    let half = LIMITS.nodes_per_group / 2;
+    let mut strangers = 0;
+    while join(format!("x{strangers}"), 2).await {
+        strangers += 1;
+    }
+    assert_eq!(strangers, LIMITS.foreign_members().open());
+    let large = "\n".repeat(LIMITS.status_bytes - 10);
+    let mut reports = 0;
+    for n in 0..strangers {
+        let name = format!("x{n}");
+        let reported = class.try_report(&group, &name, data(&[("k", &large)]), START);
+        reports += usize::from(reported.await.is_ok());
+    }
+    assert!(reports < strangers && reports > 8, "{reports}");
+    assert!(join("from home".into(), 3).await, "few from a network");
+    for n in 0..half {
+        assert!(join(format!("n{n}"), 1).await, "{n}");
+        class
+            .reports(&group, &format!("n{n}"), &[("k", "1")], at(1))
+            .await;
+    }
+    class.reports(&group, "n0", &[("k", &large)], at(2)).await;
+    // A stranger that joined before may join again, and leave its place.
+    assert!(join("x0".into(), 2).await);
+    assert!(!join("more".into(), 2).await);
 }
