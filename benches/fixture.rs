@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mesh_v2::auth::Policy;
 use mesh_v2::domains::DomainKey;
 use mesh_v2::heartbeat::clock::Clock;
 use mesh_v2::heartbeat::hold::StartHold;
@@ -63,6 +64,7 @@ pub fn mesh() -> Arc<Mesh> {
         metrics: Metrics::default(),
         start_hold: StartHold::NONE,
         domains: DomainKey::new(b"a secret of the benchmarks"),
+        policy: Policy::default(),
         next_since: NextSince::default(),
     })
 }

@@ -51,6 +51,7 @@ mod metrics;
 mod nodes;
 mod order;
 mod origins;
+mod policy;
 mod polling;
 mod quotas;
 mod realtime_appsync;

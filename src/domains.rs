@@ -77,6 +77,14 @@ pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 
+/// Whether a domain has the form of those that are derived from addresses.
+pub fn is_of_a_network(domain: &str) -> bool {
+    domain.len() == 2 * DOMAIN_BYTES
+        && domain
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}
+
 /// The client's address (D2): the peer, or behind trusted proxies the rightmost address of
 /// `X-Forwarded-For` that is not a trusted proxy. `None` if an entry up to there is malformed.
 pub fn caller_address(peer: IpAddr, forwarded: &[&str], trusted: &[IpNet]) -> Option<IpAddr> {

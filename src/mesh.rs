@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::auth::Policy;
 use crate::domains::DomainKey;
 use crate::heartbeat::clock::Clock;
 use crate::heartbeat::hold::StartHold;
@@ -34,6 +35,8 @@ pub struct Mesh {
     pub start_hold: StartHold,
     /// Derives domains from addresses.
     pub domains: DomainKey,
+    /// Whom the server admits to its groups.
+    pub policy: Policy,
     /// The `nextSince` that recordEventsByNode returns.
     pub next_since: NextSince,
 }
@@ -80,6 +83,7 @@ impl Mesh {
             metrics: Metrics::default(),
             start_hold: StartHold::NONE,
             domains: DomainKey::new(b"k"),
+            policy: Policy::default(),
             next_since: NextSince::default(),
         })
     }

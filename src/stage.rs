@@ -103,6 +103,7 @@ async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh
         metrics: Metrics::default(),
         start_hold,
         domains: settings.domains.clone(),
+        policy: settings.policy,
         next_since: settings.next_since,
     })
 }

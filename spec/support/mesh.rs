@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_v2::auth::{ApiKeys, Authenticator};
+use mesh_v2::auth::{ApiKeys, Authenticator, Policy};
 use mesh_v2::domains::DomainKey;
 use mesh_v2::heartbeat::clock::Clock;
 use mesh_v2::heartbeat::hold::StartHold;
@@ -45,6 +45,7 @@ pub struct Setup {
     pub sockets: SocketLimits,
     pub http: HttpLimits,
     pub next_since: NextSince,
+    pub policy: Policy,
     pub trusted_proxies: Vec<ipnet::IpNet>,
     pub development_key: Option<&'static str>,
 }
@@ -62,6 +63,7 @@ impl Default for Setup {
             sockets: SocketLimits::default(),
             http: HttpLimits::default(),
             next_since: NextSince::default(),
+            policy: Policy::default(),
             trusted_proxies: Vec::new(),
             development_key: None,
         }
@@ -112,6 +114,7 @@ fn mesh_over(store: Arc<dyn Store>, hub: Arc<Hub>, setup: &Setup, clock: Clock) 
         start_hold: StartHold::NONE,
         domains: DomainKey::new(SECRET),
         next_since: setup.next_since,
+        policy: setup.policy,
     }
 }
 

@@ -5,6 +5,7 @@ mod authenticator;
 mod credential;
 mod key_file;
 mod keys;
+mod policy;
 #[cfg(feature = "oidc")]
 pub mod tokens;
 
@@ -16,6 +17,7 @@ pub use authenticator::{Authenticator, Grant};
 pub use credential::Credential;
 pub use key_file::{KeyFileError, KeyFileRules, parse as parse_key_file};
 pub use keys::{ApiKey, ApiKeys, KeyChanges, is_weak};
+pub use policy::Policy;
 
 /// The client that sent a request, as far as resolvers need it.
 #[derive(Clone, Copy, Debug, Default)]

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
+use crate::auth::Policy;
 use crate::config::address::listen_address;
 use crate::config::{BoundArgs, Stage};
 use crate::mesh::NextSince;
@@ -54,6 +55,27 @@ impl From<NextSinceKind> for NextSince {
         match kind {
             NextSinceKind::Empty => Self::Empty,
             NextSinceKind::Cursor => Self::Cursor,
+        }
+    }
+}
+
+/// Whom the server admits to its groups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum PolicyKind {
+    /// Whoever has a key, to every group.
+    Open,
+    /// A caller, to the groups of its own network.
+    Own,
+    /// Whoever knows a group's id; groups and nodes need a token.
+    Token,
+}
+
+impl From<PolicyKind> for Policy {
+    fn from(kind: PolicyKind) -> Self {
+        match kind {
+            PolicyKind::Open => Self::Open,
+            PolicyKind::Own => Self::Own,
+            PolicyKind::Token => Self::Token,
         }
     }
 }
@@ -143,6 +165,21 @@ pub struct AccessArgs {
     /// key or sha256: and its digest, and maybe the key's last day; read again when it changes
     #[arg(long, env = "MESH_KEYS_FILE", value_name = "FILE")]
     pub keys: Option<PathBuf>,
+
+    /// Whom the server admits to its groups: open, own or token (docs/threat-model.md)
+    ///
+    /// With open, whoever has a key can act in every group, as in the original service. With own,
+    /// a caller acts only in its own network's domain and in domains that were typed, and sees no
+    /// others: recommended for a school. With token, groups and nodes need tokens, and only who
+    /// knows a group's id can act in it: for clients that send tokens.
+    #[arg(
+        long,
+        env = "MESH_POLICY",
+        value_enum,
+        default_value = "open",
+        value_name = "POLICY"
+    )]
+    pub policy: PolicyKind,
 
     /// The secret from which createDomain derives domains; needed in prod
     #[arg(

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 #[cfg(feature = "oidc")]
 use crate::auth::tokens::TokenVerifier;
-use crate::auth::{ApiKeys, Authenticator, is_weak};
+use crate::auth::{ApiKeys, Authenticator, Policy, is_weak};
 use crate::config::ServeArgs;
 use crate::config::keys::KeySource;
 use crate::config::limits::{Lives, documents, history, http, limits, sockets, timings};
@@ -145,6 +145,8 @@ pub struct StageSettings {
     pub history: HistoryLimits,
     /// How domains are derived.
     pub domains: DomainKey,
+    /// Whom the server admits to its groups.
+    pub policy: Policy,
     /// What recordEventsByNode answers as `nextSince`.
     pub next_since: NextSince,
     /// How the server behaves.
@@ -232,6 +234,7 @@ impl StageSettings {
                 }
                 .as_bytes(),
             ),
+            policy: args.access.policy.into(),
             next_since: args.next_since.into(),
             server,
             keys: KeySource::new(args),

@@ -35,14 +35,8 @@ impl Access<'_> {
     }
 
     /// Admits a call on a group that names no node: a query or a subscription.
-    #[expect(
-        clippy::unused_self,
-        clippy::unnecessary_wraps,
-        reason = "no policy and no rate limit yet"
-    )]
     pub fn group(&self, group: &GroupKey) -> Result<(), ClientError> {
-        let _ = group;
-        Ok(())
+        self.admit_domain(&group.domain)
     }
 
     /// Admits a call by a node of a group.

@@ -19,7 +19,6 @@ use crate::resolvers::event::types::{Event, EventInput, PollGroupData, RecordEve
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::input::deserialize_objects;
 use crate::resolvers::message::MeshMessage;
-use crate::resolvers::node::node;
 use crate::resolvers::response_writer::RawJson;
 use crate::resolvers::status::parse_polled_group;
 use crate::resolvers::{ContextExt as _, ResolverResult, check_length, message_size};
@@ -213,7 +212,7 @@ impl EventArgs {
         let group = GroupKey::parse(&self.group_id, &self.domain)?;
         let Actor {
             id: node, token, ..
-        } = node(&self.node_id, self.node_token.as_deref())?;
+        } = access.acting_node(&self.node_id, self.node_token.as_deref())?;
         access.node(&group, &node, NodeCall::Events)?;
         check_length("events", &self.events, access.mesh.limits.events_per_call)?;
         let call = EventCall {

@@ -4,18 +4,19 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
 use crate::auth::Role;
 use crate::mesh::Mesh;
-use crate::model::authority::{Actor, TokenHash};
+use crate::model::authority::Actor;
 use crate::model::error::ClientError;
 use crate::model::group::{self, GroupKey};
-use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::ids::{Domain, GroupName};
 use crate::model::message::{Dissolution, Message};
+use crate::model::visible::search_form;
 use crate::resolvers::access::{Access, NodeCall};
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::message::MeshMessage;
 use crate::resolvers::response_writer::RawJson;
 use crate::resolvers::scalar::AwsDateTime;
 use crate::resolvers::{ContextExt as _, ResolverResult};
-use crate::store::CreateGroup;
+use crate::store::{self, CreateGroup};
 
 /// The maximum length of a search prefix in UTF-16 units (docs/api.md).
 const MAX_PREFIX_UNITS: usize = 6;
@@ -108,11 +109,19 @@ impl GroupQuery {
 async fn list(access: Access<'_>, domain: &str) -> ResolverResult<FieldValue> {
     let mesh = access.mesh;
     let domain = Domain::parse("domain", domain)?;
+    if !access.sees(&domain) {
+        return Ok(found(access, Vec::new()));
+    }
     let groups = mesh.store.groups_in(&domain, mesh.clock.now()).await?;
-    Ok(FieldValue::Groups(
-        groups,
-        mesh.rules.timings().host_interval,
-    ))
+    Ok(found(access, groups))
+}
+
+/// Groups as the caller is shown them.
+fn found(access: Access<'_>, mut groups: Vec<group::Group>) -> FieldValue {
+    for group in &mut groups {
+        group.host = access.shown_host(&group.key, group.host.clone());
+    }
+    FieldValue::Groups(groups, access.mesh.rules.timings().host_interval)
 }
 
 async fn search(
@@ -129,14 +138,19 @@ async fn search(
         .ok()
         .filter(|_| (1..=MAX_SEARCH_LIMIT).contains(&limit));
     let limit = limit.ok_or(ClientError::InvalidSearchLimit)?;
-    let groups = mesh
-        .store
-        .groups_named(prefix, limit, mesh.clock.now())
-        .await?;
-    Ok(FieldValue::Groups(
-        groups,
-        mesh.rules.timings().host_interval,
-    ))
+    let now = mesh.clock.now();
+    let groups = if access.is_hidden_from() {
+        let own = Domain::parse("domain", &access.own_domain())?;
+        let mut groups = mesh.store.groups_in(&own, now).await?;
+        let prefix = search_form(prefix);
+        groups.retain(|group| group.name.search_form().as_str().starts_with(&*prefix));
+        groups.sort_by_cached_key(|group| group.name.search_form());
+        groups.truncate(limit);
+        groups
+    } else {
+        mesh.store.groups_named(prefix, limit, now).await?
+    };
+    Ok(found(access, groups))
 }
 
 #[derive(Default, Debug)]
@@ -168,15 +182,19 @@ impl GroupMutation {
     ) -> Result<Group> {
         let access = ctx.access();
         let request = |mesh: &Mesh| -> Result<CreateGroup, ClientError> {
+            let name = GroupName::parse("name", &name)?;
+            let Actor { id: host, token, .. } = access.host(&host_id, host_token.as_deref())?;
+            let domain = Domain::parse("domain", &domain)?;
+            access.admit_domain(&domain)?;
             Ok(CreateGroup {
-                name: GroupName::parse("name", &name)?,
-                host: NodeId::parse("hostId", &host_id)?,
-                domain: Domain::parse("domain", &domain)?,
+                name,
+                host,
+                domain,
                 lifetime: mesh.rules.lifetime(max_connection_time_seconds)?,
                 delivery: mesh.rules.delivery(use_web_socket),
                 origin: access.origin(),
-                token: TokenHash::parse("hostToken", host_token.as_deref())?,
                 is_exempt: access.caller.role >= Role::Teacher,
+                token,
             })
         };
         Ok(create(access, request(access.mesh)).await?)
@@ -229,15 +247,6 @@ async fn create(
     Ok(Group::new(mesh, &outcome.group))
 }
 
-/// The host as which a call acts.
-fn host(host_id: &str, host_token: Option<&str>) -> Result<Actor, ClientError> {
-    Ok(Actor {
-        id: NodeId::parse("hostId", host_id)?,
-        token: TokenHash::parse("hostToken", host_token)?,
-        origin: None,
-    })
-}
-
 async fn dissolve(
     access: Access<'_>,
     group_id: &str,
@@ -246,13 +255,25 @@ async fn dissolve(
     host_token: Option<String>,
 ) -> ResolverResult<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
-    let host = host(host_id, host_token.as_deref())?;
+    let host = access.host(host_id, host_token.as_deref())?;
     access.node(&group, &host.id, NodeCall::Membership)?;
     let mesh = access.mesh;
     mesh.start_hold.wait().await;
-    mesh.store.dissolve(&group, &host, mesh.clock.now()).await?;
+    let dissolved = mesh.store.dissolve(&group, &host, mesh.clock.now()).await;
+    dissolved.map_err(|error| hide_host(access, &group, error))?;
     let end = Dissolution::by_host(group);
     Ok(FieldValue::Message(Message::Dissolved(end)))
+}
+
+/// The error of another node's dissolve, which names the host.
+fn hide_host(access: Access<'_>, group: &GroupKey, error: store::Error) -> store::Error {
+    match error {
+        store::Error::Refused(ClientError::OnlyHostCanDissolve { host, requester }) => {
+            let host = access.shown_host(group, host);
+            ClientError::OnlyHostCanDissolve { host, requester }.into()
+        }
+        other => other,
+    }
 }
 
 async fn renew(
@@ -263,7 +284,7 @@ async fn renew(
     host_token: Option<String>,
 ) -> ResolverResult<HeartbeatPayload> {
     let group = GroupKey::parse(group_id, domain)?;
-    let host = host(host_id, host_token.as_deref())?;
+    let host = access.host(host_id, host_token.as_deref())?;
     access.node(&group, &host.id, NodeCall::Membership)?;
     let mesh = access.mesh;
     let group = mesh.store.renew(&group, &host, mesh.clock.now()).await?;

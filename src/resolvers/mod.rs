@@ -16,6 +16,7 @@ mod input;
 mod message;
 mod message_size;
 mod node;
+mod policy;
 pub mod request;
 pub mod response;
 mod response_writer;

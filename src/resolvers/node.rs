@@ -2,7 +2,7 @@
 
 use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
-use crate::model::authority::{Actor, TokenHash};
+use crate::model::authority::Actor;
 use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
@@ -113,7 +113,7 @@ impl NodeMutation {
         )]
         node_token: Option<String>,
     ) -> Result<Node> {
-        let node = node(&node_id, node_token.as_deref());
+        let node = ctx.access().acting_node(&node_id, node_token.as_deref());
         Ok(join(ctx.access(), &group_id, &domain, node, use_web_socket).await?)
     }
 
@@ -127,7 +127,7 @@ impl NodeMutation {
         #[graphql(desc = "The token with which the node was made, if there was one.")]
         node_token: Option<String>,
     ) -> Option<Result<LeaveGroupPayload>> {
-        let node = node(&node_id, node_token.as_deref());
+        let node = ctx.access().acting_node(&node_id, node_token.as_deref());
         Some(
             leave(ctx.access(), &group_id, &domain, node)
                 .await
@@ -145,18 +145,9 @@ impl NodeMutation {
         #[graphql(desc = "The token with which the node was made, if there was one.")]
         node_token: Option<String>,
     ) -> Result<MemberHeartbeatPayload> {
-        let node = node(&node_id, node_token.as_deref());
+        let node = ctx.access().acting_node(&node_id, node_token.as_deref());
         Ok(heartbeat(ctx.access(), &group_id, &domain, node).await?)
     }
-}
-
-/// The node as which a call acts.
-pub fn node(node_id: &str, node_token: Option<&str>) -> Result<Actor, ClientError> {
-    Ok(Actor {
-        id: NodeId::parse("nodeId", node_id)?,
-        token: TokenHash::parse("nodeToken", node_token)?,
-        origin: None,
-    })
 }
 
 async fn join(

@@ -12,7 +12,6 @@ use crate::resolvers::access::{Access, NodeCall};
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::input::deserialize_objects;
 use crate::resolvers::message::MeshMessage;
-use crate::resolvers::node::node;
 use crate::resolvers::response_writer::RawJson;
 use crate::resolvers::scalar::AwsDateTime;
 use crate::resolvers::{ContextExt as _, ResolverResult, check_length, message_size};
@@ -111,7 +110,8 @@ async fn get_status(access: Access<'_>, node_id: &str) -> ResolverResult<FieldVa
     let mesh = access.mesh;
     let node = NodeId::parse("nodeId", node_id)?;
     let status = mesh.store.status_of(&node, mesh.clock.now()).await?;
-    Ok(FieldValue::Status(status))
+    let seen = status.filter(|status| access.sees(&status.group.domain));
+    Ok(FieldValue::Status(seen))
 }
 
 /// The arguments of listGroupStatuses.
@@ -183,7 +183,7 @@ impl ReportArgs {
     /// Stores the report; the store publishes it to the group.
     pub async fn run(self, access: Access<'_>) -> ResolverResult<FieldValue> {
         let group = GroupKey::parse(&self.group_id, &self.domain)?;
-        let node = node(&self.node_id, self.node_token.as_deref())?;
+        let node = access.acting_node(&self.node_id, self.node_token.as_deref())?;
         access.node(&group, &node.id, NodeCall::Report)?;
         let mesh = access.mesh;
         check_length("data", &self.data, mesh.limits.keys_per_node)?;

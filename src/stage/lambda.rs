@@ -36,6 +36,7 @@ pub async fn handler() -> anyhow::Result<Handler> {
         metrics: Metrics::default(),
         start_hold: StartHold::NONE,
         domains: settings.domains,
+        policy: settings.policy,
         next_since: settings.next_since,
     }))
 }
