@@ -183,7 +183,9 @@ impl GroupMutation {
         let access = ctx.access();
         let request = |mesh: &Mesh| -> Result<CreateGroup, ClientError> {
             let name = GroupName::parse("name", &name)?;
-            let Actor { id: host, token, .. } = access.host(&host_id, host_token.as_deref())?;
+            let Actor {
+                id: host, token, ..
+            } = access.host(&host_id, host_token.as_deref())?;
             let domain = Domain::parse("domain", &domain)?;
             access.admit_domain(&domain)?;
             Ok(CreateGroup {
