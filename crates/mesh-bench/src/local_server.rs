@@ -68,7 +68,7 @@ fn launch(
     let nodes = args.publishers + args.pollers + MARGIN;
     let numbers = [
         ("MESH_MAX_CONNECTIONS", connections + MARGIN),
-        ("MESH_MAX_GROUPS", args.groups + MARGIN),
+        ("MESH_MAX_GROUPS", 2 * args.groups + MARGIN),
         ("MESH_MAX_GROUPS_PER_ADDRESS", args.groups + MARGIN),
         ("MESH_MAX_NODES_PER_GROUP", nodes.max(1000)),
         ("MESH_MAX_REPORTERS_PER_GROUP", nodes.max(1000)),
