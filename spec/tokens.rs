@@ -311,7 +311,10 @@ async fn an_unreachable_service_holds_up_no_caller_with_a_key() {
     let token = signer.token(&issuer.claims(&json!({})));
     let begun = Instant::now();
     assert_eq!(asks_with_key(&server).await.status, 200);
-    assert_eq!(asks(&server, &token).await.status, 401);
+    let refused = asks(&server, &token).await;
+    refused.is_rejected(401, "UnauthorizedException", WRONG);
+    let hint = refused.json["errors"][0]["hint"].as_str().expect("a hint");
+    assert!(hint.contains("could not be fetched yet"), "{hint}");
     assert!(begun.elapsed() < TIMEOUT / 2);
     issuer.fails(false);
     while asks(&server, &token).await.status != 200 {

@@ -111,8 +111,8 @@ impl Authenticator {
     ) -> Result<Grant, Unauthorized> {
         let checked = self.check(given, now);
         #[cfg(feature = "oidc")]
-        if let (Err(Unauthorized::WrongToken(TokenFault::UnknownKey)), Some(tokens)) =
-            (&checked, self.tokens())
+        if let Err(Unauthorized::WrongToken(TokenFault::NoKeys | TokenFault::UnknownKey)) = checked
+            && let Some(tokens) = self.tokens()
             && tokens.refreshed().await
         {
             return self.check(given, now);

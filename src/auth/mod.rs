@@ -81,6 +81,8 @@ pub enum TokenFault {
     Malformed,
     /// It is signed in a way that the settings do not allow.
     Algorithm,
+    /// The issuer's keys are not known yet.
+    NoKeys,
     /// It names a key that the issuer does not have.
     UnknownKey,
     /// It was changed, or signed by another key.
@@ -102,6 +104,7 @@ impl TokenFault {
         match self {
             Self::Malformed => "the token is no JSON Web Token with an end (exp)",
             Self::Algorithm => "the token's algorithm is none of MESH_OIDC_ALGORITHMS",
+            Self::NoKeys => "the issuer's keys could not be fetched yet: try again soon",
             Self::UnknownKey => "the token's key is none of its issuer's: sign in again",
             Self::Signature => "the token's signature is wrong: sign in again",
             Self::Issuer => "the token's issuer is not that of MESH_OIDC_ISSUER",

@@ -113,6 +113,9 @@ impl TokenVerifier {
         if !self.rules.algorithms.contains(&algorithm) {
             return Err(TokenFault::Algorithm);
         }
+        if keys.is_empty() {
+            return Err(TokenFault::NoKeys);
+        }
         let key = keys.find(header.kid.as_deref(), algorithm);
         let key = key.ok_or(TokenFault::UnknownKey)?;
         let decoded = decode(token, key, &signature_only(algorithm));

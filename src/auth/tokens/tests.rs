@@ -162,8 +162,9 @@ fn a_remembered_token_ends_by_time_and_with_its_key() {
 #[test]
 fn headers_choose_a_key_and_nothing_else() {
     let (signer, other, verifier) = (Signer::new(), Signer::new(), verifier());
-    let one = keys(&[signer.jwk("1")]);
-    verifier.replace_keys(one);
+    let token = signer.token(&header(), &claims(&json!({})));
+    assert_eq!(verifier.verify(&token, NOW), Err(TokenFault::NoKeys));
+    verifier.replace_keys(keys(&[signer.jwk("1")]));
     let check = |header: Value| {
         let token = signer.token(&header, &claims(&json!({})));
         verifier.verify(&token, NOW).err()
