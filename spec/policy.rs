@@ -4,6 +4,7 @@ use mesh_v2::auth::Policy;
 use serde_json::{Value, json};
 
 use crate::support::clients::{Group, event};
+use crate::support::documents;
 use crate::support::json::{list, text};
 use crate::support::{Reply, Setup, TestMesh};
 
@@ -88,6 +89,22 @@ async fn under_own_a_caller_does_nothing_in_another_networks_domain() {
         }
     }
     assert_eq!(lists(&mesh, FOREIGN).await, [Value::Null; 0]);
+    let mut socket = mesh.opens().await;
+    socket.is_acknowledged().await;
+    let variables = json!({"groupId": there.id, "domain": FOREIGN});
+    let document = documents::of("onMessageInGroup");
+    socket.starts("s", &document, variables).await;
+    let refused = socket.receives().await;
+    assert_eq!(
+        (&refused["type"], &refused["id"]),
+        (&json!("error"), &json!("s")),
+        "{refused}"
+    );
+    let error = &refused["payload"]["errors"][0];
+    assert_eq!(
+        (&error["errorType"], &error["message"]),
+        (&json!("Unauthorized"), &json!(REFUSED))
+    );
 }
 
 #[apply(case!)]

@@ -173,6 +173,16 @@ impl Handler {
             operation_name: None,
         };
         let document = self.runner.documents().get(&request)?;
+        if field.is_subscription() {
+            let variables = request
+                .variables()
+                .ok_or_else(FieldError::internal_failure)?;
+            let target = self.runner.subscribe(&document, variables, caller).await;
+            return match target {
+                Ok(_) => Ok(Value::Null),
+                Err(errors) => field.value_in(json!({"errors": errors})),
+            };
+        }
         let response = self.runner.execute(document, &request, caller).await;
         let response = response.ok_or_else(FieldError::internal_failure)?;
         let response = serde_json::from_slice(&response.text);

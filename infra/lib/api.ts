@@ -13,7 +13,7 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 
 import { logRetention } from './function';
-import { fields, forAppSync, openedTo } from './schema';
+import { type Field, fields, forAppSync, openedTo } from './schema';
 import type { Settings } from './settings';
 import { named } from './stage';
 
@@ -57,7 +57,8 @@ export class MeshApi extends Construct {
       domainName: certificate && { certificate, domainName: settings.domain!.name },
     });
     this.keepLog(settings);
-    this.resolve(schema, root, answers);
+    const own = settings.program.MESH_POLICY === 'own';
+    this.resolve(fields(schema, own), root, answers);
     Tags.of(this).add('ResourceType', 'GraphQLAPI');
   }
 
@@ -73,7 +74,8 @@ export class MeshApi extends Construct {
     (this.made.node.defaultChild as appsync.CfnGraphQLApi).logConfig = {
       cloudWatchLogsRoleArn: role.roleArn,
       fieldLogLevel: prod ? 'ERROR' : 'ALL',
-      excludeVerboseContent: prod,
+      // Verbose content has arguments: children's values, and tokens.
+      excludeVerboseContent: true,
     };
     const log = new logs.LogGroup(this, 'Log', {
       logGroupName: `/aws/appsync/apis/${this.made.apiId}`,
@@ -83,11 +85,14 @@ export class MeshApi extends Construct {
     log.grantWrite(role);
   }
 
-  /** One resolver for each field of Query and Mutation in the schema's file. */
-  private resolve(schema: string, root: string, answers: lambda.Function): void {
+  /**
+   * One resolver for each field of Query and Mutation in the schema's file. Under the policy own,
+   * the subscription has one too: the function refuses those of other networks' groups.
+   */
+  private resolve(resolved: Field[], root: string, answers: lambda.Function): void {
     const source = this.made.addLambdaDataSource('Lambda', answers);
     const handlers = readFileSync(join(root, 'infra/resolvers/lambda.js'), 'utf8');
-    for (const { typeName, fieldName } of fields(schema)) {
+    for (const { typeName, fieldName } of resolved) {
       source.createResolver(`${typeName}-${fieldName}`, {
         typeName,
         fieldName,

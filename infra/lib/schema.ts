@@ -4,7 +4,7 @@ import { Kind, type ObjectTypeDefinitionNode, parse } from 'graphql';
 
 /** A field that a resolver answers. */
 export interface Field {
-  typeName: 'Query' | 'Mutation';
+  typeName: 'Query' | 'Mutation' | 'Subscription';
   fieldName: string;
 }
 
@@ -16,10 +16,11 @@ function objects(schema: string): ObjectTypeDefinitionNode[] {
   );
 }
 
-/** The fields of Query and Mutation, in the file's order. */
-export function fields(schema: string): Field[] {
+/** The fields of Query and Mutation, in the file's order; with those of Subscription if asked. */
+export function fields(schema: string, subscriptions = false): Field[] {
+  const roots = subscriptions ? ROOTS : ROOTS.filter((root) => root !== 'Subscription');
   return objects(schema).flatMap((type) =>
-    type.name.value === 'Query' || type.name.value === 'Mutation'
+    roots.includes(type.name.value)
       ? (type.fields ?? []).map((field) => ({
           typeName: type.name.value as Field['typeName'],
           fieldName: field.name.value,

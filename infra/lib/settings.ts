@@ -14,6 +14,7 @@ export const PROGRAM_SETTINGS = [
   'MESH_EVENT_TTL_SECONDS',
   'MESH_POLLING_INTERVAL_SECONDS',
   'MESH_NEXT_SINCE',
+  'MESH_POLICY',
   'MESH_LOG',
   'MESH_MAX_ANSWER_BYTES',
   'MESH_MAX_GROUPS',
@@ -38,7 +39,7 @@ export const PROGRAM_SETTINGS = [
 ] as const;
 
 /** Those that are no whole number. */
-const WORDS: string[] = ['MESH_NEXT_SINCE', 'MESH_LOG'];
+const WORDS: string[] = ['MESH_NEXT_SINCE', 'MESH_POLICY', 'MESH_LOG'];
 
 /** A name of one's own for the API, and what it needs. */
 export interface CustomDomain {

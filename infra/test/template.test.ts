@@ -85,7 +85,7 @@ for (const stage of STAGES) {
     test('logs and traces as much as its stage should', () => {
       const api = of('AWS::AppSync::GraphQLApi');
       assert.equal(api.LogConfig.FieldLogLevel, prod ? 'ERROR' : 'ALL');
-      assert.equal(api.LogConfig.ExcludeVerboseContent, prod);
+      assert.equal(api.LogConfig.ExcludeVerboseContent, true);
       assert.equal(api.XrayEnabled, !prod);
       const { TracingConfig, LoggingConfig } = of('AWS::Lambda::Function');
       assert.equal(TracingConfig?.Mode, prod ? undefined : 'Active');
@@ -129,6 +129,14 @@ for (const stage of STAGES) {
       }
       assert.equal(of('AWS::AppSync::DataSource').Type, 'AWS_LAMBDA');
       assert.equal(of('AWS::AppSync::GraphQLApi').ResolverCountLimit, 50);
+    });
+
+    test('asks the function about subscriptions only under the policy own', () => {
+      for (const policy of ['open', 'own', 'token']) {
+        const found = Object.values(templateOf(stage, { MESH_POLICY: policy }).findResources('AWS::AppSync::Resolver')) as Json[];
+        const asked = found.filter(({ Properties }) => Properties.TypeName === 'Subscription');
+        assert.deepEqual(asked.map(({ Properties }) => Properties.FieldName), policy === 'own' ? ['onMessageInGroup'] : []);
+      }
     });
 
     test('watches for failures, throttling and slowness, and mails no one unless asked', () => {

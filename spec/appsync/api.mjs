@@ -5,9 +5,12 @@ import { Lambda } from "./lambda.mjs";
 import { answer } from "./http.mjs";
 import { acceptRealtime } from "./realtime.mjs";
 
-/** Opens an API on a free port: `key` is its API key, `invoke` the address of its Lambda. */
-export async function openApi({ key, invoke }) {
-  const api = { key, lambda: new Lambda(invoke), subscribers: new Subscribers() };
+/**
+ * Opens an API on a free port: `key` is its API key, `invoke` the address of its Lambda, and with
+ * `resolvesSubscriptions` it has a resolver for the subscription.
+ */
+export async function openApi({ key, invoke, resolvesSubscriptions = false }) {
+  const api = { key, resolvesSubscriptions, lambda: new Lambda(invoke), subscribers: new Subscribers() };
   const server = createServer((request, response) => answer(api, request, response));
   // An idle connection stays open: in a case minutes may pass.
   server.keepAliveTimeout = 600_000;

@@ -105,8 +105,8 @@ function envelope(asked) {
 }
 
 /** Root fields ask the Lambda, and `results` keeps what it returned; others are looked up in that. */
-function fields(api, request, prepared, results) {
-  const roots = [schema.getQueryType(), schema.getMutationType()];
+export function fields(api, request, prepared, results) {
+  const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
   const headers = headersOf(request);
   const ask = async (given, info) => {
     const args = { ...given }; // graphql-js makes objects without a prototype

@@ -1,7 +1,7 @@
 // AppSync's realtime protocol (docs/compatibility.md, Realtime protocol), and no other.
 import { WebSocketServer } from "ws";
-import { Invalid, prepare } from "./engine.mjs";
-import { unauthorized } from "./http.mjs";
+import { Invalid, prepare, run } from "./engine.mjs";
+import { fields, unauthorized } from "./http.mjs";
 
 const PROTOCOL = "graphql-ws";
 const KEEP_ALIVE_MS = 60_000;
@@ -25,11 +25,12 @@ class Session {
   #isInitialized = false;
   #send;
   #api;
+  #request;
   #socket;
   #why;
 
   constructor(api, request, socket) {
-    [this.#api, this.#socket] = [api, socket];
+    [this.#api, this.#request, this.#socket] = [api, request, socket];
     this.#send = (message) => socket.send(JSON.stringify(message));
     if (socket.protocol !== PROTOCOL) return this.#refuse({ message: "SubProtocolNotSupportedError", errorCode: 400 });
     this.#why = unauthorized(api, keyOf(request));
@@ -80,6 +81,18 @@ class Session {
     if (operation !== "subscription") {
       return refuse("UnsupportedOperation", `${operation} not supported through the realtime channel`);
     }
+    if (this.#api.resolvesSubscriptions) return this.#resolve(id, prepared);
+    this.#subscribe(id, prepared);
+  }
+
+  /** The subscription's own resolver may refuse it; what it answers is not delivered. */
+  async #resolve(id, prepared) {
+    const { errors } = await run(prepared, fields(this.#api, this.#request, prepared, {}));
+    if (errors) this.#send(error(errors[0], id));
+    else this.#subscribe(id, prepared);
+  }
+
+  #subscribe(id, prepared) {
     const deliver = (payload) => {
       if (Buffer.byteLength(JSON.stringify(payload)) <= PAYLOAD_BYTES) this.#send({ id, type: "data", payload });
     };

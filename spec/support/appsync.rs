@@ -11,6 +11,7 @@ use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
+use mesh_v2::auth::Policy;
 use mesh_v2::lambda::{Handler, MalformedEvent};
 use mesh_v2::mesh::Mesh;
 use serde_json::{Value, json};
@@ -39,6 +40,11 @@ pub struct Api {
 impl Api {
     /// Opens an API with `key` whose Lambda function is invoked at `invoke`.
     pub async fn open(key: &str, invoke: &str) -> Self {
+        Self::open_under(Policy::Open, key, invoke).await
+    }
+
+    /// The same as the stack deploys it with this policy.
+    pub async fn open_under(policy: Policy, key: &str, invoke: &str) -> Self {
         let (stand_in, number) = (stand_in(), uuid::Uuid::new_v4().to_string());
         let (opened, endpoint) = oneshot::channel();
         stand_in
@@ -46,7 +52,10 @@ impl Api {
             .lock()
             .expect("no panic")
             .insert(number.clone(), opened);
-        stand_in.sends(&json!({"open": number, "key": key, "invoke": invoke}));
+        stand_in.sends(&json!({
+            "open": number, "key": key, "invoke": invoke,
+            "resolvesSubscriptions": policy == Policy::Own,
+        }));
         let endpoint = endpoint.await.expect("the stand-in opens an API");
         Self { number, endpoint }
     }

@@ -235,7 +235,7 @@ impl TestMesh {
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let invoke = super::appsync::lambda_here(mesh, &tasks, &stop).await;
         tasks.close();
-        let api = super::appsync::Api::open(KEY, &invoke).await;
+        let api = super::appsync::Api::open_under(setup.policy, KEY, &invoke).await;
         let endpoint = api.endpoint.clone();
         let own = Own {
             clock,

@@ -1,4 +1,4 @@
-//! A document for each field of Query and Mutation. It selects the whole result under the
+//! A document for each field of the root types. It selects the whole result under the
 //! schema's names, by which AppSync selects the client's fields.
 
 use std::collections::HashMap;
@@ -11,7 +11,12 @@ use serde_json::{Map, Value};
 use crate::lambda::MalformedEvent;
 
 /// The root types whose fields AppSync may request, with their keywords.
-const ROOTS: [(&str, &str); 2] = [("Query", "query"), ("Mutation", "mutation")];
+const ROOTS: [(&str, &str); 3] = [
+    ("Query", "query"),
+    ("Mutation", "mutation"),
+    ("Subscription", SUBSCRIPTION),
+];
+const SUBSCRIPTION: &str = "subscription";
 
 /// Every field of the root types.
 #[derive(Debug)]
@@ -61,6 +66,11 @@ impl Fields {
 }
 
 impl Field {
+    /// Whether AppSync asks only whether a caller may subscribe.
+    pub(super) fn is_subscription(&self) -> bool {
+        self.keyword == SUBSCRIPTION
+    }
+
     fn new(field: &FieldDefinition, keyword: &'static str, objects: &Objects<'_>) -> Self {
         let arguments = field.arguments.iter().map(|argument| {
             let (name, type_name) = (&argument.node.name.node, &argument.node.ty.node);

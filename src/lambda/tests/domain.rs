@@ -2,7 +2,26 @@
 
 use serde_json::{Value, json};
 
-use crate::lambda::tests::{event, fixture};
+use crate::auth::Policy;
+use crate::lambda::tests::{event, fixture, fixture_under};
+
+/// Under the policy own, the stack asks the function before it accepts a subscription.
+#[tokio::test]
+async fn a_subscription_is_admitted_by_the_policy() {
+    let fixture = fixture_under(Policy::Own);
+    let own = fixture.mutation("createDomain", json!({})).await;
+    for (domain, refused) in [(own.as_str().unwrap(), false), ("0123456789abcdef", true)] {
+        let arguments = json!({"groupId": "g", "domain": domain});
+        let event = event("Subscription", "onMessageInGroup", &arguments);
+        let answered = fixture.handler.handle(event).await.unwrap();
+        assert_eq!(
+            answered["error"]["type"] == "Unauthorized",
+            refused,
+            "{answered}"
+        );
+        assert_eq!(answered.is_null(), !refused);
+    }
+}
 
 #[tokio::test]
 async fn d2_a_domain_belongs_to_the_address_that_appsync_gives() {

@@ -109,7 +109,6 @@ async fn a_malformed_event_fails_the_call() {
         ("Mutation", "pollGroupData"),
         ("Query", "__schema"),
         ("Group", "id"),
-        ("Subscription", "onMessageInGroup"),
     ] {
         let error = fixture
             .handler
