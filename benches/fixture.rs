@@ -62,6 +62,7 @@ pub fn mesh() -> Arc<Mesh> {
         limits: Limits::default(),
         memory: Memory::unlimited(),
         metrics: Metrics::default(),
+        rate_limits: mesh_v2::rate_limits::RateLimits::off(),
         start_hold: StartHold::NONE,
         domains: DomainKey::new(b"a secret of the benchmarks"),
         policy: Policy::default(),

@@ -18,6 +18,7 @@ use crate::fixture::{NOW, REPORT, SUBSCRIPTION, group, mesh, runtime};
 const CALLER: Caller = Caller {
     address: None,
     role: Role::Public,
+    connection: None,
 };
 
 /// The body of a report, as the editor sends it.

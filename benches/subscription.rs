@@ -45,6 +45,7 @@ fn target() -> (GroupKey, Selection) {
         Caller {
             address: None,
             role: Role::Public,
+            connection: None,
         },
     );
     let target = runtime.block_on(subscribing).expect("a subscription");
@@ -68,6 +69,7 @@ fn compile_subscription(bencher: Bencher<'_, '_>) {
             Caller {
                 address: None,
                 role: Role::Public,
+                connection: None,
             },
         );
         runtime.block_on(subscribing).ok()

@@ -54,6 +54,7 @@ mod origins;
 mod policy;
 mod polling;
 mod quotas;
+mod rate_limits;
 mod realtime_appsync;
 mod realtime_credentials;
 mod realtime_legacy;

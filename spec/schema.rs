@@ -338,6 +338,7 @@ fn the_subscription_names_the_three_mutations_it_delivers() {
         limits: mesh_v2::model::limits::Limits::default(),
         memory: mesh_v2::memory::Memory::unlimited(),
         metrics: mesh_v2::metrics::Metrics::default(),
+        rate_limits: mesh_v2::rate_limits::RateLimits::off(),
         start_hold: mesh_v2::heartbeat::hold::StartHold::NONE,
         domains: mesh_v2::domains::DomainKey::new(SECRET),
         policy: mesh_v2::auth::Policy::default(),

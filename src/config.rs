@@ -13,6 +13,7 @@ mod limits_page;
 pub mod listing;
 #[cfg(feature = "oidc")]
 mod oidc;
+mod rates;
 mod serve;
 mod stage;
 
@@ -22,6 +23,7 @@ use clap::{Parser, Subcommand};
 
 pub use bounds::BoundArgs;
 pub use keys::KeySource;
+pub use rates::RateArgs;
 pub use serve::{NextSinceKind, ServeArgs, StoreKind};
 pub use stage::{Stage, StageSettings, Unusable};
 

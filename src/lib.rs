@@ -13,6 +13,7 @@
 //! realtime                 GraphQL over WebSocket: protocols, sessions, connections, outboxes
 //! resolvers                the GraphQL schema, one file per noun; compiled documents
 //! mesh                     the application state of resolvers
+//! rate_limits              how often nodes, groups, connections and addresses may call
 //! heartbeat                the clock, the reaper, the hold after a start
 //! hub | store              publish and subscribe | storage: the contract and its stores
 //! auth | domains | memory  keys, tokens and roles | domains of addresses | the memory budget
@@ -27,6 +28,7 @@
 //! async_graphql                         resolvers
 //! aws_config, aws_sdk_*, aws_smithy_*   store/dynamodb
 //! axum, hyper, tower, tower_http        server
+//! governor                              rate_limits
 //! lambda_runtime                        bin
 //! prometheus_client                     metrics
 //! tokio_tungstenite                     realtime, server
@@ -53,6 +55,7 @@ pub mod metrics;
 pub mod model;
 #[cfg(test)]
 mod property;
+pub mod rate_limits;
 pub mod realtime;
 pub mod resolvers;
 pub mod server;

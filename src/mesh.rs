@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::model::limits::Limits;
 use crate::model::message::Message;
 use crate::model::rules::Rules;
+use crate::rate_limits::RateLimits;
 use crate::store::{Publisher, Store};
 
 /// A mesh: its store, hub, rules, clock and limits.
@@ -31,6 +32,8 @@ pub struct Mesh {
     pub memory: Memory,
     /// The server's counters.
     pub metrics: Metrics,
+    /// How often anybody may call.
+    pub rate_limits: RateLimits,
     /// After a start, delays the calls that publish.
     pub start_hold: StartHold,
     /// Derives domains from addresses.
@@ -81,6 +84,7 @@ impl Mesh {
             limits,
             memory,
             metrics: Metrics::default(),
+            rate_limits: RateLimits::off(),
             start_hold: StartHold::NONE,
             domains: DomainKey::new(b"k"),
             policy: Policy::default(),

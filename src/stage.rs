@@ -27,6 +27,7 @@ use crate::heartbeat::hold::StartHold;
 use crate::hub::Hub;
 use crate::mesh::Mesh;
 use crate::metrics::Metrics;
+use crate::rate_limits::RateLimits;
 use crate::server;
 use crate::stage::reload::WatchedFiles;
 use crate::store::embedded::Embedded;
@@ -93,14 +94,16 @@ async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh
     };
     let clock = Clock::monotonic();
     let start_hold = start_hold(store.as_ref(), &clock, settings.start_hold).await;
+    let metrics = Metrics::default();
     Ok(Mesh {
+        rate_limits: RateLimits::new(settings.rates.as_ref(), &clock, metrics.clone()),
         store,
         hub,
         rules,
         clock,
         limits,
         memory,
-        metrics: Metrics::default(),
+        metrics,
         start_hold,
         domains: settings.domains.clone(),
         policy: settings.policy,

@@ -18,7 +18,7 @@ pub enum Scope {
 }
 
 /// Modules whose cases run once.
-pub const ONCE: [&str; 18] = [
+pub const ONCE: &[&str] = &[
     "bench",
     "check",
     "command_line",
@@ -31,6 +31,7 @@ pub const ONCE: [&str; 18] = [
     "metrics",
     "order",
     "origins",
+    "rate_limits",
     "restarts",
     "resume",
     "settings",

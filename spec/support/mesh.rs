@@ -13,6 +13,8 @@ use mesh_v2::mesh::{Mesh, NextSince};
 use mesh_v2::metrics::Metrics;
 use mesh_v2::model::limits::Limits;
 use mesh_v2::model::rules::{Rules, Timings};
+use mesh_v2::rate_limits::RateLimits;
+use mesh_v2::rate_limits::rates::Rates;
 use mesh_v2::realtime::SocketLimits;
 use mesh_v2::resolvers::DocumentLimits;
 use mesh_v2::server::origins::Origins;
@@ -48,6 +50,8 @@ pub struct Setup {
     pub policy: Policy,
     pub trusted_proxies: Vec<ipnet::IpNet>,
     pub development_key: Option<&'static str>,
+    /// Without, calls are not limited by their rate.
+    pub rates: Option<Rates>,
 }
 
 impl Default for Setup {
@@ -66,6 +70,7 @@ impl Default for Setup {
             policy: Policy::default(),
             trusted_proxies: Vec::new(),
             development_key: None,
+            rates: Some(Rates::default()),
         }
     }
 }
@@ -103,14 +108,16 @@ async fn mesh(setup: &Setup, clock: Clock) -> (Mesh, Option<TempDir>) {
 }
 
 fn mesh_over(store: Arc<dyn Store>, hub: Arc<Hub>, setup: &Setup, clock: Clock) -> Mesh {
+    let metrics = Metrics::default();
     Mesh {
+        rate_limits: RateLimits::new(setup.rates.as_ref(), &clock, metrics.clone()),
         store,
         hub,
         rules: Rules::new(setup.timings).expect("timings that can work"),
         clock,
         limits: setup.limits,
         memory: Memory::unlimited(),
-        metrics: Metrics::default(),
+        metrics,
         start_hold: StartHold::NONE,
         domains: DomainKey::new(SECRET),
         next_since: setup.next_since,
@@ -229,6 +236,11 @@ impl TestMesh {
     /// An API of the AppSync stand-in, with a Lambda function in this process over a new table.
     #[cfg(feature = "lambda")]
     pub async fn on_appsync(setup: Setup, clock: Clock) -> Self {
+        // As the function has it.
+        let setup = Setup {
+            rates: None,
+            ..setup
+        };
         let rules = Rules::new(setup.timings).expect("timings that can work");
         let store = Arc::new(on_a_table(rules, setup.limits).await);
         let mesh = mesh_over(store, Hub::new(), &setup, clock.clone());

@@ -40,11 +40,13 @@ pub struct Server {
 
 impl Server {
     /// Starts the program in `folder` with `settings` in its environment, on a free port,
-    /// and waits for its greeting.
+    /// and waits for its greeting. Most cases flood what they start: calls are not limited by
+    /// their rate unless the settings say so.
     pub fn start(folder: &Path, settings: &[(&str, &str)]) -> Self {
         let mut command = program(folder);
         command
             .args(["--listen", "127.0.0.1:0"])
+            .env("MESH_RATE_LIMITS", "off")
             .envs(settings.iter().copied());
         Self::run(folder, command)
     }

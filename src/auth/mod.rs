@@ -26,6 +26,8 @@ pub struct Caller {
     pub address: Option<IpAddr>,
     /// What its credentials allow.
     pub role: Role,
+    /// The number of its connection; none behind a proxy, where callers share connections.
+    pub connection: Option<u64>,
 }
 
 /// What a caller's credentials allow; a later one includes the earlier ones.

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use crate::auth::Policy;
 use crate::config::address::listen_address;
-use crate::config::{BoundArgs, Stage};
+use crate::config::{BoundArgs, RateArgs, Stage};
 use crate::mesh::NextSince;
 use crate::server::origins::Origin;
 use crate::store::embedded::{Durability, Options};
@@ -141,6 +141,10 @@ pub struct ServeArgs {
     /// Times.
     #[command(flatten)]
     pub times: TimeArgs,
+
+    /// Rate limits.
+    #[command(flatten)]
+    pub rates: RateArgs,
 
     /// Bounds.
     #[command(flatten)]

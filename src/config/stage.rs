@@ -20,6 +20,7 @@ use crate::mesh::NextSince;
 use crate::model::limits::Limits;
 use crate::model::message::MESSAGE_BYTES;
 use crate::model::rules::{InvalidTimings, Rules, Timings};
+use crate::rate_limits::rates::Rates;
 use crate::server::ServerSettings;
 #[cfg(feature = "oidc")]
 use crate::server::issuer::IssuerSettings;
@@ -149,6 +150,8 @@ pub struct StageSettings {
     pub policy: Policy,
     /// What recordEventsByNode answers as `nextSince`.
     pub next_since: NextSince,
+    /// How often anybody may call; without, there are no rate limits.
+    pub rates: Option<Rates>,
     /// How the server behaves.
     pub server: ServerSettings,
     /// Where the API keys come from.
@@ -236,6 +239,7 @@ impl StageSettings {
             ),
             policy: args.access.policy.into(),
             next_since: args.next_since.into(),
+            rates: args.rates.rates(),
             server,
             keys: KeySource::new(args),
         })

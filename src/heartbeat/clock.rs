@@ -17,6 +17,7 @@ pub struct Clock(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     source: Source,
+    made: Instant,
     /// Milliseconds to add to the source's time.
     base: AtomicI64,
     /// By how much a test advanced the clock, and the wall clock with it.
@@ -75,6 +76,7 @@ impl Clock {
     fn new(source: Source, base: i64) -> Self {
         Self(Arc::new(Inner {
             source,
+            made: Instant::now(),
             base: AtomicI64::new(base),
             advanced: AtomicI64::new(0),
         }))
@@ -84,6 +86,16 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         let advanced = self.0.advanced.load(Ordering::Relaxed);
         Timestamp::from_millis(self.unadvanced() + advanced)
+    }
+
+    /// The time since the clock was made: it never goes back, however clocks are set.
+    pub fn uptime(&self) -> Duration {
+        let advanced = self.0.advanced.load(Ordering::Relaxed);
+        let passed = match &self.0.source {
+            Source::Fixed => Duration::ZERO,
+            _ => self.0.made.elapsed(),
+        };
+        passed + Duration::from_millis(u64::try_from(advanced).unwrap_or_default())
     }
 
     /// By how many milliseconds the wall clock is ahead of this one.

@@ -130,6 +130,16 @@ pub enum ClientError {
         /// The limit of unread bytes.
         bytes: usize,
     },
+    /// Requests come faster than a rate limit allows.
+    #[error(
+        "Too many requests {whose}: wait for the milliseconds of extensions.retryAfterMs, then send it again"
+    )]
+    TooFast {
+        /// By whom, or where.
+        whose: &'static str,
+        /// After how many milliseconds it may be repeated.
+        retry_after_ms: u16,
+    },
     /// A limit of the server, a domain or a group is reached.
     #[error("{what} is full: at most {limit}")]
     Full {
@@ -141,6 +151,14 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// After how many milliseconds the request may be repeated, if that is known.
+    pub fn retry_after_ms(&self) -> Option<u16> {
+        match self {
+            Self::TooFast { retry_after_ms, .. } => Some(*retry_after_ms),
+            _ => None,
+        }
+    }
+
     /// The GraphQL error's `errorType`.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -154,6 +172,7 @@ impl ClientError {
             | Self::TokenNeeded(_)
             | Self::ForeignDomain => "Unauthorized",
             Self::NodeNotFound => "NodeNotFound",
+            Self::TooFast { .. } => "RateLimited",
             Self::Full { .. }
             | Self::VariablesFull(_)
             | Self::ResponseTooLarge { .. }
@@ -202,13 +221,17 @@ mod tests {
                 what: "the group",
                 limit: 1000,
             },
+            ClientError::TooFast {
+                whose: "by this node",
+                retry_after_ms: 100,
+            },
         ];
         for error in harmless {
             let text = error.to_string().to_lowercase();
             for word in ["not found", "expired", "unauthorized", "503"] {
                 assert!(!text.contains(word), "{text} contains {word}");
             }
-            assert!(["ValidationError", "LimitExceeded"].contains(&error.kind()));
+            assert!(["ValidationError", "LimitExceeded", "RateLimited"].contains(&error.kind()));
         }
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -42,6 +42,8 @@ pub struct Connection {
     queue: OperationQueue,
     running: Option<BoxFuture<'static, Outcome>>,
     liveness: Liveness,
+    /// While its client sends too fast, nothing is read.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Connection {
@@ -61,6 +63,7 @@ impl Connection {
             queue: OperationQueue::default(),
             running: None,
             liveness: Liveness::new(Instant::now()),
+            pause: None,
         }
     }
 
@@ -116,6 +119,8 @@ impl Connection {
                 }
                 frame = frames.next(), if self.accepts_more() => {
                     self.liveness.record_activity(Instant::now());
+                    let limits = &self.context.runner.mesh().rate_limits;
+                    self.pause = limits.message(self.caller).map(|time| Box::pin(sleep(time)));
                     match frame? {
                         Ok(Message::Text(text)) => (self.session.on_message(&text), text.len()),
                         Ok(Message::Binary(_)) => return Some(Close::NOT_TEXT.into()),
@@ -126,6 +131,7 @@ impl Connection {
                         Err(error) => return Some(CloseHandshake::after_error(&error)),
                     }
                 }
+                () = pause_is_over(&mut self.pause) => continue,
                 outcome = next_outcome(&mut self.running) => (self.on_outcome(outcome), 0),
                 () = &mut timer => {
                     if !open {
@@ -146,6 +152,16 @@ impl Connection {
             if !open && self.session.is_open() {
                 open = true;
                 timer.as_mut().reset(Instant::now() + interval);
+            }
+            if actions
+                .iter()
+                .any(|action| matches!(action, Action::WrongKey))
+            {
+                let limits = self.context.runner.mesh().rate_limits.clone();
+                tokio::select! {
+                    () = stop.cancelled() => return Some(Close::RESTART.into()),
+                    () = Box::pin(limits.wrong_key(self.caller)) => {}
+                }
             }
             if let Some(close) = self.perform(actions, bytes) {
                 return Some(close.into());
@@ -181,7 +197,9 @@ impl Connection {
     /// Whether one more message is read: waiting operations and their bytes are limited.
     fn accepts_more(&self) -> bool {
         let limits = &self.context.limits;
-        self.queue.len() < limits.operations && self.queue.bytes() < limits.message_bytes
+        self.pause.is_none()
+            && self.queue.len() < limits.operations
+            && self.queue.bytes() < limits.message_bytes
     }
 
     /// Performs the actions after a message of `bytes`.
@@ -210,6 +228,7 @@ impl Connection {
                     };
                     self.queue.push(queued, memory);
                 }
+                Action::WrongKey => {}
                 Action::Close(close) => return Some(close),
             }
         }
@@ -299,6 +318,17 @@ impl Connection {
             self.outbox.ping();
         }
         check
+    }
+}
+
+/// Waits for the end of a pause; pending while there is none.
+async fn pause_is_over(pause: &mut Option<Pin<Box<Sleep>>>) {
+    match pause {
+        Some(time) => {
+            time.await;
+            *pause = None;
+        }
+        None => std::future::pending().await,
     }
 }
 

@@ -33,7 +33,7 @@ pub async fn run(
     request: OwnedGraphQlRequest,
     positions: Option<PositionRequest>,
 ) -> Outcome {
-    let (document, variables) = match request.resolve(runner.documents()) {
+    let (document, variables) = match request.resolve(|request| runner.document(request, caller)) {
         Ok(resolved) => resolved,
         Err(error) => {
             return Outcome::Rejected(operation, vec![response::document_error(&error)]);

@@ -182,13 +182,11 @@ impl Session {
                 self.acknowledge()
             }
             Err(why) if self.protocol == Subprotocol::GraphqlWs => {
-                vec![
-                    Action::Send(connection_error(why)),
-                    Action::Close(Close::UNAUTHORIZED),
-                ]
+                let error = Action::Send(connection_error(why));
+                refuse_key(why, [error, Action::Close(Close::UNAUTHORIZED)])
             }
             // This client would reconnect after any other code.
-            Err(_) => vec![Action::Close(Close::UNAUTHORIZED)],
+            Err(why) => refuse_key(why, [Action::Close(Close::UNAUTHORIZED)]),
         }
     }
 
@@ -231,7 +229,8 @@ impl Session {
             match self.authenticator.check(Some(&given), self.clock.now()) {
                 Ok(fresh) => self.renew(fresh),
                 Err(why) => {
-                    return reject(Dialect::AppSync, &id, Unauthorized::KIND, why.message());
+                    let rejected = reject(Dialect::AppSync, &id, Unauthorized::KIND, why.message());
+                    return refuse_key(why, rejected);
                 }
             }
         }
@@ -332,6 +331,12 @@ impl Session {
             }
         }
     }
+}
+
+/// The answer to a missing or wrong key.
+fn refuse_key(why: Unauthorized, answer: impl IntoIterator<Item = Action>) -> Vec<Action> {
+    let wrong = (why == Unauthorized::WrongKey).then_some(Action::WrongKey);
+    wrong.into_iter().chain(answer).collect()
 }
 
 fn reject(dialect: Dialect, id: &str, kind: &str, message: &str) -> Vec<Action> {

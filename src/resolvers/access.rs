@@ -7,6 +7,8 @@ use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::origin::Origin;
 
+pub use crate::rate_limits::NodeCall;
+
 /// A mesh, as one caller uses it.
 #[derive(Clone, Copy)]
 pub struct Access<'a> {
@@ -14,17 +16,6 @@ pub struct Access<'a> {
     pub mesh: &'a Mesh,
     /// Who calls.
     pub caller: Caller,
-}
-
-/// A call by which a node or a host acts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum NodeCall {
-    /// reportDataByNode.
-    Report,
-    /// fireEventsByNode and recordEventsByNode.
-    Events,
-    /// Joining, leaving, heartbeats and dissolving.
-    Membership,
 }
 
 impl Access<'_> {
@@ -36,12 +27,24 @@ impl Access<'_> {
 
     /// Admits a call on a group that names no node: a query or a subscription.
     pub fn group(&self, group: &GroupKey) -> Result<(), ClientError> {
+        self.mesh.rate_limits.query(self.caller, Some(group))?;
         self.admit_domain(&group.domain)
+    }
+
+    /// Admits a query that names no group.
+    pub fn anywhere(&self) -> Result<(), ClientError> {
+        self.mesh.rate_limits.query(self.caller, None)
+    }
+
+    /// Admits createGroup or createDomain.
+    pub fn new_group(&self) -> Result<(), ClientError> {
+        self.mesh.rate_limits.new_group(self.caller)
     }
 
     /// Admits a call by a node of a group.
     pub fn node(&self, group: &GroupKey, node: &NodeId, call: NodeCall) -> Result<(), ClientError> {
-        let _ = (node, call);
-        self.group(group)
+        let limits = &self.mesh.rate_limits;
+        limits.node(self.caller, group, node, call)?;
+        self.admit_domain(&group.domain)
     }
 }

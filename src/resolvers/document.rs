@@ -14,6 +14,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use thiserror::Error;
 
+use crate::model::error::ClientError;
 use crate::resolvers::DocumentLimits;
 use crate::resolvers::document::limits::{check_nesting, check_width};
 use crate::resolvers::fast_path::FastPath;
@@ -39,6 +40,9 @@ impl Weighter<Box<str>, Arc<ParsedDocument>> for TextLength {
 /// Why a document cannot be executed.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DocumentError {
+    /// Too many new documents or introspections were sent.
+    #[error(transparent)]
+    Refused(#[from] ClientError),
     /// It has no operation.
     #[error("The document has no operation.")]
     NoOperation,
@@ -108,6 +112,7 @@ pub struct DocumentCache {
 struct ParsedDocument {
     document: ExecutableDocument,
     fast_path: Option<FastPath>,
+    introspects: bool,
 }
 
 impl DocumentCache {
@@ -121,9 +126,20 @@ impl DocumentCache {
 
     /// The request's document, from the cache or parsed, with its operation selected.
     pub fn get(&self, request: &GraphQlRequest<'_>) -> Result<Document, DocumentError> {
-        let parsed = match self.parsed.get(&*request.query) {
-            Some(parsed) => parsed,
-            None => self.parse(&request.query)?,
+        self.get_if(request, || Ok(()))
+    }
+
+    /// The same; a document that is not in the cache is parsed only if it is admitted.
+    pub fn get_if(
+        &self,
+        request: &GraphQlRequest<'_>,
+        admit: impl FnOnce() -> Result<(), ClientError>,
+    ) -> Result<Document, DocumentError> {
+        let parsed = if let Some(parsed) = self.parsed.get(&*request.query) {
+            parsed
+        } else {
+            admit()?;
+            self.parse(&request.query)?
         };
         let name = request
             .operation_name
@@ -170,7 +186,14 @@ fn parse(text: &str, limits: DocumentLimits) -> Result<ParsedDocument, DocumentE
     Ok(ParsedDocument {
         document,
         fast_path,
+        introspects: introspects(text),
     })
+}
+
+/// Whether a document may ask for the schema, which is the largest and dearest response.
+fn introspects(text: &str) -> bool {
+    let mut names = text.match_indices("__");
+    names.any(|(at, _)| !text[at..].starts_with("__typename"))
 }
 
 /// A parsed document and the name of the operation to run.
@@ -189,6 +212,11 @@ impl Document {
     /// The name of the operation, if the request gave one.
     pub fn operation_name(&self) -> Option<&str> {
         self.name.as_deref()
+    }
+
+    /// Whether it may ask for the schema.
+    pub fn introspects(&self) -> bool {
+        self.parsed.introspects
     }
 
     /// The document's fast path.

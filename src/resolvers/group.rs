@@ -107,6 +107,7 @@ impl GroupQuery {
 }
 
 async fn list(access: Access<'_>, domain: &str) -> ResolverResult<FieldValue> {
+    access.anywhere()?;
     let mesh = access.mesh;
     let domain = Domain::parse("domain", domain)?;
     if !access.sees(&domain) {
@@ -129,6 +130,7 @@ async fn search(
     prefix: &str,
     limit: Option<i32>,
 ) -> ResolverResult<FieldValue> {
+    access.anywhere()?;
     let mesh = access.mesh;
     if !(1..=MAX_PREFIX_UNITS).contains(&prefix.encode_utf16().count()) {
         return Err(ClientError::InvalidPrefix.into());
@@ -235,6 +237,7 @@ async fn create(
     access: Access<'_>,
     request: Result<CreateGroup, ClientError>,
 ) -> ResolverResult<Group> {
+    access.new_group()?;
     let mesh = access.mesh;
     let outcome = mesh.store.host_group(request?, mesh.clock.now()).await?;
     if outcome.created {

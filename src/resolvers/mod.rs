@@ -129,8 +129,17 @@ impl<E: Into<store::Error>> From<E> for ResolverError {
 
 impl From<ResolverError> for async_graphql::Error {
     fn from(ResolverError(error): ResolverError) -> Self {
+        use async_graphql::ErrorExtensions as _;
         match error {
-            store::Error::Refused(error) => graphql_error(&error.to_string(), error.kind()),
+            store::Error::Refused(error) => {
+                let refused = graphql_error(&error.to_string(), error.kind());
+                match error.retry_after_ms() {
+                    Some(time) => refused.extend_with(|_, extensions| {
+                        extensions.set(response::RETRY_AFTER, time);
+                    }),
+                    None => refused,
+                }
+            }
             store::Error::Failed(failure) => {
                 tracing::error!(error = failure.with_causes(), "a request failed");
                 graphql_error(response::INTERNAL_FAILURE, "InternalFailure")

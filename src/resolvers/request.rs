@@ -6,7 +6,7 @@ use async_graphql::Variables;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::resolvers::document::{Document, DocumentCache, DocumentError};
+use crate::resolvers::document::{Document, DocumentError};
 
 /// A request, the same over HTTP, WebSocket and Lambda. Unknown members are ignored.
 #[derive(Debug, Deserialize)]
@@ -70,14 +70,14 @@ pub struct OwnedGraphQlRequest {
 }
 
 impl OwnedGraphQlRequest {
-    /// The document, with its operation selected, and the variables.
+    /// The document that `find` has for it, with its operation selected, and the variables.
     pub fn resolve(
         self,
-        documents: &DocumentCache,
+        find: impl FnOnce(&GraphQlRequest<'_>) -> Result<Document, DocumentError>,
     ) -> Result<(Document, Variables), DocumentError> {
         let variables = self.variables.unwrap_or_default();
         let operation_name = self.operation_name.map(Into::into);
-        let document = documents.get(&GraphQlRequest {
+        let document = find(&GraphQlRequest {
             query: self.query.into(),
             variables: None,
             operation_name,

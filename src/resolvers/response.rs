@@ -1,14 +1,19 @@
 //! Responses in AppSync's format: `data` first, then `errors` whose `errorType` and
-//! `errorInfo` are beside `message` and not in `extensions` (docs/protocols.md, HTTP).
+//! `errorInfo` are beside `message` and not in `extensions` (docs/protocols.md, HTTP). Only a
+//! request that was too fast has extensions, with the time after which to repeat it.
 
 use async_graphql::{PathSegment, Response, ServerError, Value};
 use serde::Serialize;
 use serde_json::json;
 
+use crate::model::error::ClientError;
 use crate::resolvers::document::DocumentError;
 
 /// The message of an `InternalFailure` (decision D21).
 pub const INTERNAL_FAILURE: &str = "The service is busy or out of order. Please try again.";
+
+/// The member of `extensions` with the milliseconds after which to repeat a request.
+pub const RETRY_AFTER: &str = "retryAfterMs";
 
 /// A response as JSON; `errors` is absent when there are none. JSON that resolvers wrote is
 /// copied unchanged.
@@ -56,6 +61,19 @@ pub fn request_error(kind: &str, message: &str) -> serde_json::Value {
     })
 }
 
+/// The error of a whole request that is refused.
+pub fn client_error(error: &ClientError) -> serde_json::Value {
+    let refused = request_error(error.kind(), &error.to_string());
+    with_retry(refused, error.retry_after_ms().map(Into::into))
+}
+
+fn with_retry(mut error: serde_json::Value, time: Option<serde_json::Value>) -> serde_json::Value {
+    if let Some(time) = time {
+        error["extensions"] = json!({ RETRY_AFTER: time });
+    }
+    error
+}
+
 fn write_json(text: &mut Vec<u8>, value: &impl Serialize) {
     serde_json::to_writer(text, value).expect("a response can be serialized");
 }
@@ -67,6 +85,9 @@ pub fn errors(response: &Response) -> Vec<serde_json::Value> {
 
 /// The error of a document that cannot be executed, in AppSync's format.
 pub fn document_error(error: &DocumentError) -> serde_json::Value {
+    if let DocumentError::Refused(refused) = error {
+        return client_error(refused);
+    }
     json!({
         "path": null,
         "data": null,
@@ -81,14 +102,16 @@ fn error(error: &ServerError) -> serde_json::Value {
     let extension = |name| error.extensions.as_ref().and_then(|e| e.get(name)).cloned();
     // The engine's own errors have no type: a document or an argument is invalid.
     let kind = extension("errorType").unwrap_or_else(|| Value::from("ValidationError"));
-    json!({
+    let written = json!({
         "path": path(&error.path),
         "data": null,
         "errorType": kind,
         "errorInfo": extension("errorInfo"),
         "locations": locations(error.locations.iter().map(|at| (at.line, at.column)).collect()),
         "message": error.message,
-    })
+    });
+    let retry = extension(RETRY_AFTER).and_then(|time| time.into_json().ok());
+    with_retry(written, retry)
 }
 
 fn path(path: &[PathSegment]) -> serde_json::Value {

@@ -63,6 +63,21 @@ impl Runner {
         &self.documents
     }
 
+    /// The document of a caller's request: new ones and introspections are limited.
+    pub fn document(
+        &self,
+        request: &GraphQlRequest<'_>,
+        caller: Caller,
+    ) -> Result<Document, DocumentError> {
+        let limits = &self.mesh.rate_limits;
+        let admit = || limits.document(caller);
+        let document = self.documents.get_if(request, admit)?;
+        if document.introspects() {
+            limits.introspection(caller)?;
+        }
+        Ok(document)
+    }
+
     /// Executes a query or mutation. `None` when its variables are invalid.
     pub async fn execute(
         &self,
@@ -155,7 +170,7 @@ impl Runner {
 
     /// The response that rejects an operation with a client error.
     pub fn reject_with(&self, error: &ClientError) -> GraphQlResponse {
-        self.reject(&response::request_error(error.kind(), &error.to_string()))
+        self.reject(&response::client_error(error))
     }
 
     /// The response to an operation that panicked. It is not an error of the transport, after

@@ -109,6 +109,7 @@ pub fn parse_polled_group(group_id: &str, domain: &str) -> ResolverResult<GroupK
 async fn get_status(access: Access<'_>, node_id: &str) -> ResolverResult<FieldValue> {
     let mesh = access.mesh;
     let node = NodeId::parse("nodeId", node_id)?;
+    access.anywhere()?;
     let status = mesh.store.status_of(&node, mesh.clock.now()).await?;
     let seen = status.filter(|status| access.sees(&status.group.domain));
     Ok(FieldValue::Status(seen))

@@ -40,6 +40,8 @@ pub struct Connection {
     pub router: Router,
     /// The peer's address.
     pub peer: SocketAddr,
+    /// Its number, by which its requests are counted.
+    pub number: u64,
     /// Responses that the peer has not read, up to the limit of one connection.
     pub unread: Memory,
     _place: OwnedSemaphorePermit,
@@ -83,6 +85,7 @@ async fn accept(
             state: Arc::clone(state),
             router: router.clone(),
             peer,
+            number: state.accepted.fetch_add(1, Ordering::Relaxed),
             unread: Memory::new(state.settings.http.unread_bytes),
             _place: place,
             _share: share,

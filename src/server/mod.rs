@@ -17,6 +17,7 @@ mod tcp;
 pub mod tls;
 mod upgrade;
 
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Once};
 use std::time::Duration;
 
@@ -111,6 +112,7 @@ struct AppState {
     address_slots: Arc<AddressSlots>,
     /// Whether the operator knows that `X-Forwarded-For` comes from a peer that is not trusted.
     forwarded_hint: Once,
+    accepted: AtomicU64,
 }
 
 /// Where the server listens.
@@ -149,6 +151,7 @@ pub async fn run(
         slots: ConnectionSlots::new(connections),
         address_slots: AddressSlots::new(connections, share),
         forwarded_hint: Once::new(),
+        accepted: AtomicU64::default(),
     });
     let drain = state.settings.http.drain;
     let reaping = {

@@ -86,19 +86,29 @@ pub fn credential_in(headers: &HeaderMap) -> Option<Credential<'_>> {
     key.or_else(|| Credential::authorization(header(AUTHORIZATION)?))
 }
 
-/// Checks who calls.
+/// Checks who calls. Only a wrong key waits for its answer.
 pub async fn authenticate(
     connection: &Connection,
     headers: &HeaderMap,
 ) -> Result<Caller, Unauthorized> {
     let state = &connection.state;
     let (given, now) = (credential_in(headers), state.runner.mesh().clock.now());
+    let caller = caller(connection, headers);
     let authenticator = &state.settings.authenticator;
-    let grant = authenticator.authenticate(given.as_ref(), now).await?;
-    Ok(Caller {
-        role: grant.role,
-        ..caller(connection, headers)
-    })
+    match authenticator.authenticate(given.as_ref(), now).await {
+        Ok(grant) => Ok(Caller {
+            role: grant.role,
+            ..caller
+        }),
+        Err(why) => {
+            if why == Unauthorized::WrongKey {
+                let limits = &state.runner.mesh().rate_limits;
+                // Boxed: right keys do not carry its timer.
+                Box::pin(limits.wrong_key(caller)).await;
+            }
+            Err(why)
+        }
+    }
 }
 
 /// Where a call comes from, before its credentials are checked.
@@ -108,7 +118,8 @@ pub fn caller(connection: &Connection, headers: &HeaderMap) -> Caller {
         .map(|value| value.to_str().unwrap_or_default())
         .collect();
     let trusted = &connection.state.settings.trusted_proxies;
-    if !forwarded.is_empty() && !is_trusted(connection.peer.ip(), trusted) {
+    let peer = connection.peer.ip();
+    if !forwarded.is_empty() && !is_trusted(peer, trusted) {
         connection.state.forwarded_hint.call_once(|| {
             tracing::warn!(
                 "X-Forwarded-For comes from a peer that is no trusted proxy and is not used: if it \
@@ -118,7 +129,8 @@ pub fn caller(connection: &Connection, headers: &HeaderMap) -> Caller {
         });
     }
     Caller {
-        address: caller_address(connection.peer.ip(), &forwarded, trusted),
+        address: caller_address(peer, &forwarded, trusted),
+        connection: (!is_trusted(peer, trusted)).then_some(connection.number),
         ..Caller::default()
     }
 }
@@ -186,7 +198,7 @@ async fn execute(
     caller: Caller,
 ) -> Result<Response, HttpError> {
     let runner = &connection.state.runner;
-    let document = match runner.documents().get(graphql) {
+    let document = match runner.document(graphql, caller) {
         Ok(document) => document,
         Err(DocumentError::NoOperation) => return Err(HttpError::UNREADABLE),
         Err(DocumentError::NoOperationName) => return Err(HttpError::NO_OPERATION_NAME),

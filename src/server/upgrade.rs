@@ -58,7 +58,11 @@ pub async fn upgrade(
         credential_in_protocols(offered.iter().copied()),
         credential_in(headers).map(Credential::into_owned),
     ]);
-    let caller = caller(&connection, headers);
+    let caller = Caller {
+        // A socket is one client's also behind a proxy.
+        connection: Some(connection.number),
+        ..caller(&connection, headers)
+    };
     // Behind a trusted proxy, WebSockets count for the address that it forwards.
     let Ok(share) = share(&connection, caller.address) else {
         return HttpError::TOO_MANY_SOCKETS.response();

@@ -34,6 +34,7 @@ pub async fn handler() -> anyhow::Result<Handler> {
         limits,
         memory: settings.memory,
         metrics: Metrics::default(),
+        rate_limits: crate::rate_limits::RateLimits::off(),
         start_hold: StartHold::NONE,
         domains: settings.domains,
         policy: settings.policy,

@@ -44,6 +44,8 @@ pub enum Action {
     },
     /// Cancel an operation.
     Cancel(String),
+    /// A key was wrong: count it, and delay what follows.
+    WrongKey,
     /// Close the socket.
     Close(Close),
 }

@@ -62,6 +62,7 @@ fn summary(actions: Vec<Action>) -> Vec<String> {
             operation, dialect, ..
         } => format!("run {} {dialect:?}", operation.id),
         Action::Cancel(id) => format!("cancel {id}"),
+        Action::WrongKey => "wrong key".into(),
         Action::Close(close) => format!("close {}", close.code),
     };
     actions.into_iter().map(summarize).collect()
@@ -113,7 +114,11 @@ fn the_newer_protocol_has_no_keep_alive_message() {
 #[test]
 fn a_wrong_key_is_rejected_only_after_connection_init() {
     let mut wrong = session(Subprotocol::GraphqlWs, Some("da2-wrong"));
-    let rejected = ["connection_error UnauthorizedException", "close 4401"];
+    let rejected = [
+        "wrong key",
+        "connection_error UnauthorizedException",
+        "close 4401",
+    ];
     assert_eq!(
         summary(wrong.on_message(r#"{"type":"connection_init"}"#)),
         rejected
@@ -156,7 +161,7 @@ fn a_start_with_a_wrong_key_is_rejected_by_its_id() {
     let mut session = open(Subprotocol::GraphqlWs);
     assert_eq!(
         summary(session.on_message(&appsync_start("1", "da2-wrong"))),
-        ["error UnauthorizedException"]
+        ["wrong key", "error UnauthorizedException"]
     );
     assert_eq!(session.dialect_of(&first("1")), None);
 }

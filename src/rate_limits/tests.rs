@@ -1,0 +1,224 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::*;
+
+const SCHOOL: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+const STRANGER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
+
+fn caller(address: Ipv4Addr, connection: u64) -> Caller {
+    Caller {
+        address: Some(IpAddr::V4(address)),
+        connection: Some(connection),
+        ..Caller::default()
+    }
+}
+
+fn limits() -> (RateLimits, Clock) {
+    let clock = Clock::fixed();
+    let limits = RateLimits::new(Some(&Rates::default()), &clock, Metrics::default());
+    (limits, clock)
+}
+
+fn class() -> GroupKey {
+    GroupKey::parse("class", "school").unwrap()
+}
+
+fn node(name: &str) -> NodeId {
+    NodeId::parse("nodeId", name).unwrap()
+}
+
+fn hint(refused: Result<(), ClientError>) -> (&'static str, u16) {
+    match refused {
+        Err(ClientError::TooFast {
+            whose,
+            retry_after_ms,
+        }) => (whose, retry_after_ms),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Ten seconds of a class at the editor's fastest setting, each pupil on a connection of its
+/// own, while `flood` acts a hundred times a second.
+fn a_class_goes_on(pupils: u64, mut flood: impl FnMut(&RateLimits, u64)) {
+    let (limits, clock) = limits();
+    for hundredth in 0..1000 {
+        flood(&limits, hundredth);
+        if hundredth % 10 == 0 {
+            for pupil in 0..pupils {
+                let caller = caller(SCHOOL, pupil);
+                let node = node(&format!("pupil {pupil}"));
+                for call in [NodeCall::Report, NodeCall::Events] {
+                    assert_eq!(limits.node(caller, &class(), &node, call), Ok(()));
+                }
+                if hundredth % 200 == 0 {
+                    assert_eq!(limits.query(caller, Some(&class())), Ok(()));
+                    let call = NodeCall::Membership;
+                    assert_eq!(limits.node(caller, &class(), &node, call), Ok(()));
+                }
+            }
+        }
+        clock.advance(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_class_at_the_fastest_setting_is_never_refused() {
+    a_class_goes_on(40, |_, _| {});
+    a_class_goes_on(100, |_, _| {});
+}
+
+#[test]
+fn a_node_that_floods_is_refused_with_a_hint_and_its_class_is_not() {
+    a_class_goes_on(40, |limits, hundredth| {
+        let caller = caller(SCHOOL, 1000);
+        let calls = 0..600;
+        let answers = calls
+            .map(|_| limits.node(caller, &class(), &node("flooding"), NodeCall::Report))
+            .collect::<Vec<_>>();
+        // Two seconds' worth came at once.
+        if hundredth > 0 {
+            let admitted = answers.iter().filter(|answer| answer.is_ok()).count();
+            assert!(admitted <= 2, "125 a second, not {admitted} in 10 ms");
+            let last = answers.into_iter().next_back().unwrap();
+            assert_eq!(hint(last), ("by this node", 100));
+        }
+    });
+}
+
+#[test]
+fn invented_nodes_use_up_only_the_share_of_those_in_a_hurry() {
+    for address in [SCHOOL, STRANGER] {
+        a_class_goes_on(40, |limits, hundredth| {
+            for n in 0..100 {
+                let caller = caller(address, 1000 + n % 16);
+                let invented = node(&format!("invented {hundredth} {n}"));
+                let _ = limits.node(caller, &class(), &invented, NodeCall::Report);
+                let _ = limits.node(caller, &class(), &invented, NodeCall::Membership);
+                let _ = limits.query(caller, Some(&class()));
+            }
+        });
+    }
+}
+
+#[test]
+fn nobody_uses_up_the_limit_of_another_under_its_id() {
+    a_class_goes_on(40, |limits, _| {
+        for n in 0..600 {
+            let pupil = node(&format!("pupil {}", n % 40));
+            let _ = limits.node(caller(SCHOOL, 1000), &class(), &pupil, NodeCall::Events);
+        }
+    });
+}
+
+#[test]
+fn a_school_of_a_thousand_behind_one_address_is_not_refused() {
+    let (limits, clock) = limits();
+    let groups: Vec<_> = (0..25)
+        .map(|n| GroupKey::parse(&format!("class {n}"), "school").unwrap())
+        .collect();
+    for tenth in 0..20 {
+        for pupil in 0..1000_u16 {
+            let caller = caller(SCHOOL, pupil.into());
+            let (group, node) = (&groups[usize::from(pupil % 25)], node(&pupil.to_string()));
+            if tenth == 0 && pupil < 25 {
+                assert_eq!(limits.new_group(caller), Ok(()));
+            }
+            for call in [NodeCall::Report, NodeCall::Events] {
+                assert_eq!(limits.node(caller, group, &node, call), Ok(()));
+            }
+            if tenth == 0 {
+                assert_eq!(
+                    limits.node(caller, group, &node, NodeCall::Membership),
+                    Ok(())
+                );
+                assert_eq!(limits.query(caller, Some(group)), Ok(()));
+                assert_eq!(limits.document(caller), Ok(()));
+            }
+        }
+        clock.advance(Duration::from_millis(100));
+    }
+}
+
+#[test]
+fn behind_a_proxy_callers_share_connections_and_no_limit_of_one() {
+    let (limits, clock) = limits();
+    let proxied = Caller {
+        connection: None,
+        ..caller(SCHOOL, 0)
+    };
+    for second in 0..10 {
+        for pupil in 0..1000 {
+            let group = GroupKey::parse(&format!("class {}", pupil % 25), "school").unwrap();
+            assert_eq!(limits.query(proxied, Some(&group)), Ok(()));
+            let node = node(&pupil.to_string());
+            let call = NodeCall::Report;
+            assert_eq!(limits.node(proxied, &group, &node, call), Ok(()));
+            if second == 0 {
+                assert_eq!(limits.message(proxied), None);
+            }
+        }
+        clock.advance(Duration::from_secs(1));
+    }
+}
+
+#[test]
+fn costly_work_is_limited_by_connection_and_address() {
+    let (limits, _clock) = limits();
+    let one = caller(SCHOOL, 1);
+    while limits.document(one).is_ok() {}
+    assert_eq!(hint(limits.document(one)), ("on this connection", 100));
+    assert_eq!(limits.document(caller(SCHOOL, 2)), Ok(()));
+    while limits.introspection(one).is_ok() {}
+    assert_eq!(hint(limits.introspection(one)), ("on this connection", 500));
+    while limits.new_group(one).is_ok() {}
+    assert_eq!(hint(limits.new_group(one)).0, "on this connection");
+    let refused = (2..100_000).find_map(|n| limits.document(caller(SCHOOL, n)).err());
+    assert_eq!(hint(Err(refused.unwrap())).0, "from this address");
+    assert_eq!(limits.document(caller(STRANGER, 1_000_000)), Ok(()));
+}
+
+#[test]
+fn hints_are_tenths_of_a_second_without_the_digits_that_clients_take_for_a_filter() {
+    for millis in 0..200_000 {
+        let hint = retry_after(Duration::from_millis(millis));
+        assert!(u64::from(hint) >= millis.clamp(100, 10_000), "{millis}");
+        assert!(
+            hint.is_multiple_of(100) && !hint.to_string().contains("503"),
+            "{hint}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_keys_are_slowed_by_their_address_and_counted() {
+    let (clock, metrics) = (Clock::fixed(), Metrics::default());
+    let keys = WrongKeys::new(Some(&Rates::default()), &clock, metrics.clone());
+    let start = tokio::time::Instant::now();
+    for _ in 0..10 {
+        keys.slow(Some(IpAddr::V4(STRANGER))).await;
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO, "ten typing errors");
+    keys.slow(Some(IpAddr::V4(STRANGER))).await;
+    assert_eq!(start.elapsed(), Rates::default().wrong_key_wait);
+    let start = tokio::time::Instant::now();
+    keys.slow(Some(IpAddr::V4(SCHOOL))).await;
+    assert_eq!(start.elapsed(), Duration::ZERO, "another address");
+    assert!(metrics.text().contains("mesh_wrong_keys_total 12\n"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_bounded_number_of_wrong_keys_waits_and_others_are_answered_at_once() {
+    let rates = Rates {
+        wrong_keys_waiting: 3,
+        ..Rates::default()
+    };
+    let keys = WrongKeys::new(Some(&rates), &Clock::fixed(), Metrics::default());
+    let start = tokio::time::Instant::now();
+    let slow = (0..15).map(|_| async {
+        keys.slow(None).await;
+        start.elapsed()
+    });
+    let waited = futures_util::future::join_all(slow).await;
+    let waiting = waited.iter().filter(|time| !time.is_zero()).count();
+    assert_eq!(waiting, 3, "ten at once, three wait, two find no place");
+}
