@@ -53,6 +53,7 @@ mod order;
 mod origins;
 mod policy;
 mod polling;
+mod privacy;
 mod quotas;
 mod rate_limits;
 mod realtime_appsync;

@@ -18,7 +18,11 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::Notify;
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::config::listing;
 use crate::config::{BoundArgs, ServeArgs, StageSettings, StoreKind};
@@ -156,26 +160,29 @@ fn log_filter(filter: &str) -> anyhow::Result<EnvFilter> {
     EnvFilter::try_new(filter).with_context(|| format!("--log does not understand \"{filter}\""))
 }
 
+/// Libraries that log messages, events and keys below `info`, which no filter may show.
+const QUIET: [&str; 4] = [
+    "tungstenite",
+    "tokio_tungstenite",
+    "lambda_runtime",
+    "aws_smithy_runtime",
+];
+
 fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
-    let filter = log_filter(filter)?;
-    // With any filter: below this level, these libraries log messages, events and keys.
-    let quiet = [
-        "tungstenite=info",
-        "tokio_tungstenite=info",
-        "lambda_runtime=info",
-        "aws_smithy_runtime=info",
-    ];
-    let quiet = quiet.map(|d| d.parse().expect("a directive"));
-    let filter = quiet.into_iter().fold(filter, EnvFilter::add_directive);
+    // A filter of its own: in the other one, directives for parts of a library would win.
+    let quiet = filter_fn(|metadata| {
+        *metadata.level() <= Level::INFO
+            || !QUIET.iter().any(|it| metadata.target().starts_with(it))
+    });
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(log_filter(filter)?)
         // When the log's reader is gone, a message about that would panic.
         .log_internal_errors(false)
         .with_writer(std::io::stderr);
     if std::io::stderr().is_terminal() {
-        log.init();
+        log.finish().with(quiet).init();
     } else {
-        log.json().init();
+        log.json().finish().with(quiet).init();
     }
     Ok(())
 }

@@ -31,6 +31,7 @@ pub const ONCE: &[&str] = &[
     "metrics",
     "order",
     "origins",
+    "privacy",
     "rate_limits",
     "restarts",
     "resume",
