@@ -118,6 +118,16 @@ impl TokenFault {
 }
 
 impl Unauthorized {
+    /// Whether these credentials were made up: such callers are slowed. A token that is past its
+    /// end or comes from another service is an honest caller's.
+    pub fn is_guess(self) -> bool {
+        use TokenFault::{Algorithm, Malformed, Signature, UnknownKey};
+        matches!(
+            self,
+            Self::WrongKey | Self::WrongToken(Malformed | Algorithm | Signature | UnknownKey)
+        )
+    }
+
     /// The `errorType` of AppSync.
     pub const KIND: &'static str = "UnauthorizedException";
 

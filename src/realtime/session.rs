@@ -335,7 +335,7 @@ impl Session {
 
 /// The answer to a missing or wrong key.
 fn refuse_key(why: Unauthorized, answer: impl IntoIterator<Item = Action>) -> Vec<Action> {
-    let wrong = (why == Unauthorized::WrongKey).then_some(Action::WrongKey);
+    let wrong = why.is_guess().then_some(Action::WrongKey);
     wrong.into_iter().chain(answer).collect()
 }
 

@@ -4,7 +4,7 @@ use crate::auth::Caller;
 use crate::mesh::Mesh;
 use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
-use crate::model::ids::NodeId;
+use crate::model::ids::{Domain, NodeId};
 use crate::model::origin::Origin;
 
 pub use crate::rate_limits::NodeCall;
@@ -27,8 +27,8 @@ impl Access<'_> {
 
     /// Admits a call on a group that names no node: a query or a subscription.
     pub fn group(&self, group: &GroupKey) -> Result<(), ClientError> {
-        self.mesh.rate_limits.query(self.caller, Some(group))?;
-        self.admit_domain(&group.domain)
+        self.admit_counted(&group.domain)?;
+        self.mesh.rate_limits.query(self.caller, Some(group))
     }
 
     /// Admits a query that names no group.
@@ -43,8 +43,18 @@ impl Access<'_> {
 
     /// Admits a call by a node of a group.
     pub fn node(&self, group: &GroupKey, node: &NodeId, call: NodeCall) -> Result<(), ClientError> {
+        self.admit_counted(&group.domain)?;
         let limits = &self.mesh.rate_limits;
-        limits.node(self.caller, group, node, call)?;
-        self.admit_domain(&group.domain)
+        limits.node(self.caller, group, node, call)
+    }
+
+    /// Admits a call by the policy. One that is refused counts for its caller, and not for the
+    /// group, whose rates it must not use up.
+    fn admit_counted(&self, domain: &Domain) -> Result<(), ClientError> {
+        let admitted = self.admit_domain(domain);
+        if admitted.is_err() {
+            self.anywhere()?;
+        }
+        admitted
     }
 }

@@ -101,7 +101,7 @@ pub async fn authenticate(
             ..caller
         }),
         Err(why) => {
-            if why == Unauthorized::WrongKey {
+            if why.is_guess() {
                 let limits = &state.runner.mesh().rate_limits;
                 // Boxed: right keys do not carry its timer.
                 Box::pin(limits.wrong_key(caller)).await;
