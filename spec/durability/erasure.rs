@@ -145,15 +145,13 @@ async fn the_folder_shrinks_after_a_flood() {
     let server = starts(place.path(), &data);
     let mesh = server.mesh(KEY);
     let value = "x".repeat(60_000);
-    let groups = join_all((0..8).map(|group| {
+    let groups = join_all((0..8).map(|number| {
         let (mesh, value) = (&mesh, &value);
         async move {
-            let group = mesh.host(&format!("host {group}")).creates("flood").await;
+            let group = mesh.host(&format!("host {number}")).creates("flood").await;
             for node in 0..60 {
-                group
-                    .node(&format!("node {node}"))
-                    .reports([("k", value)])
-                    .await;
+                let member = group.join(&format!("node {number}.{node}")).await;
+                member.reports([("k", value)]).await;
                 if node % 10 == 0 {
                     group.renews().await.value();
                 }
