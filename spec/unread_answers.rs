@@ -25,7 +25,7 @@ async fn full_group(mesh: &TestMesh) -> Group<'_> {
     let group = mesh.host("teacher").creates("class").await;
     let value = "v".repeat(60_000);
     for i in 0..60 {
-        let kitten = group.node(&format!("kitten{i}"));
+        let kitten = group.join(&format!("kitten{i}")).await;
         kitten.reports([("k", &value)]).await;
     }
     group
