@@ -93,7 +93,11 @@ impl From<NodeId> for Actor {
 
 /// Admits a host's call on its group.
 pub fn check_host(group: &Group, given: Option<TokenHash>) -> Result<(), ClientError> {
-    check(group.token, given, "hostToken")
+    if group.token.is_none() || group.token == given {
+        Ok(())
+    } else {
+        Err(ClientError::WrongToken("hostToken"))
+    }
 }
 
 /// Admits a repeat of createGroup: only with the token of the first call. A host that asks for
@@ -106,53 +110,59 @@ pub fn check_repeat(group: &Group, given: Option<TokenHash>) -> Result<(), Clien
     }
 }
 
-/// The token of a node after it reported; `known` is that of its record, if there is one. A
-/// host may take the node with its own id by its hostToken, since anybody can read that id and
-/// use it first.
+/// The token of a node after it reported; `known` is that of its record, if there is one.
 pub fn token_after_report(
     group: &Group,
     known: Option<Option<TokenHash>>,
     actor: &Actor,
 ) -> Result<Option<TokenHash>, ClientError> {
-    let is_host = group.token.is_some() && group.token == actor.token && group.host == actor.id;
-    match known {
-        None => Ok(actor.token),
-        Some(_) if is_host => Ok(actor.token),
-        Some(token) => check_node(token, actor.token).map(|()| token),
-    }
+    check_node(group, known.flatten(), &actor.id, actor.token)?;
+    let is_made = known.is_none() && group.host != actor.id;
+    let is_host = group.host == actor.id && group.token == actor.token;
+    Ok(if is_made || is_host {
+        actor.token
+    } else {
+        known.flatten()
+    })
 }
 
-/// The same after it joined. A node that asks for protection must not share its id with a live
-/// one that has none.
+/// The same after it joined. A node that asks for protection must not share its id with one that
+/// has none, which another client may have made.
 pub fn token_after_join(
     group: &Group,
-    known: Option<(Option<TokenHash>, bool)>,
+    known: Option<Option<TokenHash>>,
     actor: &Actor,
 ) -> Result<Option<TokenHash>, ClientError> {
-    match known {
-        Some((None, alive)) if actor.token.is_some() => {
-            if alive && group.host != actor.id {
-                return Err(ClientError::WrongToken("nodeToken"));
-            }
-            Ok(actor.token)
-        }
-        known => token_after_report(group, known.map(|(token, _)| token), actor),
+    let token = token_after_report(group, known, actor)?;
+    if token == actor.token {
+        Ok(token)
+    } else {
+        Err(ClientError::WrongToken("nodeToken"))
     }
 }
 
-/// Admits a node's call.
-pub fn check_node(token: Option<TokenHash>, given: Option<TokenHash>) -> Result<(), ClientError> {
-    check(token, given, "nodeToken")
+/// Admits a node's call; `known` is the token of its record. The node of the host, whose id anybody
+/// can read, takes no token but the group's: no other node can take it.
+pub fn check_node(
+    group: &Group,
+    known: Option<TokenHash>,
+    node: &NodeId,
+    given: Option<TokenHash>,
+) -> Result<(), ClientError> {
+    match group.token {
+        _ if group.host != *node => check_record(known, given),
+        None => Ok(()),
+        // Until the host has sent it once, it may call without.
+        Some(_) if given.is_none() => check_record(known, given),
+        token => check_record(token, given),
+    }
 }
 
-fn check(
-    token: Option<TokenHash>,
-    given: Option<TokenHash>,
-    argument: &'static str,
-) -> Result<(), ClientError> {
-    if token.is_none() || token == given {
+/// Admits a call on a node's record, wherever that is.
+pub fn check_record(known: Option<TokenHash>, given: Option<TokenHash>) -> Result<(), ClientError> {
+    if known.is_none() || known == given {
         Ok(())
     } else {
-        Err(ClientError::WrongToken(argument))
+        Err(ClientError::WrongToken("nodeToken"))
     }
 }

@@ -111,7 +111,10 @@ async fn get_status(access: Access<'_>, node_id: &str) -> ResolverResult<FieldVa
     let node = NodeId::parse("nodeId", node_id)?;
     access.anywhere()?;
     let status = mesh.store.status_of(&node, mesh.clock.now()).await?;
-    let seen = status.filter(|status| access.sees(&status.group.domain));
+    // Under a policy that hides, a node's id alone shows nothing of a domain that was not named.
+    let seen = status.filter(|status| {
+        !access.is_hidden_from() || access.own_domain() == status.group.domain.as_str()
+    });
     Ok(FieldValue::Status(seen))
 }
 

@@ -52,7 +52,7 @@ impl DynamoDb {
         let mut node = before
             .clone()
             .unwrap_or_else(|| Node::new(&call.node, &view.group));
-        authority::check_node(node.token, call.token)?;
+        authority::check_node(&view.group, node.token, &call.node, call.token)?;
         let member = node.membership.is_some();
         let refreshed = member && node.refresh(self.rules.member_until(now));
         node.calls

@@ -43,6 +43,7 @@ pub(super) fn remove_node(group: &GroupKey, node: &Node, limits: &Limits) -> (St
         alive_until: None,
         readings: Readings::default(),
         reserved: 0,
+        token: None,
         ..node.clone()
     };
     let change = HeadChange::between(Some(node), &rest, limits);

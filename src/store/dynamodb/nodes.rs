@@ -42,7 +42,7 @@ impl DynamoDb {
             .clone()
             .unwrap_or_else(|| Node::new(node, &view.group));
         let known = view.node.as_ref().filter(|node| node.is_counted());
-        let known = known.map(|node| (node.token, node.alive(now)));
+        let known = known.map(|node| node.token);
         after.token = authority::token_after_join(&view.group, known, actor)?;
         after.refresh(self.rules.member_until(now));
         if after.membership.is_none() {
@@ -53,7 +53,16 @@ impl DynamoDb {
         let mut steps = self
             .write_steps(&view.group, view.node.as_ref(), &after, Some(&head), now)
             .await?;
-        if view.reverse.as_ref() != Some(key) {
+        let former = view.reverse.as_ref().filter(|former| *former != key);
+        let leaves = match former {
+            None => Some(Vec::new()),
+            // A node that has a token is moved only with it: it stays where it is.
+            Some(former) => match self.leave_steps(former, actor).await {
+                Err(AttemptError::Refused(_)) => None,
+                steps => Some(steps?),
+            },
+        };
+        if view.reverse.as_ref() != Some(key) && leaves.is_some() {
             let reverse = Key::reverse(node);
             let mut points = group_reference(&reverse, key, ttl(&view.group));
             points.insert("nodeId".into(), text(node.as_str()));
@@ -63,9 +72,7 @@ impl DynamoDb {
                 Some(former) => with_group(points.when(REFERS_TO_GROUP), former),
             });
         }
-        if let Some(former) = view.reverse.filter(|former| former != key) {
-            steps.extend(self.leave_steps(&former, actor).await?);
-        }
+        steps.extend(leaves.unwrap_or_default());
         self.table.write(DOING, steps).await?;
         Ok(view.group)
     }
@@ -95,7 +102,7 @@ impl DynamoDb {
             let [node, _] = keys;
             return Ok(vec![Step::check(node).when("attribute_not_exists(#pk)")]);
         };
-        authority::check_node(record.token, node.token)?;
+        authority::check_record(record.token, node.token)?;
         let (step, change) = remove_node(group, &record, &self.limits);
         let mut steps = vec![step];
         if change.is_needed() {
@@ -138,7 +145,7 @@ impl DynamoDb {
         now: Timestamp,
     ) -> Result<Timestamp, AttemptError> {
         let record = self.refreshed(key, &actor.id, now, |node| {
-            authority::check_node(node.token, actor.token)?;
+            authority::check_record(node.token, actor.token)?;
             Ok(node.membership.is_some())
         });
         if record.await? {

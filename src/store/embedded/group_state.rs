@@ -134,8 +134,8 @@ impl GroupState {
         let node = &actor.id;
         let group = self.group.key.clone();
         let known = self.nodes.get(node);
-        let alive = known.map(|r| (r.token, Rules::node_alive(r.alive_until, op.now)));
-        let token = authority::token_after_join(&self.group, alive, actor)?;
+        let token = known.map(|record| record.token);
+        let token = authority::token_after_join(&self.group, token, actor)?;
         let foreign = match known.and_then(|record| record.membership) {
             Some(former) => former.foreign,
             None => self.group.foreign_site(actor.origin),
@@ -202,8 +202,8 @@ impl GroupState {
 
     /// Admits a call by a node, which may be unknown (decision D34).
     pub fn check_node(&self, node: &NodeId, given: Option<TokenHash>) -> Result<(), ClientError> {
-        let known = self.nodes.get(node);
-        authority::check_node(known.and_then(|record| record.token), given)
+        let known = self.nodes.get(node).and_then(|record| record.token);
+        authority::check_node(&self.group, known, node, given)
     }
 
     /// Extends the life of a node, if it is known.

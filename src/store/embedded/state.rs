@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::memory::Memory;
-use crate::model::authority::Actor;
+use crate::model::authority::{self, Actor, TokenHash};
 use crate::model::cursor::Since;
 use crate::model::error::ClientError;
 use crate::model::group::{Group, GroupKey, Member};
@@ -126,15 +126,12 @@ impl State {
         now: Timestamp,
     ) -> Result<Group, ClientError> {
         let now = self.at(now);
-        // A node that has a token is moved only with it.
-        if let Some(former) = self.by_node.get(&node.id).filter(|former| *former != group)
-            && let Some(state) = self.groups.get(former)
-        {
-            state.check_node(&node.id, node.token)?;
-        }
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)?;
         state.join(node, use_websocket, &mut operation!(self, now))?;
         let joined = state.group.clone();
+        if self.stays(&node.id, node.token, group) {
+            return Ok(joined);
+        }
         // Clones the group's key, because the request's key has its own copy of the texts.
         let former = self.by_node.insert(node.id.clone(), joined.key.clone());
         if let Some(former) = former.filter(|former| former != group)
@@ -143,6 +140,14 @@ impl State {
             state.remove(&node.id, &mut self.changes);
         }
         Ok(joined)
+    }
+
+    /// Whether a node that joins this group stays in its former one: one that has a token is moved
+    /// only with it (decision D34).
+    pub(super) fn stays(&self, node: &NodeId, given: Option<TokenHash>, group: &GroupKey) -> bool {
+        let former = self.by_node.get(node).filter(|former| *former != group);
+        let former = former.and_then(|former| self.groups.get(former)?.nodes.get(node));
+        former.is_some_and(|record| authority::check_record(record.token, given).is_err())
     }
 
     /// See [`Store::leave`](crate::store::Store::leave).

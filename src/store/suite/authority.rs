@@ -15,8 +15,8 @@ test_cases![
     a_node_obeys_only_with_its_token,
     a_node_with_a_token_is_not_moved_without_it,
     a_node_that_reports_first_makes_its_token,
-    a_live_node_without_a_token_is_not_taken,
-    a_host_takes_its_own_node_by_its_host_token,
+    a_node_without_a_token_is_not_taken,
+    no_other_node_takes_the_hosts,
     a_node_that_left_may_be_made_anew,
 ];
 
@@ -148,12 +148,14 @@ async fn a_node_with_a_token_is_not_moved_without_it<S: Store>(class: Class<'_, 
     let kitten = class.actor("kitten", "mine");
     class.store.join(&from, &kitten, None, START).await.unwrap();
     for other in ["", "another"] {
+        let to = class.group(&format!("to {other}")).await.key;
         let other = class.actor("kitten", other);
-        let moved = class.store.join(&to, &other, None, START).await;
-        assert_eq!(client_error(moved), NO_NODE_TOKEN);
+        class.store.join(&to, &other, None, START).await.unwrap();
+        assert_eq!(class.members(&to, START).await, ["kitten"]);
+        assert_eq!(class.members(&from, START).await, ["kitten"], "it stays");
+        let beaten = class.store.heartbeat(&from, &kitten, second(1)).await;
+        beaten.unwrap();
     }
-    assert_eq!(class.members(&from, START).await, ["kitten"]);
-    assert_eq!(class.members(&to, START).await, [""; 0]);
     class.store.join(&to, &kitten, None, START).await.unwrap();
     assert_eq!(class.members(&to, START).await, ["kitten"]);
 }
@@ -178,7 +180,7 @@ async fn a_node_that_reports_first_makes_its_token<S: Store>(class: Class<'_, S>
         .unwrap();
 }
 
-async fn a_live_node_without_a_token_is_not_taken<S: Store>(class: Class<'_, S>) {
+async fn a_node_without_a_token_is_not_taken<S: Store>(class: Class<'_, S>) {
     let group = class.group("h").await;
     let key = &group.key;
     class.joins(key, "kitten", START).await;
@@ -191,32 +193,48 @@ async fn a_live_node_without_a_token_is_not_taken<S: Store>(class: Class<'_, S>)
         .report(key, &claiming, data(&[("k", "1")]), START);
     report.await.unwrap();
     class.joins(key, "kitten", START).await;
-    // When its time is over, it may be made anew.
+    // Nor when its time is over: it may come back (decision D31).
     class.renews(&group, second(55)).await;
-    class
-        .store
-        .join(key, &claiming, None, second(61))
-        .await
-        .unwrap();
-    let open = class.actor("kitten", "");
-    let joined = class.store.join(key, &open, None, second(61)).await;
+    let joined = class.store.join(key, &claiming, None, second(61)).await;
     assert_eq!(client_error(joined), NO_NODE_TOKEN);
+    let open = class.actor("kitten", "");
+    class.store.heartbeat(key, &open, second(61)).await.unwrap();
 }
 
-async fn a_host_takes_its_own_node_by_its_host_token<S: Store>(class: Class<'_, S>) {
-    let group = class
-        .created(class.request_with("h", "one"), START)
-        .await
-        .key;
-    let report = |actor| {
-        class
+async fn no_other_node_takes_the_hosts<S: Store>(class: Class<'_, S>) {
+    let report = async |group: &Group, actor: &Actor| {
+        let reported = class
             .store
-            .report(&group, actor, data(&[("k", "1")]), START)
+            .report(&group.key, actor, data(&[("k", "1")]), START);
+        reported.await.map(drop)
     };
-    let (stranger, host) = (class.actor("h", "stranger"), class.actor("h", "one"));
-    report(&stranger).await.unwrap();
-    report(&host).await.unwrap();
-    assert_eq!(client_error(report(&stranger).await), NO_NODE_TOKEN);
+    let (stranger, open) = (class.actor("h", "stranger"), class.actor("h", ""));
+    // The host of a group without a token goes on without one.
+    let group = class.group("h").await;
+    let joined = class.store.join(&group.key, &stranger, None, START).await;
+    assert_eq!(client_error(joined), NO_NODE_TOKEN);
+    report(&group, &stranger).await.unwrap();
+    report(&group, &open).await.unwrap();
+    class.fire(&group, &open).await.unwrap();
+    class
+        .store
+        .dissolve(&group.key, &open, START)
+        .await
+        .unwrap();
+    // In a group with a token, it takes that one alone, and then needs it.
+    let group = class.created(class.request_with("h", "one"), START).await;
+    let host = class.actor("h", "one");
+    assert_eq!(client_error(report(&group, &stranger).await), NO_NODE_TOKEN);
+    assert_eq!(
+        client_error(class.fire(&group, &stranger).await),
+        NO_NODE_TOKEN
+    );
+    report(&group, &open).await.unwrap();
+    class.fire(&group, &host).await.unwrap();
+    report(&group, &host).await.unwrap();
+    assert_eq!(client_error(report(&group, &open).await), NO_NODE_TOKEN);
+    assert_eq!(client_error(class.fire(&group, &open).await), NO_NODE_TOKEN);
+    class.fire(&group, &host).await.unwrap();
 }
 
 async fn a_node_that_left_may_be_made_anew<S: Store>(class: Class<'_, S>) {

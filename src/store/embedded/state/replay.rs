@@ -50,12 +50,15 @@ impl State {
                 until,
                 token,
             } => {
+                let stays = self.stays(&node, token, &group);
                 if let Some(state) = self.groups.get_mut(&*group) {
                     let record = state.node(&node);
                     record.membership = Some(membership);
                     record.alive_until = until;
                     record.token = token;
-                    self.by_node.insert(node.into_owned(), group.into_owned());
+                    if !stays {
+                        self.by_node.insert(node.into_owned(), group.into_owned());
+                    }
                 }
             }
             Record::Alive { group, node, until } => self.with(&group, |state| {
