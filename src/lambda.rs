@@ -49,7 +49,7 @@ pub enum MalformedEvent {
     /// It requests a field that this function does not resolve.
     #[error(
         "{parent}.{field} is not answered here: \
-         only fields of Query and Mutation in schema/schema.graphql are"
+         only the root fields in schema/schema.graphql are"
     )]
     UnknownField {
         /// The type in the event.

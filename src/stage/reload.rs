@@ -57,6 +57,10 @@ impl WatchedFiles {
             let keys = source
                 .read()
                 .map_err(|why| format!("the former API keys stay valid: {why}"))?;
+            if keys.is_empty() {
+                // As a file is while something else replaces it: every client would be cut off.
+                return Err("the former API keys stay valid: the key file has none".into());
+            }
             let named = keys.named().count();
             let changed = authenticator.replace_keys(keys);
             let (added, removed) = (changed.added, changed.removed);
