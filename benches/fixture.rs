@@ -44,22 +44,30 @@ pub fn rules() -> Rules {
     Rules::new(timings).expect("valid times")
 }
 
+/// The default limits, with room for all the nodes that report without having joined.
+pub fn limits() -> Limits {
+    Limits {
+        reporters_per_group: 10_000,
+        ..Limits::default()
+    }
+}
+
 /// A store in memory.
 pub fn in_memory() -> Embedded {
-    Embedded::in_memory(rules(), Limits::default())
+    Embedded::in_memory(rules(), limits())
 }
 
 /// A mesh with a store in memory.
 pub fn mesh() -> Arc<Mesh> {
     let hub = Hub::new();
     let (memory, publisher) = (Memory::unlimited(), Arc::clone(&hub) as Arc<dyn Publisher>);
-    let store = Embedded::in_memory_within(memory, publisher, rules(), Limits::default());
+    let store = Embedded::in_memory_within(memory, publisher, rules(), limits());
     Arc::new(Mesh {
         store: Arc::new(store),
         hub,
         rules: rules(),
         clock: Clock::system(),
-        limits: Limits::default(),
+        limits: limits(),
         memory: Memory::unlimited(),
         metrics: Metrics::default(),
         rate_limits: mesh_v2::rate_limits::RateLimits::off(),

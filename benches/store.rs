@@ -6,7 +6,6 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use mesh_v2::model::event::EventKind;
 use mesh_v2::model::group::GroupKey;
-use mesh_v2::model::limits::Limits;
 use mesh_v2::model::time::Timestamp;
 use mesh_v2::store::Store;
 use mesh_v2::store::embedded::{Durability, Embedded};
@@ -14,7 +13,7 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
-use crate::fixture::{NOW, data, event, group, in_memory, node, rules, runtime};
+use crate::fixture::{NOW, data, event, group, in_memory, limits, node, rules, runtime};
 
 /// Milliseconds between two calls, so that the log has the events of 10 seconds.
 const INTERVAL_MILLIS: i64 = 10;
@@ -36,7 +35,7 @@ impl Fixture {
     /// On the disk of the system's temporary folder (`TMPDIR`).
     fn on_disk(durability: Durability) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let store = Embedded::open(folder.path(), durability, rules(), Limits::default());
+        let store = Embedded::open(folder.path(), durability, rules(), limits());
         let store = store.expect("a store");
         Self::with_store(Arc::new(store), Some(folder))
     }
