@@ -211,7 +211,7 @@ impl Limiters {
             NodeCall::Events => (&self.node_events, &self.group_calls),
             NodeCall::Membership => (&self.node_membership, &self.group_membership),
         };
-        // Whoever floods under this node's id does not silence it where it comes from.
+        // A flood under this node's id from elsewhere does not silence it.
         match by_node.check(self.key((group, node))) {
             Err(wait) if !is_steady => return Err(self.refuse(Refusal::NodeRate, wait)),
             _ => {}
@@ -292,8 +292,8 @@ impl Limiters {
     }
 }
 
-/// What counts as one address: of IPv6 what a school or a household has as a whole, for whoever
-/// has it can send from any address in it.
+/// What counts as one address: of IPv6 what a school or a household has as a whole, for it can
+/// send from any address in it.
 fn network(address: Option<IpAddr>) -> Option<IpAddr> {
     address.map(|address| prefix(address, 48))
 }

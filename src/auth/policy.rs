@@ -5,12 +5,12 @@ use std::fmt;
 /// Whom a server admits to its groups (decision D34).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Policy {
-    /// Whoever has a key, to every group: as the original service.
+    /// Any caller with a key, to every group: as the original service.
     #[default]
     Open,
     /// A caller, to the groups of its own network's domain and of typed domains.
     Own,
-    /// Whoever knows a group's id. Groups and nodes need a token.
+    /// A caller that knows a group's id. Groups and nodes need a token.
     Token,
 }
 

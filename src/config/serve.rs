@@ -62,11 +62,11 @@ impl From<NextSinceKind> for NextSince {
 /// Whom the server admits to its groups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PolicyKind {
-    /// Whoever has a key, to every group.
+    /// Any caller with a key, to every group.
     Open,
     /// A caller, to the groups of its own network.
     Own,
-    /// Whoever knows a group's id; groups and nodes need a token.
+    /// A caller that knows a group's id; groups and nodes need a token.
     Token,
 }
 
@@ -172,7 +172,7 @@ pub struct AccessArgs {
 
     /// Whom the server admits to its groups: open, own or token (docs/threat-model.md)
     ///
-    /// With open, whoever has a key can act in every group, as in the original service. With own,
+    /// With open, any caller with a key can act in every group, as in the original service. With own,
     /// a caller acts only in its own network's domain and in domains that were typed, and sees no
     /// others: recommended for a school. With token, groups and nodes need tokens, and only who
     /// knows a group's id can act in it: for clients that send tokens.

@@ -14,7 +14,7 @@
 //! - Cases 12 and 13 (compression) are left out: the server offers no extension.
 
 mod cases;
-mod client;
+pub mod client;
 mod echo;
 
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What the server's policy lets a caller do (`auth::Policy`).
 //!
 //! A domain of createDomain's form belongs to one network. Any other is a typed one: it belongs to
-//! whoever names it, and no search shows it. Callers with a key of a teacher or an operator come
+//! all who name it, and no search shows it. Callers with a key of a teacher or an operator come
 //! from any network.
 
 use crate::auth::{Policy, Role};
@@ -40,7 +40,7 @@ impl Access<'_> {
     }
 
     /// The id of a group's host as the caller gets it. Under a policy that hides it, the group's
-    /// id stands in: whoever knows a host's id may act as the host of a group without a token.
+    /// id stands in: a caller that knows a host's id may act as the host of a group without a token.
     pub fn shown_host(&self, group: &GroupKey, host: NodeId) -> NodeId {
         match NodeId::parse("hostId", group.id.as_str()) {
             Ok(stand_in) if self.is_hidden_from() => stand_in,

@@ -1,5 +1,5 @@
 //! Signatures by ring, which is in the tree for TLS. Of the sign-in services' algorithms there
-//! are the asymmetric ones: with a shared secret, whoever can check a token could make one.
+//! are the asymmetric ones: with a shared secret, a party that can check a token could make one.
 
 use jsonwebtoken::crypto::{CryptoProvider, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{Error, ErrorKind};

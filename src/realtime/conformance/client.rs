@@ -228,9 +228,13 @@ async fn frame(reader: &mut OwnedReadHalf) -> io::Result<Frame> {
     Ok((first, payload))
 }
 
-/// A frame with a client's mask.
 fn bytes((first, payload): &Frame) -> Vec<u8> {
-    let mut bytes = vec![*first];
+    masked_frame(*first, payload)
+}
+
+/// A frame with a client's mask.
+pub fn masked_frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
     match (u8::try_from(payload.len()), u16::try_from(payload.len())) {
         (Ok(short @ ..126), _) => bytes.push(0x80 | short),
         (_, Ok(medium)) => {

@@ -15,13 +15,13 @@ use crate::fuzz::fixture::Fixture;
 use crate::fuzz::{Fuzz, Outcome};
 use crate::heartbeat::clock::Clock;
 use crate::hub::HistoryLimits;
+use crate::realtime::conformance::client::masked_frame;
 use crate::realtime::protocol::Offer;
 use crate::realtime::{ConnectionSlots, SocketLimits};
 use crate::resolvers::DocumentLimits;
 use crate::resolvers::run::Runner;
 
 const KEY: &str = "da2-key";
-const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// A server's frame.
 struct Frame<'a> {
@@ -114,24 +114,7 @@ fn bytes_of(form: &[u8], rest: &[u8]) -> Vec<u8> {
         let first = first
             .and_then(|hex| u8::from_str_radix(hex, 16).ok())
             .unwrap_or(0x81);
-        bytes.push(first);
-        match (u8::try_from(text.len()), u16::try_from(text.len())) {
-            (Ok(short @ ..126), _) => bytes.push(0x80 | short),
-            (_, Ok(medium)) => {
-                bytes.push(0xfe);
-                bytes.extend_from_slice(&medium.to_be_bytes());
-            }
-            _ => {
-                bytes.push(0xff);
-                bytes.extend_from_slice(&(text.len() as u64).to_be_bytes());
-            }
-        }
-        bytes.extend_from_slice(&MASK);
-        bytes.extend(
-            text.iter()
-                .zip(MASK.iter().cycle())
-                .map(|(byte, mask)| byte ^ mask),
-        );
+        bytes.extend(masked_frame(first, text));
     }
     bytes
 }
