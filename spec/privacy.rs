@@ -15,12 +15,12 @@ use self::marks::{API_KEY, CLASS, HOST_TOKEN, KEPT, STRANGER, VALUE, WRONG_KEY, 
 use crate::support::program::{Server, folder};
 use crate::support::{Group, Reply, TestMesh};
 
-/// The silent host's time, `MESH_ERASE_AFTER`, and what a busy machine may add.
-const ERASED: Duration = Duration::from_secs(5 + 2 + 6);
+/// The silent host's time, its tombstone's, `MESH_ERASE_AFTER`, and what a busy machine may add.
+const ERASED: Duration = Duration::from_secs(5 + 6 + 2 + 6);
 /// The lowest level, for parts of libraries by name too.
 const LOG: &str = "trace,tungstenite::protocol=trace,tokio_tungstenite::compat=trace";
 
-fn settings(data: &Path) -> [(&'static str, &str); 9] {
+fn settings(data: &Path) -> [(&'static str, &str); 11] {
     [
         ("MESH_API_KEYS", API_KEY),
         ("MESH_DATA", data.to_str().expect("a path of text")),
@@ -30,6 +30,8 @@ fn settings(data: &Path) -> [(&'static str, &str); 9] {
         ("MESH_ERASE_AFTER", "2"),
         ("MESH_HOST_HEARTBEAT_INTERVAL_SECONDS", "1"),
         ("MESH_HOST_HEARTBEAT_TTL_SECONDS", "5"),
+        ("MESH_MEMBER_HEARTBEAT_INTERVAL_SECONDS", "2"),
+        ("MESH_MEMBER_HEARTBEAT_TTL_SECONDS", "6"),
         ("MESH_WRONG_KEY_WAIT_MS", "10"),
     ]
 }
@@ -49,21 +51,14 @@ async fn metrics(mesh: &TestMesh) -> String {
     shown.text
 }
 
-/// The marks in the folder, without the domain: the key of a group that fell silent is kept for
-/// its members (decision D30).
-fn left_in(data: &Path) -> Vec<&'static str> {
-    let mut left = found_in(data);
-    left.retain(|mark| *mark != marks::DOMAIN);
-    left
-}
-
-/// Waits until the groups ended, one by its host and one without, and their data is erased.
+/// Waits until the groups ended, one by its host and one without, and their data is erased. The
+/// domain and the id of the second are kept for its members for a while (decision D30).
 async fn are_erased(data: &Path, group: &Group<'_>) {
     let ended = json!({"hostId": group.host, "hostToken": HOST_TOKEN});
     group.calls("dissolveGroup", ended).await.value();
     let since = Instant::now();
     loop {
-        let left = left_in(data);
+        let left = found_in(data);
         if left.is_empty() {
             return;
         }
@@ -113,7 +108,7 @@ async fn a_lesson_leaves_no_word_of_it_behind() {
     are_erased(&data, &group).await;
     server.is_terminated();
     assert_eq!(server.ends(), Some(0));
-    assert!(left_in(&data).is_empty(), "{:?}", left_in(&data));
+    assert!(found_in(&data).is_empty(), "{:?}", found_in(&data));
     is_clean(&server);
     let log = server.log();
     for logged in [

@@ -63,8 +63,8 @@ pub struct Core {
     pub health: Health,
     /// Why the last sync failed, until the store's thread recovers from it.
     pub sync_failure: Option<Failure>,
-    /// When the first of the groups ended whose data is still in the journal.
-    pub ended_at: Option<Instant>,
+    /// When the first of the groups and tombstones was removed whose data is still in the journal.
+    pub removed_at: Option<Instant>,
     /// Memory of the changes that wait.
     pub lease: Lease,
 }
@@ -80,7 +80,7 @@ impl Core {
             compacting: false,
             health: Health::Writable,
             sync_failure: None,
-            ended_at: None,
+            removed_at: None,
             lease: memory.lease(Purpose::Disk, 0),
         }
     }
@@ -95,13 +95,18 @@ impl Core {
         !self.waiters.is_empty() || self.state.has_changes()
     }
 
+    /// Notes when something was removed. What was removed without a record comes with no batch.
+    pub fn note_removal(&mut self) {
+        if std::mem::take(&mut self.state.changes().erases) {
+            self.removed_at.get_or_insert_with(Instant::now);
+        }
+    }
+
     /// Begins to write the changes.
     pub fn take_batch(&mut self) -> Batch {
         self.writing = true;
+        self.note_removal();
         let changes = self.state.changes().take();
-        if changes.group_ended {
-            self.ended_at.get_or_insert_with(Instant::now);
-        }
         let bytes = self.lease.bytes();
         self.lease.resize(0);
         Batch {

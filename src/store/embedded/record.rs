@@ -142,8 +142,9 @@ pub struct Changes {
     /// The messages, in the order of the changes.
     pub messages: Vec<Message>,
     message_bytes: usize,
-    /// Whether a group ended: its data is to be erased (decision D29).
-    pub group_ended: bool,
+    /// Whether a group or a tombstone was removed whose data is to be erased from the journal
+    /// (decision D29).
+    pub erases: bool,
 }
 
 impl Changes {
@@ -163,9 +164,14 @@ impl Changes {
     /// Adds a record.
     pub fn record(&mut self, record: &Record<'_>) {
         if self.persisted {
-            self.group_ended |= matches!(record, Record::Ended { .. });
+            self.erases |= matches!(record, Record::Ended { .. });
             record.write(&mut self.lines);
         }
+    }
+
+    /// Notes that something was removed without a record: the journal still has it.
+    pub fn removed(&mut self) {
+        self.erases |= self.persisted;
     }
 
     /// Puts the records since `start` into one line, if they are several: they are those of one

@@ -120,6 +120,31 @@ async fn acknowledged_changes_are_there_after_reopening() {
 }
 
 #[tokio::test]
+async fn an_expired_tombstone_is_erased_from_the_journal() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        erase_after: Duration::ZERO,
+        ..Durability::EverySecond.into()
+    };
+    let store = Embedded::open(folder.path(), options, rules(), Limits::default()).unwrap();
+    let group = Class::new(&store).group("h").await.key;
+    let journal = || std::fs::read_to_string(folder.path().join(folder::JOURNAL)).unwrap();
+    let lacks = async |text: &str| {
+        let lacks = async {
+            while journal().contains(text) {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), lacks).await
+    };
+    assert_eq!(store.reap(suite::second(100)).await.unwrap().len(), 1);
+    lacks("\"ended\"").await.unwrap();
+    assert!(journal().contains(group.id.as_str()), "for its members");
+    assert!(store.reap(suite::second(200)).await.unwrap().is_empty());
+    lacks(group.id.as_str()).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_second_process_is_refused_with_a_helpful_error() {
     let folder = tempfile::tempdir().unwrap();
     let _first = open(folder.path(), Durability::Always).unwrap();

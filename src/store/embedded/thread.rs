@@ -159,8 +159,9 @@ impl StoreThread {
             if core.health != Health::Writable || self.compaction.is_some() {
                 return;
             }
-            if let Some(ended) = core.ended_at.take() {
-                self.schedule.group_ended(ended);
+            core.note_removal();
+            if let Some(removed) = core.removed_at.take() {
+                self.schedule.removed(removed);
             }
         }
         if self.schedule.is_due(lock(&self.shared.journal).len()) {
@@ -280,7 +281,7 @@ impl StoreThread {
         *lock(&shared.journal) = next;
         let mut core = lock(&shared.core);
         core.health = Health::Writable;
-        core.ended_at = None;
+        core.removed_at = None;
         tracing::warn!("the data folder takes changes again");
         true
     }

@@ -51,8 +51,9 @@ impl Tombstones {
         self.by_group.keys().cloned().collect()
     }
 
-    /// Removes the expired tombstones.
-    pub fn remove_due(&mut self, now: Timestamp) {
+    /// Removes the expired tombstones; returns whether there were any.
+    pub fn remove_due(&mut self, now: Timestamp) -> bool {
+        let before = self.by_expiry.len();
         while self
             .by_expiry
             .first()
@@ -60,6 +61,7 @@ impl Tombstones {
         {
             self.remove_first();
         }
+        self.by_expiry.len() < before
     }
 
     /// Moves their times by some milliseconds.

@@ -28,9 +28,9 @@ impl Schedule {
         }
     }
 
-    /// A group ended: its data is in the journal.
-    pub fn group_ended(&mut self, ended: Instant) {
-        let erase_at = ended + self.erase_after;
+    /// A group or a tombstone was removed: its data is in the journal.
+    pub fn removed(&mut self, removed: Instant) {
+        let erase_at = removed + self.erase_after;
         self.erase_at.get_or_insert(erase_at);
     }
 

@@ -27,7 +27,9 @@ impl State {
         for EndedGroup { group, reason } in &ended {
             self.end(group, *reason, now);
         }
-        self.tombstones.remove_due(now);
+        if self.tombstones.remove_due(now) {
+            self.changes.removed();
+        }
         ended
     }
 
