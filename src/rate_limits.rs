@@ -12,6 +12,7 @@
 
 mod cells;
 pub mod rates;
+mod waiting;
 mod wrong_keys;
 
 use std::hash::{BuildHasher as _, Hash, RandomState};

@@ -35,7 +35,8 @@ macro_rules! rates {
                 hide_short_help = true, value_parser = clap::value_parser!(u32).range(0..=10_000))]
             pub wrong_key_wait_ms: u32,
 
-            /// Answers that may wait so at a time; more are given at once
+            /// Answers that may wait so at a time, an eighth of them for one address; more are given at
+            /// once. When four fifths wait, only addresses with a hundredth of them get a place
             #[arg(long, env = "MESH_WRONG_KEYS_WAITING", default_value = "1000", value_name = "N",
                 hide_short_help = true, value_parser = clap::value_parser!(u32).range(0..=100_000))]
             pub wrong_keys_waiting: u32,

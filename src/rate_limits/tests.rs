@@ -209,16 +209,19 @@ async fn wrong_keys_are_slowed_by_their_address_and_counted() {
 #[tokio::test(start_paused = true)]
 async fn a_bounded_number_of_wrong_keys_waits_and_others_are_answered_at_once() {
     let rates = Rates {
-        wrong_keys_waiting: 3,
+        wrong_keys_waiting: 24,
         ..Rates::default()
     };
-    let keys = WrongKeys::new(Some(&rates), &Clock::fixed(), Metrics::default());
+    let keys = &WrongKeys::new(Some(&rates), &Clock::fixed(), Metrics::default());
     let start = tokio::time::Instant::now();
-    let slow = (0..15).map(|_| async {
-        keys.slow(None).await;
+    let slow = |address| async move {
+        keys.slow(Some(IpAddr::V4(address))).await;
         start.elapsed()
-    });
-    let waited = futures_util::future::join_all(slow).await;
-    let waiting = waited.iter().filter(|time| !time.is_zero()).count();
-    assert_eq!(waiting, 3, "ten at once, three wait, two find no place");
+    };
+    let flood = futures_util::future::join_all((0..15).map(|_| slow(STRANGER)));
+    let other = futures_util::future::join_all((0..11).map(|_| slow(SCHOOL)));
+    let (flood, other) = tokio::join!(flood, other);
+    let waiting = |waited: Vec<Duration>| waited.iter().filter(|time| !time.is_zero()).count();
+    assert_eq!(waiting(flood), 3, "ten at once, three wait, two find no place");
+    assert_eq!(waiting(other), 1, "another address has places of its own");
 }

@@ -6,12 +6,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
 use crate::heartbeat::clock::Clock;
 use crate::metrics::Metrics;
 use crate::rate_limits::cells::Limiter;
 use crate::rate_limits::rates::Rates;
+use crate::rate_limits::waiting::Waiting;
 
 /// States in a row.
 const ADDRESSES: usize = 1024;
@@ -35,8 +34,8 @@ struct Inner {
 struct Slowing {
     at_once: Limiter,
     wait: Duration,
-    /// Answers that may wait at a time; others are given at once.
-    waiting: Semaphore,
+    /// Answers that wait; others are given at once.
+    waiting: Waiting<Option<IpAddr>>,
 }
 
 impl WrongKeys {
@@ -45,7 +44,7 @@ impl WrongKeys {
         let slowing = rates.map(|rates| Slowing {
             at_once: Limiter::new(rates.wrong_keys, ADDRESSES, clock),
             wait: rates.wrong_key_wait,
-            waiting: Semaphore::new(rates.wrong_keys_waiting),
+            waiting: Waiting::new(rates.wrong_keys_waiting),
         });
         Self(Arc::new(Inner {
             seed: RandomState::new(),
@@ -72,7 +71,7 @@ impl WrongKeys {
         if slowing.at_once.check(key).is_ok() {
             return;
         }
-        if let Ok(_permit) = slowing.waiting.try_acquire() {
+        if let Some(_place) = slowing.waiting.acquire(address) {
             tokio::time::sleep(slowing.wait).await;
         }
     }
