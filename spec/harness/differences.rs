@@ -57,7 +57,7 @@ pub struct ServerOnly {
     pub why: &'static str,
 }
 
-pub const SERVER_ONLY: [ServerOnly; 5] = [
+pub const SERVER_ONLY: &[ServerOnly] = &[
     ServerOnly {
         module: "bad_frames",
         why: "frames, bounds (D20) and close codes are AppSync's there",
@@ -81,7 +81,7 @@ pub const SERVER_ONLY: [ServerOnly; 5] = [
 ];
 
 /// Cases that fail on AppSync, where it differs.
-pub const DIFFERENCES: [Difference; 13] = [
+pub const DIFFERENCES: &[Difference] = &[
     Difference {
         about: "D2",
         why: "AppSync determines the caller's address; there are no proxies to trust",
