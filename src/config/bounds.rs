@@ -58,8 +58,8 @@ bounds! {
     /// Connections at once, WebSockets included; more wait to be accepted
     max_connections: u32 = "25000", "MESH_MAX_CONNECTIONS", 1..;
     /// Those of one address (IPv6: one /48); more are closed at once. When four fifths of all
-    /// are open, only addresses with a hundredth of them get more. Behind a trusted proxy its
-    /// clients' WebSockets count; this machine's connections do not
+    /// are open, only addresses with a hundredth of them (on a small server 64 or a quarter) get
+    /// more. Behind a trusted proxy its clients' WebSockets count; this machine's connections do not
     max_connections_per_address: u32 = "5000", "MESH_MAX_CONNECTIONS_PER_ADDRESS", 1..;
     /// Bytes of a request's body
     max_body_bytes: u32 = "262144", "MESH_MAX_BODY_BYTES", 1024..;

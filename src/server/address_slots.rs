@@ -12,6 +12,9 @@ use crate::model::quota::Quota;
 
 /// The leading bits of an IPv6 address by which connections count.
 const SITE_BITS: u32 = 48;
+/// Connections of a class of forty and some more: an address that comes late gets them from the
+/// last fifth, unless that would be more than a quarter of all.
+const CLASS: usize = 64;
 /// How often a refusal is logged.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -41,13 +44,13 @@ pub struct ShareTaken;
 
 impl AddressSlots {
     /// For `total` connections, of which an address may have `share`. The last fifth is for
-    /// addresses with a hundredth of all.
+    /// addresses with a hundredth of all, or on a small server with enough for a class.
     pub fn new(total: usize, share: usize) -> Arc<Self> {
         let quota = Quota {
             limit: total,
             share,
             reserve: total / 5,
-            small: (total / 100).max(1),
+            small: (total / 100).max(CLASS.min(total / 4)).max(1),
         };
         Arc::new(Self {
             quota,
@@ -131,11 +134,32 @@ mod tests {
         assert_eq!(fill("203.0.113.1"), 600);
         assert_eq!(fill("2001:db8:1:2::1"), 200, "the rest is for small ones");
         assert_eq!(fill("2001:db8:1:3::1"), 0, "the same /48");
-        assert_eq!(fill("203.0.113.2"), 10);
+        assert_eq!(fill("203.0.113.2"), 64);
         assert_eq!(fill("::ffff:203.0.113.2"), 0);
-        assert_eq!(fill("203.0.113.3"), 10);
+        assert_eq!(fill("203.0.113.3"), 64);
         open.clear();
         assert!(slots.lock().by_site.is_empty());
+    }
+
+    #[test]
+    fn a_class_that_comes_late_finds_connections_on_a_small_server() {
+        for (total, late) in [(25_000, 250), (1000, 64), (300, 60), (100, 20), (8, 1)] {
+            let slots = AddressSlots::new(total, total / 2);
+            let mut open = Vec::new();
+            for flood in 0..4 {
+                let address = ip(&format!("203.0.113.{flood}"));
+                while open.len() < total - total / 5
+                    && let Ok(slot) = slots.acquire(address, &[], open.len() + 1)
+                {
+                    open.push(slot);
+                }
+            }
+            let flooded = open.len();
+            while let Ok(slot) = slots.acquire(ip("198.51.100.1"), &[], open.len() + 1) {
+                open.push(slot);
+            }
+            assert_eq!(open.len() - flooded, late, "of {total}");
+        }
     }
 
     #[test]
