@@ -52,6 +52,24 @@ impl EncodeLabelValue for Refusal {
     }
 }
 
+/// Why a connection was closed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConnectionRefusal {
+    /// Its address has its share.
+    AddressShare,
+    /// The rest of all connections is for addresses with few.
+    Total,
+}
+
+impl EncodeLabelValue for ConnectionRefusal {
+    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
+        encoder.write_str(match self {
+            Self::AddressShare => "address_share",
+            Self::Total => "total",
+        })
+    }
+}
+
 /// The protocol of a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SocketProtocol {
@@ -76,6 +94,11 @@ struct RefusalLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ConnectionLabels {
+    reason: ConnectionRefusal,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct SocketLabels {
     protocol: SocketProtocol,
 }
@@ -89,6 +112,7 @@ struct Counters {
     registry: Registry,
     refusals: [Counter; Refusal::ALL.len()],
     wrong_keys: Counter,
+    refused_connections: [Counter; 2],
     connections: Gauge,
     sockets: [Gauge; 2],
 }
@@ -97,12 +121,15 @@ impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let refusals = Family::<RefusalLabels, Counter>::default();
+        let refused = Family::<ConnectionLabels, Counter>::default();
         let sockets = Family::<SocketLabels, Gauge>::default();
         let (wrong_keys, connections) = (Counter::default(), Gauge::default());
         let text = "Requests that were refused, by the limit";
         registry.register("refusals", text, refusals.clone());
         let text = "Requests with a key that is none of the server's";
         registry.register("wrong_keys", text, wrong_keys.clone());
+        let text = "Connections and WebSockets that were closed at once, by the reason";
+        registry.register("refused_connections", text, refused.clone());
         let text = "Open connections, WebSockets included";
         registry.register("connections", text, connections.clone());
         let text = "Open WebSockets, by their subprotocol";
@@ -117,6 +144,8 @@ impl Default for Metrics {
         Self(Arc::new(Counters {
             refusals: Refusal::ALL.map(of),
             wrong_keys,
+            refused_connections: [ConnectionRefusal::AddressShare, ConnectionRefusal::Total]
+                .map(|reason| refused.get_or_create_owned(&ConnectionLabels { reason })),
             connections,
             sockets,
             registry,
@@ -133,6 +162,11 @@ impl Metrics {
     /// Counts a request with a wrong key.
     pub fn wrong_key(&self) {
         self.0.wrong_keys.inc();
+    }
+
+    /// Counts a connection that is closed at once.
+    pub fn refused_connection(&self, reason: ConnectionRefusal) {
+        self.0.refused_connections[reason as usize].inc();
     }
 
     /// Counts a connection until the guard is dropped.
@@ -181,6 +215,7 @@ mod tests {
         metrics.refused(Refusal::AddressRate);
         metrics.refused(Refusal::AddressRate);
         metrics.wrong_key();
+        metrics.refused_connection(ConnectionRefusal::Total);
         let open = metrics.connection();
         let socket = metrics.socket(SocketProtocol::GraphqlTransportWs);
         drop(metrics.socket(SocketProtocol::GraphqlWs));
@@ -189,6 +224,8 @@ mod tests {
             "mesh_refusals_total{limit=\"address_rate\"} 2",
             "mesh_refusals_total{limit=\"node_rate\"} 0",
             "mesh_wrong_keys_total 1",
+            "mesh_refused_connections_total{reason=\"address_share\"} 0",
+            "mesh_refused_connections_total{reason=\"total\"} 1",
             "mesh_connections 1",
             "mesh_sockets{protocol=\"graphql-transport-ws\"} 1",
             "mesh_sockets{protocol=\"graphql-ws\"} 0",

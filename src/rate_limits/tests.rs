@@ -222,6 +222,10 @@ async fn a_bounded_number_of_wrong_keys_waits_and_others_are_answered_at_once() 
     let other = futures_util::future::join_all((0..11).map(|_| slow(SCHOOL)));
     let (flood, other) = tokio::join!(flood, other);
     let waiting = |waited: Vec<Duration>| waited.iter().filter(|time| !time.is_zero()).count();
-    assert_eq!(waiting(flood), 3, "ten at once, three wait, two find no place");
+    assert_eq!(
+        waiting(flood),
+        3,
+        "ten at once, three wait, two find no place"
+    );
     assert_eq!(waiting(other), 1, "another address has places of its own");
 }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 
 use crate::domains::{is_trusted, prefix};
+use crate::metrics::{ConnectionRefusal, Metrics};
 use crate::model::quota::Quota;
 
 /// The leading bits of an IPv6 address by which connections count.
@@ -22,6 +23,7 @@ const LOG_INTERVAL: Duration = Duration::from_mins(1);
 #[derive(Debug)]
 pub struct AddressSlots {
     quota: Quota,
+    metrics: Metrics,
     held: Mutex<Held>,
 }
 
@@ -38,14 +40,10 @@ pub struct AddressSlot {
     site: IpAddr,
 }
 
-/// The address has its share of the connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ShareTaken;
-
 impl AddressSlots {
     /// For `total` connections, of which an address may have `share`. The last fifth is for
     /// addresses with a hundredth of all, or on a small server with enough for a class.
-    pub fn new(total: usize, share: usize) -> Arc<Self> {
+    pub fn new(total: usize, share: usize, metrics: Metrics) -> Arc<Self> {
         let quota = Quota {
             limit: total,
             share,
@@ -54,6 +52,7 @@ impl AddressSlots {
         };
         Arc::new(Self {
             quota,
+            metrics,
             held: Mutex::default(),
         })
     }
@@ -65,7 +64,7 @@ impl AddressSlots {
         address: IpAddr,
         trusted: &[IpNet],
         all: usize,
-    ) -> Result<Option<AddressSlot>, ShareTaken> {
+    ) -> Result<Option<AddressSlot>, ConnectionRefusal> {
         if address.to_canonical().is_loopback() || is_trusted(address, trusted) {
             return Ok(None);
         }
@@ -74,7 +73,13 @@ impl AddressSlots {
         let own = held.by_site.get(&site).map_or(1, |own| own + 1);
         if !self.quota.admits(all, own) {
             held.log_refusal();
-            return Err(ShareTaken);
+            let refusal = if own > self.quota.share {
+                ConnectionRefusal::AddressShare
+            } else {
+                ConnectionRefusal::Total
+            };
+            self.metrics.refused_connection(refusal);
+            return Err(refusal);
         }
         held.by_site.insert(site, own);
         Ok(Some(AddressSlot {
@@ -122,7 +127,7 @@ mod tests {
 
     #[test]
     fn an_address_has_a_share_and_others_find_some_left() {
-        let slots = AddressSlots::new(1000, 600);
+        let slots = AddressSlots::new(1000, 600, Metrics::default());
         let mut open = Vec::new();
         let mut fill = |address: &str| {
             let before = open.len();
@@ -144,7 +149,7 @@ mod tests {
     #[test]
     fn a_class_that_comes_late_finds_connections_on_a_small_server() {
         for (total, late) in [(25_000, 250), (1000, 64), (300, 60), (100, 20), (8, 1)] {
-            let slots = AddressSlots::new(total, total / 2);
+            let slots = AddressSlots::new(total, total / 2, Metrics::default());
             let mut open = Vec::new();
             for flood in 0..4 {
                 let address = ip(&format!("203.0.113.{flood}"));
@@ -164,7 +169,7 @@ mod tests {
 
     #[test]
     fn trusted_proxies_and_this_machine_have_no_share() {
-        let slots = AddressSlots::new(10, 1);
+        let slots = AddressSlots::new(10, 1, Metrics::default());
         let trusted = ["10.0.0.0/8".parse().unwrap()];
         for address in ["10.1.1.1", "127.0.0.1", "::1", "::ffff:127.0.0.1"] {
             let slot = slots.acquire(ip(address), &trusted, 10);

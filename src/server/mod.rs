@@ -143,13 +143,14 @@ pub async fn run(
         footprint::connections(settings.http.connections, memory)
     };
     let share = settings.http.connections_per_address;
+    let metrics = runner.mesh().metrics.clone();
     let state = Arc::new(AppState {
         runner,
         settings,
         tasks: tasks.clone(),
         stop: stop.clone(),
         slots: ConnectionSlots::new(connections),
-        address_slots: AddressSlots::new(connections, share),
+        address_slots: AddressSlots::new(connections, share, metrics),
         forwarded_hint: Once::new(),
         accepted: AtomicU64::default(),
     });

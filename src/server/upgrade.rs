@@ -18,13 +18,13 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Caller, Credential};
-use crate::metrics::SocketProtocol;
+use crate::metrics::{ConnectionRefusal, SocketProtocol};
 use crate::realtime::credentials::{credential_in_protocols, credential_in_query};
 use crate::realtime::protocol::{Offer, Subprotocol};
 use crate::realtime::session::Session;
 use crate::realtime::socket::{self, ConnectionContext, Upgraded};
 use crate::server::AppState;
-use crate::server::address_slots::{AddressSlot, ShareTaken};
+use crate::server::address_slots::AddressSlot;
 use crate::server::http::HttpError;
 use crate::server::listen::Connection;
 use crate::server::query::{caller, credential_in};
@@ -111,7 +111,7 @@ pub async fn upgrade(
 fn share(
     connection: &Connection,
     address: Option<IpAddr>,
-) -> Result<Option<AddressSlot>, ShareTaken> {
+) -> Result<Option<AddressSlot>, ConnectionRefusal> {
     let state = &connection.state;
     match address.filter(|address| *address != connection.peer.ip()) {
         None => Ok(None),
