@@ -93,6 +93,9 @@ pub struct BenchArgs {
     #[arg(long, default_value = "0", value_name = "N", help_heading = "Who",
         value_parser = clap::value_parser!(u32).range(0..=1000), verbatim_doc_comment)]
     pub pollers: u32,
+    /// The domain of the groups [default: new ones, each for up to 500 groups]
+    #[arg(long, value_name = "DOMAIN", help_heading = "Who")]
+    pub domain: Option<String>,
     /// Seconds between two polls of one member, 0.05 to 60
     #[arg(long, default_value = "2", value_name = "S", help_heading = "Who", value_parser = seconds)]
     pub poll_every: f64,

@@ -53,6 +53,8 @@ pub struct Latencies {
     pub polled: Histogram,
     /// From a mutation to its response.
     pub answered: Histogram,
+    /// The same, of the current second.
+    pub answered_in_second: Histogram,
 }
 
 impl Counters {
@@ -78,6 +80,7 @@ impl Counters {
                 current_second: histogram(),
                 polled: histogram(),
                 answered: histogram(),
+                answered_in_second: histogram(),
             }),
             first_error: Mutex::new(None),
         }
@@ -124,6 +127,13 @@ impl Counters {
                 latencies.current_second.saturating_record(latency);
             }
         }
+    }
+
+    /// A mutation was answered after so many nanoseconds.
+    pub fn record_answer(&self, latency: u64) {
+        let mut latencies = self.latencies();
+        latencies.answered.saturating_record(latency);
+        latencies.answered_in_second.saturating_record(latency);
     }
 
     /// Keeps the first error's text: counts alone do not explain.

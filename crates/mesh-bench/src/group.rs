@@ -51,7 +51,8 @@ impl Group {
         run: &str,
         args: &BenchArgs,
     ) -> anyhow::Result<Self> {
-        let domain = format!("bench-{run}-{}", index / PER_DOMAIN);
+        let new_domain = || format!("bench-{run}-{}", index / PER_DOMAIN);
+        let domain = args.domain.clone().unwrap_or_else(new_domain);
         let host = format!("{run}-h{index}");
         let arguments = json!({"name": format!("bench {index}"), "hostId": host, "domain": domain});
         let created = client

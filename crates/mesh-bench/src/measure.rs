@@ -3,14 +3,16 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio::time::{Instant, interval_at, sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::clients::Publishers;
-use crate::counters::{Counters, histogram};
+use crate::counters::{Counters, Histogram, histogram};
 use crate::progress::Progress;
 use crate::report::units::{micros, ratio};
+use crate::run::now;
 use crate::sample::Sample;
 
 /// From one look at the missing deliveries to the next.
@@ -33,6 +35,8 @@ pub struct SeriesPoint {
     pub p50_us: Option<f64>,
     /// 99 of 100 were delivered within this, in microseconds.
     pub p99_us: Option<f64>,
+    /// 99 of 100 mutations were answered within this, in microseconds.
+    pub answer_p99_us: Option<f64>,
     /// The server's CPU, in percent of one core.
     pub server_cpu_percent: Option<f64>,
     /// The server's memory.
@@ -41,6 +45,8 @@ pub struct SeriesPoint {
 
 /// What was measured.
 pub struct Measurement {
+    /// When measuring began.
+    pub since: Timestamp,
     /// The first sample.
     pub begin: Sample,
     /// The last sample.
@@ -78,6 +84,7 @@ impl Sampler<'_> {
         self.progress.phase("measuring", seconds.into());
         self.counters.latencies().current_second = histogram();
         self.counters.start_measuring();
+        let since = now();
         let begin = Sample::take(self.counters, self.server);
         let (mut series, mut last) = (Vec::new(), begin);
         let second = Duration::from_secs(1);
@@ -101,6 +108,7 @@ impl Sampler<'_> {
         }
         self.counters.stop_measuring();
         Measurement {
+            since,
             begin,
             end: Sample::take(self.counters, self.server),
             ended_early: series.len() < seconds as usize,
@@ -110,16 +118,23 @@ impl Sampler<'_> {
 
     fn second(&self, begin: &Sample, last: &Sample, now: &Sample) -> SeriesPoint {
         let took = now.seconds_since(last);
-        let current = &mut self.counters.latencies().current_second;
-        let latencies = std::mem::replace(current, histogram());
-        let quantile = |q| (!latencies.is_empty()).then(|| micros(latencies.value_at_quantile(q)));
+        let (latencies, answers) = {
+            let mut all = self.counters.latencies();
+            let delivered = std::mem::replace(&mut all.current_second, histogram());
+            let answered = std::mem::replace(&mut all.answered_in_second, histogram());
+            (delivered, answered)
+        };
+        let quantile = |times: &Histogram, q| {
+            (!times.is_empty()).then(|| micros(times.value_at_quantile(q)))
+        };
         let per_second = |count| ratio(count, 1) / took;
         SeriesPoint {
             second: now.seconds_since(begin),
             published_per_second: per_second(now.published - last.published),
             delivered_per_second: per_second(now.delivered - last.delivered),
-            p50_us: quantile(0.5),
-            p99_us: quantile(0.99),
+            p50_us: quantile(&latencies, 0.5),
+            p99_us: quantile(&latencies, 0.99),
+            answer_p99_us: quantile(&answers, 0.99),
             server_cpu_percent: now.server_cpu_since(last).map(|cpu| cpu / took * 100.0),
             server_rss_bytes: now.server.map(|server| server.rss),
         }

@@ -117,10 +117,13 @@ impl Poller {
         let now = counters.now();
         for event in events {
             let payload = event.payload.as_deref().unwrap_or_default();
-            let tag = Tag::find(payload.as_bytes()).filter(|tag| tag.kind == Kind::Event);
-            let Some(tag) = tag else {
-                counters.strange.fetch_add(1, Relaxed);
-                continue;
+            let tag = match Tag::find(payload.as_bytes()) {
+                Some(tag) if tag.kind == Kind::Event => tag,
+                Some(tag) if tag.kind == Kind::Probe => continue,
+                _ => {
+                    counters.strange.fetch_add(1, Relaxed);
+                    continue;
+                }
             };
             if tag.group != self.group.index {
                 counters.misrouted.fetch_add(1, Relaxed);

@@ -148,7 +148,7 @@ impl Publisher {
                 counters.published.fetch_add(1, Relaxed);
                 if counters.measures(tag.sent_at) {
                     let latency = counters.now() - asked;
-                    counters.latencies().answered.saturating_record(latency);
+                    counters.record_answer(latency);
                 }
                 Some(true)
             }

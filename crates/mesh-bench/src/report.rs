@@ -31,6 +31,8 @@ pub struct Report {
     pub machine: Machine,
     /// The command line.
     pub settings: Settings,
+    /// When measuring began.
+    pub measured_since: String,
     /// Seconds that were measured, without warm-up and last deliveries.
     pub measured_seconds: f64,
     /// Whether a signal, or the server, ended it early.
@@ -88,6 +90,7 @@ impl Report {
             client_threads: args.threads.map_or(machine.cores_allowed, |n| n as usize),
             machine,
             settings: Settings::new(args, endpoint),
+            measured_since: String::new(),
             measured_seconds: 0.0,
             ended_early: false,
             published: Published::default(),
@@ -119,6 +122,7 @@ impl Report {
         let polled = end.polled - begin.polled;
         let per_second = |count| ratio(count, 1) / seconds;
         let latencies = counters.latencies();
+        self.measured_since = format!("{:.3}", measurement.since);
         self.measured_seconds = seconds;
         self.ended_early = measurement.ended_early;
         self.published = Published {

@@ -193,11 +193,12 @@ impl Run {
     }
 }
 
+/// The wall clock.
 #[expect(
     clippy::disallowed_methods,
     reason = "the rule is the server's: its tests move the clock"
 )]
-fn now() -> Timestamp {
+pub fn now() -> Timestamp {
     Timestamp::now()
 }
 
