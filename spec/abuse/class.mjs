@@ -112,4 +112,5 @@ for (const pupil of pupils) {
   }
 }
 console.log(JSON.stringify({ calls, failures }));
+await Promise.all(pupils.map(({ client }) => client.close()));
 process.exit();

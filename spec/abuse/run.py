@@ -1,5 +1,5 @@
 """Attacks a server while a class of 40 is at work: run.py [--pairs N] [--seconds N] [--seed N] [--json FILE]
-[--class-only] PROGRAM [ATTACK...]. docs/reliability.md, Abuse, says how to read the figures.
+[--brief] PROGRAM [ATTACK...]. docs/reliability.md, Abuse, says how to read the figures.
 
 Each attack has a server of its own. Quiet phases and phases under attack take turns, and a ratio compares
 the two of a pair, which lie seconds apart."""
@@ -69,11 +69,52 @@ def try_attack(name, options):
         before = server.memory()
         windows, counted = phases(name, options, server, lesson)
         report, clients = lesson.end()
-    most = server.memory("VmHWM")
     bound = ATTACKS[name.partition("@")[0]][1]
-    found = problems(report, clients)
-    found += [attack["failure"] for attack in counted if attack["failure"]]
-    found += [what for attack in counted for what in attack["counts"] if what.startswith("wrong: ")]
+    most, after, found = end(server, before, bound)
+    found += problems(report, clients) + wrong(counted)
+    figures = {"attack": name, "pairs": options.pairs, "seconds": options.seconds, "problems": found,
+               "memory": {"before": before, "most": most, "after": after, "bound": bound},
+               "counted": [attack["counts"] for attack in counted], "calls": report["checked"]["published"] + clients["calls"],
+               "attackers_cpu_percent": 100 * sum(attack["cpu"] for attack in counted) / options.pairs / (options.seconds + LEAD)}
+    for what in ("p99_us", "answer_p99_us", "server_cpu_percent"):
+        figures[what] = compared(report, windows, what)
+    return figures
+
+
+def try_briefly(options):
+    """Each attack for a second, one after another on one server: for the gate, which measures no times."""
+    server = Server(options.program)
+    names = options.attacks or list(ATTACKS)
+    with tempfile.TemporaryDirectory() as folder:
+        lesson = Lesson(options.program, server, 2 * len(names), folder)
+        before, counted = server.memory(), []
+        for name in names:
+            attack = Attack(name, server, lesson.group, options.seed)
+            time.sleep(1)
+            counted.append(attack.end())
+        report, clients = lesson.end()
+    bound = max(ATTACKS[name.partition("@")[0]][1] for name in names)
+    most, after, found = end(server, before, bound)
+    found += problems(report, clients) + wrong(counted)
+    print(
+        f"{len(names)} attacks of a second: memory {before:.0f}, {most:.0f}, {after:.0f} MB; "
+        f"{report['checked']['published'] + clients['calls']} calls of the class; problems: {found or 'none'}"
+    )
+    return found
+
+
+def wrong(counted):
+    """What the attacks themselves report as wrong."""
+    found = [attack["failure"] for attack in counted if attack["failure"]]
+    idle = [attack for attack in counted if not attack["counts"].get("connections")]
+    return found + ["an attack did not connect"] * len(idle) + [
+        what for attack in counted for what in attack["counts"] if what.startswith("wrong: ")
+    ]
+
+
+def end(server, before, bound):
+    """Stops the server; returns its most memory, that some seconds later, and what is wrong with it."""
+    found, most = [], server.memory("VmHWM")
     if most - before > bound:
         found.append(f"the server grew by {most - before:.0f} MB, over its {bound} MB")
     after = server.settled_memory(before + 10, 15)
@@ -82,13 +123,7 @@ def try_attack(name, options):
     logged = server.stop()
     if "panicked" in logged:
         found.append("a panic: " + logged[logged.index("panicked"):][:200])
-    figures = {"attack": name, "pairs": options.pairs, "seconds": options.seconds, "problems": found,
-               "memory": {"before": before, "most": most, "after": after, "bound": bound},
-               "counted": [attack["counts"] for attack in counted], "calls": report["checked"]["published"] + clients["calls"],
-               "attackers_cpu_percent": 100 * sum(attack["cpu"] for attack in counted) / options.pairs / (options.seconds + LEAD)}
-    for what in ("p99_us", "answer_p99_us", "server_cpu_percent"):
-        figures[what] = compared(report, windows, what)
-    return figures
+    return most, after, found
 
 
 def compared(report, windows, what):
@@ -124,6 +159,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json")
+    parser.add_argument("--brief", action="store_true", help="each attack for a second, and no times")
     parser.add_argument("program")
     parser.add_argument("attacks", nargs="*")
     options = parser.parse_args()
@@ -133,6 +169,8 @@ def main():
     if unknown:
         sys.exit(f"there is no attack {', '.join(sorted(unknown))}; there are {' '.join(both)}")
     enter_network()
+    if options.brief:
+        sys.exit(bool(try_briefly(options)))
     failed = 0
     for name in options.attacks or both:
         figures = try_attack(name, options)

@@ -124,9 +124,8 @@ impl Sampler<'_> {
             let answered = std::mem::replace(&mut all.answered_in_second, histogram());
             (delivered, answered)
         };
-        let quantile = |times: &Histogram, q| {
-            (!times.is_empty()).then(|| micros(times.value_at_quantile(q)))
-        };
+        let quantile =
+            |times: &Histogram, q| (!times.is_empty()).then(|| micros(times.value_at_quantile(q)));
         let per_second = |count| ratio(count, 1) / took;
         SeriesPoint {
             second: now.seconds_since(begin),
