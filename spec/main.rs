@@ -54,6 +54,7 @@ mod origins;
 mod policy;
 mod polling;
 mod privacy;
+mod public_files;
 mod quotas;
 mod rate_limits;
 mod realtime_appsync;

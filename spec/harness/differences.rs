@@ -32,6 +32,7 @@ pub const ONCE: &[&str] = &[
     "order",
     "origins",
     "privacy",
+    "public_files",
     "rate_limits",
     "restarts",
     "resume",

@@ -215,7 +215,11 @@ impl TestMesh {
         let plain = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = plain.local_addr().expect("an address");
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let listeners = Listeners { plain, tls: None };
+        let listeners = Listeners {
+            plain,
+            tls: None,
+            public: None,
+        };
         tasks.spawn(server::run(mesh, settings, listeners, stop.clone()));
         tasks.close();
         let own = Own {

@@ -27,6 +27,13 @@ pub fn listen_address(text: &str) -> Result<SocketAddr, String> {
     addresses.first().copied().ok_or_else(forms)
 }
 
+/// Parses a name or an address that a certificate can be for.
+pub fn tls_name(text: &str) -> Result<String, String> {
+    let name = rustls_pki_types::ServerName::try_from(text.trim())
+        .map_err(|_| "it is a name or an address without a port, such as school.local")?;
+    Ok(name.to_str().into_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -42,6 +49,22 @@ mod tests {
             ("0", "127.0.0.1:0"),
         ] {
             assert_eq!(listen_address(text), Ok(address.parse().unwrap()), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_for_names_and_addresses() {
+        for name in ["school.local", "192.168.1.10", "fd00::10"] {
+            assert_eq!(tls_name(name).as_deref(), Ok(name));
+        }
+        for name in [
+            "",
+            "school.local:4000",
+            "http://school.local",
+            "a b",
+            "[::1]",
+        ] {
+            assert!(tls_name(name).is_err(), "{name}");
         }
     }
 

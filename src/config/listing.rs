@@ -79,6 +79,8 @@ fn computed(args: &ServeArgs, settings: &StageSettings) -> HashMap<&'static str,
     ]
     .into();
     computed.extend(seconds.map(|(name, seconds)| (name, seconds.to_string())));
+    let public = args.public_address();
+    computed.extend(public.map(|address| ("MESH_PUBLIC_LISTEN", address.to_string())));
     #[cfg(feature = "dynamodb")]
     computed.insert("TABLE_NAME", args.dynamodb.settings(args.stage).table);
     computed

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 use ipnet::IpNet;
 
 use crate::auth::Policy;
-use crate::config::address::listen_address;
+use crate::config::address::{listen_address, tls_name};
 use crate::config::{BoundArgs, RateArgs, Stage};
 use crate::mesh::NextSince;
 use crate::server::origins::Origin;
@@ -129,6 +129,10 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub tls: TlsArgs,
 
+    /// Pages of the school's own.
+    #[command(flatten)]
+    pub public: PublicArgs,
+
     /// Store.
     #[command(flatten)]
     pub store: StoreArgs,
@@ -234,8 +238,11 @@ pub struct TlsArgs {
     #[arg(long, env = "MESH_TLS_KEY", requires = "tls_cert", value_name = "FILE")]
     pub tls_key: Option<PathBuf>,
 
-    /// Make ca.pem, cert.pem and key.pem for localhost, 127.0.0.1 and `::1` in this folder
-    /// if they are missing; clients must trust ca.pem
+    /// Make ca.pem, cert.pem and key.pem for localhost, 127.0.0.1, `::1` and the names of
+    /// --tls-names in this folder if they are missing; clients must trust ca.pem
+    ///
+    /// They are made anew when a name is missing in them, or when they end within 30 days: then
+    /// clients must trust the new ca.pem.
     #[arg(
         long,
         env = "MESH_TLS_SELF_SIGNED",
@@ -243,6 +250,56 @@ pub struct TlsArgs {
         value_name = "DIR"
     )]
     pub tls_self_signed: Option<PathBuf>,
+
+    /// Names and addresses by which clients reach this machine, for the certificate of
+    /// --tls-self-signed, separated by commas, such as school.local,192.168.1.10
+    #[arg(
+        long,
+        env = "MESH_TLS_NAMES",
+        value_delimiter = ',',
+        value_parser = tls_name,
+        requires = "tls_self_signed",
+        value_name = "NAMES"
+    )]
+    pub tls_names: Vec<String>,
+}
+
+/// A folder of pages beside the API.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Pages")]
+pub struct PublicArgs {
+    /// Serve this folder's files, with the API at the same origin, on a port of its own
+    ///
+    /// For a built editor, packaged projects or pages of the school: they reach the API at /graphql of their
+    /// own address, so no browser asks for permission. Anyone who reaches the port can read the
+    /// folder, but for names that begin with a dot.
+    #[arg(long, env = "MESH_PUBLIC", value_name = "DIR")]
+    pub public: Option<PathBuf>,
+
+    /// Where that folder is served [default: the address of --listen with the next port]
+    #[arg(
+        long,
+        env = "MESH_PUBLIC_LISTEN",
+        requires = "public",
+        value_name = "ADDR",
+        value_parser = listen_address
+    )]
+    pub public_listen: Option<SocketAddr>,
+}
+
+impl ServeArgs {
+    /// Where the folder of pages is served, if there is one.
+    pub fn public_address(&self) -> Option<SocketAddr> {
+        self.public.public.as_ref()?;
+        let next = || {
+            let port = match self.listen.port() {
+                0 => 0,
+                port => port.checked_add(1).unwrap_or(port - 1),
+            };
+            SocketAddr::new(self.listen.ip(), port)
+        };
+        Some(self.public.public_listen.unwrap_or_else(next))
+    }
 }
 
 /// Where everything is kept.

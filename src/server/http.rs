@@ -71,8 +71,15 @@ async fn route(
     router.oneshot(request).await
 }
 
-/// Every route but POST /graphql.
+/// Every route of the server's own listeners but POST /graphql.
 pub fn router() -> Router {
+    api()
+        .route("/metrics", get(metrics::show))
+        .fallback(|| async { StatusCode::NOT_FOUND })
+}
+
+/// What every listener serves, but POST /graphql.
+pub fn api() -> Router {
     Router::new()
         .route(GRAPHQL, get(get_graphql))
         .route(GRAPHQL_AND_SLASH, get(get_graphql_and_slash))
@@ -83,8 +90,6 @@ pub fn router() -> Router {
         .route("/graphql/assets/{file}", get(page::asset))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
-        .route("/metrics", get(metrics::show))
-        .fallback(|| async { StatusCode::NOT_FOUND })
         // Handlers log their own failures.
         .layer(
             TraceLayer::new_for_http()

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::http::Request;
+use futures_util::future::join_all;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -22,7 +23,7 @@ use crate::metrics::OpenGuard;
 use crate::server::address_slots::AddressSlot;
 use crate::server::footprint::{HTTP_BYTES, SOCKET_BYTES, TLS_BYTES};
 use crate::server::http::HttpError;
-use crate::server::{AppState, Listeners, http, tcp};
+use crate::server::{AppState, Listeners, http, public, tcp};
 
 /// How long to wait after the system refused a connection, such as for want of file handles.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -42,6 +43,8 @@ pub struct Connection {
     pub peer: SocketAddr,
     /// Its number, by which its requests are counted.
     pub number: u64,
+    /// The requests, by which it is seen whether the connection is in use.
+    pub activity: Arc<Activity>,
     /// Responses that the peer has not read, up to the limit of one connection.
     pub unread: Memory,
     _place: OwnedSemaphorePermit,
@@ -53,20 +56,20 @@ pub struct Connection {
 /// Accepts until the server stops.
 pub async fn accept_all(state: Arc<AppState>, listeners: Listeners) {
     let router = http::router();
-    let plain = accept(&state, &router, &listeners.plain, None);
-    match &listeners.tls {
-        Some((listener, config)) => {
-            let acceptor = TlsAcceptor::from(Arc::clone(config));
-            tokio::join!(plain, accept(&state, &router, listener, Some(acceptor)));
-        }
-        None => plain.await,
+    let mut all = vec![accept(&state, router.clone(), listeners.plain, None)];
+    if let Some((listener, config)) = listeners.tls {
+        all.push(accept(&state, router, listener, Some(config.into())));
     }
+    if let Some((listener, folder)) = listeners.public {
+        all.push(accept(&state, public::router(&folder), listener, None));
+    }
+    join_all(all).await;
 }
 
 async fn accept(
     state: &Arc<AppState>,
-    router: &Router,
-    listener: &TcpListener,
+    router: Router,
+    listener: TcpListener,
     tls: Option<TlsAcceptor>,
 ) {
     let memory = &state.runner.mesh().memory;
@@ -74,7 +77,7 @@ async fn accept(
     loop {
         let (stream, peer, place) = tokio::select! {
             () = state.stop.cancelled() => return,
-            accepted = accept_one(listener, state) => accepted,
+            accepted = accept_one(&listener, state) => accepted,
         };
         let (taken, trusted) = (state.slots.taken(), &state.settings.trusted_proxies);
         // Beyond its share an address's connection is closed at once.
@@ -86,6 +89,7 @@ async fn accept(
             router: router.clone(),
             peer,
             number: state.accepted.fetch_add(1, Ordering::Relaxed),
+            activity: Arc::default(),
             unread: Memory::new(state.settings.http.unread_bytes),
             _place: place,
             _share: share,
@@ -141,13 +145,13 @@ where
     // Until the connection ends or becomes a WebSocket.
     let memory = &state.runner.mesh().memory;
     let _held = memory.lease(Purpose::Connections, HTTP_BYTES);
-    let requests = Arc::new(RequestCounter::default());
-    let counter = Arc::clone(&requests);
     let origins = state.settings.origins.clone();
+    let activity = Arc::clone(&connection.activity);
+    let counter = Arc::clone(&activity);
     let routes = http::service(connection);
     let service = service_fn(move |request: Request<Incoming>| {
         let in_flight = counter.begin();
-        let is_allowed = origins.allow(request.headers());
+        let is_allowed = origins.allow(&request);
         let routes = routes.clone();
         async move {
             let response = if is_allowed {
@@ -191,7 +195,7 @@ where
                 return;
             }
             () = idle_check.as_mut() => {
-                let idle = requests.is_idle_since(&mut seen);
+                let idle = activity.is_idle_since(&mut seen);
                 if idle && (leaving || seen == 0) {
                     // A peer that never sent a request, or does not read its response, is
                     // dropped.
@@ -208,27 +212,32 @@ where
     }
 }
 
-/// Counts a connection's requests.
+/// What a peer does on a connection: requests, and reading of files.
 #[derive(Default)]
-struct RequestCounter {
-    requests: AtomicU64,
+pub struct Activity {
+    steps: AtomicU64,
     in_flight: AtomicUsize,
 }
 
 /// A request that is being served.
-struct InFlight(Arc<RequestCounter>);
+struct InFlight(Arc<Activity>);
 
-impl RequestCounter {
+impl Activity {
+    /// Notes that the peer does something.
+    pub fn note(&self) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+    }
+
     fn begin(self: &Arc<Self>) -> InFlight {
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.note();
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(Arc::clone(self))
     }
 
-    /// Whether no request came since the last check, and none is in flight.
+    /// Whether nothing was done since the last check, and no request is in flight.
     fn is_idle_since(&self, seen: &mut u64) -> bool {
-        let requests = self.requests.load(Ordering::Relaxed);
-        let nothing_new = std::mem::replace(seen, requests) == requests;
+        let steps = self.steps.load(Ordering::Relaxed);
+        let nothing_new = std::mem::replace(seen, steps) == steps;
         nothing_new && self.in_flight.load(Ordering::Relaxed) == 0
     }
 }

@@ -12,11 +12,14 @@ mod listen;
 mod metrics;
 pub mod origins;
 mod page;
+mod public;
 mod query;
+pub mod self_signed;
 mod tcp;
 pub mod tls;
 mod upgrade;
 
+use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Once};
 use std::time::Duration;
@@ -122,6 +125,8 @@ pub struct Listeners {
     pub plain: TcpListener,
     /// HTTP over TLS.
     pub tls: Option<(TcpListener, Arc<rustls::ServerConfig>)>,
+    /// Plain HTTP for a folder of pages, which find the API beside them.
+    pub public: Option<(TcpListener, PathBuf)>,
 }
 
 /// Serves until `stop` is cancelled, then closes every WebSocket by name.

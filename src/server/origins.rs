@@ -4,7 +4,7 @@
 use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, Request, header};
 use tower_http::cors::{AllowOrigin, Any};
 
 /// The origin of a page, as browsers send it: `https://school.example`, without a path.
@@ -35,6 +35,13 @@ impl FromStr for Origin {
     }
 }
 
+/// The host and maybe the port of an origin.
+fn host_of(origin: &HeaderValue) -> Option<&[u8]> {
+    let origin = origin.as_bytes();
+    let scheme = origin.windows(3).position(|part| part == b"://")?;
+    Some(&origin[scheme + 3..])
+}
+
 /// The origins whose pages may call: all, or those of a list.
 #[derive(Clone, Debug, Default)]
 pub struct Origins(Option<Arc<[Origin]>>);
@@ -45,13 +52,20 @@ impl Origins {
         Self((!list.is_empty()).then(|| list.into()))
     }
 
-    /// Whether a request with these headers may be served.
-    pub fn allow(&self, headers: &HeaderMap) -> bool {
+    /// Whether a request may be served. Pages of this server, at whatever name it was reached,
+    /// always may.
+    pub fn allow<B>(&self, request: &Request<B>) -> bool {
         let Some(list) = &self.0 else {
             return true;
         };
+        let headers = request.headers();
+        let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
+        let host = host.or(request.uri().authority().map(|it| it.as_str().as_bytes()));
         let mut origins = headers.get_all(header::ORIGIN).iter();
-        origins.all(|origin| list.iter().any(|allowed| allowed.0 == *origin))
+        origins.all(|origin| {
+            let is_own = host.is_some() && host_of(origin) == host;
+            is_own || list.iter().any(|allowed| allowed.0 == *origin)
+        })
     }
 
     /// What browsers are told.
@@ -86,17 +100,19 @@ mod tests {
             "tauri://localhost",
         ]);
         let allow = |sent: &[&str]| {
-            let mut headers = HeaderMap::new();
+            let mut request = Request::builder().header(header::HOST, "server:4000");
             for origin in sent {
-                headers.append(header::ORIGIN, origin.parse().unwrap());
+                request = request.header(header::ORIGIN, *origin);
             }
-            origins.allow(&headers)
+            origins.allow(&request.body(()).unwrap())
         };
         for sent in [
             &["https://school.example"][..],
             &["http://localhost:8601"],
             &["null"],
             &["tauri://localhost"],
+            &["http://server:4000"],
+            &["https://server:4000"],
             &[],
         ] {
             assert!(allow(sent), "{sent:?}");
@@ -106,6 +122,8 @@ mod tests {
             &["https://school.example.evil"],
             &["https://evil.example"],
             &["http://localhost"],
+            &["http://server:4001"],
+            &["server:4000"],
             &[""],
             &["https://school.example", "https://evil.example"],
         ] {

@@ -1,22 +1,15 @@
-//! Certificates: given ones, or made once for this machine so that clients which insist
-//! on TLS can be tried without a certificate authority.
+//! The certificate that is served, and its replacement while the server runs.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use anyhow::Context as _;
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, KeyUsagePurpose,
-};
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-
-/// The names in a self-signed certificate.
-const THIS_MACHINE: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
 
 /// A certificate with its key, which may be replaced while the server runs. Connections that are
 /// open stay as they are.
@@ -89,67 +82,14 @@ fn read(cert: &Path, key: &Path, provider: &CryptoProvider) -> anyhow::Result<Ce
         .context("the certificate and the key do not fit each other")
 }
 
-/// The certificate in `folder`, which is made there, with its own authority
-/// `ca.pem` for clients to trust, unless `cert.pem` and `key.pem` exist.
-pub fn self_signed(folder: &Path) -> anyhow::Result<Arc<Certificate>> {
-    if !has_certificate(folder) {
-        make(folder)
-            .with_context(|| format!("cannot make a certificate in {}", folder.display()))?;
-    }
-    from_files(&folder.join("cert.pem"), &folder.join("key.pem"))
-}
-
-/// Whether `folder` has a certificate and its key already.
-pub fn has_certificate(folder: &Path) -> bool {
-    folder.join("cert.pem").exists() && folder.join("key.pem").exists()
-}
-
-fn make(folder: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder)?;
-    let mut params = CertificateParams::default();
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "Mesh v2 self-signed authority");
-    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-    // The authority's key is not kept: it signs this one certificate and nothing else ever.
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate()?)?;
-    let mut params = CertificateParams::new(THIS_MACHINE.map(String::from))?;
-    params
-        .distinguished_name
-        .push(DnType::CommonName, "localhost");
-    let key = KeyPair::generate()?;
-    let cert = params.signed_by(&key, &authority)?;
-    std::fs::write(folder.join("ca.pem"), authority.pem())?;
-    std::fs::write(folder.join("cert.pem"), cert.pem())?;
-    write_secret(&folder.join("key.pem"), &key.serialize_pem())?;
-    Ok(())
-}
-
-fn write_secret(path: &Path, text: &str) -> std::io::Result<()> {
-    use std::io::Write as _;
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(text.as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::time::Timestamp;
+    use crate::server::self_signed::Folder;
 
-    #[test]
-    fn a_certificate_is_made_once_and_kept() {
-        let folder = tempfile::tempdir().unwrap();
-        self_signed(folder.path()).unwrap();
-        let first = std::fs::read(folder.path().join("cert.pem")).unwrap();
-        self_signed(folder.path()).unwrap();
-        assert_eq!(
-            std::fs::read(folder.path().join("cert.pem")).unwrap(),
-            first
-        );
-        assert!(folder.path().join("ca.pem").exists());
+    fn self_signed(folder: &Path) -> anyhow::Result<Arc<Certificate>> {
+        Folder::new(folder, &[]).open(Timestamp::from_seconds(1_800_000_000))
     }
 
     #[test]

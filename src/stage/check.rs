@@ -7,6 +7,8 @@ use std::path::Path;
 use clap::ArgMatches;
 
 use crate::config::{ServeArgs, StageSettings, StoreKind, listing};
+use crate::heartbeat::clock::Clock;
+use crate::server::self_signed::{Folder, State};
 use crate::server::tls;
 #[cfg(feature = "dynamodb")]
 use crate::stage::dynamodb;
@@ -35,7 +37,7 @@ pub fn check(args: &ServeArgs, given: &ArgMatches, env_file: Option<&Path>) -> a
     if let Err(error) = log_filter(&args.log) {
         faults.push(format!("{error:#}"));
     }
-    let places = [certificate(args), store(args)];
+    let places = [certificate(args), public(args), store(args)];
     for found in places.into_iter().chain(ports(args)) {
         match found {
             Found::Fine => {}
@@ -53,29 +55,39 @@ fn certificate(args: &ServeArgs) -> Found {
             Ok(_) => Found::Fine,
             Err(error) => Found::Fault(format!("{error:#}")),
         },
-        _ => args
-            .tls
-            .tls_self_signed
-            .as_deref()
-            .map_or(Found::Fine, self_signed),
+        _ => match &args.tls.tls_self_signed {
+            Some(folder) => self_signed(folder, &args.tls.tls_names),
+            None => Found::Fine,
+        },
     }
 }
 
 /// Reads the certificate of a folder, or tries whether a start could make one there.
-fn self_signed(folder: &Path) -> Found {
-    let usable = if tls::has_certificate(folder) {
-        tls::self_signed(folder).map(drop)
-    } else {
-        is_writable(folder).map_err(Into::into)
-    };
+fn self_signed(folder: &Path, names: &[String]) -> Found {
+    let state = Folder::new(folder, names).state(Clock::system().now());
+    let usable = state.and_then(|state| match state {
+        State::Fits => Ok(state),
+        State::Empty | State::Unfit => Ok(is_writable(folder).map(|()| state)?),
+    });
     match usable {
-        Ok(()) => Found::Fine,
+        Ok(State::Unfit) => Found::Note(format!(
+            "the certificate in {} ends soon or is not for all names: a start makes it anew, and              clients must trust the new ca.pem",
+            folder.display()
+        )),
+        Ok(_) => Found::Fine,
         Err(error) => Found::Fault(format!(
             "cannot use {} for a self-signed certificate: {error:#}; choose a folder that the \
              server may write to with --tls-self-signed, or remove cert.pem and key.pem to have \
              them made again",
             folder.display()
         )),
+    }
+}
+
+fn public(args: &ServeArgs) -> Found {
+    match args.public.public.as_deref().map(listeners::is_readable) {
+        Some(Err(error)) => Found::Fault(format!("{error:#}")),
+        _ => Found::Fine,
     }
 }
 
@@ -122,8 +134,10 @@ fn is_writable(folder: &Path) -> std::io::Result<()> {
 fn ports(args: &ServeArgs) -> Vec<Found> {
     let plain = Some((args.listen, "--listen"));
     let tls = args.tls.tls_listen.map(|address| (address, "--tls-listen"));
+    let public = args.public_address();
+    let public = public.map(|address| (address, "--public-listen"));
     // Held until all are tried: two of one address are found.
-    let tried: Vec<_> = [plain, tls]
+    let tried: Vec<_> = [plain, tls, public]
         .into_iter()
         .flatten()
         .map(|(address, flag)| (TcpListener::bind(address), address, flag))

@@ -30,6 +30,10 @@ pub fn print(
         lines.push(format!("  endpoint  https://{tls}/graphql"));
         lines.push(format!("  realtime  wss://{tls}/graphql/realtime"));
     }
+    if let Some((listener, folder)) = &listeners.public {
+        let (address, folder) = (listener.local_addr()?, folder.display());
+        lines.push(format!("  pages     http://{address}/ (of {folder})"));
+    }
     lines.push(format!("  store     {}", store(args)));
     let key = settings.server.development_key;
     lines.push(match key {

@@ -2,12 +2,16 @@
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use crate::config::{ServeArgs, Unusable};
+use crate::heartbeat::clock::Clock;
 use crate::server::Listeners;
+use crate::server::self_signed;
 use crate::server::tls::{self, Certificate};
 
 /// Opens the listeners of the settings, and returns with them the certificate that is served.
@@ -22,7 +26,14 @@ pub async fn open(args: &ServeArgs) -> anyhow::Result<(Listeners, Option<Arc<Cer
         }
         (Some(_), None) => anyhow::bail!(Unusable::NoCertificate),
     };
-    Ok((Listeners { plain, tls }, certificate))
+    let public = match (args.public_address(), &args.public.public) {
+        (Some(address), Some(folder)) => {
+            is_readable(folder)?;
+            Some((bind(address, "--public-listen").await?, folder.clone()))
+        }
+        _ => None,
+    };
+    Ok((Listeners { plain, tls, public }, certificate))
 }
 
 /// The certificate that is served, if there is one.
@@ -33,9 +44,20 @@ fn certificate(args: &ServeArgs) -> anyhow::Result<Option<Arc<Certificate>>> {
     }
     match (&tls.tls_cert, &tls.tls_key, &tls.tls_self_signed) {
         (Some(cert), Some(key), _) => tls::from_files(cert, key).map(Some),
-        (_, _, Some(folder)) => tls::self_signed(folder).map(Some),
+        (_, _, Some(folder)) => {
+            let folder = self_signed::Folder::new(folder, &tls.tls_names);
+            folder.open(Clock::system().now()).map(Some)
+        }
         _ => Ok(None),
     }
+}
+
+/// Checks that a folder of pages is one.
+pub fn is_readable(folder: &Path) -> anyhow::Result<()> {
+    std::fs::read_dir(folder).map(drop).with_context(|| {
+        let folder = folder.display();
+        format!("cannot read {folder}: name a folder of pages with --public")
+    })
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
