@@ -51,6 +51,7 @@ mod metrics;
 mod nodes;
 mod order;
 mod origins;
+mod pages;
 mod policy;
 mod polling;
 mod privacy;

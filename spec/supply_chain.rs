@@ -42,7 +42,7 @@ fn no_crate_is_banned_and_all_come_from_crates_io() {
 
 #[apply(case!)]
 fn the_pages_licences_name_the_versions_that_are_bundled() {
-    let lock: Value = serde_json::from_str(&read("web/graphiql/package-lock.json")).expect("JSON");
+    let lock: Value = serde_json::from_str(&read("web/package-lock.json")).expect("JSON");
     let packages = lock["packages"].as_object().expect("packages");
     let installed: BTreeMap<_, _> = packages
         .iter()

@@ -9,7 +9,7 @@
 //! main, bin                the command line; the Lambda function
 //! stage                    assembles a server or a function from its settings, and runs it
 //! config                   every setting, and its validation
-//! lambda | server          AppSync events | HTTP, WebSocket upgrades, TLS, health, GraphiQL
+//! lambda | server          AppSync events | HTTP, WebSocket upgrades, TLS, health, pages
 //! realtime                 GraphQL over WebSocket: protocols, sessions, connections, outboxes
 //! resolvers                the GraphQL schema, one file per noun; compiled documents
 //! mesh                     the application state of resolvers

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the clients as their lock files say and runs them all against the
-# server of MESH_BIN (or the built one), and its page in Chromium. The lesson, which mostly
+# server of MESH_BIN (or the built one), and its pages in Chromium. The lesson, which mostly
 # waits, goes on beside the others.
 #   MESH_BIN         the server (default target/release, else target/debug)
 #   MESH_URL, MESH_API_KEY   a running server instead
@@ -10,7 +10,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-page=$here/../../web/graphiql
+web=$here/../../web
 chromium=${CHROMIUM:-/usr/bin/chromium}
 lesson=${LESSON_SECONDS:-60}
 # The tests run elsewhere: a relative path means one from here.
@@ -93,15 +93,15 @@ done
 run "audits of GraphQL over HTTP" 90 "$here/graphql-http" "${test[@]}" client.test.mjs || true
 
 if [ -x "$chromium" ]; then
-  if run "install graphiql" 110 "$page" "${npm_ci[@]}"; then
-    run "page is that of its sources" 60 "$page" bash -c 'OUT=$(mktemp -d) && export OUT && node build.mjs && diff -r "$OUT" ../../src/server/graphiql && rm -r "$OUT"' || true
-    run "page in Chromium" 100 "$page" env "CHROMIUM=$chromium" \
-      node "$here/common/with-server.mjs" "${test[@]}" browser.test.mjs || true
+  if run "install what builds the pages" 110 "$web" "${npm_ci[@]}"; then
+    run "pages are typed" 60 "$web" npm run --silent check || true
+    run "pages are those of their sources" 60 "$web" npm run --silent same || true
+    run "pages in Chromium" 120 "$web" env "CHROMIUM=$chromium" npm run --silent test || true
   fi
 else
   suites=$((suites + 1))
-  failed+=("page in Chromium")
-  echo "FAILED  page in Chromium: no Chromium at $chromium; install it, or set CHROMIUM"
+  failed+=("pages in Chromium")
+  echo "FAILED  pages in Chromium: no Chromium at $chromium; install it, or set CHROMIUM"
 fi
 
 result "lesson of $lesson s" $((lesson + 50)) "$scratch/lesson" "$began_lesson" "$lesson_job" || true

@@ -31,6 +31,7 @@ pub const ONCE: &[&str] = &[
     "metrics",
     "order",
     "origins",
+    "pages",
     "privacy",
     "public_files",
     "rate_limits",

@@ -207,6 +207,8 @@ impl TestMesh {
             issuer: None,
             origins: Origins::default(),
             development_key: setup.development_key,
+            pages: true,
+            public_key: Some(KEY.into()),
             trusted_proxies: setup.trusted_proxies.into(),
             documents: setup.documents,
             sockets: setup.sockets,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::{ArgAction, Args, ValueEnum};
 use ipnet::IpNet;
 
 use crate::auth::Policy;
@@ -173,6 +173,16 @@ pub struct AccessArgs {
     /// key or sha256: and its digest, and maybe the key's last day; read again when it changes
     #[arg(long, env = "MESH_KEYS_FILE", value_name = "FILE")]
     pub keys: Option<PathBuf>,
+
+    /// Whether the pages for teachers and pupils are served; the pages get the first of the API keys
+    #[arg(
+        long,
+        env = "MESH_PAGES",
+        default_value = "true",
+        action = ArgAction::Set,
+        value_name = "BOOL"
+    )]
+    pub pages: bool,
 
     /// Whom the server admits to its groups: open, own or token (docs/threat-model.md)
     ///

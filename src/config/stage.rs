@@ -1,7 +1,6 @@
 //! The settings of a server or a function, checked as a whole.
 
 use std::str::FromStr;
-#[cfg(feature = "oidc")]
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -215,6 +214,8 @@ impl StageSettings {
             #[cfg(feature = "oidc")]
             issuer,
             development_key: development.then_some(DEVELOPMENT_KEY),
+            pages: args.access.pages,
+            public_key: public_key(args, development),
             origins: Origins::new(&args.access.allowed_origins),
             trusted_proxies: args.access.trusted_proxies.clone().into(),
             documents: documents(&args.bounds),
@@ -244,6 +245,15 @@ impl StageSettings {
             keys: KeySource::new(args),
         })
     }
+}
+
+/// The key that pupils' pages get: the first of `MESH_API_KEYS`, or the development key.
+fn public_key(args: &ServeArgs, development: bool) -> Option<Arc<str>> {
+    let given = args.access.api_keys.iter().map(|key| key.trim());
+    let first = given.into_iter().find(|key| !key.is_empty());
+    first
+        .or(development.then_some(DEVELOPMENT_KEY))
+        .map(Arc::from)
 }
 
 /// Whether tokens of a sign-in service are accepted.

@@ -19,7 +19,7 @@ use tower_http::trace::TraceLayer;
 use crate::auth::Unauthorized;
 use crate::server::listen::Connection;
 use crate::server::origins::Origins;
-use crate::server::{health, metrics, page, query, upgrade};
+use crate::server::{health, metrics, page, pages, query, upgrade};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -71,9 +71,15 @@ async fn route(
     router.oneshot(request).await
 }
 
-/// Every route of the server's own listeners but POST /graphql.
-pub fn router() -> Router {
+/// Every route of the server's own listeners but POST /graphql; those of the pages if they are served.
+pub fn router(with_pages: bool) -> Router {
+    let pages = if with_pages {
+        pages::router()
+    } else {
+        Router::new()
+    };
     api()
+        .merge(pages)
         .route("/metrics", get(metrics::show))
         .fallback(|| async { StatusCode::NOT_FOUND })
 }

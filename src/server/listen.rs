@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
-use axum::http::Request;
+use axum::http::{HeaderMap, Request};
 use futures_util::future::join_all;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -32,6 +32,9 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 /// its body.
 const SEND_BUFFER: usize = 64 * 1024;
 
+/// Headers by which a proxy says that a request is not its own.
+const FORWARDED: [&str; 4] = ["x-forwarded-for", "forwarded", "via", "x-real-ip"];
+
 /// A connection, as its requests know it. A WebSocket keeps it after its upgrade, and
 /// with it the place among the connections.
 pub struct Connection {
@@ -53,9 +56,17 @@ pub struct Connection {
     _open: OpenGuard,
 }
 
+impl Connection {
+    /// Whether a request with these headers comes from this machine, and not through a proxy on it.
+    pub fn is_of_this_machine(&self, headers: &HeaderMap) -> bool {
+        let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
+        self.peer.ip().to_canonical().is_loopback() && !forwarded
+    }
+}
+
 /// Accepts until the server stops.
 pub async fn accept_all(state: Arc<AppState>, listeners: Listeners) {
-    let router = http::router();
+    let router = http::router(state.settings.pages);
     let mut all = vec![accept(&state, router.clone(), listeners.plain, None)];
     if let Some((listener, config)) = listeners.tls {
         all.push(accept(&state, router, listener, Some(config.into())));

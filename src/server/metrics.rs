@@ -17,8 +17,6 @@ use crate::server::query::authenticate;
 
 /// The media type of `OpenMetrics`.
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-/// Headers by which a proxy says that a request is not its own.
-const FORWARDED: [&str; 4] = ["x-forwarded-for", "forwarded", "via", "x-real-ip"];
 
 /// GET /metrics.
 pub async fn show(
@@ -26,9 +24,7 @@ pub async fn show(
     headers: HeaderMap,
 ) -> Response {
     let state = &connection.state;
-    let own = connection.peer.ip().to_canonical().is_loopback();
-    let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
-    if (!own || forwarded)
+    if !connection.is_of_this_machine(&headers)
         && let Err(why) = authenticate(&connection, &headers).await
     {
         return HttpError::from(why).response();

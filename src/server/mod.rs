@@ -1,7 +1,8 @@
 //! The standalone server: HTTP and WebSocket endpoints over the schema, health, the
-//! GraphiQL page, TLS, and an orderly stop.
+//! pages, TLS, and an orderly stop.
 
 mod address_slots;
+pub mod addresses;
 mod body;
 mod footprint;
 mod health;
@@ -12,6 +13,7 @@ mod listen;
 mod metrics;
 pub mod origins;
 mod page;
+mod pages;
 mod public;
 mod query;
 pub mod self_signed;
@@ -19,6 +21,7 @@ mod tcp;
 pub mod tls;
 mod upgrade;
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Once};
@@ -47,6 +50,10 @@ pub struct ServerSettings {
     pub issuer: Option<issuer::IssuerSettings>,
     /// A development key that the GraphiQL page may fill in.
     pub development_key: Option<&'static str>,
+    /// Whether the pages for people are served.
+    pub pages: bool,
+    /// The key that these pages call with, while its role is public.
+    pub public_key: Option<Arc<str>>,
     /// The pages that may call.
     pub origins: origins::Origins,
     /// Whose `X-Forwarded-For` is believed (decision D2).
@@ -105,6 +112,9 @@ impl Default for HttpLimits {
 /// peers to take note of their sockets' close.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// In place of a listener's address that the system does not say.
+const NOWHERE: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
 /// What all requests and connections of one server share.
 struct AppState {
     runner: Runner,
@@ -116,6 +126,8 @@ struct AppState {
     /// Whether the operator knows that `X-Forwarded-For` comes from a peer that is not trusted.
     forwarded_hint: Once,
     accepted: AtomicU64,
+    /// Where plain HTTP is served.
+    listens: SocketAddr,
 }
 
 /// Where the server listens.
@@ -158,6 +170,7 @@ pub async fn run(
         address_slots: AddressSlots::new(connections, share, metrics),
         forwarded_hint: Once::new(),
         accepted: AtomicU64::default(),
+        listens: listeners.plain.local_addr().unwrap_or(NOWHERE),
     });
     let drain = state.settings.http.drain;
     let reaping = {

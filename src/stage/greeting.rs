@@ -1,10 +1,11 @@
 //! What a server prints when it starts: where it is, and what a client needs.
 
 use std::io::Write as _;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use crate::config::{ServeArgs, StageSettings, StoreKind};
-use crate::server::Listeners;
+use crate::server::{Listeners, addresses};
 use crate::stage::VERSION;
 
 /// Prints the addresses, the store and the key, and warns of what an attacker could use.
@@ -21,11 +22,16 @@ pub fn print(
         file.display().to_string()
     });
     let name = settings.stage.name();
-    let mut lines = vec![
-        format!("Mesh v2 {VERSION}, environment {name} (settings: {from})"),
+    let mut lines = vec![format!(
+        "Mesh v2 {VERSION}, environment {name} (settings: {from})"
+    )];
+    if settings.server.pages {
+        lines.extend(pages(plain));
+    }
+    lines.extend([
         format!("  endpoint  http://{plain}/graphql"),
         format!("  realtime  ws://{plain}/graphql/realtime"),
-    ];
+    ]);
     if let Some(tls) = tls {
         lines.push(format!("  endpoint  https://{tls}/graphql"));
         lines.push(format!("  realtime  wss://{tls}/graphql/realtime"));
@@ -56,6 +62,25 @@ pub fn print(
         tracing::warn!("{warning}");
     }
     Ok(())
+}
+
+/// Where a browser finds the pages: on this machine, and on the class's.
+fn pages(plain: SocketAddr) -> Vec<String> {
+    let own = match plain.ip() {
+        ip if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, plain.port()).into(),
+        _ => plain,
+    };
+    let mut lines = vec![format!("  open      http://{own}/")];
+    let others = addresses::of_listener(plain);
+    if others.is_empty() {
+        let port = plain.port();
+        lines.push(format!(
+            "            only on this machine: for a class start it with --listen :{port}"
+        ));
+    }
+    let others = others.iter().filter(|address| **address != own);
+    lines.extend(others.map(|address| format!("  open      http://{address}/ (for the class)")));
+    lines
 }
 
 fn store(args: &ServeArgs) -> String {
@@ -90,6 +115,17 @@ mod tests {
 
     use super::*;
     use crate::config::Cli;
+
+    #[test]
+    fn a_server_of_one_machine_says_how_to_open_it_to_a_class() {
+        let lines = pages("127.0.0.1:4000".parse().unwrap());
+        assert_eq!(lines[0], "  open      http://127.0.0.1:4000/");
+        assert!(lines[1].contains("--listen :4000"), "{lines:?}");
+        let lines = pages("192.0.2.7:4000".parse().unwrap());
+        assert_eq!(lines, ["  open      http://192.0.2.7:4000/"]);
+        let lines = pages("0.0.0.0:4000".parse().unwrap());
+        assert_eq!(lines[0], "  open      http://127.0.0.1:4000/");
+    }
 
     #[test]
     fn a_public_server_with_a_public_key_or_secret_is_warned() {

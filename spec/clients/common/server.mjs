@@ -2,7 +2,7 @@
 // that is started here from MESH_BIN, with an empty folder and free ports.
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -12,12 +12,12 @@ const STOP_MS = 10_000; // it drains sockets for 5 s at most
 const root = new URL("../../../", import.meta.url);
 
 /**
- * Starts a server. `secure` asks for one behind TLS.
+ * Starts a server. `secure` asks for one behind TLS; `keys` is a file of named keys.
  * Resolves to undefined when the running server is not of the wanted kind.
  *
  * @returns {Promise<{url: string, apiKey: string, ca?: string, stop: () => Promise<void>} | undefined>}
  */
-export async function startServer({ secure = false } = {}) {
+export async function startServer({ secure = false, keys } = {}) {
   const { MESH_URL, MESH_API_KEY } = process.env;
   if (MESH_URL) {
     assert.ok(MESH_API_KEY, "MESH_URL is set: set MESH_API_KEY too");
@@ -31,6 +31,10 @@ export async function startServer({ secure = false } = {}) {
   const apiKey = "da2-clients";
   const args = ["serve", "--listen", "127.0.0.1:0", "--data", join(home, "data"), "--api-keys", apiKey, "--log", "warn"];
   if (secure) args.push("--tls-listen", "127.0.0.1:0", "--tls-self-signed", home);
+  if (keys) {
+    writeFileSync(join(home, "keys"), keys);
+    args.push("--keys", join(home, "keys"));
+  }
   // In its own folder and without our settings, so that no .env file or
   // variable of the caller changes what is tested.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(MESH_|STAGE$)/.test(name)));

@@ -1,0 +1,19 @@
+import type { ComponentChildren } from "preact";
+import { LanguageSwitch } from "./language";
+import { ROOT } from "./server";
+
+/** The page's head and its content. */
+export function Frame(props: { kind?: "narrow" | "wide"; beside?: ComponentChildren; children: ComponentChildren }) {
+  return (
+    <>
+      <header class="top">
+        <a class="brand" href={ROOT.href}>
+          Mesh v2
+        </a>
+        {props.beside}
+        <LanguageSwitch />
+      </header>
+      <main class={props.kind}>{props.children}</main>
+    </>
+  );
+}

@@ -1,0 +1,49 @@
+// The front page: what this is, and where to go.
+import { render } from "preact";
+import { CodeForm } from "../common/code-form";
+import { Frame } from "../common/frame";
+import { useTexts } from "../common/language";
+import { ROOT, joinUrl } from "../common/server";
+import { TEXTS } from "./texts";
+
+const to = (path: string) => new URL(path, ROOT).href;
+
+function Front() {
+  const texts = useTexts(TEXTS);
+  return (
+    <Frame>
+      <h1>{texts.title}</h1>
+      <p>{texts.what}</p>
+      <div class="cards pairs">
+        <section class="card">
+          <h2>{texts.join}</h2>
+          <p>{texts.joinHow}</p>
+          <CodeForm onCode={(code) => location.assign(joinUrl(ROOT, code))} />
+        </section>
+        <section class="card">
+          <h2>{texts.teach}</h2>
+          <p>{texts.teachHow}</p>
+          <a class="button main" href={to("teach")}>
+            {texts.teachGo}
+          </a>
+        </section>
+        <section class="card">
+          <h2>{texts.network}</h2>
+          <p>{texts.networkHow}</p>
+          <a class="button" href={to("doctor")}>
+            {texts.networkGo}
+          </a>
+        </section>
+        <section class="card">
+          <h2>{texts.developers}</h2>
+          <p>{texts.developersHow}</p>
+          <a class="button" href={to("graphql")}>
+            GraphiQL
+          </a>
+        </section>
+      </div>
+    </Frame>
+  );
+}
+
+render(<Front />, document.getElementById("page")!);

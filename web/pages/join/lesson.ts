@@ -1,0 +1,233 @@
+// A pupil's part in a lesson: joins, stays, sends, and knows what the teacher did.
+import { Api, ApiError, NetworkError } from "../common/api";
+import { BUZZ, CHAT, ClassState } from "../common/class";
+import {
+  FIRE,
+  GROUP_BY_CODE,
+  type Group,
+  JOIN,
+  LEAVE,
+  MEMBERS,
+  MEMBER_HEARTBEAT,
+  type Member,
+  RECORD,
+  REPORT,
+} from "../common/documents";
+import { Feed, type FeedEvent, type Status, type Transport } from "../common/feed";
+import { inTab, randomHex } from "../common/kept";
+import { Model } from "../common/model";
+
+/** How often the group is looked at: what the teacher sets is in no message. */
+const LOOK_MS = 5_000;
+/** How often the node says that it is there; the server may want it less often. */
+const HEARTBEAT_MS = 12_000;
+/** The fewest milliseconds between two reads of the members' names. */
+const NAMES_MS = 3_000;
+
+/** Why a pupil is in no lesson. */
+export type Ending = "over" | "removed" | "left";
+/** Why a call failed, as far as a pupil can do something about it. */
+export type Trouble = "paused" | "muted" | "offline" | "locked" | "full" | "name" | "gone" | "busy" | "other";
+
+/** The node of this tab for a code: a reload is the same node. */
+interface Self {
+  code: string;
+  nodeId: string;
+  nodeToken: string;
+  nickname: string;
+}
+
+export function remembered(code: string): Self | undefined {
+  const self: Self | null = JSON.parse(inTab.get("self") ?? "null");
+  return self?.code === code ? self : undefined;
+}
+
+export const findGroup = async (api: Api) =>
+  (await api.call<{ groupByJoinCode: Group | null }>(GROUP_BY_CODE, { code: api.code })).groupByJoinCode;
+
+export class Lesson extends Model {
+  readonly state = new ClassState();
+  transport: Transport = "connecting";
+  ending?: Ending;
+  #feed: Feed;
+  #timers: ReturnType<typeof setInterval>[] = [];
+  #namesAt = 0;
+  #orderKey = Date.now();
+
+  private constructor(
+    readonly api: Api,
+    public group: Group,
+    readonly self: Self,
+  ) {
+    super();
+    this.#feed = new Feed(api, group, {
+      onTransport: (transport) => this.#moved(transport),
+      onSnapshot: (statuses) => this.#seen(statuses, () => this.state.snapshot(statuses)),
+      onStatus: (status) => this.#seen([status], () => this.state.report(status)),
+      onEvents: (events) => this.#fired(events),
+      onEnd: () => this.#end("over"),
+      onRefused: (type) => this.#refused(type),
+    });
+  }
+
+  /** Joins the group of a code under a nickname. */
+  static async join(api: Api, group: Group, nickname: string): Promise<Lesson> {
+    const code = api.code ?? "";
+    const known = remembered(code);
+    const self = { nodeId: randomHex(8), nodeToken: randomHex(16), ...known, code, nickname };
+    const lesson = new Lesson(api, group, self);
+    await lesson.#join(true);
+    inTab.set("self", JSON.stringify(self));
+    lesson.#start();
+    return lesson;
+  }
+
+  /** When the pause ends; undefined if there is none. */
+  get pausedUntil(): number | undefined {
+    const until = Date.parse(this.group.pausedUntil ?? "");
+    return until > this.api.now() ? until : undefined;
+  }
+
+  buzz = () => this.#fire(BUZZ, "");
+  say = (text: string) => this.#fire(CHAT, text);
+
+  report = (key: string, value: string) => this.#send(REPORT, { data: [{ key, value }] });
+
+  async leave() {
+    this.#end("left");
+    await this.#call(LEAVE).catch(() => {});
+  }
+
+  #join(useWebSocket: boolean) {
+    return this.#call(JOIN, { useWebSocket, nickname: this.self.nickname });
+  }
+
+  #start() {
+    this.#timers.push(setInterval(() => void this.#look(), LOOK_MS));
+    const beat = Math.min(HEARTBEAT_MS, (this.group.heartbeatIntervalSeconds ?? 15) * 1_000);
+    this.#timers.push(setInterval(() => void this.#heartbeat(), beat));
+    this.#feed.start();
+    void this.#feed.refresh();
+    void this.#names();
+  }
+
+  #end(why: Ending) {
+    if (this.ending) return;
+    this.ending = why;
+    this.#feed.stop();
+    this.#timers.forEach(clearInterval);
+    inTab.remove("self");
+    this.changed();
+  }
+
+  #moved(transport: Transport) {
+    const polled = this.transport === "polling";
+    this.transport = transport;
+    // Events are kept for a member that polls, and only for such a one.
+    if (transport === "polling" || (polled && transport === "WebSocket")) {
+      this.#join(transport === "WebSocket").catch((error) => this.#failed(error));
+    }
+    this.changed();
+  }
+
+  #seen(statuses: Status[], write: () => void) {
+    write();
+    if (!statuses.every(({ nodeId }) => this.state.knows(nodeId))) void this.#names();
+    this.changed();
+  }
+
+  #fired(events: FeedEvent[]) {
+    this.state.fired(events);
+    if (!events.every(({ firedByNodeId }) => this.state.knows(firedByNodeId))) void this.#names();
+    this.changed();
+  }
+
+  #refused(type: string) {
+    if (type === "GroupNotFound") this.#end("over");
+    else if (type === "Unauthorized") this.#end("removed");
+  }
+
+  async #names() {
+    if (Date.now() - this.#namesAt < NAMES_MS) return;
+    this.#namesAt = Date.now();
+    try {
+      const { id, domain } = this.group;
+      const found = await this.api.call<{ listNodesInGroup: Member[] }>(MEMBERS, { groupId: id, domain });
+      this.state.members = found.listNodesInGroup;
+      this.changed();
+    } catch {
+      // Labels stand in for names until the next message.
+    }
+  }
+
+  async #look() {
+    try {
+      const group = await findGroup(this.api);
+      if (!group) return this.#end("over");
+      this.group = group;
+      this.changed();
+    } catch {
+      // The next look may succeed; the transport shows what is wrong.
+    }
+  }
+
+  async #heartbeat() {
+    try {
+      await this.#call(MEMBER_HEARTBEAT);
+    } catch (error) {
+      // A member that was away too long is one again by joining.
+      if (error instanceof ApiError && error.type === "NodeNotFound") {
+        await this.#join(this.transport !== "polling").catch((again) => this.#failed(again));
+      } else this.#failed(error);
+    }
+  }
+
+  #failed(error: unknown) {
+    if (error instanceof ApiError) this.#refused(error.type);
+  }
+
+  async #fire(eventName: string, payload: string) {
+    const orderKey = String(++this.#orderKey).padStart(16, "0");
+    const events = [{ eventName, payload, firedAt: new Date(this.api.now()).toISOString(), orderKey }];
+    return this.#send(this.group.useWebSocket ? FIRE : RECORD, { events });
+  }
+
+  /** Undefined if it was sent, else why not. */
+  async #send(document: string, variables: object): Promise<Trouble | undefined> {
+    try {
+      await this.#call(document, variables);
+      return undefined;
+    } catch (error) {
+      this.#failed(error);
+      if (error instanceof ApiError && error.type === "Paused") void this.#look();
+      return troubleOf(error);
+    }
+  }
+
+  #call(document: string, variables: object = {}) {
+    const { nodeId, nodeToken } = this.self;
+    return this.api.call(document, { groupId: this.group.id, domain: this.group.domain, nodeId, nodeToken, ...variables });
+  }
+}
+
+export function troubleOf(error: unknown): Trouble {
+  if (error instanceof NetworkError) return "offline";
+  if (!(error instanceof ApiError)) return "other";
+  switch (error.type) {
+    case "Paused":
+      return "paused";
+    case "Locked":
+      return "locked";
+    case "LimitExceeded":
+      return "full";
+    case "RateLimited":
+      return "busy";
+    case "GroupNotFound":
+    case "Unauthorized":
+      return "gone";
+    case "ValidationError":
+      return error.message.includes("nickname") ? "name" : "other";
+    default:
+      return "other";
+  }
+}
