@@ -51,7 +51,9 @@ fn the_pages_licences_name_the_versions_that_are_bundled() {
             Some((name, package["version"].as_str()?))
         })
         .collect();
-    let licences = read("src/server/graphiql/LICENSES.txt");
+    let licences =
+        ["graphiql", "pages"].map(|page| read(&format!("src/server/{page}/LICENSES.txt")));
+    let licences = licences.concat();
     let named: BTreeMap<_, _> = licences
         .lines()
         .filter_map(|line| line.split_once(' '))

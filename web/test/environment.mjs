@@ -23,10 +23,13 @@ after(async () => {
 
 async function start() {
   assert.ok(existsSync(CHROMIUM), `no Chromium at ${CHROMIUM}: install it, or set CHROMIUM`);
-  const server = await startServer({ keys: `staff teacher ${TEACHER_KEY}\n` });
+  const server = await startServer({
+    keys: `staff teacher ${TEACHER_KEY}\n`,
+    flags: ["--erase-after", "2", "--log", "debug"],
+  });
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
   const url = new URL("/", server.url).href;
-  return { browser, url, apiKey: server.apiKey, stop: server.stop, open: (options) => open(browser, url, options) };
+  return { ...server, browser, url, open: (options) => open(browser, url, options) };
 }
 
 /** Opens a page in a context of its own, and notes what it does that it should not. */

@@ -1,5 +1,7 @@
 // A lesson: the teacher starts it on /teach, a pupil and 38 scripted members join by its code.
 import assert from "node:assert/strict";
+import { readFileSync, readdirSync } from "node:fs";
+import { join } from "node:path";
 import { before, test } from "node:test";
 import { joinAll } from "./class.mjs";
 import { TEACHER_KEY, environment } from "./environment.mjs";
@@ -159,6 +161,19 @@ test("a reload and another machine with the same key find the lesson again", asy
   await other.close();
 });
 
+test("a machine that slept for a while goes on", async () => {
+  const { page } = teacher;
+  await button(teacher, "クラスを見る").click();
+  await page.context().setOffline(true);
+  await members[7].fires("meow");
+  await page.getByText("サーバーから返事がありません").waitFor();
+  await page.context().setOffline(false);
+  await members[8].fires("wuff");
+  await page.getByRole("listitem").filter({ hasText: "pupil 9 wuff" }).waitFor();
+  await page.getByText("サーバーから返事がありません").waitFor({ state: "detached" });
+  await page.getByRole("listitem").filter({ hasText: "pupil 8 meow" }).waitFor();
+});
+
 test("a page without WebSockets polls", async () => {
   const it = await found.open({ locale: "ja-JP", viewport: { width: 1280, height: 800 } });
   // As a filter that lets the connection stand and swallows its frames.
@@ -174,13 +189,27 @@ test("a page without WebSockets polls", async () => {
   await it.shot("join-lesson-ja");
   await it.page.reload();
   await it.page.getByText("いぬ").first().waitFor();
-  await button(teacher, "クラスを見る").click();
   await teacher.page.getByRole("row", { name: /いぬ .* polling/ }).waitFor();
   await button(teacher, "授業を終える").click();
   await button(teacher, "はい").click();
   await teacher.page.getByText("授業は終わりました").waitFor();
   await it.page.getByText("授業は終わりました").waitFor();
   await it.close();
+});
+
+test("nothing of the lesson is left on the disk or in the log", async () => {
+  const { data, output } = found;
+  if (!data) return; // a server that is not ours
+  const traces = ["ねこ", "てんすう", "こんにちは", "pupil 1", TEACHER_KEY, code];
+  const traced = (text) => traces.filter((trace) => text.includes(trace));
+  assert.deepEqual(traced(output()), [], "in the log");
+  const deadline = Date.now() + 15_000;
+  let left;
+  do {
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    left = readdirSync(data).flatMap((file) => traced(readFileSync(join(data, file), "utf8")));
+  } while (left.length > 0 && Date.now() < deadline);
+  assert.deepEqual(left, [], "on the disk");
 });
 
 test("a lesson that is over leaves its code to nobody, and its pages reported no error", async () => {

@@ -8,16 +8,19 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const START_MS = 20_000;
+const OUTPUT = 100_000; // characters of its output that are kept
 const STOP_MS = 10_000; // it drains sockets for 5 s at most
 const root = new URL("../../../", import.meta.url);
 
 /**
- * Starts a server. `secure` asks for one behind TLS; `keys` is a file of named keys.
+ * Starts a server. `secure` asks for one behind TLS; `keys` is a file of named keys,
+ * `flags` are more of its flags. `output` is what it printed and logged; `data` is its folder.
  * Resolves to undefined when the running server is not of the wanted kind.
  *
- * @returns {Promise<{url: string, apiKey: string, ca?: string, stop: () => Promise<void>} | undefined>}
+ * @returns {Promise<{url: string, apiKey: string, ca?: string, stop: () => Promise<void>,
+ *   output?: () => string, data?: string} | undefined>}
  */
-export async function startServer({ secure = false, keys } = {}) {
+export async function startServer({ secure = false, keys, flags = [] } = {}) {
   const { MESH_URL, MESH_API_KEY } = process.env;
   if (MESH_URL) {
     assert.ok(MESH_API_KEY, "MESH_URL is set: set MESH_API_KEY too");
@@ -30,6 +33,7 @@ export async function startServer({ secure = false, keys } = {}) {
   const home = mkdtempSync(join(tmpdir(), "mesh-v2-clients-"));
   const apiKey = "da2-clients";
   const args = ["serve", "--listen", "127.0.0.1:0", "--data", join(home, "data"), "--api-keys", apiKey, "--log", "warn"];
+  args.push(...flags);
   if (secure) args.push("--tls-listen", "127.0.0.1:0", "--tls-self-signed", home);
   if (keys) {
     writeFileSync(join(home, "keys"), keys);
@@ -67,13 +71,12 @@ export async function startServer({ secure = false, keys } = {}) {
   const url = await new Promise((resolve, reject) => {
     const late = setTimeout(() => reject(new Error(`the server did not start:\n${output}`)), START_MS);
     const look = (chunk) => {
-      output = (output + chunk).slice(-20_000);
+      output = (output + chunk).slice(-OUTPUT);
       // A whole line, or the address may still be cut off.
       const found = output.slice(0, output.lastIndexOf("\n") + 1).match(wanted);
-      if (found) {
-        clearTimeout(late);
-        resolve(found[1]);
-      }
+      if (!found) return;
+      clearTimeout(late);
+      resolve(found[1]);
     };
     server.stdout.on("data", look);
     server.stderr.on("data", look);
@@ -87,7 +90,7 @@ export async function startServer({ secure = false, keys } = {}) {
     throw error;
   });
 
-  return { url, apiKey, ca: secure ? join(home, "ca.pem") : undefined, stop };
+  return { url, apiKey, ca: secure ? join(home, "ca.pem") : undefined, stop, output: () => output, data: join(home, "data") };
 }
 
 function binary() {

@@ -5,6 +5,10 @@ import type { Member } from "./documents";
 
 /** Events that are shown. */
 const EVENTS = 200;
+/** Variables that are kept: more than a class has, and few enough to show. */
+const VARIABLES = 1_000;
+/** Characters of a value or an event that are shown. */
+const SHOWN = 200;
 /** Values of a variable in its sparkline. */
 const POINTS = 60;
 /** Over how many seconds rates are averaged. */
@@ -30,6 +34,9 @@ export interface SeenEvent extends FeedEvent {
 
 /** Pupil 2 comes before pupil 10. */
 const byName = new Intl.Collator(undefined, { numeric: true });
+
+/** A text as far as it is shown: a project may send a whole picture in one. */
+export const shown = (text: string | null) => (text && text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : (text ?? ""));
 
 /** How often something happens, from a count for each of the last seconds. */
 class Rate {
@@ -84,7 +91,7 @@ export class ClassState {
     for (const { key, value } of data) {
       const name = JSON.stringify([nodeId, key]);
       const known = this.variables.get(name);
-      if (known && known.timestamp >= timestamp) continue;
+      if (known ? known.timestamp >= timestamp : this.variables.size >= VARIABLES) continue;
       const points = known?.points ?? [];
       const number = value.trim() === "" ? NaN : Number(value);
       if (Number.isFinite(number)) points.push(number);

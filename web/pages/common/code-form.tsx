@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { parseCode } from "./code";
+import { focused } from "./focus";
 import { type Texts, useTexts } from "./language";
 
 const TEXTS: Texts<{ label: string; example: string; join: string; wrong: string }> = {
@@ -33,7 +34,7 @@ export function CodeForm(props: { onCode(code: string): void; autofocus?: boolea
           autocapitalize="none"
           spellcheck={false}
           maxLength={24}
-          autofocus={props.autofocus}
+          ref={props.autofocus ? focused : undefined}
           aria-invalid={wrong}
           aria-describedby={wrong ? "code-wrong" : undefined}
         />

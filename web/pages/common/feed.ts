@@ -54,7 +54,9 @@ export class Feed {
   #stopped = false;
   #failures = 0;
   #position: Position = {};
-  #polling = false;
+  /** Counts the times that the page began to poll; 0 while it does not. */
+  #polling = 0;
+  #polls = 0;
   #cursor = "";
 
   constructor(
@@ -70,7 +72,7 @@ export class Feed {
 
   stop() {
     this.#stopped = true;
-    this.#polling = false;
+    this.#polling = 0;
     this.#stop();
   }
 
@@ -91,7 +93,7 @@ export class Feed {
     this.#stop = subscribe(this.api, SUBSCRIBE, variables, this.#position, {
       onReady: () => {
         this.#failures = 0;
-        this.#polling = false;
+        this.#polling = 0;
         this.handlers.onTransport("WebSocket");
       },
       onGap: () => void this.refresh(),
@@ -105,9 +107,9 @@ export class Feed {
     if (this.#stopped) return;
     this.#failures += 1;
     if (this.#failures >= TRIES && !this.#polling) {
-      this.#polling = true;
+      this.#polling = ++this.#polls;
       this.handlers.onTransport("polling");
-      void this.#poll();
+      void this.#poll(this.#polling);
     } else if (!this.#polling) this.handlers.onTransport("connecting");
     const pause = this.#polling ? AGAIN_MS : PAUSES_MS[Math.min(this.#failures, PAUSES_MS.length) - 1]!;
     const timer = setTimeout(() => this.#connect(), pause * (1 + Math.random()));
@@ -123,15 +125,15 @@ export class Feed {
     if (groupDissolve) this.handlers.onEnd();
   }
 
-  async #poll() {
+  async #poll(turn: number) {
     this.#cursor = new Date(this.api.now() - POLL_MARGIN_MS).toISOString();
-    while (this.#polling) {
+    while (this.#polling === turn) {
       try {
         const variables = { groupId: this.group.id, domain: this.group.domain, since: this.#cursor };
         const { pollGroupData } = await this.api.call<{
           pollGroupData: { events: (FeedEvent & { cursor: string })[]; nodeStatuses: Status[] };
         }>(POLL, variables);
-        if (!this.#polling) return;
+        if (this.#polling !== turn) return;
         const { events, nodeStatuses } = pollGroupData;
         this.#cursor = events[events.length - 1]?.cursor ?? this.#cursor;
         this.handlers.onSnapshot(nodeStatuses);

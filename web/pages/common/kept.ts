@@ -9,12 +9,23 @@ const kept = (storage: () => Storage) => ({
       return null;
     }
   },
+  /** What `setJson` kept; null if it is nothing that can be read. */
+  json<T>(name: string): T | null {
+    try {
+      return JSON.parse(this.get(name) ?? "null");
+    } catch {
+      return null;
+    }
+  },
   set(name: string, value: string) {
     try {
       storage().setItem(`mesh-v2.${name}`, value);
     } catch {
       // Forgotten at the next load.
     }
+  },
+  setJson(name: string, value: unknown) {
+    this.set(name, JSON.stringify(value));
   },
   remove(name: string) {
     try {

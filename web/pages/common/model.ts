@@ -1,5 +1,8 @@
 import { useEffect, useState } from "preact/hooks";
 
+/** How often a page is rendered at most, however much a class sends. */
+const FRAME_MS = 100;
+
 /** What a page shows: it says when it changed. */
 export class Model {
   #changed = new Set<() => void>();
@@ -12,7 +15,7 @@ export class Model {
     setTimeout(() => {
       this.#announced = false;
       for (const notify of this.#changed) notify();
-    }, 50);
+    }, FRAME_MS);
   }
 
   onChange(notify: () => void): () => void {

@@ -11,7 +11,7 @@ const to = (path: string) => new URL(path, ROOT).href;
 function Front() {
   const texts = useTexts(TEXTS);
   return (
-    <Frame>
+    <Frame title={texts.title}>
       <h1>{texts.title}</h1>
       <p>{texts.what}</p>
       <div class="cards pairs">

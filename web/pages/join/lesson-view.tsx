@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { BUZZ, CHAT } from "../common/class";
+import { BUZZ, CHAT, shown } from "../common/class";
 import { inHiragana } from "../common/code";
 import { Frame } from "../common/frame";
 import { timeOfDay, useTexts } from "../common/language";
@@ -18,7 +18,7 @@ export function LessonView(props: { lesson: Lesson; onOther(): void }) {
   const { state, ending } = lesson;
   if (ending) {
     return (
-      <Frame kind="narrow">
+      <Frame title={texts.lesson} kind="narrow">
         <section class="card" role="alert">
           <h1>{texts.endings[ending]}</h1>
           <button type="button" onClick={props.onOther}>
@@ -31,7 +31,7 @@ export function LessonView(props: { lesson: Lesson; onOther(): void }) {
   const sent = (it: Promise<Trouble | undefined>) => it.then(setTrouble);
   const events = state.events.filter(({ name }) => name !== CHAT && name !== BUZZ).slice(-SHOWN);
   return (
-    <Frame beside={<Head lesson={lesson} />}>
+    <Frame title={texts.lesson} beside={<Head lesson={lesson} />}>
       <h1 class="hidden">{texts.lesson}</h1>
       <Paused lesson={lesson} />
       <div role="alert">{trouble && !lesson.pausedUntil && <p class="bad">{texts.troubles[trouble]}</p>}</div>
@@ -104,7 +104,7 @@ function Happened(props: { lesson: Lesson; events: Lesson["state"]["events"]; na
       {[...props.events].reverse().map((event) => (
         <li key={event.number}>
           <time>{timeOfDay(event.at)}</time> <strong>{props.lesson.state.nameOf(event.firedByNodeId)}</strong>
-          {props.named && ` ${event.name} ${event.payload ?? ""}`}
+          {props.named && ` ${shown(event.name)} ${shown(event.payload)}`}
         </li>
       ))}
     </ol>
@@ -153,8 +153,8 @@ function Values({ lesson, sent }: { lesson: Lesson; sent: Sent }) {
               {variables.map((it) => (
                 <tr key={JSON.stringify([it.nodeId, it.key])}>
                   <td>{lesson.state.nameOf(it.nodeId)}</td>
-                  <td>{it.key}</td>
-                  <td>{it.value}</td>
+                  <td>{shown(it.key)}</td>
+                  <td>{shown(it.value)}</td>
                 </tr>
               ))}
             </tbody>
@@ -189,7 +189,7 @@ function Chat({ lesson, sent }: { lesson: Lesson; sent: Sent }) {
             <ul class="log" ref={log} tabIndex={0}>
               {lines.map((event) => (
                 <li key={event.number}>
-                  <strong>{lesson.state.nameOf(event.firedByNodeId)}</strong> {event.payload}
+                  <strong>{lesson.state.nameOf(event.firedByNodeId)}</strong> {shown(event.payload)}
                 </li>
               ))}
             </ul>

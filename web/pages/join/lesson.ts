@@ -38,7 +38,7 @@ interface Self {
 }
 
 export function remembered(code: string): Self | undefined {
-  const self: Self | null = JSON.parse(inTab.get("self") ?? "null");
+  const self = inTab.json<Self>("self");
   return self?.code === code ? self : undefined;
 }
 
@@ -77,7 +77,7 @@ export class Lesson extends Model {
     const self = { nodeId: randomHex(8), nodeToken: randomHex(16), ...known, code, nickname };
     const lesson = new Lesson(api, group, self);
     await lesson.#join(true);
-    inTab.set("self", JSON.stringify(self));
+    inTab.setJson("self", self);
     lesson.#start();
     return lesson;
   }

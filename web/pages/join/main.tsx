@@ -5,6 +5,7 @@ import { Api } from "../common/api";
 import { inHiragana, parseCode } from "../common/code";
 import { CodeForm } from "../common/code-form";
 import type { Group } from "../common/documents";
+import { focused } from "../common/focus";
 import { Frame } from "../common/frame";
 import { useTexts } from "../common/language";
 import { onMachine } from "../common/kept";
@@ -16,7 +17,14 @@ import { TEXTS } from "./texts";
 /** The longest nickname, in characters. */
 const NAME_LENGTH = 20;
 
-const codeOfAddress = () => parseCode(decodeURIComponent(location.pathname.match(/\/join\/([^/]+)$/)?.[1] ?? ""));
+/** The code in `/join/CODE`. */
+function codeOfAddress(): string | undefined {
+  try {
+    return parseCode(decodeURIComponent(location.pathname.match(/\/join\/([^/]+)$/)?.[1] ?? ""));
+  } catch {
+    return undefined; // a half-typed escape
+  }
+}
 
 function Join() {
   const texts = useTexts(TEXTS);
@@ -53,7 +61,7 @@ function Join() {
 
   if (lesson) return <LessonView lesson={lesson} onOther={() => choose()} />;
   return (
-    <Frame kind="narrow">
+    <Frame title={texts.title} kind="narrow">
       <h1>{texts.title}</h1>
       <section class="card">
         {!code && (
@@ -116,7 +124,7 @@ function NameForm(props: { onName(name: string): Promise<void> }) {
           required
           pattern=".*\S.*"
           autocomplete="off"
-          autofocus
+          ref={focused}
           aria-describedby="name-how"
         />
         <p class="small soft" id="name-how">

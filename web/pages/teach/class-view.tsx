@@ -1,7 +1,8 @@
 import { useState } from "preact/hooks";
-import type { Variable } from "../common/class";
+import { type Variable, shown } from "../common/class";
 import { labelOf } from "../common/code";
 import type { Member } from "../common/documents";
+import { focused } from "../common/focus";
 import { timeOfDay, useTexts } from "../common/language";
 import type { Lesson } from "./lesson";
 import { TEXTS } from "./texts";
@@ -81,7 +82,7 @@ function MemberRow({ lesson, member }: { lesson: Lesson; member: Member }) {
             >
               {texts.yes}
             </button>
-            <button type="button" class="tight" onClick={() => setAsks(false)} autofocus>
+            <button type="button" class="tight" onClick={() => setAsks(false)} ref={focused}>
               {texts.no}
             </button>
           </span>
@@ -118,8 +119,8 @@ function Variables({ lesson }: { lesson: Lesson }) {
               {variables.map((it) => (
                 <tr key={JSON.stringify([it.nodeId, it.key])}>
                   <td>{lesson.state.nameOf(it.nodeId)}</td>
-                  <td>{it.key}</td>
-                  <td>{it.value}</td>
+                  <td>{shown(it.key)}</td>
+                  <td>{shown(it.value)}</td>
                   <td>
                     <Sparkline variable={it} />
                   </td>
@@ -173,7 +174,7 @@ function Events({ lesson }: { lesson: Lesson }) {
             .map((event) => (
               <li key={event.number}>
                 <time>{timeOfDay(event.at)}</time> <strong>{state.nameOf(event.firedByNodeId)}</strong>{" "}
-                {`${texts.own[event.name] ?? event.name} ${event.payload ?? ""}`}
+                {`${texts.own[event.name] ?? shown(event.name)} ${shown(event.payload)}`}
               </li>
             ))}
         </ol>

@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import { focused } from "../common/focus";
 import { useTexts } from "../common/language";
 import type { Lesson } from "./lesson";
 import { TEXTS } from "./texts";
@@ -57,7 +58,7 @@ export function Controls({ lesson }: { lesson: Lesson }) {
             <button type="button" class="danger" onClick={() => act(() => lesson.end())}>
               {texts.yes}
             </button>
-            <button type="button" onClick={() => setEnding(false)} autofocus>
+            <button type="button" onClick={() => setEnding(false)} ref={focused}>
               {texts.no}
             </button>
           </span>

@@ -17,7 +17,7 @@ export function LessonView(props: { lesson: Lesson; onAgain(): void; onSignOut()
   useSeconds();
   if (lesson.over) {
     return (
-      <Frame kind="narrow">
+      <Frame title={texts.title} kind="narrow">
         <section class="card" role="alert">
           <h1>{texts.over}</h1>
           <button type="button" class="main" onClick={props.onAgain}>
@@ -40,7 +40,7 @@ export function LessonView(props: { lesson: Lesson; onAgain(): void; onSignOut()
     </div>
   );
   return (
-    <Frame kind="wide" beside={beside}>
+    <Frame title={texts.title} kind="wide" beside={beside}>
       <h1 class="hidden">{texts.title}</h1>
       <div role="alert">{!lesson.reached && <p class="banner">{texts.offline}</p>}</div>
       {shows === "code" ? (

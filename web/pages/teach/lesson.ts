@@ -40,7 +40,7 @@ const asHost = ({ hostId, hostToken }: Teacher) => ({ hostId, hostToken });
 
 /** The teacher's living lesson, if there is one. */
 export async function findLesson(teacher: Teacher): Promise<Lesson | undefined> {
-  const place: Place | null = JSON.parse(onMachine.get("lesson") ?? "null");
+  const place = onMachine.json<Place>("lesson");
   const api = new Api(teacher.key, place?.code);
   const { createDomain } = await api.call<{ createDomain: string }>(CREATE_DOMAIN);
   for (const domain of new Set([createDomain, place?.domain ?? createDomain])) {
@@ -84,7 +84,7 @@ export class Lesson extends Model {
     super();
     const { domain, joinCode } = group;
     api.code = joinCode ?? undefined;
-    onMachine.set("lesson", JSON.stringify({ domain, code: joinCode }));
+    onMachine.setJson("lesson", { domain, code: joinCode });
     this.#feed = new Feed(api, group, {
       onTransport: (transport) => {
         this.transport = transport;

@@ -1,8 +1,10 @@
 // The teacher's page: signs in, starts a lesson or finds the one that lives, and shows it.
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { focused } from "../common/focus";
 import { Frame } from "../common/frame";
 import { useTexts } from "../common/language";
+import { config } from "../common/server";
 import { type Lesson, findLesson, startLesson } from "./lesson";
 import { LessonView } from "./lesson-view";
 import { type Refusal, type Teacher, keptKey, signIn, signOut, teacherOf } from "./sign-in";
@@ -34,7 +36,7 @@ function SignIn(props: { onTeacher(teacher: Teacher): void }) {
     else props.onTeacher(found);
   };
   return (
-    <Frame kind="narrow">
+    <Frame title={texts.title} kind="narrow">
       <h1>{texts.title}</h1>
       <form class="card" onSubmit={submit}>
         <div>
@@ -46,7 +48,7 @@ function SignIn(props: { onTeacher(teacher: Teacher): void }) {
             onInput={({ currentTarget }) => setKey(currentTarget.value)}
             autocomplete="off"
             required
-            autofocus
+            ref={focused}
             aria-describedby="key-how"
           />
           <p class="small soft" id="key-how">
@@ -71,6 +73,7 @@ function Lessons(props: { teacher: Teacher; onSignOut(): void }) {
   const [lesson, setLesson] = useState<Lesson>();
   const [busy, setBusy] = useState(true);
   const [failure, setFailure] = useState<string>();
+  const [hasPublicKey, setHasPublicKey] = useState(true);
   const attempt = async (begin: () => Promise<Lesson | undefined>) => {
     setBusy(true);
     setFailure(undefined);
@@ -82,12 +85,19 @@ function Lessons(props: { teacher: Teacher; onSignOut(): void }) {
     setBusy(false);
   };
   useEffect(() => void attempt(() => findLesson(props.teacher)), [props.teacher]);
+  useEffect(() => {
+    config().then(
+      ({ key }) => setHasPublicKey(key !== null),
+      () => {},
+    );
+  }, []);
   useEffect(() => lesson?.run(), [lesson]);
 
   if (lesson) return <LessonView lesson={lesson} onAgain={() => setLesson(undefined)} onSignOut={props.onSignOut} />;
   return (
-    <Frame kind="narrow">
+    <Frame title={texts.title} kind="narrow">
       <h1>{texts.start}</h1>
+      {!hasPublicKey && <p class="banner">{texts.noKey}</p>}
       <section class="card">
         <p id="minutes">{texts.minutes}</p>
         <div class="row" role="group" aria-labelledby="minutes">
