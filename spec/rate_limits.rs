@@ -2,6 +2,7 @@
 //! notices of nobody else's. The rules by themselves are tested in `src/rate_limits`.
 
 mod class;
+mod new_documents;
 mod wrong_keys;
 
 use std::time::Duration;

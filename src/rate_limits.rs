@@ -68,6 +68,7 @@ struct Limiters {
     connection_queries: Limiter,
     connection_groups: Limiter,
     connection_documents: Limiter,
+    connection_own_documents: Limiter,
     connection_introspections: Limiter,
     connection_messages: Limiter,
     address_calls: Shared,
@@ -142,6 +143,12 @@ impl RateLimits {
     pub fn document(&self, caller: Caller) -> Result<(), ClientError> {
         self.limiters.as_ref().map_or(Ok(()), |limits| {
             let (one, all) = (&limits.connection_documents, &limits.address_documents);
+            let own = caller.connection.map(|number| limits.key(number));
+            // The first of a connection are its own: a flood from the same address does not use
+            // them up, and there are at most as many of them as connections.
+            if own.is_some_and(|own| limits.connection_own_documents.check(own).is_ok()) {
+                return limits.connection(caller, one);
+            }
             limits.costly(caller, one, all)
         })
     }
@@ -185,6 +192,7 @@ impl Limiters {
             connection_queries: many(rates.connection_queries),
             connection_groups: few(rates.connection_groups),
             connection_documents: few(rates.connection_documents),
+            connection_own_documents: many(rates.connection_own_documents),
             connection_introspections: few(rates.connection_introspections),
             connection_messages: many(rates.connection_messages),
             address_calls: shared(rates.address_calls),

@@ -56,6 +56,8 @@ pub struct Rates {
     pub connection_groups: Rate,
     /// New documents of one connection.
     pub connection_documents: Rate,
+    /// New documents of one connection that do not count for its address.
+    pub connection_own_documents: Rate,
     /// Introspections of one connection.
     pub connection_introspections: Rate,
     /// Messages and pings of one WebSocket.
@@ -89,6 +91,7 @@ impl Default for Rates {
             connection_queries: Rate::new(200),
             connection_groups: Rate::new(100),
             connection_documents: Rate::new(50),
+            connection_own_documents: Rate::new(1),
             connection_introspections: Rate::new(2),
             connection_messages: Rate::new(500),
             address_calls: Rate::new(30_000),

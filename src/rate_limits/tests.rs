@@ -172,9 +172,40 @@ fn costly_work_is_limited_by_connection_and_address() {
     assert_eq!(hint(limits.introspection(one)), ("on this connection", 500));
     while limits.new_group(one).is_ok() {}
     assert_eq!(hint(limits.new_group(one)).0, "on this connection");
-    let refused = (2..100_000).find_map(|n| limits.document(caller(SCHOOL, n)).err());
-    assert_eq!(hint(Err(refused.unwrap())).0, "from this address");
+    flood_documents(&limits);
     assert_eq!(limits.document(caller(STRANGER, 1_000_000)), Ok(()));
+}
+
+/// Sends new documents from the school's address until its limit refuses one.
+fn flood_documents(limits: &RateLimits) {
+    let mut last = Ok(());
+    for number in 100..200 {
+        for _ in 0..50 {
+            last = limits.document(caller(SCHOOL, number));
+        }
+    }
+    assert_eq!(hint(last).0, "from this address");
+}
+
+#[test]
+fn the_first_documents_of_a_connection_are_its_own() {
+    let (limits, clock) = limits();
+    flood_documents(&limits);
+    for pupil in 0..40 {
+        for _ in 0..10 {
+            assert_eq!(limits.document(caller(SCHOOL, pupil)), Ok(()));
+        }
+        let more = limits.document(caller(SCHOOL, pupil));
+        assert_eq!(hint(more).0, "from this address");
+    }
+    let proxied = Caller {
+        connection: None,
+        ..caller(SCHOOL, 0)
+    };
+    assert_eq!(hint(limits.document(proxied)).0, "from this address");
+    clock.advance(Duration::from_secs(1));
+    flood_documents(&limits);
+    assert_eq!(limits.document(caller(SCHOOL, 0)), Ok(()));
 }
 
 #[test]
