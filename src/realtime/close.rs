@@ -20,6 +20,9 @@ impl Close {
     pub const RESTART: Self = Self::new(1012, "Service restart");
     /// The client reads slower than its group publishes (decision D20).
     pub const TOO_SLOW: Self = Self::new(1013, "Slow consumer: queue full, connect again");
+    /// The client's address has its share of the connections.
+    pub const TOO_MANY: Self =
+        Self::new(1013, "Too many connections from here, connect again later");
     /// Nothing came from the client for too long.
     pub const PEER_TIMEOUT: Self = Self::new(1001, "No sign of life from the client");
     /// The client closed with a code that no client may send.
@@ -57,6 +60,7 @@ mod tests {
     fn a_close_reason_fits_into_a_control_frame() {
         for close in [
             Close::TOO_SLOW,
+            Close::TOO_MANY,
             Close::NOT_TEXT,
             Close::INIT_TIMEOUT,
             Close::DUPLICATE,

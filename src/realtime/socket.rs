@@ -1,6 +1,7 @@
 //! From an upgraded socket to its connection.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -8,12 +9,17 @@ use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Caller;
+use crate::realtime::close::Close;
+use crate::realtime::close_handshake::CloseHandshake;
 use crate::realtime::connection::Connection;
-use crate::realtime::io::SharedTcp;
+use crate::realtime::io::{OutboxIo, SharedTcp};
 use crate::realtime::outbox::Outbox;
 use crate::realtime::session::Session;
 use crate::realtime::{ConnectionSlots, SocketLimits};
 use crate::resolvers::run::Runner;
+
+/// The longest message that is read as one while a socket is refused; all of them are discarded.
+const DISCARDED_MESSAGE_BYTES: usize = 4096;
 
 /// What a connection needs of its server.
 #[derive(Clone)]
@@ -40,6 +46,27 @@ pub enum Upgraded {
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// Closes an upgraded socket whose address has its share of the connections, within `limit`.
+/// Clients count a refused upgrade as a blocked network; after this close they connect again.
+pub async fn refuse(socket: Upgraded, context: &ConnectionContext, limit: Duration) {
+    let socket = match socket {
+        Upgraded::Plain(tcp) => Box::new(tcp),
+        Upgraded::Other(socket) => socket,
+    };
+    let (reader, mut writer) = tokio::io::split(socket);
+    let memory = context.runner.mesh().memory.clone();
+    let outbox = Outbox::new(context.limits.outbox_bytes, memory);
+    let io = OutboxIo {
+        reader,
+        outbox: Arc::clone(&outbox),
+    };
+    let mut frames = io.frames(DISCARDED_MESSAGE_BYTES).await;
+    let handshake = CloseHandshake::from(Close::TOO_MANY);
+    let stop = &context.stop;
+    let closing = handshake.run(&mut frames, &mut writer, &outbox, limit, stop);
+    closing.await;
+}
 
 /// Serves an upgraded socket until either side ends it.
 pub fn serve(

@@ -228,13 +228,6 @@ impl HttpError {
     /// A WebSocket upgrade that is none.
     pub const NO_UPGRADE: Self =
         Self::bad("A WebSocket upgrade (RFC 6455, version 13) is wanted here.");
-    /// An address has its share of the WebSockets.
-    pub const TOO_MANY_SOCKETS: Self = Self {
-        status: StatusCode::TOO_MANY_REQUESTS,
-        kind: "LimitExceeded",
-        message: "Too many WebSockets are open from this network: close some and try again.",
-        hint: None,
-    };
     const fn malformed(message: &'static str) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,

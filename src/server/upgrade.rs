@@ -63,17 +63,21 @@ pub async fn upgrade(
         connection: Some(connection.number),
         ..caller(&connection, headers)
     };
-    // Behind a trusted proxy, WebSockets count for the address that it forwards.
-    let Ok(share) = share(&connection, caller.address) else {
-        return HttpError::TOO_MANY_SOCKETS.response();
-    };
     let Some(upgrading) = request.extensions_mut().remove::<OnUpgrade>() else {
         return HttpError::NO_UPGRADE.response();
     };
+    // Behind a trusted proxy, WebSockets count for the address that it forwards.
+    let share = share(&connection, caller.address);
     let settings = &connection.state.settings;
     let authenticator = settings.authenticator.clone();
     let clock = connection.state.runner.mesh().clock.clone();
     connection.state.tasks.clone().spawn(async move {
+        let Ok(share) = share else {
+            if let Ok(upgraded) = upgrading.await {
+                refuse(&connection.state, upgraded).await;
+            }
+            return;
+        };
         if let Some(token @ Credential::Token(_)) = &credential {
             // One with an unknown key has the keys fetched again; connection_init is answered.
             let _ = authenticator.authenticate(Some(token), clock.now()).await;
@@ -130,12 +134,7 @@ async fn serve(
     caller: Caller,
 ) {
     let close = CancellationToken::new();
-    let context = ConnectionContext {
-        runner: state.runner.clone(),
-        limits: state.settings.sockets,
-        stop: close.clone(),
-        slots: state.slots.clone(),
-    };
+    let context = context(state, close.clone());
     let socket = plain_or_other(upgraded);
     let mut serving = socket::serve(socket, session, context, caller);
     tokio::select! {
@@ -151,6 +150,23 @@ async fn serve(
             serving.await;
         }
     }
+}
+
+fn context(state: &AppState, stop: CancellationToken) -> ConnectionContext {
+    ConnectionContext {
+        runner: state.runner.clone(),
+        limits: state.settings.sockets,
+        stop,
+        slots: state.slots.clone(),
+    }
+}
+
+/// Closes a socket past its address's share. It keeps its place among the connections no longer
+/// than a peer has for its first request.
+async fn refuse(state: &AppState, upgraded: hyper::upgrade::Upgraded) {
+    let context = context(state, state.stop.clone());
+    let limit = state.settings.http.request_timeout;
+    socket::refuse(plain_or_other(upgraded), &context, limit).await;
 }
 
 /// Unwraps a plain socket from which the HTTP library has not read ahead.
