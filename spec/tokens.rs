@@ -276,6 +276,22 @@ async fn rotated_keys_are_fetched_for_the_first_token_that_needs_them() {
     sleep(Duration::from_millis(1200)).await;
     let mut socket = opens(&server, &token(&old), true).await;
     socket.is_acknowledged().await;
+    // And in connection_init and start.
+    issuer.has(&[&new]);
+    sleep(Duration::from_millis(1200)).await;
+    let mesh = server.mesh(KEY);
+    let mut transport = Socket::open(upgrade(&mesh, "/graphql", "graphql-transport-ws")).await;
+    let payload = json!({"authorization": token(&new)});
+    transport
+        .sends(&json!({"type": "connection_init", "payload": payload}))
+        .await;
+    assert_eq!(transport.receives_any().await["type"], "connection_ack");
+    issuer.has(&[&old]);
+    sleep(Duration::from_millis(1200)).await;
+    let group = mesh.host("teacher").creates("class").await;
+    let ids = group.and(json!({}));
+    let ack = starts_with(&mut socket, "1", &ids, Some(&token(&old))).await;
+    assert_eq!(ack["type"], "start_ack");
 }
 
 #[apply(case!)]
@@ -332,6 +348,35 @@ async fn an_unreachable_service_holds_up_no_caller_with_a_key() {
         .matches("cannot fetch the signing keys")
         .count();
     assert!((1..=2).contains(&warnings), "{}", server.log());
+}
+
+#[apply(case!)]
+async fn a_check_fetches_the_signing_keys_and_says_what_to_do() {
+    let signer = Signer::es256("e");
+    let issuer = TestIssuer::start(&[&signer]).await;
+    let check = async |issuer: &str| {
+        let issuer = format!("--oidc-issuer={issuer}");
+        let checked = move || {
+            let arguments = ["check", &issuer, "--oidc-audience=a"];
+            runs(folder().path(), &arguments)
+        };
+        let output = tokio::task::spawn_blocking(checked).await.expect("an end");
+        (output.status.success(), utf8(&output.stderr))
+    };
+    let (usable, said) = check(&issuer.url).await;
+    assert!(usable && !said.contains("signing keys"), "{said}");
+    assert_eq!(issuer.fetches(), 1);
+    let (usable, said) = check(&format!("{}/", issuer.url)).await;
+    assert!(!usable && said.contains("another issuer"), "{said}");
+    issuer.fails(true);
+    let (usable, said) = check(&issuer.url).await;
+    assert!(!usable && said.contains("answered 503"), "{said}");
+    let (usable, said) = check("http://127.0.0.1:9/pool").await;
+    assert!(usable, "a server starts without them: {said}");
+    assert!(
+        said.contains("note: cannot fetch the signing keys") && said.contains("MESH_OIDC_ISSUER"),
+        "{said}"
+    );
 }
 
 #[apply(case!)]

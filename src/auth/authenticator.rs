@@ -100,24 +100,30 @@ impl Authenticator {
 
     /// The same; a token with an unknown key waits until the keys were fetched again, if that
     /// may be done now.
-    #[cfg_attr(
-        not(feature = "oidc"),
-        expect(clippy::unused_async, reason = "in other builds it waits for keys")
-    )]
     pub async fn authenticate(
         &self,
         given: Option<&Credential<'_>>,
         now: Timestamp,
     ) -> Result<Grant, Unauthorized> {
         let checked = self.check(given, now);
-        #[cfg(feature = "oidc")]
-        if let Err(Unauthorized::WrongToken(TokenFault::NoKeys | TokenFault::UnknownKey)) = checked
-            && let Some(tokens) = self.tokens()
-            && tokens.refreshed().await
-        {
-            return self.check(given, now);
+        match checked {
+            Err(why) if why.wants_keys() && self.refreshed().await => self.check(given, now),
+            checked => checked,
         }
-        checked
+    }
+
+    /// Waits until the signing keys were fetched again, if they may be now. False if there is
+    /// nothing to wait for.
+    #[cfg_attr(
+        not(feature = "oidc"),
+        expect(clippy::unused_async, reason = "in other builds it waits for keys")
+    )]
+    pub async fn refreshed(&self) -> bool {
+        #[cfg(feature = "oidc")]
+        if let Some(tokens) = self.tokens() {
+            return tokens.refreshed().await;
+        }
+        false
     }
 
     /// Checks whether a grant still holds, for a socket that was opened with it.

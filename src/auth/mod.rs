@@ -128,6 +128,12 @@ impl Unauthorized {
         )
     }
 
+    /// Whether the signing keys of a token's issuer may have changed: they are worth a fetch.
+    pub fn wants_keys(self) -> bool {
+        use TokenFault::{NoKeys, UnknownKey};
+        matches!(self, Self::WrongToken(NoKeys | UnknownKey))
+    }
+
     /// The `errorType` of AppSync.
     pub const KIND: &'static str = "UnauthorizedException";
 

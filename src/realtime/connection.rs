@@ -122,7 +122,7 @@ impl Connection {
                     let limits = &self.context.runner.mesh().rate_limits;
                     self.pause = limits.message(self.caller).map(|time| Box::pin(sleep(time)));
                     match frame? {
-                        Ok(Message::Text(text)) => (self.session.on_message(&text), text.len()),
+                        Ok(Message::Text(text)) => (self.on_text(&text).await, text.len()),
                         Ok(Message::Binary(_)) => return Some(Close::NOT_TEXT.into()),
                         Ok(Message::Close(close)) => {
                             return Some(CloseHandshake::after_close(close.as_ref()));
@@ -167,6 +167,23 @@ impl Connection {
                 return Some(close.into());
             }
             self.run_next();
+        }
+    }
+
+    /// Handles a text. One with a token of an unknown key waits until the keys were fetched again,
+    /// if that may be done now.
+    async fn on_text(&mut self, text: &str) -> Vec<Action> {
+        let actions = self.session.on_message(text);
+        let wants_keys = |action: &Action| matches!(action, Action::FetchKeys);
+        if !actions.iter().any(wants_keys) {
+            return actions;
+        }
+        let (authenticator, stop) = (self.session.authenticator(), self.context.stop.clone());
+        // Boxed: few sockets need it at the same time.
+        let refreshed = Box::pin(async move { authenticator.refreshed().await });
+        tokio::select! {
+            () = stop.cancelled() => Vec::new(),
+            fetched = refreshed => if fetched { self.session.on_message(text) } else { actions },
         }
     }
 
@@ -228,7 +245,7 @@ impl Connection {
                     };
                     self.queue.push(queued, memory);
                 }
-                Action::WrongKey => {}
+                Action::FetchKeys | Action::WrongKey => {}
                 Action::Close(close) => return Some(close),
             }
         }

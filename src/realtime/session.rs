@@ -69,6 +69,11 @@ impl Session {
         }
     }
 
+    /// What checks its credentials.
+    pub fn authenticator(&self) -> Authenticator {
+        self.authenticator.clone()
+    }
+
     /// Whether the connection is acknowledged.
     pub fn is_open(&self) -> bool {
         self.grant.is_some()
@@ -335,8 +340,9 @@ impl Session {
 
 /// The answer to a missing or wrong key.
 fn refuse_key(why: Unauthorized, answer: impl IntoIterator<Item = Action>) -> Vec<Action> {
+    let fetch = why.wants_keys().then_some(Action::FetchKeys);
     let wrong = why.is_guess().then_some(Action::WrongKey);
-    wrong.into_iter().chain(answer).collect()
+    fetch.into_iter().chain(wrong).chain(answer).collect()
 }
 
 fn reject(dialect: Dialect, id: &str, kind: &str, message: &str) -> Vec<Action> {

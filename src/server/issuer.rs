@@ -43,11 +43,7 @@ pub async fn run(verifier: Arc<TokenVerifier>, settings: IssuerSettings, stop: C
         let mut failed = None;
         loop {
             verifier.refresh().enters(RefreshPhase::Fetching);
-            let fetched = timeout(settings.timeout, fetch(&client, &verifier, &settings));
-            let fetched = fetched.await.unwrap_or_else(|_| {
-                let seconds = settings.timeout.as_secs();
-                Err(anyhow::anyhow!("no answer within {seconds} s"))
-            });
+            let fetched = fetch_in_time(&client, &verifier, &settings).await;
             let failed_before = failed.replace(fetched.is_err());
             match fetched {
                 Ok(keys) => {
@@ -81,6 +77,31 @@ pub async fn run(verifier: Arc<TokenVerifier>, settings: IssuerSettings, stop: C
         () = refreshing => {}
     }
 }
+
+/// Fetches the keys once, for `mesh-v2 check`.
+///
+/// # Errors
+/// When they cannot be fetched; [`Unanswered`] is among the causes if the service did not answer.
+pub async fn check(verifier: &TokenVerifier, settings: &IssuerSettings) -> anyhow::Result<()> {
+    fetch_in_time(&client(), verifier, settings).await.map(drop)
+}
+
+async fn fetch_in_time(
+    client: &HttpsClient,
+    verifier: &TokenVerifier,
+    settings: &IssuerSettings,
+) -> anyhow::Result<SigningKeys> {
+    let fetched = timeout(settings.timeout, fetch(client, verifier, settings));
+    fetched.await.unwrap_or_else(|_| {
+        let seconds = settings.timeout.as_secs();
+        Err(anyhow::Error::new(Unanswered).context(format!("no answer within {seconds} s")))
+    })
+}
+
+/// The service did not answer: it may later.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the service did not answer")]
+pub struct Unanswered;
 
 /// A client that trusts the system's certificates; `SSL_CERT_FILE` names others.
 fn client() -> HttpsClient {
@@ -141,7 +162,10 @@ async fn get(client: &HttpsClient, url: &Uri) -> anyhow::Result<Bytes> {
         .header(header::USER_AGENT, "mesh-v2")
         .body(Empty::new())?;
     let response = client.request(request).await;
-    let response = response.with_context(|| format!("cannot get {url}"))?;
+    let response = response.map_err(|error| {
+        let error = anyhow::Error::new(error).context(Unanswered);
+        error.context(format!("cannot get {url}"))
+    })?;
     let status = response.status();
     anyhow::ensure!(status == StatusCode::OK, "{url} answered {status}");
     let body = Limited::new(response.into_body(), ANSWER_BYTES).collect();

@@ -8,6 +8,8 @@ use clap::ArgMatches;
 
 use crate::config::{ServeArgs, StageSettings, StoreKind, listing};
 use crate::heartbeat::clock::Clock;
+#[cfg(feature = "oidc")]
+use crate::server::issuer::{self, Unanswered};
 use crate::server::self_signed::{Folder, State};
 use crate::server::tls;
 #[cfg(feature = "dynamodb")]
@@ -38,6 +40,8 @@ pub fn check(args: &ServeArgs, given: &ArgMatches, env_file: Option<&Path>) -> a
         faults.push(format!("{error:#}"));
     }
     let places = [certificate(args), public(args), store(args)];
+    #[cfg(feature = "oidc")]
+    let places = places.into_iter().chain([issuer(&settings)]);
     for found in places.into_iter().chain(ports(args)) {
         match found {
             Found::Fine => {}
@@ -88,6 +92,36 @@ fn public(args: &ServeArgs) -> Found {
     match args.public.public.as_deref().map(listeners::is_readable) {
         Some(Err(error)) => Found::Fault(format!("{error:#}")),
         _ => Found::Fine,
+    }
+}
+
+/// Fetches the signing keys of the sign-in service, if there is one. A server starts without them.
+#[cfg(feature = "oidc")]
+fn issuer(settings: &StageSettings) -> Found {
+    let server = &settings.server;
+    let (Some(tokens), Some(issuer)) = (server.authenticator.tokens(), &server.issuer) else {
+        return Found::Fine;
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let fetched = match runtime {
+        Ok(runtime) => runtime.block_on(issuer::check(tokens, issuer)),
+        Err(error) => Err(error.into()),
+    };
+    let Err(error) = fetched else {
+        return Found::Fine;
+    };
+    let hint = format!(
+        "cannot fetch the signing keys of {}: {error:#}; look at MESH_OIDC_ISSUER and \
+         MESH_OIDC_JWKS_URL, and whether this machine reaches the service; until a server has the \
+         keys it refuses tokens, and API keys are not affected",
+        tokens.issuer()
+    );
+    if error.is::<Unanswered>() {
+        Found::Note(hint)
+    } else {
+        Found::Fault(hint)
     }
 }
 

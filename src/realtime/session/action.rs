@@ -44,6 +44,9 @@ pub enum Action {
     },
     /// Cancel an operation.
     Cancel(String),
+    /// A token may be signed by a new key: fetch the keys, and handle the message again if they
+    /// were fetched. What follows is the answer if not.
+    FetchKeys,
     /// A key was wrong: count it, and delay what follows.
     WrongKey,
     /// Close the socket.

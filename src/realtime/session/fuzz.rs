@@ -90,6 +90,7 @@ impl Client {
                 format!("run {dialect:?}")
             }
             Action::Cancel(_) => "cancel".into(),
+            Action::FetchKeys => "fetch keys".into(),
             Action::WrongKey => "wrong key".into(),
             Action::Close(close) => {
                 self.closed = true;

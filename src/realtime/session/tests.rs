@@ -62,6 +62,7 @@ fn summary(actions: Vec<Action>) -> Vec<String> {
             operation, dialect, ..
         } => format!("run {} {dialect:?}", operation.id),
         Action::Cancel(id) => format!("cancel {id}"),
+        Action::FetchKeys => "fetch keys".into(),
         Action::WrongKey => "wrong key".into(),
         Action::Close(close) => format!("close {}", close.code),
     };
