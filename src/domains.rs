@@ -11,33 +11,76 @@ use crate::model::origin::{Network, Origin};
 
 /// What is hashed if the client's address is unknown.
 const NO_ADDRESS: &str = "none";
+/// The leading bits of an IPv6 address that classmates share.
+const NETWORK_BITS: u32 = 64;
 /// Bytes of the signature in a domain: 16 hex digits.
 const DOMAIN_BYTES: usize = 8;
 
+/// How many leading bits of an IPv6 address make a site, by which quotas, rates and connections
+/// count; of IPv4, an address is a site.
+///
+/// A /48 by default: that is what registries have providers give a school or a firm (RFC 6177,
+/// RIPE-690), and what anyone gets with a free tunnel, who would have 256 shares if a /56 were a
+/// site. The households of one /48, where a provider gives each a /56, have one share together,
+/// which is enough for a school.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SiteBits(u32);
+
+impl SiteBits {
+    /// A number of bits up to those of a network (decision D1).
+    pub const fn new(bits: u32) -> Self {
+        assert!(bits <= NETWORK_BITS);
+        Self(bits)
+    }
+
+    /// The site of an address.
+    pub fn site_of(self, address: IpAddr) -> IpAddr {
+        prefix(address, self.0)
+    }
+}
+
+impl Default for SiteBits {
+    fn default() -> Self {
+        Self::new(48)
+    }
+}
+
 /// Derives domains from addresses; without the key they cannot be computed (D1).
 #[derive(Clone)]
-pub struct DomainKey(Hmac<Sha256>);
+pub struct DomainKey {
+    mac: Hmac<Sha256>,
+    site: SiteBits,
+}
 
 impl DomainKey {
     /// A key from the server's secret.
     pub fn new(secret: &[u8]) -> Self {
-        Self(Hmac::new_from_slice(secret).expect("HMAC takes keys of any length"))
+        Self {
+            mac: Hmac::new_from_slice(secret).expect("HMAC takes keys of any length"),
+            site: SiteBits::default(),
+        }
+    }
+
+    /// The same key, for sites of another size.
+    #[must_use]
+    pub fn with_site(self, site: SiteBits) -> Self {
+        Self { site, ..self }
     }
 
     /// The domain of clients at `address`.
     pub fn domain_of(&self, address: Option<IpAddr>) -> String {
-        let network = address.map(|address| prefix(address, 64).to_string());
+        let network = address.map(|address| prefix(address, NETWORK_BITS).to_string());
         let text = network.as_deref().unwrap_or(NO_ADDRESS);
         HEXLOWER.encode(&self.digest(text))
     }
 
     /// Where clients at `address` come from.
     pub fn origin_of(&self, address: IpAddr) -> Origin {
-        let (network, site) = (prefix(address, 64), prefix(address, 48));
+        let (network, site) = (prefix(address, NETWORK_BITS), self.site.site_of(address));
         let of_network = Network::new(self.digest(&network.to_string()));
         let of_site = match site {
             IpAddr::V4(_) => of_network,
-            IpAddr::V6(site) => Network::new(self.digest(&format!("{site}/48"))),
+            IpAddr::V6(site) => Network::new(self.digest(&format!("{site}/{}", self.site.0))),
         };
         Origin {
             network: of_network,
@@ -46,7 +89,7 @@ impl DomainKey {
     }
 
     fn digest(&self, text: &str) -> [u8; DOMAIN_BYTES] {
-        let mut mac = self.0.clone();
+        let mut mac = self.mac.clone();
         mac.update(text.as_bytes());
         let digest = mac.finalize().into_bytes();
         std::array::from_fn(|at| digest[at])
@@ -195,6 +238,23 @@ mod tests {
         let v4 = origin("203.0.113.1");
         assert_eq!(v4.site, v4.network);
         assert_eq!(v4, origin("::ffff:203.0.113.1"));
+    }
+
+    #[test]
+    fn a_site_has_as_many_bits_as_the_settings_say() {
+        let key = DomainKey::new(b"k");
+        let households = ["2001:db8:1:100::1", "2001:db8:1:200::1"].map(ip);
+        let sites = |bits| {
+            let key = key.clone().with_site(SiteBits::new(bits));
+            households.map(|address| key.origin_of(address).site)
+        };
+        let [one, other] = sites(48);
+        assert_eq!(one, other);
+        let [one, other] = sites(56);
+        assert_ne!(one, other);
+        let classmates = ["2001:db8:1:2::1", "2001:db8:1:2::2"].map(ip);
+        let [one, other] = classmates.map(|address| SiteBits::new(64).site_of(address));
+        assert_eq!(one, other);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::auth::Caller;
-use crate::domains::prefix;
+use crate::domains::SiteBits;
 use crate::heartbeat::clock::Clock;
 use crate::metrics::{Metrics, Refusal};
 use crate::model::error::ClientError;
@@ -51,11 +51,13 @@ pub enum NodeCall {
 #[derive(Clone, Debug)]
 pub struct RateLimits {
     limiters: Option<Arc<Limiters>>,
+    site: SiteBits,
     wrong_keys: WrongKeys,
 }
 
 #[derive(Debug)]
 struct Limiters {
+    site: SiteBits,
     seed: RandomState,
     metrics: Metrics,
     steady: Limiter,
@@ -105,6 +107,7 @@ impl RateLimits {
     /// Limits of these rates, or none.
     pub fn new(rates: Option<&Rates>, clock: &Clock, metrics: Metrics) -> Self {
         Self {
+            site: rates.map(|rates| rates.site).unwrap_or_default(),
             wrong_keys: WrongKeys::new(rates, clock, metrics.clone()),
             limiters: rates.map(|rates| Arc::new(Limiters::new(rates, clock, metrics))),
         }
@@ -163,7 +166,9 @@ impl RateLimits {
 
     /// Counts a wrong key, and waits until it may be answered.
     pub async fn wrong_key(&self, caller: Caller) {
-        self.wrong_keys.slow(network(caller.address)).await;
+        let site = self.site;
+        let address = caller.address.map(|address| site.site_of(address));
+        self.wrong_keys.slow(address).await;
     }
 
     /// Counts a message on a WebSocket; `Some` is how long to read no other.
@@ -180,6 +185,7 @@ impl Limiters {
         let few = |rate| Limiter::new(rate, FEW, clock);
         let shared = |rate| Shared::new(rate, clock);
         Self {
+            site: rates.site,
             seed: RandomState::new(),
             metrics,
             steady: many(rates.steady),
@@ -202,6 +208,13 @@ impl Limiters {
         }
     }
 
+    /// What counts as one address: of IPv6 what a school or a household has as a whole, for it can
+    /// send from any address in it.
+    fn network(&self, caller: Caller) -> Option<IpAddr> {
+        let address = caller.address?;
+        Some(self.site.site_of(address))
+    }
+
     fn key(&self, name: impl Hash) -> u64 {
         self.seed.hash_one(name)
     }
@@ -213,7 +226,7 @@ impl Limiters {
         node: &NodeId,
         call: NodeCall,
     ) -> Result<(), ClientError> {
-        let own = self.key((group, node, network(caller.address)));
+        let own = self.key((group, node, self.network(caller)));
         let is_steady = self.is_steady(caller, own);
         let (by_node, by_group) = match call {
             NodeCall::Report => (&self.node_reports, &self.group_calls),
@@ -242,14 +255,14 @@ impl Limiters {
 
     fn new_group(&self, caller: Caller) -> Result<(), ClientError> {
         self.connection(caller, &self.connection_groups)?;
-        let is_steady = self.is_steady(caller, self.key(network(caller.address)));
+        let is_steady = self.is_steady(caller, self.key(self.network(caller)));
         self.address(caller, &self.address_groups, is_steady)?;
         self.address(caller, &self.address_calls, is_steady)
     }
 
     fn costly(&self, caller: Caller, one: &Limiter, all: &Limiter) -> Result<(), ClientError> {
         self.connection(caller, one)?;
-        let checked = all.check(self.key(network(caller.address)));
+        let checked = all.check(self.key(self.network(caller)));
         checked.map_err(|wait| self.refuse(Refusal::AddressRate, wait))
     }
 
@@ -276,12 +289,12 @@ impl Limiters {
         is_steady: bool,
     ) -> Result<(), ClientError> {
         let key = self.key(group);
-        let checked = shared.check(key, self.key((key, network(caller.address))), is_steady);
+        let checked = shared.check(key, self.key((key, self.network(caller))), is_steady);
         checked.map_err(|wait| self.refuse(Refusal::GroupRate, wait))
     }
 
     fn address(&self, caller: Caller, shared: &Shared, is_steady: bool) -> Result<(), ClientError> {
-        let key = self.key(network(caller.address));
+        let key = self.key(self.network(caller));
         let checked = shared.check(key, key, is_steady);
         checked.map_err(|wait| self.refuse(Refusal::AddressRate, wait))
     }
@@ -299,12 +312,6 @@ impl Limiters {
             retry_after_ms: retry_after(wait),
         }
     }
-}
-
-/// What counts as one address: of IPv6 what a school or a household has as a whole, for it can
-/// send from any address in it.
-fn network(address: Option<IpAddr>) -> Option<IpAddr> {
-    address.map(|address| prefix(address, 48))
 }
 
 /// The hint to a client, in milliseconds: tenths of a second, from one of them to ten seconds.

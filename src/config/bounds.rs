@@ -57,10 +57,13 @@ fn memory(text: &str) -> Result<usize, String> {
 bounds! {
     /// Connections at once, WebSockets included; more wait to be accepted
     max_connections: u32 = "25000", "MESH_MAX_CONNECTIONS", 1..;
-    /// Those of one address (IPv6: one /48); more are closed at once. When four fifths of all
+    /// Those of one address (IPv6: of one site); more are closed at once. When four fifths of all
     /// are open, only addresses with a hundredth of them (on a small server 64 or a quarter) get
     /// more. Behind a trusted proxy its clients' WebSockets count; this machine's connections do not
     max_connections_per_address: u32 = "5000", "MESH_MAX_CONNECTIONS_PER_ADDRESS", 1..;
+    /// Leading bits of an IPv6 address that count as one address: 48 is what a school has, 56 what a
+    /// household has, 64 one network
+    ipv6_site_bits: u32 = "48", "MESH_IPV6_SITE_BITS", 32..=64;
     /// Bytes of a request's body
     max_body_bytes: u32 = "262144", "MESH_MAX_BODY_BYTES", 1024..;
     /// Bytes of a request's head
@@ -126,7 +129,7 @@ bounds! {
     max_groups: u32 = "20000", "MESH_MAX_GROUPS", 1..;
     /// Groups in one domain
     max_groups_per_domain: u32 = "1000", "MESH_MAX_GROUPS_PER_DOMAIN", 1..;
-    /// Groups from one address (IPv6: one /48). When a domain or the server is four fifths full,
+    /// Groups from one address (IPv6: one site). When a domain or the server is four fifths full,
     /// only addresses with fewer than 8 groups get one
     max_groups_per_address: u32 = "500", "MESH_MAX_GROUPS_PER_ADDRESS", 1..;
     /// Members of one group; those from other networks than the group's own may take half of

@@ -1,6 +1,7 @@
 //! From the settings to the limits and times of each part of the server.
 
 use crate::config::{BoundArgs, ServeArgs};
+use crate::domains::SiteBits;
 use crate::hub::HistoryLimits;
 use crate::model::limits::Limits;
 use crate::model::rules::Timings;
@@ -88,10 +89,15 @@ pub(super) fn history(bounds: &BoundArgs) -> HistoryLimits {
     }
 }
 
+pub(super) fn site(bounds: &BoundArgs) -> SiteBits {
+    SiteBits::new(bounds.ipv6_site_bits)
+}
+
 pub(super) fn http(bounds: &BoundArgs) -> HttpLimits {
     HttpLimits {
         connections: bounds.max_connections as usize,
         connections_per_address: bounds.max_connections_per_address as usize,
+        site: site(bounds),
         body_bytes: bounds.max_body_bytes as usize,
         head_bytes: bounds.max_head_bytes as usize,
         streams: bounds.max_streams,

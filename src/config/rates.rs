@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use crate::domains::SiteBits;
 use crate::rate_limits::rates::{Rate, Rates};
 
 /// Whether there are rate limits.
@@ -43,12 +44,13 @@ macro_rules! rates {
         }
 
         impl RateArgs {
-            /// The rates, unless they are switched off.
-            pub fn rates(&self) -> Option<Rates> {
+            /// The rates, unless they are switched off, for addresses that count by `site`.
+            pub fn rates(&self, site: SiteBits) -> Option<Rates> {
                 (self.rate_limits == Switch::On).then(|| Rates {
                     $($rate: Rate::new(self.$field),)*
                     wrong_key_wait: Duration::from_millis(self.wrong_key_wait_ms.into()),
                     wrong_keys_waiting: self.wrong_keys_waiting as usize,
+                    site,
                 })
             }
         }
@@ -105,7 +107,11 @@ mod tests {
 
     fn rates(flags: &[&str]) -> Option<Rates> {
         let line = std::iter::once(&"mesh-v2").chain(flags);
-        Cli::try_parse_from(line).unwrap().serve.rates.rates()
+        Cli::try_parse_from(line)
+            .unwrap()
+            .serve
+            .rates
+            .rates(SiteBits::default())
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::auth::tokens::TokenVerifier;
 use crate::auth::{ApiKeys, Authenticator, Policy, is_weak};
 use crate::config::ServeArgs;
 use crate::config::keys::KeySource;
-use crate::config::limits::{Lives, documents, history, http, limits, sockets, timings};
+use crate::config::limits::{Lives, documents, history, http, limits, site, sockets, timings};
 use crate::domains::DomainKey;
 use crate::hub::HistoryLimits;
 use crate::memory::{Memory, machine};
@@ -237,10 +237,11 @@ impl StageSettings {
                     secret
                 }
                 .as_bytes(),
-            ),
+            )
+            .with_site(site(bounds)),
             policy: args.access.policy.into(),
             next_since: args.next_since.into(),
-            rates: args.rates.rates(),
+            rates: args.rates.rates(site(bounds)),
             server,
             keys: KeySource::new(args),
         })

@@ -10,7 +10,7 @@ pub struct Limits {
     pub groups: usize,
     /// Groups in one domain.
     pub groups_per_domain: usize,
-    /// Groups from one address: an IPv4 address or an IPv6 /48.
+    /// Groups from one address: an IPv4 address or an IPv6 site.
     pub groups_per_address: usize,
     /// Members of one group.
     pub nodes_per_group: usize,

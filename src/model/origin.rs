@@ -65,8 +65,8 @@ impl fmt::Debug for Network {
 pub struct Origin {
     /// The IPv4 address or the IPv6 /64, whose digest is its domain (decision D1).
     pub network: Network,
-    /// The IPv4 address or the IPv6 /48, by which quotas count: the owner of a /48 has 65,536
-    /// networks.
+    /// The IPv4 address or the IPv6 site (a /48, `MESH_IPV6_SITE_BITS`), by which quotas count: the
+    /// owner of a /48 has 65,536 networks.
     pub site: Network,
 }
 

@@ -3,6 +3,8 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use crate::domains::SiteBits;
+
 /// How many seconds' worth of calls may come at once.
 const BURST_SECONDS: u32 = 2;
 /// The least burst: a page that opens sends some calls together.
@@ -76,6 +78,8 @@ pub struct Rates {
     pub wrong_key_wait: Duration,
     /// How many answers may wait at a time.
     pub wrong_keys_waiting: usize,
+    /// What counts as one address.
+    pub site: SiteBits,
 }
 
 impl Default for Rates {
@@ -101,6 +105,7 @@ impl Default for Rates {
             wrong_keys: Rate::new(5),
             wrong_key_wait: Duration::from_secs(1),
             wrong_keys_waiting: 1000,
+            site: SiteBits::default(),
         }
     }
 }

@@ -7,22 +7,21 @@ use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
-use crate::domains::{is_trusted, prefix};
+use crate::domains::{SiteBits, is_trusted};
 use crate::metrics::{ConnectionRefusal, Metrics};
 use crate::model::quota::Quota;
 
-/// The leading bits of an IPv6 address by which connections count.
-const SITE_BITS: u32 = 48;
 /// Connections of a class of forty and some more: an address that comes late gets them from the
 /// last fifth, unless that would be more than a quarter of all.
 const CLASS: usize = 64;
 /// How often a refusal is logged.
 const LOG_INTERVAL: Duration = Duration::from_mins(1);
 
-/// The connections of each address: an IPv4 address, or an IPv6 /48.
+/// The connections of each address: an IPv4 address, or an IPv6 site.
 #[derive(Debug)]
 pub struct AddressSlots {
     quota: Quota,
+    site: SiteBits,
     metrics: Metrics,
     held: Mutex<Held>,
 }
@@ -43,7 +42,7 @@ pub struct AddressSlot {
 impl AddressSlots {
     /// For `total` connections, of which an address may have `share`. The last fifth is for
     /// addresses with a hundredth of all, or on a small server with enough for a class.
-    pub fn new(total: usize, share: usize, metrics: Metrics) -> Arc<Self> {
+    pub fn new(total: usize, share: usize, site: SiteBits, metrics: Metrics) -> Arc<Self> {
         let quota = Quota {
             limit: total,
             share,
@@ -52,6 +51,7 @@ impl AddressSlots {
         };
         Arc::new(Self {
             quota,
+            site,
             metrics,
             held: Mutex::default(),
         })
@@ -68,7 +68,7 @@ impl AddressSlots {
         if address.to_canonical().is_loopback() || is_trusted(address, trusted) {
             return Ok(None);
         }
-        let site = prefix(address, SITE_BITS);
+        let site = self.site.site_of(address);
         let mut held = self.lock();
         let own = held.by_site.get(&site).map_or(1, |own| own + 1);
         if !self.quota.admits(all, own) {
@@ -121,13 +121,17 @@ impl Drop for AddressSlot {
 mod tests {
     use super::*;
 
+    fn slots(total: usize, share: usize) -> Arc<AddressSlots> {
+        AddressSlots::new(total, share, SiteBits::default(), Metrics::default())
+    }
+
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
 
     #[test]
     fn an_address_has_a_share_and_others_find_some_left() {
-        let slots = AddressSlots::new(1000, 600, Metrics::default());
+        let slots = slots(1000, 600);
         let mut open = Vec::new();
         let mut fill = |address: &str| {
             let before = open.len();
@@ -149,7 +153,7 @@ mod tests {
     #[test]
     fn a_class_that_comes_late_finds_connections_on_a_small_server() {
         for (total, late) in [(25_000, 250), (1000, 64), (300, 60), (100, 20), (8, 1)] {
-            let slots = AddressSlots::new(total, total / 2, Metrics::default());
+            let slots = slots(total, total / 2);
             let mut open = Vec::new();
             for flood in 0..4 {
                 let address = ip(&format!("203.0.113.{flood}"));
@@ -169,7 +173,7 @@ mod tests {
 
     #[test]
     fn trusted_proxies_and_this_machine_have_no_share() {
-        let slots = AddressSlots::new(10, 1, Metrics::default());
+        let slots = slots(10, 1);
         let trusted = ["10.0.0.0/8".parse().unwrap()];
         for address in ["10.1.1.1", "127.0.0.1", "::1", "::ffff:127.0.0.1"] {
             let slot = slots.acquire(ip(address), &trusted, 10);

@@ -33,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Authenticator;
+use crate::domains::SiteBits;
 use crate::heartbeat::reaper;
 use crate::mesh::Mesh;
 use crate::realtime::{ConnectionSlots, SocketLimits};
@@ -71,8 +72,10 @@ pub struct ServerSettings {
 pub struct HttpLimits {
     /// Connections at once, sockets included; more wait to be accepted.
     pub connections: usize,
-    /// Those of one address: an IPv4 address or an IPv6 /48.
+    /// Those of one address: an IPv4 address or an IPv6 site.
     pub connections_per_address: usize,
+    /// What counts as one address.
+    pub site: SiteBits,
     /// Bytes of a request's body.
     pub body_bytes: usize,
     /// Bytes of a request's head; tokens of sign-in services fill several thousand.
@@ -97,6 +100,7 @@ impl Default for HttpLimits {
         Self {
             connections: 25_000,
             connections_per_address: 5_000,
+            site: SiteBits::default(),
             body_bytes: 256 * 1024,
             head_bytes: 32 * 1024,
             streams: 100,
@@ -159,7 +163,7 @@ pub async fn run(
         let memory = &runner.mesh().memory;
         footprint::connections(settings.http.connections, memory)
     };
-    let share = settings.http.connections_per_address;
+    let (share, site) = (settings.http.connections_per_address, settings.http.site);
     let metrics = runner.mesh().metrics.clone();
     let state = Arc::new(AppState {
         runner,
@@ -167,7 +171,7 @@ pub async fn run(
         tasks: tasks.clone(),
         stop: stop.clone(),
         slots: ConnectionSlots::new(connections),
-        address_slots: AddressSlots::new(connections, share, metrics),
+        address_slots: AddressSlots::new(connections, share, site, metrics),
         forwarded_hint: Once::new(),
         accepted: AtomicU64::default(),
         listens: listeners.plain.local_addr().unwrap_or(NOWHERE),
