@@ -5,7 +5,9 @@
 //! callers only: a connection of up to some 25 calls a second, which is more than a tab of the
 //! editor sends. Past the limit of a node, its steady connections go on. A group and an address
 //! have the second share as large as the first, a group once for each address. Who floods uses up
-//! the first, and everybody else goes on with the second.
+//! the first, and everybody else goes on with the second. Who floods a group over hundreds of
+//! steady connections uses up the second too, so a few calls a second of each steady connection
+//! are its own: twice what the editor sends at its usual setting.
 //!
 //! Nothing here waits but for wrong keys, and the memory is fixed (`cells.rs`). In Lambda all
 //! limits are off.
@@ -67,6 +69,7 @@ struct Limiters {
     group_calls: Shared,
     group_membership: Shared,
     group_queries: Shared,
+    connection_own_calls: Limiter,
     connection_queries: Limiter,
     connection_groups: Limiter,
     connection_documents: Limiter,
@@ -195,6 +198,7 @@ impl Limiters {
             group_calls: shared(rates.group_calls),
             group_membership: shared(rates.group_membership),
             group_queries: shared(rates.group_queries),
+            connection_own_calls: many(rates.connection_own_calls),
             connection_queries: many(rates.connection_queries),
             connection_groups: few(rates.connection_groups),
             connection_documents: few(rates.connection_documents),
@@ -227,7 +231,7 @@ impl Limiters {
         call: NodeCall,
     ) -> Result<(), ClientError> {
         let own = self.key((group, node, self.network(caller)));
-        let is_steady = self.is_steady(caller, own);
+        let steady = self.steady(caller, own);
         let (by_node, by_group) = match call {
             NodeCall::Report => (&self.node_reports, &self.group_calls),
             NodeCall::Events => (&self.node_events, &self.group_calls),
@@ -235,29 +239,35 @@ impl Limiters {
         };
         // A flood under this node's id from elsewhere does not silence it.
         match by_node.check(self.key((group, node))) {
-            Err(wait) if !is_steady => return Err(self.refuse(Refusal::NodeRate, wait)),
+            Err(wait) if steady.is_none() => {
+                return Err(self.refuse(Refusal::NodeRate, wait));
+            }
             _ => {}
         }
-        self.group(caller, by_group, group, is_steady)?;
-        self.address(caller, &self.address_calls, is_steady)
+        self.group(caller, by_group, group, steady)?;
+        self.address(caller, &self.address_calls, steady)
     }
 
     fn query(&self, caller: Caller, group: Option<&GroupKey>) -> Result<(), ClientError> {
         self.connection(caller, &self.connection_queries)?;
         // Behind a proxy, a whole class polls on no connection of its own: only its address's second
         // share holds it back.
-        let is_steady = caller.connection.is_none() || self.is_steady(caller, 0);
+        let own = self.key((group, self.network(caller)));
+        let steady = match caller.connection {
+            Some(_) => self.steady(caller, own),
+            None => Some(own),
+        };
         if let Some(group) = group {
-            self.group(caller, &self.group_queries, group, is_steady)?;
+            self.group(caller, &self.group_queries, group, steady)?;
         }
-        self.address(caller, &self.address_calls, is_steady)
+        self.address(caller, &self.address_calls, steady)
     }
 
     fn new_group(&self, caller: Caller) -> Result<(), ClientError> {
         self.connection(caller, &self.connection_groups)?;
-        let is_steady = self.is_steady(caller, self.key(self.network(caller)));
-        self.address(caller, &self.address_groups, is_steady)?;
-        self.address(caller, &self.address_calls, is_steady)
+        let steady = self.steady(caller, self.key(self.network(caller)));
+        self.address(caller, &self.address_groups, steady)?;
+        self.address(caller, &self.address_calls, steady)
     }
 
     fn costly(&self, caller: Caller, one: &Limiter, all: &Limiter) -> Result<(), ClientError> {
@@ -266,11 +276,11 @@ impl Limiters {
         checked.map_err(|wait| self.refuse(Refusal::AddressRate, wait))
     }
 
-    /// Whether the caller is not in a hurry: its connection is not, or `own` where callers share
-    /// connections behind a proxy.
-    fn is_steady(&self, caller: Caller, own: u64) -> bool {
+    /// The key of a caller that is not in a hurry: its connection is not, or `own` where callers
+    /// share connections behind a proxy.
+    fn steady(&self, caller: Caller, own: u64) -> Option<u64> {
         let key = caller.connection.map_or(own, |number| self.key(number));
-        self.steady.check(key).is_ok()
+        self.steady.check(key).is_ok().then_some(key)
     }
 
     fn connection(&self, caller: Caller, limiter: &Limiter) -> Result<(), ClientError> {
@@ -286,16 +296,26 @@ impl Limiters {
         caller: Caller,
         shared: &Shared,
         group: &GroupKey,
-        is_steady: bool,
+        steady: Option<u64>,
     ) -> Result<(), ClientError> {
         let key = self.key(group);
-        let checked = shared.check(key, self.key((key, self.network(caller))), is_steady);
-        checked.map_err(|wait| self.refuse(Refusal::GroupRate, wait))
+        let reserve = self.key((key, self.network(caller)));
+        match shared.check(key, reserve, steady.is_some()) {
+            Err(_) if steady.is_some_and(|own| self.connection_own_calls.check(own).is_ok()) => {
+                Ok(())
+            }
+            checked => checked.map_err(|wait| self.refuse(Refusal::GroupRate, wait)),
+        }
     }
 
-    fn address(&self, caller: Caller, shared: &Shared, is_steady: bool) -> Result<(), ClientError> {
+    fn address(
+        &self,
+        caller: Caller,
+        shared: &Shared,
+        steady: Option<u64>,
+    ) -> Result<(), ClientError> {
         let key = self.key(self.network(caller));
-        let checked = shared.check(key, key, is_steady);
+        let checked = shared.check(key, key, steady.is_some());
         checked.map_err(|wait| self.refuse(Refusal::AddressRate, wait))
     }
 

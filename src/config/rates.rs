@@ -73,6 +73,9 @@ rates! {
     rate_group_membership: group_membership = "1000", "MESH_RATE_GROUP_MEMBERSHIP";
     /// Queries about one group and subscriptions to it
     rate_group_queries: group_queries = "2000", "MESH_RATE_GROUP_QUERIES";
+    /// Calls of one steady connection that go on when many steady connections use up a group's
+    /// rates; the editor usually sends half as many
+    rate_connection_own_calls: connection_own_calls = "4", "MESH_RATE_CONNECTION_OWN_CALLS";
     /// Queries and subscriptions of one connection
     rate_connection_queries: connection_queries = "200", "MESH_RATE_CONNECTION_QUERIES";
     /// createGroup and createDomain on one connection

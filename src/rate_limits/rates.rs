@@ -52,6 +52,8 @@ pub struct Rates {
     pub group_membership: Rate,
     /// Queries about one group, and subscriptions to it.
     pub group_queries: Rate,
+    /// Calls of one steady connection in a group that go on when the group's rates are used up.
+    pub connection_own_calls: Rate,
     /// Queries and subscriptions of one connection.
     pub connection_queries: Rate,
     /// createGroup and createDomain on one connection.
@@ -92,6 +94,7 @@ impl Default for Rates {
             group_calls: Rate::new(2000),
             group_membership: Rate::new(1000),
             group_queries: Rate::new(2000),
+            connection_own_calls: Rate::new(4),
             connection_queries: Rate::new(200),
             connection_groups: Rate::new(100),
             connection_documents: Rate::new(50),

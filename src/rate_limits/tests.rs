@@ -111,6 +111,30 @@ fn nobody_uses_up_the_limit_of_another_under_its_id() {
 }
 
 #[test]
+fn a_class_goes_on_while_hundreds_of_steady_connections_flood_its_group() {
+    let (limits, clock) = limits();
+    let mut refused = 0;
+    for hundredth in 0..1000 {
+        for connection in (1000..1500).filter(|number| (number + hundredth) % 4 == 0) {
+            let caller = caller(SCHOOL, connection);
+            // Half of them as one node, half as nodes that it invents.
+            let flooding = node(&format!("node {}", connection % 2 * connection));
+            let answer = limits.node(caller, &class(), &flooding, NodeCall::Report);
+            refused += u32::from(answer.is_err());
+        }
+        for pupil in (0..40).filter(|number| (number + hundredth) % 100 == 0) {
+            let caller = caller(SCHOOL, pupil);
+            let node = node(&format!("pupil {pupil}"));
+            for call in [NodeCall::Report, NodeCall::Events] {
+                assert_eq!(limits.node(caller, &class(), &node, call), Ok(()));
+            }
+        }
+        clock.advance(Duration::from_millis(10));
+    }
+    assert!(refused > 40_000, "{refused}");
+}
+
+#[test]
 fn a_school_of_a_thousand_behind_one_address_is_not_refused() {
     let (limits, clock) = limits();
     let groups: Vec<_> = (0..25)
