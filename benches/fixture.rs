@@ -13,6 +13,7 @@ use mesh_v2::metrics::Metrics;
 use mesh_v2::model::event::{EventCall, EventInput, EventKind};
 use mesh_v2::model::group::{Delivery, GroupKey};
 use mesh_v2::model::ids::{Domain, GroupName, NodeId};
+use mesh_v2::model::join_code::JoinCode;
 use mesh_v2::model::limits::Limits;
 use mesh_v2::model::message::Message;
 use mesh_v2::model::rules::{Rules, Timings};
@@ -97,6 +98,8 @@ pub fn group(runtime: &Runtime, store: &dyn Store, now: Timestamp) -> GroupKey {
         lifetime: FOREVER,
         origin: None,
         is_exempt: false,
+        join_code: JoinCode::random(),
+        name_is_join_code: false,
     };
     let outcome = runtime.block_on(store.host_group(request, now));
     outcome.expect("a group").group.key

@@ -19,6 +19,7 @@ const CALLER: Caller = Caller {
     address: None,
     role: Role::Public,
     connection: None,
+    join_code: None,
 };
 
 /// The body of a report, as the editor sends it.

@@ -46,6 +46,7 @@ fn target() -> (GroupKey, Selection) {
             address: None,
             role: Role::Public,
             connection: None,
+            join_code: None,
         },
     );
     let target = runtime.block_on(subscribing).expect("a subscription");
@@ -70,6 +71,7 @@ fn compile_subscription(bencher: Bencher<'_, '_>) {
                 address: None,
                 role: Role::Public,
                 connection: None,
+                join_code: None,
             },
         );
         runtime.block_on(subscribing).ok()

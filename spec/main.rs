@@ -41,6 +41,7 @@ mod http;
 mod idiom;
 #[cfg(feature = "lambda")]
 mod instances;
+mod join_codes;
 mod keys;
 #[cfg(feature = "lambda")]
 mod lambda;

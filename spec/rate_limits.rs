@@ -3,6 +3,7 @@
 
 mod class;
 mod new_documents;
+mod wrong_codes;
 mod wrong_keys;
 
 use std::time::Duration;

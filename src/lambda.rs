@@ -22,6 +22,7 @@ use crate::auth::Caller;
 use crate::domains::address_behind_appsync;
 use crate::lambda::fields::{Field, Fields};
 use crate::mesh::Mesh;
+use crate::realtime::credentials::join_code_in;
 use crate::resolvers::DocumentLimits;
 use crate::resolvers::document::DocumentError;
 use crate::resolvers::request::GraphQlRequest;
@@ -254,10 +255,12 @@ fn caller(event: &Value) -> Caller {
     fn string(value: &Value) -> &str {
         value.as_str().unwrap_or_default()
     }
+    let headers = &event["request"]["headers"];
     let source = strings(&event["identity"]["sourceIp"]);
-    let forwarded = strings(&event["request"]["headers"]["x-forwarded-for"]);
+    let forwarded = strings(&headers["x-forwarded-for"]);
     Caller {
         address: address_behind_appsync(&source, &forwarded),
+        join_code: headers.as_object().and_then(join_code_in),
         ..Caller::default()
     }
 }

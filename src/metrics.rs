@@ -113,6 +113,7 @@ struct Counters {
     refusals: [Counter; Refusal::ALL.len()],
     wrong_keys: Counter,
     refused_connections: [Counter; 2],
+    wrong_codes: Counter,
     connections: Gauge,
     sockets: [Gauge; 2],
 }
@@ -124,12 +125,15 @@ impl Default for Metrics {
         let refused = Family::<ConnectionLabels, Counter>::default();
         let sockets = Family::<SocketLabels, Gauge>::default();
         let (wrong_keys, connections) = (Counter::default(), Gauge::default());
+        let wrong_codes = Counter::default();
         let text = "Requests that were refused, by the limit";
         registry.register("refusals", text, refusals.clone());
         let text = "Requests with a key that is none of the server's";
         registry.register("wrong_keys", text, wrong_keys.clone());
         let text = "Connections and WebSockets that were closed at once, by the reason";
         registry.register("refused_connections", text, refused.clone());
+        let text = "Requests with a join code that is none of the group's, or of no group";
+        registry.register("wrong_codes", text, wrong_codes.clone());
         let text = "Open connections, WebSockets included";
         registry.register("connections", text, connections.clone());
         let text = "Open WebSockets, by their subprotocol";
@@ -146,6 +150,7 @@ impl Default for Metrics {
             wrong_keys,
             refused_connections: [ConnectionRefusal::AddressShare, ConnectionRefusal::Total]
                 .map(|reason| refused.get_or_create_owned(&ConnectionLabels { reason })),
+            wrong_codes,
             connections,
             sockets,
             registry,
@@ -167,6 +172,11 @@ impl Metrics {
     /// Counts a connection that is closed at once.
     pub fn refused_connection(&self, reason: ConnectionRefusal) {
         self.0.refused_connections[reason as usize].inc();
+    }
+
+    /// Counts a request with a wrong join code.
+    pub fn wrong_code(&self) {
+        self.0.wrong_codes.inc();
     }
 
     /// Counts a connection until the guard is dropped.
@@ -216,6 +226,7 @@ mod tests {
         metrics.refused(Refusal::AddressRate);
         metrics.wrong_key();
         metrics.refused_connection(ConnectionRefusal::Total);
+        metrics.wrong_code();
         let open = metrics.connection();
         let socket = metrics.socket(SocketProtocol::GraphqlTransportWs);
         drop(metrics.socket(SocketProtocol::GraphqlWs));
@@ -226,6 +237,7 @@ mod tests {
             "mesh_wrong_keys_total 1",
             "mesh_refused_connections_total{reason=\"address_share\"} 0",
             "mesh_refused_connections_total{reason=\"total\"} 1",
+            "mesh_wrong_codes_total 1",
             "mesh_connections 1",
             "mesh_sockets{protocol=\"graphql-transport-ws\"} 1",
             "mesh_sockets{protocol=\"graphql-ws\"} 0",

@@ -9,13 +9,13 @@
 //! steady connections uses up the second too, so a few calls a second of each steady connection
 //! are its own: twice what the editor sends at its usual setting.
 //!
-//! Nothing here waits but for wrong keys, and the memory is fixed (`cells.rs`). In Lambda all
-//! limits are off.
+//! Nothing here waits but for wrong keys and join codes, and the memory is fixed (`cells.rs`). In
+//! Lambda all limits are off.
 
 mod cells;
+mod guesses;
 pub mod rates;
 mod waiting;
-mod wrong_keys;
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::net::IpAddr;
@@ -30,8 +30,8 @@ use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::rate_limits::cells::Limiter;
+use crate::rate_limits::guesses::{Guesses, Secret};
 use crate::rate_limits::rates::{Rate, Rates};
-use crate::rate_limits::wrong_keys::WrongKeys;
 
 /// States in a row of what nodes and connections have: about as many as there are of them.
 const MANY: usize = 16_384;
@@ -54,7 +54,8 @@ pub enum NodeCall {
 pub struct RateLimits {
     limiters: Option<Arc<Limiters>>,
     site: SiteBits,
-    wrong_keys: WrongKeys,
+    wrong_keys: Guesses,
+    wrong_codes: Guesses,
 }
 
 #[derive(Debug)]
@@ -109,9 +110,11 @@ impl Shared {
 impl RateLimits {
     /// Limits of these rates, or none.
     pub fn new(rates: Option<&Rates>, clock: &Clock, metrics: Metrics) -> Self {
+        let guesses = |secret, rate| Guesses::new(secret, rate, clock, metrics.clone());
         Self {
             site: rates.map(|rates| rates.site).unwrap_or_default(),
-            wrong_keys: WrongKeys::new(rates, clock, metrics.clone()),
+            wrong_keys: guesses(Secret::Key, rates.map(|rates| rates.wrong_keys)),
+            wrong_codes: guesses(Secret::JoinCode, rates.map(|rates| rates.wrong_codes)),
             limiters: rates.map(|rates| Arc::new(Limiters::new(rates, clock, metrics))),
         }
     }
@@ -169,9 +172,16 @@ impl RateLimits {
 
     /// Counts a wrong key, and waits until it may be answered.
     pub async fn wrong_key(&self, caller: Caller) {
-        let site = self.site;
-        let address = caller.address.map(|address| site.site_of(address));
-        self.wrong_keys.slow(address).await;
+        self.wrong_keys.slow(self.site_of(caller)).await;
+    }
+
+    /// The same for a wrong join code.
+    pub async fn wrong_code(&self, caller: Caller) {
+        self.wrong_codes.slow(self.site_of(caller)).await;
+    }
+
+    fn site_of(&self, caller: Caller) -> Option<IpAddr> {
+        caller.address.map(|address| self.site.site_of(address))
     }
 
     /// Counts a message on a WebSocket; `Some` is how long to read no other.

@@ -81,13 +81,14 @@ class Session {
     if (operation !== "subscription") {
       return refuse("UnsupportedOperation", `${operation} not supported through the realtime channel`);
     }
-    if (this.#api.resolvesSubscriptions) return this.#resolve(id, prepared);
+    if (this.#api.resolvesSubscriptions) return this.#resolve(id, prepared, payload.extensions?.authorization);
     this.#subscribe(id, prepared);
   }
 
   /** The subscription's own resolver may refuse it; what it answers is not delivered. */
-  async #resolve(id, prepared) {
-    const { errors } = await run(prepared, fields(this.#api, this.#request, prepared, {}));
+  async #resolve(id, prepared, authorization) {
+    const request = { headers: { ...this.#request.headers, ...lowered(authorization) }, socket: this.#request.socket };
+    const { errors } = await run(prepared, fields(this.#api, request, prepared, {}));
     if (errors) this.#send(error(errors[0], id));
     else this.#subscribe(id, prepared);
   }
@@ -122,6 +123,11 @@ function attempt(act) {
   } catch (error) {
     return error;
   }
+}
+
+/** A start's authorization: its members are the headers that the subscription's resolver gets. */
+function lowered(authorization) {
+  return Object.fromEntries(Object.entries(authorization ?? {}).map(([name, value]) => [name.toLowerCase(), value]));
 }
 
 /** The key in an authorization object: names count in any case. */

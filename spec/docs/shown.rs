@@ -23,10 +23,16 @@ const IDS: [&str; 6] = [
     "f13c8e67-6d29-4b70-8ea4-0f9b2d7a5c96",
 ];
 
+/// The join codes in the docs, in the order in which they are shown.
+const CODES: [&str; 2] = ["3fa90c", "71d2e8"];
+/// What stands before a join code in an answer.
+const BEFORE_CODE: &str = r#""joinCode":""#;
+
 /// A server whose clock the test moves, and how the docs show what it says.
 pub struct Shown {
     pub mesh: TestMesh,
     ids: Vec<String>,
+    codes: Vec<String>,
     /// Milliseconds from the docs' time to the server's.
     ahead: i64,
 }
@@ -46,6 +52,7 @@ impl Shown {
         Self {
             mesh,
             ids: Vec::new(),
+            codes: Vec::new(),
             ahead: start - millis(START),
         }
     }
@@ -61,7 +68,26 @@ impl Shown {
             });
             (*IDS.get(at).expect("an id for the docs")).to_owned()
         });
-        replaced(&text, 24, is_time, |time| moved(time, -ahead))
+        let text = replaced(&text, 24, is_time, |time| moved(time, -ahead));
+        self.shows_codes(&text)
+    }
+
+    /// Replaces the join codes in an answer.
+    fn shows_codes(&mut self, text: &str) -> String {
+        let mut parts = text.split(BEFORE_CODE);
+        let mut out = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            let (code, rest) = part.split_at(6);
+            if !self.codes.iter().any(|known| known == code) {
+                self.codes.push(code.to_owned());
+            }
+            let at = self.codes.iter().position(|known| known == code);
+            let code = at
+                .and_then(|at| CODES.get(at))
+                .expect("a code for the docs");
+            out += &format!("{BEFORE_CODE}{code}{rest}");
+        }
+        out
     }
 
     /// A text of the docs as this server understands it.
@@ -72,7 +98,10 @@ impl Shown {
                 .map_or(id, String::as_str)
                 .to_owned()
         });
-        let text = replaced(&text, 24, is_time, |time| moved(time, self.ahead));
+        let mut text = replaced(&text, 24, is_time, |time| moved(time, self.ahead));
+        for (shown, code) in CODES.iter().zip(&self.codes) {
+            text = text.replace(shown, code);
+        }
         let header = |key: &str| json!({"host": "127.0.0.1:4000", "x-api-key": key}).to_string();
         let (shown, own) = (header(KEY), header(&self.mesh.key));
         text.replace(KEY, &self.mesh.key)

@@ -181,6 +181,10 @@ pub const DIFFERENCES: &[Difference] = &[
             "quotas::one_addresss_groups_fill_neither_a_domain_nor_the_server",
             "quotas::strangers_who_join_leave_half_of_the_places",
             "quotas::websockets_behind_a_proxy_count_for_their_address",
+            "join_codes::other_network::a_code_opens_its_group_over_http_and_no_other",
+            "join_codes::other_network::a_code_opens_its_group_over_a_websocket_in_each_protocol",
+            "join_codes::other_network::a_group_that_ended_is_not_found_by_who_had_its_code",
+            "join_codes::other_network::what_is_no_code_in_the_header_is_ignored",
         ],
     },
     Difference {
@@ -188,6 +192,7 @@ pub const DIFFERENCES: &[Difference] = &[
         why: "AppSync answers preflights by itself and has no page",
         cases: &[
             "browsers::a_preflight_request_needs_no_key",
+            "join_codes::other_network::a_page_of_another_origin_may_send_a_code",
             "browsers::a_browser_gets_a_page_that_needs_no_other_host",
             "browsers::the_page_of_a_server_with_configured_keys_shows_none",
         ],

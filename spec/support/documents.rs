@@ -35,6 +35,7 @@ pub fn with_token(name: &str, token: Option<&str>) -> String {
             "namePrefix: String!, limit: Int".into(),
             GROUP.into(),
         ),
+        "groupByJoinCode" => ("query", "code: String!".into(), format!("{GROUP} joinCode")),
         "getNodeStatus" => ("query", "nodeId: ID!".into(), STATUS.into()),
         "listGroupStatuses" => ("query", IN_GROUP.into(), STATUS.into()),
         "listNodesInGroup" => ("query", IN_GROUP.into(), NODE.into()),

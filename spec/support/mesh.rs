@@ -85,6 +85,8 @@ pub struct TestMesh {
     tag: String,
     /// The address that a proxy forwards for this client.
     pub(super) forwarded: Option<String>,
+    /// The join code that this client sends along.
+    pub(super) join_code: Option<String>,
     own: Option<Own>,
 }
 
@@ -180,6 +182,7 @@ impl TestMesh {
             domain: format!("class-{}", unique()),
             tag: String::new(),
             forwarded: None,
+            join_code: None,
             own: None,
         }
     }
@@ -188,6 +191,17 @@ impl TestMesh {
     pub fn client_at(&self, address: &str) -> Self {
         Self {
             forwarded: Some(address.into()),
+            tag: self.tag.clone(),
+            domain: self.domain.clone(),
+            ..Self::at(&self.endpoint, &self.key)
+        }
+    }
+
+    /// The same client with a join code in its header.
+    pub fn with_code(&self, code: &str) -> Self {
+        Self {
+            forwarded: self.forwarded.clone(),
+            join_code: Some(code.into()),
             tag: self.tag.clone(),
             domain: self.domain.clone(),
             ..Self::at(&self.endpoint, &self.key)

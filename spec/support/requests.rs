@@ -18,6 +18,9 @@ impl TestMesh {
         if let Some(address) = &self.forwarded {
             request = request.header("x-forwarded-for", address);
         }
+        if let Some(code) = &self.join_code {
+            request = request.header("x-mesh-join-code", code);
+        }
         Reply::to(request.json(envelope)).await
     }
 

@@ -19,6 +19,8 @@ pub use key_file::{KeyFileError, KeyFileRules, parse as parse_key_file};
 pub use keys::{ApiKey, ApiKeys, KeyChanges, is_weak};
 pub use policy::Policy;
 
+use crate::model::join_code::JoinCode;
+
 /// The client that sent a request, as far as resolvers need it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Caller {
@@ -28,6 +30,8 @@ pub struct Caller {
     pub role: Role,
     /// The number of its connection; none behind a proxy, where callers share connections.
     pub connection: Option<u64>,
+    /// The join code that it sent, by which it may act on that group from any network.
+    pub join_code: Option<JoinCode>,
 }
 
 /// What a caller's credentials allow; a later one includes the earlier ones.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::domains::SiteBits;
-use crate::rate_limits::rates::{Rate, Rates};
+use crate::rate_limits::rates::{GuessRate, Rate, Rates};
 
 /// Whether there are rate limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -31,6 +31,11 @@ macro_rules! rates {
                 value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
             pub $field: u32,)*
 
+            /// Wrong API keys from one address that are answered at once
+            #[arg(long, env = "MESH_RATE_WRONG_KEYS", default_value = "5", value_name = "N",
+                hide_short_help = true, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+            pub rate_wrong_keys: u32,
+
             /// Milliseconds for which the answers to more wrong keys wait
             #[arg(long, env = "MESH_WRONG_KEY_WAIT_MS", default_value = "1000", value_name = "MS",
                 hide_short_help = true, value_parser = clap::value_parser!(u32).range(0..=10_000))]
@@ -41,6 +46,21 @@ macro_rules! rates {
             #[arg(long, env = "MESH_WRONG_KEYS_WAITING", default_value = "1000", value_name = "N",
                 hide_short_help = true, value_parser = clap::value_parser!(u32).range(0..=100_000))]
             pub wrong_keys_waiting: u32,
+
+            /// Wrong join codes from one address that are answered at once; right ones always are
+            #[arg(long, env = "MESH_RATE_WRONG_CODES", default_value = "50", value_name = "N",
+                hide_short_help = true, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+            pub rate_wrong_codes: u32,
+
+            /// Milliseconds for which the answers to more wrong join codes wait
+            #[arg(long, env = "MESH_WRONG_CODE_WAIT_MS", default_value = "2000", value_name = "MS",
+                hide_short_help = true, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+            pub wrong_code_wait_ms: u32,
+
+            /// Answers that may wait so at a time; more are given at once
+            #[arg(long, env = "MESH_WRONG_CODES_WAITING", default_value = "1000", value_name = "N",
+                hide_short_help = true, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+            pub wrong_codes_waiting: u32,
         }
 
         impl RateArgs {
@@ -48,8 +68,16 @@ macro_rules! rates {
             pub fn rates(&self, site: SiteBits) -> Option<Rates> {
                 (self.rate_limits == Switch::On).then(|| Rates {
                     $($rate: Rate::new(self.$field),)*
-                    wrong_key_wait: Duration::from_millis(self.wrong_key_wait_ms.into()),
-                    wrong_keys_waiting: self.wrong_keys_waiting as usize,
+                    wrong_keys: GuessRate {
+                        at_once: Rate::new(self.rate_wrong_keys),
+                        wait: Duration::from_millis(self.wrong_key_wait_ms.into()),
+                        waiting: self.wrong_keys_waiting as usize,
+                    },
+                    wrong_codes: GuessRate {
+                        at_once: Rate::new(self.rate_wrong_codes),
+                        wait: Duration::from_millis(self.wrong_code_wait_ms.into()),
+                        waiting: self.wrong_codes_waiting as usize,
+                    },
                     site,
                 })
             }
@@ -97,8 +125,6 @@ rates! {
     rate_address_documents: address_documents = "1000", "MESH_RATE_ADDRESS_DOCUMENTS";
     /// Introspections of the schema from one address
     rate_address_introspections: address_introspections = "50", "MESH_RATE_ADDRESS_INTROSPECTIONS";
-    /// Wrong API keys from one address that are answered at once
-    rate_wrong_keys: wrong_keys = "5", "MESH_RATE_WRONG_KEYS";
 }
 
 #[cfg(test)]

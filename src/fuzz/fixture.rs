@@ -14,6 +14,7 @@ use crate::hub::{LeasedSelection, Publication, Subscriber, Subscription};
 use crate::mesh::Mesh;
 use crate::model::group::{Delivery, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::store::CreateGroup;
 
 /// The name of the group in inputs.
@@ -144,6 +145,8 @@ async fn create(mesh: &Mesh) -> GroupKey {
         lifetime: 300,
         origin: None,
         is_exempt: false,
+        join_code: JoinCode::random(),
+        name_is_join_code: false,
         token: None,
     };
     let hosted = mesh.store.host_group(request, mesh.clock.now()).await;

@@ -79,6 +79,9 @@ pub enum ClientError {
     /// An argument has a character that cannot be seen (`model::visible`).
     #[error("{0} must not contain characters that cannot be seen: type it again without copying")]
     InvisibleCharacter(&'static str),
+    /// A text is no join code.
+    #[error("{0} must be six digits from 0 to f, or six of the hiragana by which they are shown")]
+    InvalidJoinCode(&'static str),
     /// The search prefix is empty or too long.
     #[error("namePrefix must be 1-6 characters")]
     InvalidPrefix,
@@ -197,6 +200,7 @@ mod tests {
             },
             ClientError::ForbiddenCharacter("nodeId"),
             ClientError::InvisibleCharacter("name"),
+            ClientError::InvalidJoinCode("code"),
             ClientError::InvalidPrefix,
             ClientError::InvalidSearchLimit,
             ClientError::LifetimeTooShort,

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::authority::TokenHash;
 use crate::model::error::ClientError;
 use crate::model::ids::{Domain, GroupId, GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::origin::Origin;
 use crate::model::time::Timestamp;
 
@@ -86,6 +87,9 @@ pub struct Group {
     /// The digest of its host's token, if it was made with one (decision D34).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenHash>,
+    /// Its join code (decision D33); only groups of earlier versions have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub join_code: Option<JoinCode>,
 }
 
 /// A node's membership, as the queries return it.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::model::error::ClientError;
+use crate::model::join_code::JoinCode;
 use crate::model::visible::{is_visible, search_form};
 
 /// The longest id, name or domain, in Unicode characters (D3).
@@ -95,6 +96,12 @@ impl GroupId {
     /// The id of a new group.
     pub fn random() -> Self {
         Self(uuid::Uuid::new_v4().to_string().into())
+    }
+}
+
+impl From<JoinCode> for GroupName {
+    fn from(code: JoinCode) -> Self {
+        Self(code.to_string().into())
     }
 }
 

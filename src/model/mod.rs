@@ -10,6 +10,7 @@ pub mod event;
 pub mod group;
 pub mod group_quota;
 pub mod ids;
+pub mod join_code;
 pub mod json_size;
 pub mod limits;
 pub mod log_quota;

@@ -34,6 +34,17 @@ impl Rate {
     }
 }
 
+/// What happens to wrong guesses of one address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuessRate {
+    /// Those that are answered at once.
+    pub at_once: Rate,
+    /// How long the answers to others wait.
+    pub wait: Duration,
+    /// How many answers may wait at a time.
+    pub waiting: usize,
+}
+
 /// The rate of each limit. The defaults are at least four times what the editor sends at its
 /// fastest setting: 10 reports and 10 event calls a second.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,12 +85,10 @@ pub struct Rates {
     pub address_documents: Rate,
     /// Introspections from one address.
     pub address_introspections: Rate,
-    /// Wrong keys of one address that are answered at once.
-    pub wrong_keys: Rate,
-    /// How long the answers to its others wait.
-    pub wrong_key_wait: Duration,
-    /// How many answers may wait at a time.
-    pub wrong_keys_waiting: usize,
+    /// Wrong keys.
+    pub wrong_keys: GuessRate,
+    /// Wrong join codes.
+    pub wrong_codes: GuessRate,
     /// What counts as one address.
     pub site: SiteBits,
 }
@@ -105,9 +114,16 @@ impl Default for Rates {
             address_groups: Rate::new(500),
             address_documents: Rate::new(1000),
             address_introspections: Rate::new(50),
-            wrong_keys: Rate::new(5),
-            wrong_key_wait: Duration::from_secs(1),
-            wrong_keys_waiting: 1000,
+            wrong_keys: GuessRate {
+                at_once: Rate::new(5),
+                wait: Duration::from_secs(1),
+                waiting: 1000,
+            },
+            wrong_codes: GuessRate {
+                at_once: Rate::new(50),
+                wait: Duration::from_secs(2),
+                waiting: 1000,
+            },
             site: SiteBits::default(),
         }
     }

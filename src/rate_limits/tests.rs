@@ -1,6 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::*;
+use crate::rate_limits::rates::GuessRate;
 
 const SCHOOL: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
 const STRANGER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
@@ -245,29 +246,40 @@ fn hints_are_tenths_of_a_second_without_the_digits_that_clients_take_for_a_filte
 }
 
 #[tokio::test(start_paused = true)]
-async fn wrong_keys_are_slowed_by_their_address_and_counted() {
-    let (clock, metrics) = (Clock::fixed(), Metrics::default());
-    let keys = WrongKeys::new(Some(&Rates::default()), &clock, metrics.clone());
-    let start = tokio::time::Instant::now();
-    for _ in 0..10 {
-        keys.slow(Some(IpAddr::V4(STRANGER))).await;
+async fn wrong_guesses_are_slowed_by_their_address_and_counted() {
+    let rates = Rates::default();
+    for (secret, rate, at_once, counted) in [
+        (Secret::Key, rates.wrong_keys, 10, "wrong_keys_total 12"),
+        (
+            Secret::JoinCode,
+            rates.wrong_codes,
+            100,
+            "wrong_codes_total 102",
+        ),
+    ] {
+        let (clock, metrics) = (Clock::fixed(), Metrics::default());
+        let guesses = Guesses::new(secret, Some(rate), &clock, metrics.clone());
+        let start = tokio::time::Instant::now();
+        for _ in 0..at_once {
+            guesses.slow(Some(IpAddr::V4(STRANGER))).await;
+        }
+        assert_eq!(start.elapsed(), Duration::ZERO, "typing errors");
+        guesses.slow(Some(IpAddr::V4(STRANGER))).await;
+        assert_eq!(start.elapsed(), rate.wait);
+        let start = tokio::time::Instant::now();
+        guesses.slow(Some(IpAddr::V4(SCHOOL))).await;
+        assert_eq!(start.elapsed(), Duration::ZERO, "another address");
+        assert!(metrics.text().contains(&format!("mesh_{counted}\n")));
     }
-    assert_eq!(start.elapsed(), Duration::ZERO, "ten typing errors");
-    keys.slow(Some(IpAddr::V4(STRANGER))).await;
-    assert_eq!(start.elapsed(), Rates::default().wrong_key_wait);
-    let start = tokio::time::Instant::now();
-    keys.slow(Some(IpAddr::V4(SCHOOL))).await;
-    assert_eq!(start.elapsed(), Duration::ZERO, "another address");
-    assert!(metrics.text().contains("mesh_wrong_keys_total 12\n"));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_bounded_number_of_wrong_keys_waits_and_others_are_answered_at_once() {
-    let rates = Rates {
-        wrong_keys_waiting: 24,
-        ..Rates::default()
+async fn a_bounded_number_of_wrong_guesses_waits_and_others_are_answered_at_once() {
+    let rate = GuessRate {
+        waiting: 24,
+        ..Rates::default().wrong_keys
     };
-    let keys = &WrongKeys::new(Some(&rates), &Clock::fixed(), Metrics::default());
+    let keys = &Guesses::new(Secret::Key, Some(rate), &Clock::fixed(), Metrics::default());
     let start = tokio::time::Instant::now();
     let slow = |address| async move {
         keys.slow(Some(IpAddr::V4(address))).await;

@@ -235,12 +235,14 @@ impl Connection {
                     dialect,
                     request,
                     positions,
+                    join_code,
                 } => {
                     let queued = QueuedOperation {
                         operation,
                         dialect,
                         request,
                         positions,
+                        join_code,
                         bytes,
                     };
                     self.queue.push(queued, memory);
@@ -263,6 +265,7 @@ impl Connection {
             let role = self.session.role();
             let caller = Caller {
                 role,
+                join_code: next.join_code.or(self.caller.join_code),
                 ..self.caller
             };
             let operation = run(

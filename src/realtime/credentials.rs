@@ -1,4 +1,5 @@
-//! Where a WebSocket client sends its API key or token (docs/protocols.md, Credentials).
+//! Where a WebSocket client sends its API key or token, and a join code (docs/protocols.md,
+//! Credentials).
 
 use std::borrow::Cow;
 
@@ -7,43 +8,56 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Map, Value};
 
 use crate::auth::Credential;
+use crate::model::join_code::JoinCode;
 
 /// The name of the header of API keys, and of the member in its JSON forms.
 pub const API_KEY: &str = "x-api-key";
 /// The same for tokens.
 pub const AUTHORIZATION: &str = "authorization";
+/// The same for the join code of a group.
+pub const JOIN_CODE: &str = "x-mesh-join-code";
+/// The other name of the join code in the payload of `connection_init`.
+const JOIN_CODE_MEMBER: &str = "joinCode";
 /// The prefix of credentials that are offered as a subprotocol.
 pub const HEADER_PROTOCOL: &str = "header-";
 
 /// The credential in a JSON object of headers, whose names may have any case.
 pub fn credential_in(headers: &Map<String, Value>) -> Option<Credential<'_>> {
-    let header = |name: &str| {
-        let mut headers = headers.iter();
-        let found = headers.find(|(other, _)| other.eq_ignore_ascii_case(name));
-        found.and_then(|(_, value)| value.as_str())
-    };
-    let key = header(API_KEY).map(Credential::key);
-    key.or_else(|| Credential::authorization(header(AUTHORIZATION)?))
+    let key = header(headers, API_KEY).map(Credential::key);
+    key.or_else(|| Credential::authorization(header(headers, AUTHORIZATION)?))
 }
 
-/// The credential in the `header` parameter of a query string.
-pub fn credential_in_query(query: &str) -> Option<Credential<'static>> {
+/// The join code in a JSON object of headers, or in the payload of `connection_init`. What is no
+/// code is none.
+pub fn join_code_in(headers: &Map<String, Value>) -> Option<JoinCode> {
+    let code = header(headers, JOIN_CODE).or_else(|| header(headers, JOIN_CODE_MEMBER))?;
+    JoinCode::parse(JOIN_CODE, code).ok()
+}
+
+fn header<'a>(headers: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    let mut headers = headers.iter();
+    let found = headers.find(|(other, _)| other.eq_ignore_ascii_case(name));
+    found.and_then(|(_, value)| value.as_str())
+}
+
+/// The headers in the `header` parameter of a query string.
+pub fn headers_in_query(query: &str) -> Option<Map<String, Value>> {
     let header = query
         .split('&')
         .find_map(|pair| pair.strip_prefix("header="))?;
     // Clients send standard base64 unescaped: a `+` is a plus, not a space.
-    credential_in_base64(&percent_decode_str(header).decode_utf8().ok()?)
+    headers_in_base64(&percent_decode_str(header).decode_utf8().ok()?)
 }
 
-/// The credential among the offered subprotocols.
-pub fn credential_in_protocols<'a>(
+/// The headers among the offered subprotocols.
+pub fn headers_in_protocols<'a>(
     mut offered: impl Iterator<Item = &'a str>,
-) -> Option<Credential<'static>> {
-    credential_in_base64(offered.find_map(|protocol| protocol.strip_prefix(HEADER_PROTOCOL))?)
+) -> Option<Map<String, Value>> {
+    headers_in_base64(offered.find_map(|protocol| protocol.strip_prefix(HEADER_PROTOCOL))?)
 }
 
 /// Standard or URL-safe alphabet, with or without padding.
-fn credential_in_base64(text: &str) -> Option<Credential<'static>> {
+fn headers_in_base64(text: &str) -> Option<Map<String, Value>> {
     let text = text.trim_end_matches('=');
     let text = if text.contains(['-', '_']) {
         Cow::Owned(text.replace('-', "+").replace('_', "/"))
@@ -55,7 +69,7 @@ fn credential_in_base64(text: &str) -> Option<Credential<'static>> {
         .decode(text.as_bytes())
         .or_else(|_| BASE64URL_NOPAD.decode(text.as_bytes()))
         .ok()?;
-    credential_in(&serde_json::from_slice(&bytes).ok()?).map(Credential::into_owned)
+    serde_json::from_slice(&bytes).ok()
 }
 
 #[cfg(test)]
@@ -71,6 +85,16 @@ mod tests {
     // `~`, `?` and `>` become `+` and `/` in base64.
     const HEADER: &str =
         r#"{"host":"127.0.0.1:4000","x-amz-date":"~~~???>>>","X-Api-Key":"da2-key"}"#;
+
+    pub(super) fn credential_in_query(query: &str) -> Option<Credential<'static>> {
+        Some(credential_in(&headers_in_query(query)?)?.into_owned())
+    }
+
+    pub(super) fn credential_in_protocols<'a>(
+        offered: impl Iterator<Item = &'a str>,
+    ) -> Option<Credential<'static>> {
+        Some(credential_in(&headers_in_protocols(offered)?)?.into_owned())
+    }
 
     #[test]
     fn the_key_is_read_from_raw_and_escaped_and_unpadded_base64() {
@@ -112,6 +136,21 @@ mod tests {
         assert_eq!(read(&both), Some(Credential::key("da2-key")));
         let signed = json!({"authorization": "AWS4-HMAC-SHA256 Credential=x"});
         assert_eq!(read(&signed), None);
+    }
+
+    #[test]
+    fn a_join_code_is_read_by_either_name_and_what_is_none_is_ignored() {
+        let read = |headers: Value| join_code_in(headers.as_object().unwrap());
+        let code = JoinCode::parse("code", "01cdef").unwrap();
+        assert_eq!(read(json!({"X-Mesh-Join-Code": "01CDEF"})), Some(code));
+        assert_eq!(read(json!({"joinCode": "いしになくき"})), Some(code));
+        for headers in [
+            json!({}),
+            json!({"joinCode": 123_456}),
+            json!({"joinCode": "me"}),
+        ] {
+            assert_eq!(read(headers.clone()), None, "{headers}");
+        }
     }
 
     #[test]

@@ -10,9 +10,10 @@ use serde_json::Value;
 
 use crate::auth::{Authenticator, Credential, Grant, Role, Unauthorized};
 use crate::heartbeat::clock::Clock;
+use crate::model::join_code::JoinCode;
 use crate::realtime::SocketLimits;
 use crate::realtime::close::Close;
-use crate::realtime::credentials::credential_in;
+use crate::realtime::credentials::{credential_in, join_code_in};
 use crate::realtime::message::{
     ClientMessage, KEEP_ALIVE, channel_error, complete, connection_ack, connection_error,
     error_without_id, pong, subprotocol_error,
@@ -39,6 +40,8 @@ pub struct Session {
     upgrade_credential: Option<Credential<'static>>,
     /// By what the connection was acknowledged; none before.
     grant: Option<Grant>,
+    /// The join code of `connection_init`, for operations that carry none.
+    join_code: Option<JoinCode>,
     operations: HashMap<String, (Dialect, u64)>,
     started: u64,
 }
@@ -64,6 +67,7 @@ impl Session {
             limits,
             upgrade_credential,
             grant: None,
+            join_code: None,
             operations: HashMap::new(),
             started: 0,
         }
@@ -184,6 +188,8 @@ impl Session {
             Ok(grant) => {
                 self.grant = Some(grant);
                 self.upgrade_credential = None;
+                let mut objects = payload.into_iter().chain(nested);
+                self.join_code = objects.find_map(join_code_in);
                 self.acknowledge()
             }
             Err(why) if self.protocol == Subprotocol::GraphqlWs => {
@@ -222,7 +228,7 @@ impl Session {
                 return removed(Dialect::Legacy, &id, why);
             }
             return match message.payload.map(OwnedGraphQlRequest::deserialize) {
-                Some(Ok(request)) => self.run(Dialect::Legacy, id, request, None),
+                Some(Ok(request)) => self.run(Dialect::Legacy, id, request, None, None),
                 _ => bad_start(Dialect::Legacy, &id),
             };
         };
@@ -230,6 +236,7 @@ impl Session {
             .get("extensions")
             .and_then(|e| e.get("authorization"))
             .and_then(Value::as_object);
+        let join_code = authorization.and_then(join_code_in);
         if let Some(given) = authorization.and_then(credential_in) {
             match self.authenticator.check(Some(&given), self.clock.now()) {
                 Ok(fresh) => self.renew(fresh),
@@ -243,7 +250,7 @@ impl Session {
             return removed(Dialect::AppSync, &id, why);
         }
         match serde_json::from_str(data) {
-            Ok(request) => self.run(Dialect::AppSync, id, request, None),
+            Ok(request) => self.run(Dialect::AppSync, id, request, None, join_code),
             Err(_) => bad_start(Dialect::AppSync, &id),
         }
     }
@@ -276,6 +283,7 @@ impl Session {
                 id,
                 request,
                 positions.unwrap_or_default(),
+                None,
             ),
             _ => vec![Action::Close(Close::BAD_MESSAGE)],
         }
@@ -287,6 +295,7 @@ impl Session {
         id: String,
         request: OwnedGraphQlRequest,
         positions: Option<PositionRequest>,
+        join_code: Option<JoinCode>,
     ) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.operations.contains_key(&id) {
@@ -312,6 +321,7 @@ impl Session {
             dialect,
             request,
             positions,
+            join_code: join_code.or(self.join_code),
         });
         actions
     }

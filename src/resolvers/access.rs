@@ -4,10 +4,11 @@ use crate::auth::Caller;
 use crate::mesh::Mesh;
 use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
-use crate::model::ids::{Domain, NodeId};
+use crate::model::ids::NodeId;
 use crate::model::origin::Origin;
 
 pub use crate::rate_limits::NodeCall;
+use crate::resolvers::ResolverResult;
 
 /// A mesh, as one caller uses it.
 #[derive(Clone, Copy)]
@@ -26,9 +27,9 @@ impl Access<'_> {
     }
 
     /// Admits a call on a group that names no node: a query or a subscription.
-    pub fn group(&self, group: &GroupKey) -> Result<(), ClientError> {
-        self.admit_counted(&group.domain)?;
-        self.mesh.rate_limits.query(self.caller, Some(group))
+    pub async fn group(&self, group: &GroupKey) -> ResolverResult<()> {
+        self.admit_counted(group).await?;
+        Ok(self.mesh.rate_limits.query(self.caller, Some(group))?)
     }
 
     /// Admits a query that names no group.
@@ -42,19 +43,32 @@ impl Access<'_> {
     }
 
     /// Admits a call by a node of a group.
-    pub fn node(&self, group: &GroupKey, node: &NodeId, call: NodeCall) -> Result<(), ClientError> {
-        self.admit_counted(&group.domain)?;
+    pub async fn node(
+        &self,
+        group: &GroupKey,
+        node: &NodeId,
+        call: NodeCall,
+    ) -> ResolverResult<()> {
+        self.admit_counted(group).await?;
         let limits = &self.mesh.rate_limits;
-        limits.node(self.caller, group, node, call)
+        Ok(limits.node(self.caller, group, node, call)?)
     }
 
     /// Admits a call by the policy. One that is refused counts for its caller, and not for the
     /// group, whose rates it must not use up.
-    fn admit_counted(&self, domain: &Domain) -> Result<(), ClientError> {
-        let admitted = self.admit_domain(domain);
-        if admitted.is_err() {
-            self.anywhere()?;
+    async fn admit_counted(&self, group: &GroupKey) -> ResolverResult<()> {
+        let Err(error) = self.admit_domain(&group.domain) else {
+            return Ok(());
+        };
+        // A right code is looked up first: what others of its address send does not hold it back.
+        if self.has_code_of(group).await? {
+            return Ok(());
         }
-        admitted
+        self.anywhere()?;
+        if self.caller.join_code.is_none() {
+            return Err(error.into());
+        }
+        self.mesh.rate_limits.wrong_code(self.caller).await;
+        Err(ClientError::GroupNotFound(group.clone()).into())
     }
 }

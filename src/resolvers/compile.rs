@@ -217,6 +217,7 @@ fn field_named(name: &str) -> Option<Field> {
         "heartbeatIntervalSeconds" => Field::HeartbeatIntervalSeconds,
         "useWebSocket" => Field::UseWebSocket,
         "pollingIntervalSeconds" => Field::PollingIntervalSeconds,
+        "joinCode" => Field::JoinCode,
         "nodeStatuses" => Field::NodeStatuses,
         _ => return None,
     })

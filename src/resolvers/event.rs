@@ -73,7 +73,7 @@ async fn get_events(
     since: &str,
 ) -> ResolverResult<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
-    access.group(&group)?;
+    access.group(&group).await?;
     let events = read_page(access.mesh, &group, Since::Exactly(since)).await?;
     Ok(FieldValue::Events(group, events))
 }
@@ -102,7 +102,7 @@ impl PollArgs {
     /// Reads a page of events, and the variables of every live node.
     pub async fn run(self, access: Access<'_>) -> ResolverResult<FieldValue> {
         let group = parse_polled_group(&self.group_id, &self.domain)?;
-        access.group(&group)?;
+        access.group(&group).await?;
         let mesh = access.mesh;
         // Events first: a client that receives an event also receives the variables that were
         // written before it (docs/compatibility.md, must keep 9).
@@ -182,7 +182,7 @@ impl EventArgs {
     /// Appends the events; the store publishes them to the group.
     pub async fn fire(self, access: Access<'_>) -> ResolverResult<FieldValue> {
         let mesh = access.mesh;
-        let call = self.parse(access, EventKind::Fired)?;
+        let call = self.parse(access, EventKind::Fired).await?;
         mesh.start_hold.wait().await;
         let appended = mesh.store.append(call, mesh.clock.now()).await?;
         mesh.hub.flush_exceeded(&appended.batch.group);
@@ -191,7 +191,7 @@ impl EventArgs {
 
     async fn record(self, access: Access<'_>) -> ResolverResult<RecordEventsPayload> {
         let mesh = access.mesh;
-        let call = self.parse(access, EventKind::Recorded)?;
+        let call = self.parse(access, EventKind::Recorded).await?;
         let (group, recorded_count) = (call.group.clone(), call.events.len());
         mesh.start_hold.wait().await;
         let appended = mesh.store.append(call, mesh.clock.now()).await;
@@ -208,12 +208,12 @@ impl EventArgs {
         })
     }
 
-    fn parse(self, access: Access<'_>, kind: EventKind) -> Result<EventCall, ClientError> {
+    async fn parse(self, access: Access<'_>, kind: EventKind) -> ResolverResult<EventCall> {
         let group = GroupKey::parse(&self.group_id, &self.domain)?;
         let Actor {
             id: node, token, ..
         } = access.acting_node(&self.node_id, self.node_token.as_deref())?;
-        access.node(&group, &node, NodeCall::Events)?;
+        access.node(&group, &node, NodeCall::Events).await?;
         check_length("events", &self.events, access.mesh.limits.events_per_call)?;
         let call = EventCall {
             group,

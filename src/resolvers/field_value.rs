@@ -130,6 +130,7 @@ impl FieldValue {
     }
 }
 
+/// A group in a list: its join code is null there (docs/api.md).
 fn write_group(json: &mut JsonWriter, fields: &[SelectedField], group: &Group, interval: u32) {
     json.object(fields, |json, field| match field.field {
         Field::Typename => json.raw("\"Group\""),

@@ -8,6 +8,7 @@ use crate::model::authority::Actor;
 use crate::model::error::ClientError;
 use crate::model::group::{self, GroupKey};
 use crate::model::ids::{Domain, GroupName};
+use crate::model::join_code::JoinCode;
 use crate::model::message::{Dissolution, Message};
 use crate::model::visible::search_form;
 use crate::resolvers::access::{Access, NodeCall};
@@ -47,9 +48,12 @@ struct Group {
     use_web_socket: bool,
     /// How often members should call pollGroupData, in seconds; null if they use WebSockets.
     polling_interval_seconds: Option<u32>,
+    /// Six hex digits by which members find the group. Null in lists and searches.
+    join_code: Option<String>,
 }
 
 impl Group {
+    /// A group as its creator, or a caller with its join code, is shown it.
     fn new(mesh: &Mesh, group: &group::Group) -> Self {
         Self {
             id: group.key.id.as_str().into(),
@@ -61,6 +65,7 @@ impl Group {
             heartbeat_interval_seconds: Some(mesh.rules.timings().host_interval),
             use_web_socket: group.delivery.uses_websocket(),
             polling_interval_seconds: group.delivery.polling_interval(),
+            join_code: group.join_code.map(|code| code.to_string()),
         }
     }
 }
@@ -103,6 +108,16 @@ impl GroupQuery {
     ) -> Result<RawJson<Vec<Group>>> {
         let groups = search(ctx.access(), &name_prefix, limit);
         ctx.response_writer().write(ctx, groups).await
+    }
+
+    /// The group with a join code; null if no living group has it.
+    async fn group_by_join_code(
+        &self,
+        ctx: &Context<'_>,
+        #[graphql(desc = "Six digits from 0 to f, or the six hiragana by which they are shown.")]
+        code: String,
+    ) -> Option<Result<Option<Group>>> {
+        Some(find(ctx.access(), &code).await.map_err(Into::into))
     }
 }
 
@@ -155,6 +170,19 @@ async fn search(
     Ok(found(access, groups))
 }
 
+async fn find(access: Access<'_>, code: &str) -> ResolverResult<Option<Group>> {
+    access.anywhere()?;
+    let mesh = access.mesh;
+    let code = JoinCode::parse("code", code)?;
+    let found = mesh.store.group_by_code(code, mesh.clock.now()).await?;
+    let Some(mut group) = found else {
+        mesh.rate_limits.wrong_code(access.caller).await;
+        return Ok(None);
+    };
+    group.host = access.shown_host(&group.key, group.host);
+    Ok(Some(Group::new(mesh, &group)))
+}
+
 #[derive(Default, Debug)]
 pub struct GroupMutation;
 
@@ -181,6 +209,10 @@ impl GroupMutation {
             desc = "A secret that the host chooses, of 16 to 256 bytes: then the group obeys only with it."
         )]
         host_token: Option<String>,
+        #[graphql(
+            desc = "True if the group's name is to be its join code, by which editors that know no codes find it."
+        )]
+        name_is_join_code: Option<bool>,
     ) -> Result<Group> {
         let access = ctx.access();
         let request = |mesh: &Mesh| -> Result<CreateGroup, ClientError> {
@@ -199,6 +231,8 @@ impl GroupMutation {
                 origin: access.origin(),
                 is_exempt: access.caller.role >= Role::Teacher,
                 token,
+                join_code: JoinCode::random(),
+                name_is_join_code: name_is_join_code.unwrap_or_default(),
             })
         };
         Ok(create(access, request(access.mesh)).await?)
@@ -261,7 +295,7 @@ async fn dissolve(
 ) -> ResolverResult<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
     let host = access.host(host_id, host_token.as_deref())?;
-    access.node(&group, &host.id, NodeCall::Membership)?;
+    access.node(&group, &host.id, NodeCall::Membership).await?;
     let mesh = access.mesh;
     mesh.start_hold.wait().await;
     let dissolved = mesh.store.dissolve(&group, &host, mesh.clock.now()).await;
@@ -290,7 +324,7 @@ async fn renew(
 ) -> ResolverResult<HeartbeatPayload> {
     let group = GroupKey::parse(group_id, domain)?;
     let host = access.host(host_id, host_token.as_deref())?;
-    access.node(&group, &host.id, NodeCall::Membership)?;
+    access.node(&group, &host.id, NodeCall::Membership).await?;
     let mesh = access.mesh;
     let group = mesh.store.renew(&group, &host, mesh.clock.now()).await?;
     Ok(HeartbeatPayload {

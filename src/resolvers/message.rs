@@ -120,7 +120,6 @@ pub struct Subscription;
 #[async_graphql::Subscription]
 impl Subscription {
     /// The messages of a group in their order, the subscriber's own included.
-    #[expect(clippy::unused_async, reason = "the engine requires an async function")]
     #[graphql(directive = aws_subscribe::apply(
         ["reportDataByNode", "fireEventsByNode", "dissolveGroup"].map(String::from).into(),
     ))]
@@ -130,17 +129,17 @@ impl Subscription {
         #[graphql(desc = "The group's id.")] group_id: ID,
         #[graphql(desc = "The group's domain.")] domain: String,
     ) -> Result<impl Stream<Item = Option<MeshMessage>> + use<>> {
-        Ok(subscribe(ctx, &group_id, &domain)?)
+        Ok(subscribe(ctx, &group_id, &domain).await?)
     }
 }
 
-fn subscribe(
+async fn subscribe(
     ctx: &Context<'_>,
     group_id: &str,
     domain: &str,
 ) -> ResolverResult<BoxStream<'static, Option<MeshMessage>>> {
     let group = GroupKey::parse(group_id, domain).map_err(ResolverError::from)?;
-    ctx.access().group(&group)?;
+    ctx.access().group(&group).await?;
     let Ok(slot) = ctx.data::<SubscriptionSlot>() else {
         return Ok(stream::empty().boxed());
     };

@@ -83,7 +83,7 @@ impl NodeQuery {
 
 async fn list(access: Access<'_>, group_id: &str, domain: &str) -> ResolverResult<FieldValue> {
     let group = GroupKey::parse(group_id, domain)?;
-    access.group(&group)?;
+    access.group(&group).await?;
     let mesh = access.mesh;
     let members = mesh.store.members(&group, mesh.clock.now()).await?;
     Ok(FieldValue::Members(members))
@@ -162,7 +162,7 @@ async fn join(
         origin: access.origin(),
         ..node?
     };
-    access.node(&group, &node.id, NodeCall::Membership)?;
+    access.node(&group, &node.id, NodeCall::Membership).await?;
     let mesh = access.mesh;
     let group = mesh
         .store
@@ -196,7 +196,7 @@ async fn leave(
 ) -> ResolverResult<LeaveGroupPayload> {
     let group = GroupKey::parse(group_id, domain)?;
     let node = node?;
-    access.node(&group, &node.id, NodeCall::Membership)?;
+    access.node(&group, &node.id, NodeCall::Membership).await?;
     let mesh = access.mesh;
     mesh.store.leave(&group, &node).await?;
     let node = node.id;
@@ -216,7 +216,7 @@ async fn heartbeat(
 ) -> ResolverResult<MemberHeartbeatPayload> {
     let group = GroupKey::parse(group_id, domain)?;
     let node = node?;
-    access.node(&group, &node.id, NodeCall::Membership)?;
+    access.node(&group, &node.id, NodeCall::Membership).await?;
     let mesh = access.mesh;
     let expires_at = mesh
         .store

@@ -2,7 +2,7 @@
 //!
 //! A domain of createDomain's form belongs to one network. Any other is a typed one: it belongs to
 //! all who name it, and no search shows it. Callers with a key of a teacher or an operator come
-//! from any network.
+//! from any network. Who has a group's join code may act on that group from any network.
 
 use crate::auth::{Policy, Role};
 use crate::domains;
@@ -10,16 +10,26 @@ use crate::model::authority::{Actor, TokenHash};
 use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
 use crate::model::ids::{Domain, NodeId};
+use crate::resolvers::ResolverResult;
 use crate::resolvers::access::Access;
 
 impl Access<'_> {
-    /// Admits a call on a group of this domain.
+    /// Admits a call in this domain, without a join code.
     pub fn admit_domain(&self, domain: &Domain) -> Result<(), ClientError> {
         if self.mesh.policy == Policy::Own && !self.sees(domain) {
             Err(ClientError::ForeignDomain)
         } else {
             Ok(())
         }
+    }
+
+    /// Whether the caller sent the join code of this group. It says nothing of any other.
+    pub async fn has_code_of(&self, group: &GroupKey) -> ResolverResult<bool> {
+        let Some(code) = self.caller.join_code else {
+            return Ok(false);
+        };
+        let now = self.mesh.clock.now();
+        Ok(self.mesh.store.code_of(group, now).await? == Some(code))
     }
 
     /// Whether the caller is shown what is in this domain.

@@ -112,10 +112,14 @@ async fn get_status(access: Access<'_>, node_id: &str) -> ResolverResult<FieldVa
     access.anywhere()?;
     let status = mesh.store.status_of(&node, mesh.clock.now()).await?;
     // Under a policy that hides, a node's id alone shows nothing of a domain that was not named.
-    let seen = status.filter(|status| {
-        !access.is_hidden_from() || access.own_domain() == status.group.domain.as_str()
-    });
-    Ok(FieldValue::Status(seen))
+    let is_seen = match &status {
+        Some(status) if access.is_hidden_from() => {
+            access.own_domain() == status.group.domain.as_str()
+                || access.has_code_of(&status.group).await?
+        }
+        _ => true,
+    };
+    Ok(FieldValue::Status(status.filter(|_| is_seen)))
 }
 
 /// The arguments of listGroupStatuses.
@@ -130,7 +134,7 @@ impl StatusesArgs {
     /// Reads the variables of every live node.
     pub async fn run(self, access: Access<'_>) -> ResolverResult<FieldValue> {
         let group = parse_polled_group(&self.group_id, &self.domain)?;
-        access.group(&group)?;
+        access.group(&group).await?;
         let mesh = access.mesh;
         let statuses = mesh.store.statuses(&group, mesh.clock.now()).await?;
         Ok(FieldValue::Statuses(statuses))
@@ -188,7 +192,7 @@ impl ReportArgs {
     pub async fn run(self, access: Access<'_>) -> ResolverResult<FieldValue> {
         let group = GroupKey::parse(&self.group_id, &self.domain)?;
         let node = access.acting_node(&self.node_id, self.node_token.as_deref())?;
-        access.node(&group, &node.id, NodeCall::Report)?;
+        access.node(&group, &node.id, NodeCall::Report).await?;
         let mesh = access.mesh;
         check_length("data", &self.data, mesh.limits.keys_per_node)?;
         let data = self.data.into_iter().map(|d| status::SensorData {

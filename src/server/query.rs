@@ -18,7 +18,8 @@ use crate::auth::{Caller, Credential, Unauthorized};
 use crate::domains::{caller_address, is_trusted};
 use crate::memory::{Lease, Purpose, Work};
 use crate::model::error::ClientError;
-use crate::realtime::credentials::{API_KEY, AUTHORIZATION};
+use crate::model::join_code::JoinCode;
+use crate::realtime::credentials::{API_KEY, AUTHORIZATION, JOIN_CODE};
 use crate::resolvers::budget::large_response_bytes;
 use crate::resolvers::document::DocumentError;
 use crate::resolvers::request::GraphQlRequest;
@@ -86,6 +87,12 @@ pub fn credential_in(headers: &HeaderMap) -> Option<Credential<'_>> {
     key.or_else(|| Credential::authorization(header(AUTHORIZATION)?))
 }
 
+/// The join code in the headers, in any of its forms; what is no code is none.
+fn join_code_in(headers: &HeaderMap) -> Option<JoinCode> {
+    let code = std::str::from_utf8(headers.get(JOIN_CODE)?.as_bytes()).ok()?;
+    JoinCode::parse(JOIN_CODE, code).ok()
+}
+
 /// Checks who calls. Only a wrong key waits for its answer.
 pub async fn authenticate(
     connection: &Connection,
@@ -131,6 +138,7 @@ pub fn caller(connection: &Connection, headers: &HeaderMap) -> Caller {
     Caller {
         address: caller_address(peer, &forwarded, trusted),
         connection: (!is_trusted(peer, trusted)).then_some(connection.number),
+        join_code: join_code_in(headers),
         ..Caller::default()
     }
 }

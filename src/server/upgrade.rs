@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Caller, Credential};
 use crate::metrics::{ConnectionRefusal, SocketProtocol};
-use crate::realtime::credentials::{credential_in_protocols, credential_in_query};
+use crate::realtime::credentials::{self, headers_in_protocols, headers_in_query};
 use crate::realtime::protocol::{Offer, Subprotocol};
 use crate::realtime::session::Session;
 use crate::realtime::socket::{self, ConnectionContext, Upgraded};
@@ -53,15 +53,22 @@ pub async fn upgrade(
     let accept = derive_accept_key(nonce.as_bytes());
     let offered: Vec<&str> = tokens(headers, header::SEC_WEBSOCKET_PROTOCOL).collect();
     let offer = Offer::parse(offered.iter().copied());
-    let credential = Credential::first_of([
-        credential_in_query(request.uri().query().unwrap_or_default()),
-        credential_in_protocols(offered.iter().copied()),
-        credential_in(headers).map(Credential::into_owned),
-    ]);
+    let shown = [
+        headers_in_query(request.uri().query().unwrap_or_default()),
+        headers_in_protocols(offered.iter().copied()),
+    ];
+    let shown = || shown.iter().flatten();
+    let credentials = shown().map(credentials::credential_in);
+    let credential = Credential::first_of(credentials.chain([credential_in(headers)]));
+    let credential = credential.map(Credential::into_owned);
+    let sender = caller(&connection, headers);
     let caller = Caller {
         // A socket is one client's also behind a proxy.
         connection: Some(connection.number),
-        ..caller(&connection, headers)
+        join_code: shown()
+            .find_map(credentials::join_code_in)
+            .or(sender.join_code),
+        ..sender
     };
     let Some(upgrading) = request.extensions_mut().remove::<OnUpgrade>() else {
         return HttpError::NO_UPGRADE.response();

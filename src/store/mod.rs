@@ -25,6 +25,7 @@ use crate::model::event::{Event, EventBatch, EventCall};
 use crate::model::group::{Delivery, EndReason, Group, GroupKey, Member};
 use crate::model::group_quota::Asking;
 use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::message::Message;
 use crate::model::origin::Origin;
 use crate::model::status::{NodeStatus, SensorData};
@@ -111,6 +112,10 @@ pub struct CreateGroup {
     pub token: Option<TokenHash>,
     /// Whether addresses' shares do not bind it, but the limits do.
     pub is_exempt: bool,
+    /// The join code of the new group. If another group has it, the store takes a random one.
+    pub join_code: JoinCode,
+    /// Whether the group's name is its join code, and not `name`.
+    pub name_is_join_code: bool,
 }
 
 impl CreateGroup {
@@ -119,6 +124,15 @@ impl CreateGroup {
             domain: &self.domain,
             origin: self.origin,
             is_exempt: self.is_exempt,
+        }
+    }
+
+    /// The name of the new group with this join code.
+    fn name_with(&self, code: JoinCode) -> GroupName {
+        if self.name_is_join_code {
+            code.into()
+        } else {
+            self.name.clone()
         }
     }
 }
@@ -170,6 +184,12 @@ pub trait Store: Send + Sync + 'static {
 
     /// The first `limit` live groups whose name begins with `prefix`, by name.
     async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Result<Vec<Group>>;
+
+    /// The live group with this join code (decision D33). No two have the same.
+    async fn group_by_code(&self, code: JoinCode, now: Timestamp) -> Result<Option<Group>>;
+
+    /// The group's join code, if the group is alive.
+    async fn code_of(&self, group: &GroupKey, now: Timestamp) -> Result<Option<JoinCode>>;
 
     /// Makes the node a member, and removes it from its former group (decision D11).
     /// `use_websocket` is the node's own choice. Refuses when the group is full.

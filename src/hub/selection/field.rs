@@ -29,6 +29,7 @@ pub enum Field {
     HeartbeatIntervalSeconds,
     UseWebSocket,
     PollingIntervalSeconds,
+    JoinCode,
     NodeStatuses,
 }
 
@@ -61,6 +62,7 @@ impl Field {
             Self::HeartbeatIntervalSeconds => "heartbeatIntervalSeconds",
             Self::UseWebSocket => "useWebSocket",
             Self::PollingIntervalSeconds => "pollingIntervalSeconds",
+            Self::JoinCode => "joinCode",
             Self::NodeStatuses => "nodeStatuses",
         }
     }

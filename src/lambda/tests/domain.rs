@@ -24,6 +24,34 @@ async fn a_subscription_is_admitted_by_the_policy() {
 }
 
 #[tokio::test]
+async fn a_join_code_in_the_headers_opens_its_group_under_own() {
+    let fixture = fixture_under(Policy::Own);
+    let own = fixture.mutation("createDomain", json!({})).await;
+    let arguments = json!({"name": "class", "hostId": "h", "domain": own, "useWebSocket": true});
+    let group = fixture.mutation("createGroup", arguments).await;
+    let code = group["joinCode"].as_str().unwrap();
+    let group = json!({"groupId": group["id"], "domain": own});
+    for (parent, field) in [
+        ("Subscription", "onMessageInGroup"),
+        ("Query", "listNodesInGroup"),
+    ] {
+        for (sent, error) in [
+            (json!(code), Value::Null),
+            (json!(code.to_uppercase()), Value::Null),
+            (json!("no code"), json!("Unauthorized")),
+            (json!(["a", "b"]), json!("Unauthorized")),
+            (Value::Null, json!("Unauthorized")),
+        ] {
+            let mut event = event(parent, field, &group);
+            event["request"]["headers"]["x-forwarded-for"] = json!("198.51.100.1, 130.176.1.1");
+            event["request"]["headers"]["x-mesh-join-code"] = sent.clone();
+            let answered = fixture.handler.handle(event).await.unwrap();
+            assert_eq!(answered["error"]["type"], error, "{sent}: {answered}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn d2_a_domain_belongs_to_the_address_that_appsync_gives() {
     let fixture = fixture();
     let domain = async |identity: Value, header: Value| {

@@ -7,6 +7,7 @@ use crate::model::ids::GroupName;
 fn group() -> Group {
     Group {
         token: None,
+        join_code: None,
         key: GroupKey::parse("g", "d").unwrap(),
         name: GroupName::parse("name", "n").unwrap(),
         host: NodeId::parse("hostId", "h").unwrap(),

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::memory::{Lease, Memory, Purpose};
+use crate::model::join_code::JoinCode;
 use crate::realtime::position::PositionRequest;
 use crate::realtime::protocol::Dialect;
 use crate::realtime::session::OperationKey;
@@ -18,6 +19,8 @@ pub struct QueuedOperation {
     pub request: OwnedGraphQlRequest,
     /// Its request for positions, if there is one.
     pub positions: Option<PositionRequest>,
+    /// The join code that its client sent over the socket.
+    pub join_code: Option<JoinCode>,
     /// The length of its message.
     pub bytes: usize,
 }

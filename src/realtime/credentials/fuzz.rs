@@ -4,6 +4,7 @@ use data_encoding::{BASE64, BASE64_NOPAD, BASE64URL, BASE64URL_NOPAD};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
+use super::tests::{credential_in_protocols, credential_in_query};
 use super::*;
 use crate::fuzz::{Fuzz, Outcome};
 use crate::realtime::protocol::Offer;

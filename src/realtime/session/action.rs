@@ -1,5 +1,6 @@
 //! What a session makes its connection do.
 
+use crate::model::join_code::JoinCode;
 use crate::realtime::close::Close;
 use crate::realtime::position::PositionRequest;
 use crate::realtime::protocol::Dialect;
@@ -41,6 +42,8 @@ pub enum Action {
         request: OwnedGraphQlRequest,
         /// The request for positions, if there is one.
         positions: Option<PositionRequest>,
+        /// The join code that came with it or with its connection.
+        join_code: Option<JoinCode>,
     },
     /// Cancel an operation.
     Cancel(String),

@@ -7,6 +7,7 @@ use crate::model::cursor::{Cursor, Stamp};
 use crate::model::event::Event;
 use crate::model::group::{Delivery, Group, GroupKey, Member};
 use crate::model::ids::{GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::resolvers::document::DocumentCache;
@@ -71,6 +72,7 @@ fn status(bytes: usize) -> NodeStatus {
 fn groups_and_members_have_every_field_of_the_schema() {
     let group = |delivery| Group {
         token: None,
+        join_code: Some(JoinCode::random()),
         key: key(),
         name: GroupName::parse("name", "\\").unwrap(),
         host: node(),
@@ -82,11 +84,11 @@ fn groups_and_members_have_every_field_of_the_schema() {
     };
     let polling = Delivery::Polling { every_seconds: 2 };
     let groups = FieldValue::Groups(vec![group(Delivery::WebSocket), group(polling)], 15);
-    let all = "__typename id domain fullId name hostId expiresAt heartbeatIntervalSeconds useWebSocket pollingIntervalSeconds";
+    let all = "__typename id domain fullId name hostId expiresAt heartbeatIntervalSeconds useWebSocket pollingIntervalSeconds joinCode";
     let expected = |websocket: bool, interval: Value| {
         json!({"__typename": "Group", "id": "g", "domain": "d", "fullId": "g@d", "name": "\\",
             "hostId": "\"n", "expiresAt": AT.to_string(), "heartbeatIntervalSeconds": 15,
-            "useWebSocket": websocket, "pollingIntervalSeconds": interval})
+            "useWebSocket": websocket, "pollingIntervalSeconds": interval, "joinCode": null})
     };
     let expected = json!([expected(true, Value::Null), expected(false, json!(2))]);
     assert_eq!(write(&groups, all), expected);

@@ -7,10 +7,12 @@ use crate::model::error::ClientError;
 use crate::model::group::{EndReason, Group, GroupKey};
 use crate::model::group_quota::GroupCounts;
 use crate::model::ids::GroupId;
+use crate::model::join_code::JoinCode;
 use crate::model::origin::Origin;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::attempt_error::AttemptError;
+use crate::store::dynamodb::codes::take_code;
 use crate::store::dynamodb::group_count::Counted;
 use crate::store::dynamodb::group_search::{groups_of, living_groups_of};
 use crate::store::dynamodb::group_view::Include;
@@ -24,10 +26,11 @@ use crate::store::dynamodb::requests::{Query, Step};
 use crate::store::{CreateGroup, EndedGroup, HostOutcome, Result};
 
 impl DynamoDb {
-    /// One attempt of [`Store::host_group`](crate::store::Store::host_group).
+    /// One attempt of [`Store::host_group`](crate::store::Store::host_group), with this join code.
     pub(super) async fn try_host(
         &self,
         request: &CreateGroup,
+        code: JoinCode,
         now: Timestamp,
     ) -> Result<HostOutcome, AttemptError> {
         const DOING: &str = "create a group";
@@ -48,7 +51,7 @@ impl DynamoDb {
                     replaced: None,
                 })
             }
-            record => self.create(request, former, record, now).await,
+            record => self.create(request, code, former, record, now).await,
         }
     }
 
@@ -87,6 +90,7 @@ impl DynamoDb {
     async fn create(
         &self,
         request: &CreateGroup,
+        code: JoinCode,
         former: Option<GroupKey>,
         record: Option<GroupRecord>,
         now: Timestamp,
@@ -97,7 +101,7 @@ impl DynamoDb {
                 domain: request.domain.clone(),
                 id: GroupId::random(),
             },
-            name: request.name.clone(),
+            name: request.name_with(code),
             host: request.host.clone(),
             created_at: now,
             expires_at: now.plus_seconds(request.lifetime),
@@ -105,12 +109,14 @@ impl DynamoDb {
             delivery: request.delivery,
             origin: request.origin,
             token: request.token,
+            join_code: Some(code),
         };
         let reason = replaced.as_ref().map(|record| {
             let reason = self.rules.end_of(&record.group, now);
             reason.unwrap_or(EndReason::Replaced)
         });
         let mut steps = self.new_group(&group, former.as_ref());
+        steps.push(take_code(code, &group));
         match (&replaced, reason, &former) {
             (Some(record), Some(reason), _) => {
                 steps.extend(end_steps(record, EndCause::Ended(reason), true, now));

@@ -11,6 +11,7 @@
 
 mod attempt_error;
 pub mod client;
+mod codes;
 mod events;
 mod group_cache;
 mod group_count;
@@ -45,6 +46,7 @@ use crate::model::cursor::Since;
 use crate::model::event::{Event, EventCall, EventKind};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::limits::Limits;
 use crate::model::message::{Dissolution, Message};
 use crate::model::rules::Rules;
@@ -129,7 +131,12 @@ impl DynamoDb {
 #[async_trait]
 impl Store for DynamoDb {
     async fn host_group(&self, request: CreateGroup, now: Timestamp) -> Result<HostOutcome> {
-        let outcome = retry!(self, self.try_host(&request, now))?;
+        let mut code = Some(request.join_code);
+        let outcome = retry!(self, {
+            // A conflict was perhaps about the code.
+            let code = code.take().unwrap_or_else(JoinCode::random);
+            self.try_host(&request, code, now)
+        })?;
         if let Some(end) = &outcome.replaced {
             self.publish_end(end);
         }
@@ -142,6 +149,15 @@ impl Store for DynamoDb {
 
     async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Result<Vec<Group>> {
         Ok(self.search(prefix, limit, now).await?)
+    }
+
+    async fn group_by_code(&self, code: JoinCode, now: Timestamp) -> Result<Option<Group>> {
+        Ok(self.find_code(code, now).await?)
+    }
+
+    async fn code_of(&self, group: &GroupKey, now: Timestamp) -> Result<Option<JoinCode>> {
+        let group = self.live_group(group, now).await?;
+        Ok(group.and_then(|group| group.join_code))
     }
 
     async fn join(

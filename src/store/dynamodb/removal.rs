@@ -99,6 +99,9 @@ impl DynamoDb {
             let keys: Vec<Key> = items.iter().filter_map(Key::of).collect();
             self.table.remove(DOING, &keys).await?;
         }
+        if let Some(code) = record.group.join_code {
+            self.free_code(group, code).await?;
+        }
         let mut steps = vec![Step::delete(Key::watch(group, record.watch))];
         let tombstone = self.tombstone_for(&record, existing);
         if let Some((tombstone, _)) = &tombstone {
@@ -151,15 +154,21 @@ impl DynamoDb {
         group: &GroupKey,
         node: &NodeId,
     ) -> Result<(), AttemptError> {
-        const DOING: &str = "remove a reverse record";
-        let step = Step::delete(Key::reverse(node)).when(REFERS_TO_GROUP);
-        match self.table.write(DOING, vec![with_group(step, group)]).await {
+        self.remove_reference("remove a reverse record", Key::reverse(node), group)
+            .await
+    }
+
+    /// Removes a record if it refers to this group.
+    pub(super) async fn remove_reference(
+        &self,
+        doing: &'static str,
+        key: Key,
+        group: &GroupKey,
+    ) -> Result<(), AttemptError> {
+        let step = Step::delete(key.clone()).when(REFERS_TO_GROUP);
+        match self.table.write(doing, vec![with_group(step, group)]).await {
             Err(AttemptError::Conflict(failure)) => {
-                let found = self
-                    .table
-                    .read(DOING, &[Key::reverse(node)])
-                    .await?
-                    .remove(0);
+                let found = self.table.read(doing, &[key]).await?.remove(0);
                 match found.as_ref().map(referenced_group).transpose()? {
                     Some(points) if points == *group => Err(AttemptError::Conflict(failure)),
                     _ => Ok(()),

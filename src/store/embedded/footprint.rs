@@ -11,8 +11,8 @@ use crate::model::ids::NodeId;
 use crate::model::readings::Size;
 use crate::store::embedded::log::LoggedCall;
 
-/// A group without nodes, and its entries in four maps.
-const GROUP: usize = 1536;
+/// A group without nodes, and its entries in five maps.
+const GROUP: usize = 1632;
 /// A node, and its entry in the map of all members.
 const NODE: usize = 384;
 /// A layer of variables.

@@ -35,6 +35,7 @@ use crate::model::error::ClientError;
 use crate::model::event::{Event, EventCall};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::limits::Limits;
 use crate::model::rules::Rules;
 use crate::model::status::{NodeStatus, SensorData};
@@ -204,6 +205,14 @@ impl Store for Embedded {
     async fn groups_named(&self, prefix: &str, limit: usize, now: Timestamp) -> Result<Vec<Group>> {
         self.read(|state| state.groups_named(prefix, limit, now))
             .await
+    }
+
+    async fn group_by_code(&self, code: JoinCode, now: Timestamp) -> Result<Option<Group>> {
+        self.read(|state| state.group_by_code(code, now)).await
+    }
+
+    async fn code_of(&self, group: &GroupKey, now: Timestamp) -> Result<Option<JoinCode>> {
+        self.read(|state| state.code_of(group, now)).await
     }
 
     async fn join(

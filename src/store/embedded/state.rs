@@ -9,6 +9,7 @@ use crate::model::cursor::Since;
 use crate::model::error::ClientError;
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, GroupId, GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::limits::Limits;
 use crate::model::message::Message;
 use crate::model::origin::Network;
@@ -38,6 +39,7 @@ macro_rules! operation {
 
 // After the macro that they use.
 mod clock;
+mod codes;
 mod expiry;
 mod groups;
 mod replay;
@@ -53,6 +55,8 @@ pub struct State {
     by_domain: BTreeMap<Domain, BTreeSet<GroupId>>,
     /// By the form in which names are searched.
     by_name: BTreeMap<GroupName, BTreeSet<GroupKey>>,
+    /// By join code; as many as there are groups.
+    by_code: HashMap<JoinCode, GroupKey>,
     /// The number of groups from each site.
     by_site: HashMap<Network, usize>,
     /// The group of each member (decision D11).
@@ -75,6 +79,7 @@ impl State {
             by_host: HashMap::new(),
             by_domain: BTreeMap::new(),
             by_name: BTreeMap::new(),
+            by_code: HashMap::new(),
             by_site: HashMap::new(),
             by_node: HashMap::new(),
             last_step: None,

@@ -5,6 +5,7 @@ use crate::model::error::ClientError;
 use crate::model::event::{Event, EventCall, EventInput, EventKind};
 use crate::model::group::{Delivery, Group, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::store::suite::{START, TIMES};
@@ -59,6 +60,8 @@ impl<'a, S: Store> Class<'a, S> {
             lifetime: TIMES.max_connection,
             origin: None,
             is_exempt: false,
+            join_code: JoinCode::random(),
+            name_is_join_code: false,
         }
     }
 

@@ -41,6 +41,7 @@ async fn a_group_is_created_as_requested<S: Store>(class: Class<'_, S>) {
             lifetime,
             ..class.request(host)
         };
+        let code = request.join_code;
         let group = class.created(request, at(250)).await;
         let id = group.key.id.clone();
         assert!(
@@ -49,6 +50,7 @@ async fn a_group_is_created_as_requested<S: Store>(class: Class<'_, S>) {
         );
         let expected = Group {
             token: None,
+            join_code: Some(code),
             key: GroupKey {
                 domain: class.domain.clone(),
                 id,

@@ -7,6 +7,7 @@
 mod authority;
 pub(crate) mod class;
 pub mod clock_steps;
+mod codes;
 mod events;
 mod fired_events;
 mod group_lifetime;
@@ -107,6 +108,7 @@ where
         limits,
         quotas,
         authority,
+        codes,
     ];
     let (mut report, of_files) = join(on_empty_stores(&make), join_all(files)).await;
     for of_file in of_files {

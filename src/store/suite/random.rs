@@ -11,6 +11,7 @@ use crate::model::authority::Actor;
 use crate::model::event::{EventCall, EventInput, EventKind};
 use crate::model::group::{Delivery, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::limits::Limits;
 use crate::model::origin::{Network, Origin};
 use crate::model::rules::{Rules, Timings};
@@ -175,6 +176,8 @@ impl<'a> Lesson<'a> {
                     lifetime: *lifetime,
                     origin: origin(*node),
                     is_exempt: false,
+                    join_code: JoinCode::random(),
+                    name_is_join_code: false,
                 };
                 let hosted = self.store.host_group(request, now).await;
                 if let Ok(hosted) = &hosted

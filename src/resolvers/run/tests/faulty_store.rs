@@ -10,6 +10,7 @@ use crate::model::cursor::Since;
 use crate::model::event::{Event, EventCall};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::store::{AppendOutcome, CreateGroup, EndedGroup, Failure, HostOutcome, Result, Store};
@@ -70,6 +71,14 @@ impl Store for FaultyStore {
 
     async fn host_group(&self, request: CreateGroup, now: Timestamp) -> Result<HostOutcome> {
         self.inner.host_group(request, now).await
+    }
+
+    async fn group_by_code(&self, code: JoinCode, now: Timestamp) -> Result<Option<Group>> {
+        self.inner.group_by_code(code, now).await
+    }
+
+    async fn code_of(&self, group: &GroupKey, now: Timestamp) -> Result<Option<JoinCode>> {
+        self.inner.code_of(group, now).await
     }
 
     async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Result<Vec<Group>> {

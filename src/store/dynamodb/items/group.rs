@@ -4,6 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue as Value;
 
 use crate::model::group::{Delivery, EndReason, Group};
 use crate::model::ids::{GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::items::attributes::{Reader, Unreadable, bytes, number, text};
@@ -75,6 +76,7 @@ impl GroupRecord {
             delivery,
             origin,
             token,
+            join_code,
         } = &self.group;
         let mut item = Key::group(key).attributes();
         let mut put = |name: &str, value| item.insert(name.into(), value);
@@ -93,6 +95,9 @@ impl GroupRecord {
         }
         if let Some(token) = token {
             put("token", bytes(token.as_bytes()));
+        }
+        if let Some(code) = join_code {
+            put("joinCode", text(code.to_string()));
         }
         put("watch", number(self.watch));
         put("ttl", number(ttl(&self.group)));
@@ -135,6 +140,7 @@ impl GroupRecord {
             delivery,
             origin: item.maybe_origin("origin")?,
             token: item.token("token")?,
+            join_code: read_code(item)?,
         };
         Ok(Self {
             group,
@@ -142,6 +148,12 @@ impl GroupRecord {
             ended,
         })
     }
+}
+
+fn read_code(item: Reader<'_>) -> Result<Option<JoinCode>, Unreadable> {
+    let code = item.maybe_text("joinCode")?;
+    let code = code.map(|code| JoinCode::parse("joinCode", code));
+    code.transpose().map_err(|_| Unreadable("joinCode"))
 }
 
 /// Epoch seconds as in the contract, with the milliseconds as a fraction.

@@ -8,6 +8,7 @@
 //! | events of a call | the same | the cursor of its last event, `EVENT#…` |
 //! | reverse | `NODE#{node}` | `METADATA` |
 //! | host lock (decision D4) | `HOST#{host}#DOMAIN#{domain}` | `LOCK` |
+//! | join code (decision D33): which group has it | `CODE#{code}` | `CODE` |
 //! | watch: when to check whether the group ended | `ENDS` | `{second}#{domain}#{group}` |
 //! | expiry of a tombstone (decision D30) | `ENDED` | the same |
 //!
@@ -22,6 +23,7 @@ use sha2::{Digest, Sha256};
 use crate::model::cursor::{CURSOR_PREFIX, Cursor};
 use crate::model::group::GroupKey;
 use crate::model::ids::{Domain, NodeId};
+use crate::model::join_code::JoinCode;
 
 /// A record's attributes.
 pub type Item = HashMap<String, AttributeValue>;
@@ -89,6 +91,11 @@ impl Key {
     pub fn lock(host: &NodeId, domain: &Domain) -> Self {
         let (host, domain) = (part(host.as_str()), part(domain.as_str()));
         Self::new(format!("HOST#{host}#DOMAIN#{domain}"), "LOCK")
+    }
+
+    /// A join code: which group has it.
+    pub fn code(code: JoinCode) -> Self {
+        Self::new(format!("CODE#{code}"), "CODE")
     }
 
     /// The watch: when to check whether a group ended.

@@ -13,6 +13,7 @@ use crate::model::authority::TokenHash;
 use crate::model::event::EventInput;
 use crate::model::group::{Delivery, EndReason, Tombstone};
 use crate::model::ids::{GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::log_quota::Usage;
 use crate::model::origin::{Network, Origin};
 use crate::model::readings::Readings;
@@ -39,6 +40,7 @@ prop_compose! {
         origin in any::<Option<([u8; 8], [u8; 8])>>(), token in any::<bool>()) -> Group {
         Group {
             token: token.then(|| TokenHash::parse("t", Some("sixteen bytes or more")).unwrap()).flatten(),
+            join_code: token.then(JoinCode::random),
             key: GroupKey::parse(&id, &domain).unwrap(),
             name: GroupName::parse("name", &name).unwrap(),
             host: node_id(&host),

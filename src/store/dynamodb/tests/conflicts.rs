@@ -9,6 +9,7 @@ use crate::model::cursor::Since;
 use crate::model::event::{Event, EventCall, EventInput, EventKind};
 use crate::model::group::{Delivery, EndReason, Group, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::json_size;
 use crate::model::limits::Limits;
 use crate::model::status::SensorData;
@@ -35,6 +36,8 @@ fn request(host: &str) -> CreateGroup {
         lifetime: 300,
         origin: None,
         is_exempt: false,
+        join_code: JoinCode::random(),
+        name_is_join_code: false,
     }
 }
 

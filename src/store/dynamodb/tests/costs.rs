@@ -13,6 +13,7 @@ use super::proxy::{Measured, Proxy};
 use crate::model::event::{EventCall, EventInput, EventKind};
 use crate::model::group::{Delivery, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
@@ -105,6 +106,8 @@ fn request(host: usize, delivery: Delivery) -> CreateGroup {
         lifetime: 300,
         origin: None,
         is_exempt: false,
+        join_code: JoinCode::random(),
+        name_is_join_code: false,
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::cursor::Since;
 use crate::model::event::{EventCall, EventInput, EventKind};
 use crate::model::group::{Delivery, Group};
 use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::limits::Limits;
 use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
@@ -99,6 +100,8 @@ impl<'a> Scenario<'a> {
             lifetime: 300,
             origin: None,
             is_exempt: false,
+            join_code: JoinCode::random(),
+            name_is_join_code: false,
         }
     }
 

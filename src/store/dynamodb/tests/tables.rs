@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{new_table, server, settings};
 use crate::model::group::Delivery;
 use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::limits::Limits;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::table::{self, Error};
@@ -77,6 +78,8 @@ async fn a_group_is_found_by_its_id_and_only_groups_are_indexed() {
         lifetime: 300,
         origin: None,
         is_exempt: false,
+        join_code: JoinCode::random(),
+        name_is_join_code: false,
     };
     let group = store.host_group(request, NOW).await.unwrap().group;
     let kitten = NodeId::parse("nodeId", "kitten").unwrap();

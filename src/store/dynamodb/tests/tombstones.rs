@@ -7,6 +7,7 @@ use super::proxy::{Fault, Plan, Proxy};
 use super::{new_table, records, server};
 use crate::model::group::{Delivery, EndReason, GroupKey, Tombstone};
 use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::limits::Limits;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
@@ -55,6 +56,8 @@ async fn host(store: &DynamoDb, school: &str, host: &str, now: Timestamp) -> Hos
         lifetime: 300,
         origin: None,
         is_exempt: false,
+        join_code: JoinCode::random(),
+        name_is_join_code: false,
     };
     store.host_group(request, now).await.unwrap()
 }

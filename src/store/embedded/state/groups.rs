@@ -64,12 +64,13 @@ impl State {
         });
         let counts = self.counts_for(&request, now);
         request.asking().admit(counts, &self.limits)?;
+        let code = self.free_code(request.join_code)?;
         let group = Group {
+            name: request.name_with(code),
             key: GroupKey {
                 domain: request.domain,
                 id: GroupId::random(),
             },
-            name: request.name,
             host: request.host,
             created_at: now,
             expires_at: now.plus_seconds(request.lifetime),
@@ -77,6 +78,7 @@ impl State {
             delivery: request.delivery,
             origin: request.origin,
             token: request.token,
+            join_code: Some(code),
         };
         self.memory.admit(Work::Group, footprint::group(&group))?;
         self.changes.record(&Record::Group(Cow::Borrowed(&group)));
@@ -202,6 +204,9 @@ impl State {
             .entry(group.name.search_form())
             .or_default()
             .insert(key.clone());
+        if let Some(code) = group.join_code {
+            self.by_code.insert(code, key.clone());
+        }
         self.groups
             .insert(key, GroupState::new(group, &self.memory));
     }
@@ -235,6 +240,11 @@ impl State {
                 self.by_name.remove(&name);
             }
         }
+        if let Some(code) = state.group.join_code
+            && self.by_code.get(&code) == Some(key)
+        {
+            self.by_code.remove(&code);
+        }
         for node in state.nodes.keys() {
             if self.by_node.get(node) == Some(key) {
                 self.by_node.remove(node);
@@ -243,6 +253,7 @@ impl State {
         footprint::shrink(&mut self.groups);
         footprint::shrink(&mut self.by_host);
         footprint::shrink(&mut self.by_site);
+        footprint::shrink(&mut self.by_code);
         footprint::shrink(&mut self.by_node);
     }
 }

@@ -32,11 +32,12 @@ pub fn every_key(domain: &str, group: &str, node: &str) -> Vec<Key> {
         Key::watch(&key, 1_800_000_000),
         Key::tombstone_expiry(&key, 1_800_000_000),
         Key::readiness_probe(),
+        Key::code(JoinCode::parse("code", "01cdef").unwrap()),
     ]
 }
 
 /// Which of the three ids each of [`every_key`] contains.
-pub const PARTS: [[bool; 3]; 9] = [
+pub const PARTS: [[bool; 3]; 10] = [
     [true, true, false],
     [true, true, false],
     [true, true, true],
@@ -45,6 +46,7 @@ pub const PARTS: [[bool; 3]; 9] = [
     [true, false, true],
     [true, true, false],
     [true, true, false],
+    [false, false, false],
     [false, false, false],
 ];
 

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::memory::Memory;
+use crate::model::join_code::JoinCode;
 use crate::model::limits::Limits;
 use crate::model::rules::{Rules, Timings};
 use crate::model::status::SensorData;
@@ -51,6 +52,8 @@ fn parts_among_changes_give_the_state_at_the_end() {
         lifetime: 300,
         origin: None,
         is_exempt: false,
+        join_code: JoinCode::random(),
+        name_is_join_code: false,
     };
     let group = first.host_group(create("h"), START).unwrap().group.key;
     let value = "x".repeat(2000);
