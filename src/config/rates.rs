@@ -57,7 +57,7 @@ macro_rules! rates {
                 hide_short_help = true, value_parser = clap::value_parser!(u32).range(0..=10_000))]
             pub wrong_code_wait_ms: u32,
 
-            /// Answers that may wait so at a time; more are given at once
+            /// Answers that may wait so at a time, with the same shares
             #[arg(long, env = "MESH_WRONG_CODES_WAITING", default_value = "1000", value_name = "N",
                 hide_short_help = true, value_parser = clap::value_parser!(u32).range(0..=100_000))]
             pub wrong_codes_waiting: u32,

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::lambda::tests::{fixture, members};
 
 const STATUS: [&str; 5] = ["nodeId", "groupId", "domain", "data", "timestamp"];
-const GROUP: [&str; 9] = [
+const GROUP: [&str; 10] = [
     "id",
     "domain",
     "fullId",
@@ -15,6 +15,7 @@ const GROUP: [&str; 9] = [
     "heartbeatIntervalSeconds",
     "useWebSocket",
     "pollingIntervalSeconds",
+    "joinCode",
 ];
 const MESSAGE: [&str; 5] = [
     "groupId",
@@ -162,6 +163,13 @@ async fn every_query_returns_its_whole_result_under_the_schemas_names() {
         )
         .await;
     assert_eq!(found, groups);
+    assert_eq!(groups[0]["joinCode"], Value::Null);
+    let group = by(json!({}))["groupId"].clone();
+    let made = json!({"name": "class", "hostId": "teacher", "domain": "d", "useWebSocket": true});
+    let made = fixture.mutation("createGroup", made).await;
+    assert_eq!(made["id"], group);
+    let code = json!({"code": made["joinCode"]});
+    assert_eq!(fixture.query("groupByJoinCode", code).await, made);
     let status = fixture
         .query("getNodeStatus", json!({"nodeId": "kitten"}))
         .await;
@@ -191,7 +199,7 @@ async fn every_field_of_the_schema_is_resolved_and_no_result_has_an_error_member
     let fixture = fixture();
     let mut names: Vec<_> = fixture.handler.fields.names().collect();
     names.sort_unstable();
-    assert_eq!(names.len(), 18, "{names:?}");
+    assert_eq!(names.len(), 19, "{names:?}");
     for (parent, name) in names {
         // Without arguments, most are rejected by the schema's rules, not as unknown fields.
         let result = fixture.handle(parent, name, json!({})).await;

@@ -6,6 +6,7 @@ use super::{Class, GROUPS, PUPILS, VARIABLES, at, call, data, node, request};
 use crate::model::cursor::Since;
 use crate::model::event::EventKind;
 use crate::model::group::{Delivery, Group, GroupKey};
+use crate::model::join_code::JoinCode;
 use crate::model::limits::Limits;
 use crate::store::Store as _;
 use crate::store::dynamodb::client::Settings;
@@ -179,6 +180,22 @@ async fn measure_in_groups(class: &mut Class, websocket: &GroupKey, polling: &Gr
         .await;
 }
 
+async fn measure_codes(class: &mut Class, group: &Group) {
+    let code = group.join_code.unwrap();
+    class
+        .measure("groupByJoinCode", "found", async |s| {
+            s.group_by_code(code, at(10)).await
+        })
+        .await;
+    // Of the few groups here, one has it once in a million runs.
+    let other = JoinCode::random();
+    class
+        .measure("groupByJoinCode", "no group has it", async |s| {
+            s.group_by_code(other, at(10)).await
+        })
+        .await;
+}
+
 async fn measure_groups(class: &mut Class, websocket: &Group) {
     let (key, host) = (&websocket.key, &websocket.host);
     class
@@ -201,6 +218,7 @@ async fn measure_groups(class: &mut Class, websocket: &Group) {
             s.groups_named("000000", 10, at(10)).await
         })
         .await;
+    measure_codes(class, websocket).await;
     class
         .measure(
             "(reaper)",
