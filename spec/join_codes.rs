@@ -43,8 +43,11 @@ fn in_hiragana(code: &str) -> String {
 
 /// The editor's own search: hiragana become hex digits, and these the beginning of a name.
 async fn editor_searches(mesh: &TestMesh, label: &str) -> Vec<Value> {
-    let digit = |c: char| HIRAGANA.chars().position(|it| it == c).expect("a hiragana");
-    let prefix: String = label.chars().map(|c| format!("{:x}", digit(c))).collect();
+    let digit = |c: char| {
+        let mut digits = HIRAGANA.chars().zip("0123456789abcdef".chars());
+        digits.find(|(it, _)| *it == c).expect("a hiragana").1
+    };
+    let prefix: String = label.chars().map(digit).collect();
     let arguments = json!({"namePrefix": prefix, "limit": 10});
     let found = mesh.calls("searchGroupsByNamePrefix", arguments).await;
     list(&found.value()).clone()

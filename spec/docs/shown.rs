@@ -85,7 +85,7 @@ impl Shown {
             let code = at
                 .and_then(|at| CODES.get(at))
                 .expect("a code for the docs");
-            out += &format!("{BEFORE_CODE}{code}{rest}");
+            out.extend([BEFORE_CODE, code, rest]);
         }
         out
     }
