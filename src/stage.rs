@@ -10,6 +10,7 @@ pub mod lambda;
 mod listeners;
 mod reload;
 mod signals;
+mod teacher_key;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -63,7 +64,9 @@ pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
         let watched = WatchedFiles::keys(settings.keys.clone(), authenticator).into_iter();
         let watched = watched.chain(certificate.map(WatchedFiles::certificate));
         let mesh = mesh(args, &settings).await?;
-        greeting::print(args, &settings, &listeners, env_file)?;
+        // After the store, which makes its folder.
+        let teacher = teacher_key::accept(args, &settings.server)?;
+        greeting::print(args, &settings, &listeners, env_file, teacher.as_deref())?;
         let interval = BoundArgs::seconds(args.bounds.reload);
         tokio::select! {
             () = server::run(mesh, settings.server, listeners, stop) => {}

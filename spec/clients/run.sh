@@ -96,7 +96,7 @@ if [ -x "$chromium" ]; then
   if run "install what builds the pages" 110 "$web" "${npm_ci[@]}"; then
     run "pages are typed" 60 "$web" npm run --silent check || true
     run "pages are those of their sources" 60 "$web" npm run --silent same || true
-    run "pages in Chromium" 120 "$web" env "CHROMIUM=$chromium" npm run --silent test || true
+    run "pages in Chromium" 180 "$web" env "CHROMIUM=$chromium" npm run --silent test || true
   fi
 else
   suites=$((suites + 1))

@@ -14,6 +14,7 @@ pub fn print(
     settings: &StageSettings,
     listeners: &Listeners,
     env_file: Option<&Path>,
+    teacher: Option<&str>,
 ) -> anyhow::Result<()> {
     let plain = listeners.plain.local_addr()?;
     let tls = listeners.tls.as_ref();
@@ -26,7 +27,7 @@ pub fn print(
         "Mesh v2 {VERSION}, environment {name} (settings: {from})"
     )];
     if settings.server.pages {
-        lines.extend(pages(plain));
+        lines.extend(pages(plain, teacher));
     }
     lines.extend([
         format!("  endpoint  http://{plain}/graphql"),
@@ -64,13 +65,15 @@ pub fn print(
     Ok(())
 }
 
-/// Where a browser finds the pages: on this machine, and on the class's.
-fn pages(plain: SocketAddr) -> Vec<String> {
+/// Where a browser finds the pages: on this machine, and on the class's. The teacher's key stands
+/// behind a #, so no request has it.
+fn pages(plain: SocketAddr, teacher: Option<&str>) -> Vec<String> {
     let own = match plain.ip() {
         ip if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, plain.port()).into(),
         _ => plain,
     };
     let mut lines = vec![format!("  open      http://{own}/")];
+    lines.extend(teacher.map(|key| format!("  teach     http://{own}/teach#{key}")));
     let others = addresses::of_listener(plain);
     if others.is_empty() {
         let port = plain.port();
@@ -118,12 +121,13 @@ mod tests {
 
     #[test]
     fn a_server_of_one_machine_says_how_to_open_it_to_a_class() {
-        let lines = pages("127.0.0.1:4000".parse().unwrap());
+        let lines = pages("127.0.0.1:4000".parse().unwrap(), Some("da2-key"));
         assert_eq!(lines[0], "  open      http://127.0.0.1:4000/");
-        assert!(lines[1].contains("--listen :4000"), "{lines:?}");
-        let lines = pages("192.0.2.7:4000".parse().unwrap());
+        assert_eq!(lines[1], "  teach     http://127.0.0.1:4000/teach#da2-key");
+        assert!(lines[2].contains("--listen :4000"), "{lines:?}");
+        let lines = pages("192.0.2.7:4000".parse().unwrap(), None);
         assert_eq!(lines, ["  open      http://192.0.2.7:4000/"]);
-        let lines = pages("0.0.0.0:4000".parse().unwrap());
+        let lines = pages("0.0.0.0:4000".parse().unwrap(), None);
         assert_eq!(lines[0], "  open      http://127.0.0.1:4000/");
     }
 

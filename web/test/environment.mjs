@@ -25,7 +25,8 @@ async function start() {
   assert.ok(existsSync(CHROMIUM), `no Chromium at ${CHROMIUM}: install it, or set CHROMIUM`);
   const server = await startServer({
     keys: `staff teacher ${TEACHER_KEY}\n`,
-    flags: ["--erase-after", "2", "--log", "debug"],
+    log: "debug",
+    flags: ["--erase-after", "2"],
   });
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
   const url = new URL("/", server.url).href;

@@ -20,7 +20,7 @@ const root = new URL("../../../", import.meta.url);
  * @returns {Promise<{url: string, apiKey: string, ca?: string, stop: () => Promise<void>,
  *   output?: () => string, data?: string} | undefined>}
  */
-export async function startServer({ secure = false, keys, flags = [] } = {}) {
+export async function startServer({ secure = false, keys, log = "warn", flags = [] } = {}) {
   const { MESH_URL, MESH_API_KEY } = process.env;
   if (MESH_URL) {
     assert.ok(MESH_API_KEY, "MESH_URL is set: set MESH_API_KEY too");
@@ -32,7 +32,7 @@ export async function startServer({ secure = false, keys, flags = [] } = {}) {
   const program = binary();
   const home = mkdtempSync(join(tmpdir(), "mesh-v2-clients-"));
   const apiKey = "da2-clients";
-  const args = ["serve", "--listen", "127.0.0.1:0", "--data", join(home, "data"), "--api-keys", apiKey, "--log", "warn"];
+  const args = ["serve", "--listen", "127.0.0.1:0", "--data", join(home, "data"), "--api-keys", apiKey, "--log", log];
   args.push(...flags);
   if (secure) args.push("--tls-listen", "127.0.0.1:0", "--tls-self-signed", home);
   if (keys) {

@@ -8,7 +8,7 @@ import type { Group } from "../common/documents";
 import { focused } from "../common/focus";
 import { Frame } from "../common/frame";
 import { useTexts } from "../common/language";
-import { onMachine } from "../common/kept";
+import { inTab } from "../common/kept";
 import { ROOT, config, joinUrl } from "../common/server";
 import { Lesson, type Trouble, findGroup, remembered, troubleOf } from "./lesson";
 import { LessonView } from "./lesson-view";
@@ -88,7 +88,7 @@ function Join() {
           <NameForm
             onName={async (nickname) => {
               setProblem(undefined);
-              onMachine.set("nickname", nickname);
+              inTab.set("nickname", nickname); // the next pupil at a school's machine is another one
               try {
                 setLesson(await Lesson.join(found.api, found.group, nickname));
               } catch (error) {
@@ -104,7 +104,7 @@ function Join() {
 
 function NameForm(props: { onName(name: string): Promise<void> }) {
   const texts = useTexts(TEXTS);
-  const [name, setName] = useState(onMachine.get("nickname") ?? "");
+  const [name, setName] = useState(inTab.get("nickname") ?? "");
   const [busy, setBusy] = useState(false);
   const submit = async (event: Event) => {
     event.preventDefault();

@@ -13,10 +13,20 @@ import { TEXTS } from "./texts";
 /** How long a lesson may be asked to last. */
 const MINUTES = [45, 50, 100];
 
+/** A key behind the # of the address, as the server prints it; the address forgets it at once. */
+function keyOfAddress(): string {
+  const key = location.hash.slice(1);
+  if (key) history.replaceState(null, "", location.pathname + location.search);
+  return key;
+}
+
 function Teach() {
-  const key = keptKey();
-  const [teacher, setTeacher] = useState<Teacher | undefined>(() => (key ? teacherOf(key) : undefined));
-  if (!teacher) return <SignIn onTeacher={setTeacher} />;
+  const [given] = useState(keyOfAddress);
+  const [teacher, setTeacher] = useState<Teacher | undefined>(() => {
+    const key = given ? undefined : keptKey();
+    return key ? teacherOf(key) : undefined;
+  });
+  if (!teacher) return <SignIn given={given} onTeacher={setTeacher} />;
   const leave = () => {
     signOut();
     setTeacher(undefined);
@@ -24,16 +34,20 @@ function Teach() {
   return <Lessons teacher={teacher} onSignOut={leave} />;
 }
 
-function SignIn(props: { onTeacher(teacher: Teacher): void }) {
+function SignIn(props: { given: string; onTeacher(teacher: Teacher): void }) {
   const texts = useTexts(TEXTS);
-  const [key, setKey] = useState("");
+  const [key, setKey] = useState(props.given);
   const [stays, setStays] = useState(false);
   const [refusal, setRefusal] = useState<Refusal>();
-  const submit = async (event: Event) => {
-    event.preventDefault();
+  const attempt = async () => {
     const found = await signIn(key.trim(), stays);
     if (typeof found === "string") setRefusal(found);
     else props.onTeacher(found);
+  };
+  useEffect(() => void (props.given && attempt()), []);
+  const submit = (event: Event) => {
+    event.preventDefault();
+    void attempt();
   };
   return (
     <Frame title={texts.title} kind="narrow">
