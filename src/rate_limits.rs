@@ -35,6 +35,8 @@ use crate::rate_limits::rates::{Rate, Rates};
 
 /// States in a row of what nodes and connections have: about as many as there are of them.
 const MANY: usize = 16_384;
+/// The longest document that need not count for its address: those of editors are shorter.
+const OWN_DOCUMENT_BYTES: usize = 4096;
 /// States in a row of what groups and addresses have, and of rare calls.
 const FEW: usize = 4096;
 
@@ -148,13 +150,14 @@ impl RateLimits {
         limiters.map_or(Ok(()), |limits| limits.new_group(caller))
     }
 
-    /// Admits the parsing of a document that is not in the cache.
-    pub fn document(&self, caller: Caller) -> Result<(), ClientError> {
+    /// Admits the parsing of a document of `bytes` that is not in the cache.
+    pub fn document(&self, caller: Caller, bytes: usize) -> Result<(), ClientError> {
         self.limiters.as_ref().map_or(Ok(()), |limits| {
             let (one, all) = (&limits.connection_documents, &limits.address_documents);
-            let own = caller.connection.map(|number| limits.key(number));
+            let own = caller.connection.filter(|_| bytes <= OWN_DOCUMENT_BYTES);
+            let own = own.map(|number| limits.key(number));
             // The first of a connection are its own: a flood from the same address does not use
-            // them up, and there are at most as many of them as connections.
+            // them up, and who opens connections all the time gets short ones parsed alone.
             if own.is_some_and(|own| limits.connection_own_documents.check(own).is_ok()) {
                 return limits.connection(caller, one);
             }

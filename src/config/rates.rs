@@ -110,8 +110,8 @@ rates! {
     rate_connection_groups: connection_groups = "100", "MESH_RATE_CONNECTION_GROUPS";
     /// Documents on one connection that the server does not know yet
     rate_connection_documents: connection_documents = "50", "MESH_RATE_CONNECTION_DOCUMENTS";
-    /// Of these, documents that do not count for its address, ten at once: others behind the same
-    /// address do not use them up, so that a class finds its documents parsed after a restart
+    /// Of these, documents of up to 4 KB that do not count for its address, ten at once: others
+    /// behind the same address do not use them up, so that a class comes back after a restart
     rate_connection_own_documents: connection_own_documents = "1", "MESH_RATE_CONNECTION_OWN_DOCUMENTS";
     /// Introspections of the schema on one connection
     rate_connection_introspections: connection_introspections = "2", "MESH_RATE_CONNECTION_INTROSPECTIONS";

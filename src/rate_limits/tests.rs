@@ -4,6 +4,8 @@ use super::*;
 use crate::rate_limits::rates::GuessRate;
 
 const SCHOOL: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+/// Bytes of a document.
+const SHORT: usize = 700;
 const STRANGER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 2);
 
 fn caller(address: Ipv4Addr, connection: u64) -> Caller {
@@ -157,7 +159,7 @@ fn a_school_of_a_thousand_behind_one_address_is_not_refused() {
                     Ok(())
                 );
                 assert_eq!(limits.query(caller, Some(group)), Ok(()));
-                assert_eq!(limits.document(caller), Ok(()));
+                assert_eq!(limits.document(caller, SHORT), Ok(()));
             }
         }
         clock.advance(Duration::from_millis(100));
@@ -190,15 +192,18 @@ fn behind_a_proxy_callers_share_connections_and_no_limit_of_one() {
 fn costly_work_is_limited_by_connection_and_address() {
     let (limits, _clock) = limits();
     let one = caller(SCHOOL, 1);
-    while limits.document(one).is_ok() {}
-    assert_eq!(hint(limits.document(one)), ("on this connection", 100));
-    assert_eq!(limits.document(caller(SCHOOL, 2)), Ok(()));
+    while limits.document(one, SHORT).is_ok() {}
+    assert_eq!(
+        hint(limits.document(one, SHORT)),
+        ("on this connection", 100)
+    );
+    assert_eq!(limits.document(caller(SCHOOL, 2), SHORT), Ok(()));
     while limits.introspection(one).is_ok() {}
     assert_eq!(hint(limits.introspection(one)), ("on this connection", 500));
     while limits.new_group(one).is_ok() {}
     assert_eq!(hint(limits.new_group(one)).0, "on this connection");
     flood_documents(&limits);
-    assert_eq!(limits.document(caller(STRANGER, 1_000_000)), Ok(()));
+    assert_eq!(limits.document(caller(STRANGER, 1_000_000), SHORT), Ok(()));
 }
 
 /// Sends new documents from the school's address until its limit refuses one.
@@ -206,7 +211,7 @@ fn flood_documents(limits: &RateLimits) {
     let mut last = Ok(());
     for number in 100..200 {
         for _ in 0..50 {
-            last = limits.document(caller(SCHOOL, number));
+            last = limits.document(caller(SCHOOL, number), SHORT);
         }
     }
     assert_eq!(hint(last).0, "from this address");
@@ -218,19 +223,21 @@ fn the_first_documents_of_a_connection_are_its_own() {
     flood_documents(&limits);
     for pupil in 0..40 {
         for _ in 0..10 {
-            assert_eq!(limits.document(caller(SCHOOL, pupil)), Ok(()));
+            assert_eq!(limits.document(caller(SCHOOL, pupil), SHORT), Ok(()));
         }
-        let more = limits.document(caller(SCHOOL, pupil));
+        let more = limits.document(caller(SCHOOL, pupil), SHORT);
         assert_eq!(hint(more).0, "from this address");
     }
+    let long = limits.document(caller(SCHOOL, 40), OWN_DOCUMENT_BYTES + 1);
+    assert_eq!(hint(long).0, "from this address");
     let proxied = Caller {
         connection: None,
         ..caller(SCHOOL, 0)
     };
-    assert_eq!(hint(limits.document(proxied)).0, "from this address");
+    assert_eq!(hint(limits.document(proxied, SHORT)).0, "from this address");
     clock.advance(Duration::from_secs(1));
     flood_documents(&limits);
-    assert_eq!(limits.document(caller(SCHOOL, 0)), Ok(()));
+    assert_eq!(limits.document(caller(SCHOOL, 0), SHORT), Ok(()));
 }
 
 #[test]

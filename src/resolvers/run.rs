@@ -70,7 +70,7 @@ impl Runner {
         caller: Caller,
     ) -> Result<Document, DocumentError> {
         let limits = &self.mesh.rate_limits;
-        let admit = || limits.document(caller);
+        let admit = || limits.document(caller, request.query.len());
         let document = self.documents.get_if(request, admit)?;
         if document.introspects() {
             limits.introspection(caller)?;
