@@ -20,6 +20,7 @@ async fn each_page_needs_no_other_host_and_runs_no_script_but_its_own() {
         ("/join", "/"),
         ("/join/3fa2b1", "/join/../"),
         ("/teach", "/"),
+        ("/certificate", "/"),
     ] {
         let page = get(&mesh, path).await;
         assert_eq!(page.status, 200, "{path}");
@@ -123,6 +124,27 @@ async fn only_a_public_key_is_given_to_the_pages() {
         let role = Reply::to(role.header("x-api-key", &mesh.key)).await;
         assert_eq!(role.text, r#"{"role":"teacher"}"#);
     }
+}
+
+#[apply(case!)]
+async fn a_device_loads_the_authority_of_a_certificate_that_the_server_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let settings = [
+        ("MESH_STORE", "memory"),
+        ("MESH_TLS_LISTEN", "127.0.0.1:0"),
+        ("MESH_TLS_SELF_SIGNED", "tls"),
+        ("MESH_TLS_NAMES", "school.local,192.168.1.10"),
+    ];
+    let server = Server::start(folder.path(), &settings);
+    assert!(server.greeting.contains("/certificate"));
+    let mesh = server.mesh("da2-mesh-development");
+    let file = get(&mesh, "/certificate/mesh-v2-ca.crt").await;
+    assert_eq!(file.header("content-type"), "application/x-x509-ca-cert");
+    let made = std::fs::read_to_string(folder.path().join("tls/ca.pem"));
+    assert_eq!(file.text, made.expect("the authority"));
+    let without = TestMesh::own(|_| {}).await;
+    let file = get(&without, "/certificate/mesh-v2-ca.crt").await;
+    assert_eq!(file.status, 404);
 }
 
 #[apply(case!)]

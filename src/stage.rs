@@ -45,7 +45,7 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Serves until SIGTERM or SIGINT.
 pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
-    let settings = StageSettings::new(args)?;
+    let mut settings = StageSettings::new(args)?;
     log_to_stderr(&args.log)?;
     tracing::info!(version = VERSION, stage = settings.stage.name(), "starting");
     for warning in listing::unknown(environment()) {
@@ -60,6 +60,7 @@ pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
         let hangup = Arc::new(Notify::new());
         let stop = signals::stop_on_signal(Arc::clone(&hangup))?;
         let (listeners, certificate) = listeners::open(args).await?;
+        settings.server.authority = listeners::authority(args);
         let authenticator = settings.server.authenticator.clone();
         let watched = WatchedFiles::keys(settings.keys.clone(), authenticator).into_iter();
         let watched = watched.chain(certificate.map(WatchedFiles::certificate));

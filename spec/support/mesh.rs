@@ -223,6 +223,7 @@ impl TestMesh {
             development_key: setup.development_key,
             pages: true,
             public_key: Some(KEY.into()),
+            authority: None,
             trusted_proxies: setup.trusted_proxies.into(),
             documents: setup.documents,
             sockets: setup.sockets,

@@ -216,6 +216,7 @@ impl StageSettings {
             development_key: development.then_some(DEVELOPMENT_KEY),
             pages: args.access.pages,
             public_key: public_key(args, development),
+            authority: None,
             origins: Origins::new(&args.access.allowed_origins),
             trusted_proxies: args.access.trusted_proxies.clone().into(),
             documents: documents(&args.bounds),

@@ -55,6 +55,8 @@ pub struct ServerSettings {
     pub pages: bool,
     /// The key that these pages call with, while its role is public.
     pub public_key: Option<Arc<str>>,
+    /// The authority of a self-signed certificate, in PEM, for devices to trust.
+    pub authority: Option<Arc<str>>,
     /// The pages that may call.
     pub origins: origins::Origins,
     /// Whose `X-Forwarded-For` is believed (decision D2).

@@ -1,4 +1,4 @@
-//! The pages for people: the front page, the teacher's and the join page. They are built from
+//! The pages for people: the front page, the teacher's, the join page and the certificate's. They are built from
 //! `web/` and embedded, so a browser that opens them needs no other host.
 
 use std::net::SocketAddr;
@@ -26,6 +26,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// What a client that is no browser gets at the root.
 const GREETING: &str = "Mesh v2: open this address in a browser, or send GraphQL to /graphql\n";
 
+const CERTIFICATE: &str = include_str!("pages/certificate.html");
 const FRONT: &str = include_str!("pages/front.html");
 const JOIN: &str = include_str!("pages/join.html");
 const TEACH: &str = include_str!("pages/teach.html");
@@ -37,6 +38,8 @@ pub fn router() -> Router {
         .route("/teach", get(async || page(TEACH, "./")))
         .route("/join", get(async || page(JOIN, "./")))
         .route("/join/{code}", get(async || page(JOIN, "../")))
+        .route("/certificate", get(async || page(CERTIFICATE, "./")))
+        .route("/certificate/mesh-v2-ca.crt", get(authority))
         .route("/pages/config.json", get(config))
         .route("/pages/{file}", get(asset))
         .route("/whoami", get(who_am_i))
@@ -71,6 +74,7 @@ fn page(html: &str, root: &str) -> Response {
 /// GET /pages/{file}.
 async fn asset(Path(file): Path<String>) -> Response {
     let (kind, bytes): (_, &'static [u8]) = match file.as_str() {
+        "certificate.js" => (SCRIPT, include_bytes!("pages/certificate.js")),
         "front.js" => (SCRIPT, include_bytes!("pages/front.js")),
         "join.js" => (SCRIPT, include_bytes!("pages/join.js")),
         "teach.js" => (SCRIPT, include_bytes!("pages/teach.js")),
@@ -120,6 +124,20 @@ fn public_key(connection: &Connection) -> Option<&str> {
     checked
         .is_ok_and(|grant| grant.role == Role::Public)
         .then_some(key)
+}
+
+/// GET /certificate/mesh-v2-ca.crt: the authority of a self-signed certificate, in the type by which
+/// devices offer to install it.
+async fn authority(Extension(connection): Extension<Arc<Connection>>) -> Response {
+    let Some(pem) = &connection.state.settings.authority else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "application/x-x509-ca-cert"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (headers, pem.to_string()).into_response()
 }
 
 /// GET /whoami: the role of the request's key, by which a page sees whether it is a teacher's.

@@ -61,6 +61,13 @@ impl Folder {
         self.path.join("ca.pem")
     }
 
+    /// The same in PEM, if this server made it.
+    pub fn authority_pem(&self) -> Option<Arc<str>> {
+        std::fs::read_to_string(self.authority())
+            .ok()
+            .map(Arc::from)
+    }
+
     fn pair(&self) -> [PathBuf; 2] {
         ["cert.pem", "key.pem"].map(|name| self.path.join(name))
     }

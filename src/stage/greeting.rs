@@ -1,12 +1,12 @@
 //! What a server prints when it starts: where it is, and what a client needs.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use crate::config::{ServeArgs, StageSettings, StoreKind};
 use crate::server::{Listeners, addresses};
-use crate::stage::VERSION;
+use crate::stage::{VERSION, teacher_key};
 
 /// Prints the addresses, the store and the key, and warns of what an attacker could use.
 pub fn print(
@@ -27,7 +27,8 @@ pub fn print(
         "Mesh v2 {VERSION}, environment {name} (settings: {from})"
     )];
     if settings.server.pages {
-        lines.extend(pages(plain, teacher));
+        let sign_in = teacher.and_then(|key| sign_in(args, key, std::io::stdout().is_terminal()));
+        lines.extend(pages(plain, sign_in.as_deref()));
     }
     lines.extend([
         format!("  endpoint  http://{plain}/graphql"),
@@ -36,6 +37,11 @@ pub fn print(
     if let Some(tls) = tls {
         lines.push(format!("  endpoint  https://{tls}/graphql"));
         lines.push(format!("  realtime  wss://{tls}/graphql/realtime"));
+        if settings.server.authority.is_some() && settings.server.pages {
+            lines.push(format!(
+                "  trust     http://{plain}/certificate (how devices trust the self-signed certificate)"
+            ));
+        }
     }
     if let Some((listener, folder)) = &listeners.public {
         let (address, folder) = (listener.local_addr()?, folder.display());
@@ -65,15 +71,24 @@ pub fn print(
     Ok(())
 }
 
-/// Where a browser finds the pages: on this machine, and on the class's. The teacher's key stands
-/// behind a #, so no request has it.
-fn pages(plain: SocketAddr, teacher: Option<&str>) -> Vec<String> {
+/// What follows the teacher's address: the key behind a #, so that no request has it, for a person at
+/// a terminal; what a service prints is a log, so there only the key's file is named.
+fn sign_in(args: &ServeArgs, key: &str, is_terminal: bool) -> Option<String> {
+    if is_terminal {
+        return Some(format!("#{key}"));
+    }
+    let file = teacher_key::file(args)?;
+    Some(format!(" (its key is in {})", file.display()))
+}
+
+/// Where a browser finds the pages: on this machine, and on the class's.
+fn pages(plain: SocketAddr, sign_in: Option<&str>) -> Vec<String> {
     let own = match plain.ip() {
         ip if ip.is_unspecified() => (Ipv4Addr::LOCALHOST, plain.port()).into(),
         _ => plain,
     };
     let mut lines = vec![format!("  open      http://{own}/")];
-    lines.extend(teacher.map(|key| format!("  teach     http://{own}/teach#{key}")));
+    lines.extend(sign_in.map(|it| format!("  teach     http://{own}/teach{it}")));
     let others = addresses::of_listener(plain);
     if others.is_empty() {
         let port = plain.port();
@@ -121,7 +136,7 @@ mod tests {
 
     #[test]
     fn a_server_of_one_machine_says_how_to_open_it_to_a_class() {
-        let lines = pages("127.0.0.1:4000".parse().unwrap(), Some("da2-key"));
+        let lines = pages("127.0.0.1:4000".parse().unwrap(), Some("#da2-key"));
         assert_eq!(lines[0], "  open      http://127.0.0.1:4000/");
         assert_eq!(lines[1], "  teach     http://127.0.0.1:4000/teach#da2-key");
         assert!(lines[2].contains("--listen :4000"), "{lines:?}");
@@ -129,6 +144,18 @@ mod tests {
         assert_eq!(lines, ["  open      http://192.0.2.7:4000/"]);
         let lines = pages("0.0.0.0:4000".parse().unwrap(), None);
         assert_eq!(lines[0], "  open      http://127.0.0.1:4000/");
+    }
+
+    #[test]
+    fn the_teachers_key_is_printed_for_a_person_only() {
+        let sign_in = |flags: &[&str], is_terminal| {
+            let cli = Cli::try_parse_from(std::iter::once(&"mesh-v2").chain(flags)).unwrap();
+            sign_in(&cli.serve, "da2-key", is_terminal)
+        };
+        assert_eq!(sign_in(&[], true).unwrap(), "#da2-key");
+        let named = sign_in(&["--data=lessons"], false).unwrap();
+        assert_eq!(named, " (its key is in lessons/teacher.key)");
+        assert_eq!(sign_in(&["--store=memory"], false), None);
     }
 
     #[test]

@@ -52,6 +52,14 @@ fn certificate(args: &ServeArgs) -> anyhow::Result<Option<Arc<Certificate>>> {
     }
 }
 
+/// The authority of the certificate that is served, if the server made both.
+pub fn authority(args: &ServeArgs) -> Option<Arc<str>> {
+    let tls = &args.tls;
+    let folder = tls.tls_self_signed.as_deref();
+    let folder = folder.filter(|_| tls.tls_listen.is_some() && tls.tls_cert.is_none())?;
+    self_signed::Folder::new(folder, &tls.tls_names).authority_pem()
+}
+
 /// Checks that a folder of pages is one.
 pub fn is_readable(folder: &Path) -> anyhow::Result<()> {
     std::fs::read_dir(folder).map(drop).with_context(|| {

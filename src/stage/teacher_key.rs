@@ -3,7 +3,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -22,9 +22,9 @@ pub fn accept(args: &ServeArgs, server: &ServerSettings) -> anyhow::Result<Optio
     let Some(public) = server.development_key.filter(|_| server.pages) else {
         return Ok(None);
     };
-    let key = match args.store.store {
-        StoreKind::Embedded => kept(&args.store.data.join(FILE))?,
-        _ => random(),
+    let key = match file(args) {
+        Some(file) => kept(&file)?,
+        None => random(),
     };
     let rules = KeyFileRules {
         shortest: None,
@@ -35,6 +35,11 @@ pub fn accept(args: &ServeArgs, server: &ServerSettings) -> anyhow::Result<Optio
     let keys = ApiKeys::new([public]).with(named);
     server.authenticator.replace_keys(keys);
     Ok(Some(key))
+}
+
+/// Where the key is kept; nowhere without a data folder.
+pub fn file(args: &ServeArgs) -> Option<PathBuf> {
+    (args.store.store == StoreKind::Embedded).then(|| args.store.data.join(FILE))
 }
 
 /// The key of the file, which is made if it is missing.
