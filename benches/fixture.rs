@@ -97,6 +97,7 @@ pub fn group(runtime: &Runtime, store: &dyn Store, now: Timestamp) -> GroupKey {
         delivery: Delivery::WebSocket,
         lifetime: FOREVER,
         origin: None,
+        host_ttl: None,
         is_exempt: false,
         join_code: JoinCode::random(),
         name_is_join_code: false,

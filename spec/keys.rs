@@ -76,6 +76,42 @@ async fn keys_of_the_file_and_of_the_setting_open_and_others_do_not() {
     assert!(greeting.contains("API key   as set"), "{greeting}");
 }
 
+#[apply(case!)]
+async fn a_teacher_chooses_the_host_ttl_and_a_long_life() {
+    let folder = folder();
+    let keys = format!("teachers teacher {TEACHER}\ndesk operator {OPERATOR}\n");
+    let server = starts(folder.path(), &keys);
+    let lesson = json!({"hostTtlSeconds": 300, "maxConnectionTimeSeconds": 6000});
+    for (key, host) in [(TEACHER, "one"), (OPERATOR, "two")] {
+        let mesh = server.mesh(key);
+        let host = mesh.host(host);
+        let created = host.calls_create_group("class", lesson.clone()).await;
+        let created = created.value();
+        assert_eq!(created["heartbeatIntervalSeconds"], 15);
+        for (asked, message) in [
+            (
+                json!({"hostTtlSeconds": 9}),
+                "hostTtlSeconds must be from 10 to 600",
+            ),
+            (
+                json!({"hostTtlSeconds": 601}),
+                "hostTtlSeconds must be from 10 to 600",
+            ),
+            (
+                json!({"maxConnectionTimeSeconds": 6001}),
+                "maxConnectionTimeSeconds cannot exceed 6000",
+            ),
+        ] {
+            let refused = mesh.host("more").calls_create_group("class", asked).await;
+            refused.is_refused("ValidationError", message);
+        }
+    }
+    let mesh = server.mesh(UNNAMED);
+    let pupil = mesh.host("three");
+    let refused = pupil.calls_create_group("class", lesson).await;
+    assert_eq!(refused.error().0, "ValidationError");
+}
+
 fn sha256(text: &str) -> String {
     use sha2::Digest as _;
     let digest = sha2::Sha256::digest(text);

@@ -45,6 +45,7 @@ mod join_codes;
 mod keys;
 #[cfg(feature = "lambda")]
 mod lambda;
+mod lesson_control;
 #[cfg(all(feature = "bench", feature = "lambda"))]
 mod matrix;
 mod memory;

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::marks::{
-    API_KEY, DOMAIN, EVENT, HOST, HOST_TOKEN, KEY, NAME, NODE, NODE_TOKEN, PAYLOAD, POLLING_HOST,
-    POLLING_NODE, VALUE,
+    API_KEY, DOMAIN, EVENT, HOST, HOST_TOKEN, KEY, NAME, NICKNAME, NODE, NODE_TOKEN, PAYLOAD,
+    POLLING_HOST, POLLING_NODE, VALUE,
 };
 use crate::support::clients::event;
 use crate::support::socket::{header_in_protocol, upgrade};
@@ -41,7 +41,10 @@ pub async fn on_websockets(mesh: &TestMesh) -> Group<'_> {
     assert_eq!(transport.receives_any().await["type"], "complete");
     let node = group.node(NODE);
     for (field, more) in [
-        ("joinGroup", json!({"useWebSocket": true})),
+        (
+            "joinGroup",
+            json!({"useWebSocket": true, "nickname": NICKNAME}),
+        ),
         ("sendMemberHeartbeat", json!({})),
         ("reportDataByNode", json!({"data": data()})),
         ("fireEventsByNode", json!({"events": events()})),

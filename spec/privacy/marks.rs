@@ -10,18 +10,20 @@ pub const HOST: &str = "zqhostid";
 pub const POLLING_HOST: &str = "zqpollinghost";
 pub const NODE: &str = "zqnodeid";
 pub const POLLING_NODE: &str = "zqpollingnode";
+pub const NICKNAME: &str = "zqnickname";
 pub const KEY: &str = "zqvariablekey";
 pub const VALUE: &str = "zqvariablevalue";
 pub const EVENT: &str = "zqeventname";
 pub const PAYLOAD: &str = "zqeventpayload";
 /// What the store keeps of a lesson until its group has ended.
-pub const KEPT: [&str; 10] = [
+pub const KEPT: [&str; 11] = [
     DOMAIN,
     NAME,
     HOST,
     POLLING_HOST,
     NODE,
     POLLING_NODE,
+    NICKNAME,
     KEY,
     VALUE,
     EVENT,

@@ -1,6 +1,8 @@
 //! The documents of a thorough client: every field selected, `__typename` in each set.
 
 const GROUP: &str = "id domain fullId name hostId expiresAt heartbeatIntervalSeconds useWebSocket pollingIntervalSeconds __typename";
+/// What the host of a group decided.
+const LESSON: &str = "locked pausedUntil chatMuted joinCode";
 const NODE: &str = "id name groupId domain expiresAt heartbeatIntervalSeconds useWebSocket pollingIntervalSeconds __typename";
 const STATUS: &str = "nodeId groupId domain data { key value __typename } timestamp __typename";
 const EVENT: &str =
@@ -26,6 +28,8 @@ pub fn of(name: &str) -> String {
 pub fn with_token(name: &str, token: Option<&str>) -> String {
     let by_node = format!("{IN_GROUP}, nodeId: ID!");
     let by_host = format!("{IN_GROUP}, hostId: ID!");
+    let of_lesson = format!("{GROUP} {LESSON}");
+    let as_host = format!("{by_host}, hostToken: String!");
     let since = format!("{IN_GROUP}, since: String!");
     let with_events = format!("{by_node}, events: [EventInput!]!");
     let (kind, variables, selection) = match name {
@@ -47,14 +51,28 @@ pub fn with_token(name: &str, token: Option<&str>) -> String {
         "createDomain" => ("mutation", String::new(), String::new()),
         "createGroup" => {
             let arguments = "name: String!, hostId: ID!, domain: String!, \
-                        maxConnectionTimeSeconds: Int, useWebSocket: Boolean!";
+                        maxConnectionTimeSeconds: Int, useWebSocket: Boolean!, hostTtlSeconds: Int";
             ("mutation", arguments.into(), GROUP.into())
         }
         "joinGroup" => (
             "mutation",
-            format!("{by_node}, useWebSocket: Boolean"),
+            format!("{by_node}, useWebSocket: Boolean, nickname: String"),
             NODE.into(),
         ),
+        "groupOfHost" => (
+            "query",
+            "hostId: ID!, domain: String!, hostToken: String!".into(),
+            of_lesson,
+        ),
+        "lockGroup" => (
+            "mutation",
+            format!("{as_host}, locked: Boolean!"),
+            of_lesson,
+        ),
+        "pauseGroup" => ("mutation", format!("{as_host}, seconds: Int!"), of_lesson),
+        "muteChat" => ("mutation", format!("{as_host}, muted: Boolean!"), of_lesson),
+        "removeNode" => ("mutation", format!("{as_host}, nodeId: ID!"), String::new()),
+        "clearGroupData" => ("mutation", as_host, String::new()),
         "leaveGroup" => (
             "mutation",
             by_node,
@@ -78,8 +96,8 @@ pub fn with_token(name: &str, token: Option<&str>) -> String {
         other => panic!("there is no root field {other}"),
     };
     let variables = match token {
-        Some(token) => format!("{variables}, {token}: String"),
-        None => variables,
+        Some(token) if !variables.contains(token) => format!("{variables}, {token}: String"),
+        _ => variables,
     };
     document(kind, name, &variables, &selection)
 }
@@ -94,8 +112,12 @@ fn document(kind: &str, name: &str, variables: &str, selection: &str) -> String 
         .map(|v| v.split(':').next().unwrap_or_default())
         .map(|v| format!("{v}: ${v}"))
         .collect();
+    let selection = match selection {
+        "" => String::new(),
+        fields => format!(" {{ {fields} }}"),
+    };
     format!(
-        "{kind} ({}) {{ {name}({}) {{ {selection} }} }}",
+        "{kind} ({}) {{ {name}({}){selection} }}",
         declared.join(", "),
         passed.join(", ")
     )

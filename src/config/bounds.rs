@@ -137,6 +137,8 @@ bounds! {
     max_nodes_per_group: u32 = "1000", "MESH_MAX_NODES_PER_GROUP", 1..;
     /// Nodes of one group that report and did not join; its host always may
     max_reporters_per_group: u32 = "100", "MESH_MAX_REPORTERS_PER_GROUP", 0..;
+    /// Nodes that a group's host may remove; their ids are kept until the group ends
+    max_removed_per_group: u32 = "200", "MESH_MAX_REMOVED_PER_GROUP", 1..=10_000;
     /// Variables of one node
     max_keys_per_node: u32 = "1000", "MESH_MAX_KEYS_PER_NODE", 1..;
     /// Bytes of one node's variables

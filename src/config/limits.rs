@@ -115,6 +115,7 @@ pub(super) fn limits(bounds: &BoundArgs) -> Limits {
         groups_per_address: bounds.max_groups_per_address as usize,
         nodes_per_group: bounds.max_nodes_per_group as usize,
         reporters_per_group: bounds.max_reporters_per_group as usize,
+        removed_per_group: bounds.max_removed_per_group as usize,
         keys_per_node: bounds.max_keys_per_node as usize,
         status_bytes: bounds.max_status_bytes as usize,
         status_bytes_per_group: bounds.max_status_bytes_per_group as usize,

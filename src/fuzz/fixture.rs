@@ -144,6 +144,7 @@ async fn create(mesh: &Mesh) -> GroupKey {
         delivery: Delivery::WebSocket,
         lifetime: 300,
         origin: None,
+        host_ttl: None,
         is_exempt: false,
         join_code: JoinCode::random(),
         name_is_join_code: false,

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use crate::model::error::ClientError;
 use crate::model::group::Group;
 use crate::model::ids::NodeId;
+use crate::model::nickname::Nickname;
 use crate::model::origin::Origin;
 
 /// The shortest token in bytes: shorter ones could be guessed.
@@ -79,6 +80,8 @@ pub struct Actor {
     pub token: Option<TokenHash>,
     /// Where a node that joins comes from, if that is known; other calls leave it out.
     pub origin: Option<Origin>,
+    /// The nickname that a node gives when it joins; other calls leave it out.
+    pub nickname: Option<Nickname>,
 }
 
 impl From<NodeId> for Actor {
@@ -87,6 +90,7 @@ impl From<NodeId> for Actor {
             id,
             token: None,
             origin: None,
+            nickname: None,
         }
     }
 }

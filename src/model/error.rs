@@ -10,6 +10,7 @@ use crate::model::authority;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::time::Timestamp;
+use crate::model::{lesson, nickname};
 
 /// Why a request is refused. `Display` is the `message`, [`ClientError::kind`] the `errorType`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -42,6 +43,48 @@ pub enum ClientError {
         /// The node that sent the request.
         requester: NodeId,
     },
+    /// The requester is not the host.
+    #[error("Only the host can control its group")]
+    OnlyHostCanControl,
+    /// The group has no token, so anybody may call as its host.
+    #[error("hostToken is needed: only a group that was made with one can be controlled")]
+    ControlNeedsToken,
+    /// The host removed the node. The text has a word on which the editor leaves, as its type.
+    #[error("Unauthorized: the host removed this node from the group")]
+    Removed,
+    /// The group takes no new nodes.
+    #[error("The group is locked: its host lets no new nodes in")]
+    Locked,
+    /// The group rests.
+    #[error(
+        "The group is paused: wait for the milliseconds of extensions.retryAfterMs, then send it again"
+    )]
+    Paused {
+        /// After how many milliseconds the pause ends.
+        retry_after_ms: u32,
+    },
+    /// The host cannot remove itself.
+    #[error("nodeId must not be the host's: call dissolveGroup to end the group")]
+    HostStays,
+    /// The seconds of a pause are negative.
+    #[error("seconds must be at least 0")]
+    NegativePause,
+    /// A nickname is empty, too long or cannot be seen.
+    #[error(
+        "nickname must be 1 to {} characters that can be seen",
+        nickname::MAX_CHARACTERS
+    )]
+    InvalidNickname,
+    /// Only teachers and operators choose a host TTL.
+    #[error("hostTtlSeconds needs a key or token with the role teacher or operator")]
+    HostTtlNeedsTeacher,
+    /// The host TTL is out of range.
+    #[error(
+        "hostTtlSeconds must be from {} to {}",
+        lesson::MIN_HOST_TTL,
+        lesson::MAX_HOST_TTL
+    )]
+    InvalidHostTtl,
     /// The token is not the one with which the group or node was made (decision D34).
     #[error("{0} must be the one with which it was made")]
     WrongToken(&'static str),
@@ -155,9 +198,10 @@ pub enum ClientError {
 
 impl ClientError {
     /// After how many milliseconds the request may be repeated, if that is known.
-    pub fn retry_after_ms(&self) -> Option<u16> {
+    pub fn retry_after_ms(&self) -> Option<u32> {
         match self {
-            Self::TooFast { retry_after_ms, .. } => Some(*retry_after_ms),
+            Self::TooFast { retry_after_ms, .. } => Some((*retry_after_ms).into()),
+            Self::Paused { retry_after_ms } => Some(*retry_after_ms),
             _ => None,
         }
     }
@@ -171,11 +215,16 @@ impl ClientError {
             | Self::HeartbeatExpired(_) => "GroupNotFound",
             Self::OnlyHostCanRenew
             | Self::OnlyHostCanDissolve { .. }
+            | Self::OnlyHostCanControl
+            | Self::ControlNeedsToken
+            | Self::Removed
             | Self::WrongToken(_)
             | Self::TokenNeeded(_)
             | Self::ForeignDomain => "Unauthorized",
             Self::NodeNotFound => "NodeNotFound",
             Self::TooFast { .. } => "RateLimited",
+            Self::Locked => "Locked",
+            Self::Paused { .. } => "Paused",
             Self::Full { .. }
             | Self::VariablesFull(_)
             | Self::ResponseTooLarge { .. }
@@ -229,13 +278,29 @@ mod tests {
                 whose: "by this node",
                 retry_after_ms: 100,
             },
+            ClientError::Locked,
+            ClientError::Paused {
+                retry_after_ms: 100,
+            },
+            ClientError::HostStays,
+            ClientError::NegativePause,
+            ClientError::InvalidNickname,
+            ClientError::HostTtlNeedsTeacher,
+            ClientError::InvalidHostTtl,
         ];
         for error in harmless {
             let text = error.to_string().to_lowercase();
             for word in ["not found", "expired", "unauthorized", "503"] {
                 assert!(!text.contains(word), "{text} contains {word}");
             }
-            assert!(["ValidationError", "LimitExceeded", "RateLimited"].contains(&error.kind()));
+            let harmless = [
+                "ValidationError",
+                "LimitExceeded",
+                "RateLimited",
+                "Locked",
+                "Paused",
+            ];
+            assert!(harmless.contains(&error.kind()));
         }
     }
 }

@@ -8,6 +8,8 @@ use crate::model::authority::TokenHash;
 use crate::model::error::ClientError;
 use crate::model::ids::{Domain, GroupId, GroupName, NodeId};
 use crate::model::join_code::JoinCode;
+use crate::model::lesson::LessonState;
+use crate::model::nickname::Nickname;
 use crate::model::origin::Origin;
 use crate::model::time::Timestamp;
 
@@ -90,6 +92,9 @@ pub struct Group {
     /// Its join code (decision D33); only groups of earlier versions have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub join_code: Option<JoinCode>,
+    /// What its host decided during the lesson.
+    #[serde(default, skip_serializing_if = "LessonState::is_default")]
+    pub lesson: LessonState,
 }
 
 /// A node's membership, as the queries return it.
@@ -99,6 +104,12 @@ pub struct Member {
     pub node: NodeId,
     /// The group it is in.
     pub group: GroupKey,
+    /// The nickname that it gave.
+    pub nickname: Option<Nickname>,
+    /// Until when it is alive without another sign of life.
+    pub alive_until: Timestamp,
+    /// Whether it requested WebSockets, if it said so.
+    pub use_websocket: Option<bool>,
 }
 
 /// What is kept of a group that ended without being dissolved: no name, no node and no value

@@ -16,6 +16,8 @@ pub struct Limits {
     pub nodes_per_group: usize,
     /// Nodes of one group that report and did not join. Its host always may.
     pub reporters_per_group: usize,
+    /// Nodes that a group's host removed: their ids are kept until the group ends.
+    pub removed_per_group: usize,
     /// Variables of one node, and items of one report.
     pub keys_per_node: usize,
     /// Bytes of one node's variables, keys and values together.
@@ -47,6 +49,7 @@ impl Default for Limits {
             groups_per_address: 500,
             nodes_per_group: 1_000,
             reporters_per_group: 100,
+            removed_per_group: 200,
             keys_per_node: 1_000,
             status_bytes: 64 * 1024,
             status_bytes_per_group: 4 * 1024 * 1024,

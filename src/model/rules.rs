@@ -6,9 +6,12 @@
 mod polling;
 mod timings;
 
+use std::time::Duration;
+
 use crate::model::error::ClientError;
 use crate::model::group::{Delivery, EndReason, Group, GroupKey, Tombstone};
 use crate::model::ids::NodeId;
+use crate::model::lesson::TEACHERS_LIFETIME;
 use crate::model::time::Timestamp;
 
 pub use self::timings::{InvalidTimings, Timings};
@@ -62,6 +65,11 @@ impl Rules {
         &self.timings
     }
 
+    /// How long a group lives after its host's last heartbeat, in seconds.
+    pub fn host_ttl(&self, group: &Group) -> u32 {
+        group.lesson.host_ttl.unwrap_or(self.timings.host_ttl)
+    }
+
     /// Admits a request to a live group (docs/api.md, The group check). Both for the heartbeat and the expiry, a
     /// group is alive until the end of the second in which it ends.
     pub fn admit<'a>(
@@ -85,7 +93,7 @@ impl Rules {
     pub fn end_of(&self, group: &Group, now: Timestamp) -> Option<EndReason> {
         if now.seconds() > group.expires_at.seconds() {
             Some(EndReason::TimeUp)
-        } else if group.heartbeat_at.seconds() < now.seconds() - i64::from(self.timings.host_ttl) {
+        } else if group.heartbeat_at.seconds() < now.seconds() - i64::from(self.host_ttl(group)) {
             Some(EndReason::HostSilent)
         } else {
             None
@@ -95,11 +103,7 @@ impl Rules {
     /// The tombstone of a group that ended at `now` (decision D30). It is kept for the longer of
     /// the two TTLs, so that every node that sends its heartbeats in time gets the reason.
     pub fn tombstone(&self, group: &Group, reason: EndReason, now: Timestamp) -> Tombstone {
-        let Timings {
-            host_ttl,
-            member_ttl,
-            ..
-        } = self.timings;
+        let (host_ttl, member_ttl) = (self.host_ttl(group), self.timings.member_ttl);
         Tombstone {
             reason,
             expires_at: group.expires_at,
@@ -128,13 +132,26 @@ impl Rules {
     /// Whether listing, searching and createGroup include the group: for up to a second less
     /// than [`Rules::admit`] (docs/api.md).
     pub fn lists(&self, group: &Group, now: Timestamp) -> bool {
-        group.heartbeat_at.seconds() > now.seconds() - i64::from(self.timings.host_ttl)
+        group.heartbeat_at.seconds() > now.seconds() - i64::from(self.host_ttl(group))
             && group.expires_at > now
     }
 
     /// The lifetime of a new group, in seconds.
     pub fn lifetime(&self, requested: Option<i32>) -> Result<u32, ClientError> {
-        let max = self.timings.max_connection;
+        self.lifetime_within(requested, self.timings.max_connection)
+    }
+
+    /// The same for a caller with the role of a teacher or an operator.
+    pub fn teachers_lifetime(&self, requested: Option<i32>) -> Result<u32, ClientError> {
+        self.lifetime_within(requested, self.longest_lifetime())
+    }
+
+    /// The longest lifetime that any caller may ask for, in seconds.
+    pub fn longest_lifetime(&self) -> u32 {
+        self.timings.max_connection.max(TEACHERS_LIFETIME)
+    }
+
+    fn lifetime_within(&self, requested: Option<i32>, max: u32) -> Result<u32, ClientError> {
         let Some(requested) = requested else {
             return Ok(self.timings.default_connection);
         };
@@ -162,6 +179,11 @@ impl Rules {
     /// Until when a node is alive after a heartbeat at `now`: a whole second.
     pub fn member_until(&self, now: Timestamp) -> Timestamp {
         Timestamp::from_seconds(now.seconds()).plus_seconds(self.timings.member_ttl)
+    }
+
+    /// The last sign of life of a node that is alive until `until`: a whole second.
+    pub fn seen_at(&self, until: Timestamp) -> Timestamp {
+        until.minus(Duration::from_secs(self.timings.member_ttl.into()))
     }
 
     /// Whether a node that is alive until `until` is alive at `now`.

@@ -219,6 +219,12 @@ fn field_named(name: &str) -> Option<Field> {
         "pollingIntervalSeconds" => Field::PollingIntervalSeconds,
         "joinCode" => Field::JoinCode,
         "nodeStatuses" => Field::NodeStatuses,
+        "locked" => Field::Locked,
+        "pausedUntil" => Field::PausedUntil,
+        "chatMuted" => Field::ChatMuted,
+        "nickname" => Field::Nickname,
+        "lastSeenAt" => Field::LastSeenAt,
+        "transport" => Field::Transport,
         _ => return None,
     })
 }

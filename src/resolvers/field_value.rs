@@ -3,10 +3,10 @@
 
 use crate::hub::selection::{Field, JsonWriter, SelectedField};
 use crate::model::event::Event;
-use crate::model::group::{Group, GroupKey, Member};
+use crate::model::group::{Group, GroupKey};
 use crate::model::message::Message;
 use crate::model::status::{NodeStatus, SensorData};
-use crate::resolvers::node::display_name;
+use crate::resolvers::node::{SeenMember, display_name};
 
 /// A field's value before it is written.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub enum FieldValue {
     /// Groups, and their hosts' heartbeat interval in seconds.
     Groups(Vec<Group>, u32),
     /// A group's members.
-    Members(Vec<Member>),
+    Members(Vec<SeenMember>),
     /// One node's variables, if it has any.
     Status(Option<NodeStatus>),
     /// Every node's variables.
@@ -143,19 +143,29 @@ fn write_group(json: &mut JsonWriter, fields: &[SelectedField], group: &Group, i
         Field::HeartbeatIntervalSeconds => json.value(&interval),
         Field::UseWebSocket => json.value(&group.delivery.uses_websocket()),
         Field::PollingIntervalSeconds => json.value(&group.delivery.polling_interval()),
+        Field::Locked => json.value(&group.lesson.is_locked),
+        Field::PausedUntil => match &group.lesson.paused_until {
+            Some(until) => json.unescaped(until),
+            None => json.raw("null"),
+        },
+        Field::ChatMuted => json.value(&group.lesson.is_chat_muted),
         _ => json.raw("null"),
     });
 }
 
 /// A member in a list: the fields about its group's end and delivery are null there
 /// (docs/api.md).
-fn write_member(json: &mut JsonWriter, fields: &[SelectedField], member: &Member) {
+fn write_member(json: &mut JsonWriter, fields: &[SelectedField], seen: &SeenMember) {
+    let member = &seen.member;
     json.object(fields, |json, field| match field.field {
         Field::Typename => json.raw("\"Node\""),
         Field::Id => json.value(&member.node),
         Field::Name => json.value(&display_name(&member.node)),
         Field::GroupId => json.value(&member.group.id),
         Field::Domain => json.value(&member.group.domain),
+        Field::Nickname => json.value(&member.nickname),
+        Field::LastSeenAt => json.unescaped(&seen.at),
+        Field::Transport => json.value(&seen.transport()),
         _ => json.raw("null"),
     });
 }

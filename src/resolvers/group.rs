@@ -9,6 +9,7 @@ use crate::model::error::ClientError;
 use crate::model::group::{self, GroupKey};
 use crate::model::ids::{Domain, GroupName};
 use crate::model::join_code::JoinCode;
+use crate::model::lesson;
 use crate::model::message::{Dissolution, Message};
 use crate::model::visible::search_form;
 use crate::resolvers::access::{Access, NodeCall};
@@ -29,7 +30,7 @@ const MAX_SEARCH_LIMIT: i32 = 100;
 /// A group of nodes. It ends at `expiresAt`, when its host stops renewing it, or when its
 /// host dissolves it.
 #[derive(SimpleObject)]
-struct Group {
+pub(super) struct Group {
     /// A random UUID, made by the server.
     id: ID,
     /// The domain in which the group is listed.
@@ -50,11 +51,17 @@ struct Group {
     polling_interval_seconds: Option<u32>,
     /// Six hex digits by which members find the group. Null in lists and searches.
     join_code: Option<String>,
+    /// Whether no new node may join.
+    locked: Option<bool>,
+    /// Until when only the host reports and sends events; null if the group is not paused.
+    paused_until: Option<AwsDateTime>,
+    /// Whether pages must not show chat.
+    chat_muted: Option<bool>,
 }
 
 impl Group {
     /// A group as its creator, or a caller with its join code, is shown it.
-    fn new(mesh: &Mesh, group: &group::Group) -> Self {
+    pub(super) fn new(mesh: &Mesh, group: &group::Group) -> Self {
         Self {
             id: group.key.id.as_str().into(),
             domain: group.key.domain.to_string(),
@@ -66,6 +73,9 @@ impl Group {
             use_web_socket: group.delivery.uses_websocket(),
             polling_interval_seconds: group.delivery.polling_interval(),
             join_code: group.join_code.map(|code| code.to_string()),
+            locked: Some(group.lesson.is_locked),
+            paused_until: group.lesson.paused_until(mesh.clock.now()).map(Into::into),
+            chat_muted: Some(group.lesson.is_chat_muted),
         }
     }
 }
@@ -134,7 +144,9 @@ async fn list(access: Access<'_>, domain: &str) -> ResolverResult<FieldValue> {
 
 /// Groups as the caller is shown them.
 fn found(access: Access<'_>, mut groups: Vec<group::Group>) -> FieldValue {
+    let now = access.mesh.clock.now();
     for group in &mut groups {
+        group.lesson.paused_until = group.lesson.paused_until(now);
         group.host = access.shown_host(&group.key, group.host.clone());
     }
     FieldValue::Groups(groups, access.mesh.rules.timings().host_interval)
@@ -213,8 +225,13 @@ impl GroupMutation {
             desc = "True if the group's name is to be its join code, by which editors that know no codes find it."
         )]
         name_is_join_code: Option<bool>,
+        #[graphql(
+            desc = "How long the group lives without its host's heartbeat, in seconds: 10 to 600. For callers with the role teacher or operator."
+        )]
+        host_ttl_seconds: Option<i32>,
     ) -> Result<Group> {
         let access = ctx.access();
+        let is_teacher = access.caller.role >= Role::Teacher;
         let request = |mesh: &Mesh| -> Result<CreateGroup, ClientError> {
             let name = GroupName::parse("name", &name)?;
             let Actor {
@@ -226,10 +243,15 @@ impl GroupMutation {
                 name,
                 host,
                 domain,
-                lifetime: mesh.rules.lifetime(max_connection_time_seconds)?,
+                lifetime: if is_teacher {
+                    mesh.rules.teachers_lifetime(max_connection_time_seconds)?
+                } else {
+                    mesh.rules.lifetime(max_connection_time_seconds)?
+                },
+                host_ttl: lesson::host_ttl(host_ttl_seconds, is_teacher)?,
                 delivery: mesh.rules.delivery(use_web_socket),
                 origin: access.origin(),
-                is_exempt: access.caller.role >= Role::Teacher,
+                is_exempt: is_teacher,
                 token,
                 join_code: JoinCode::random(),
                 name_is_join_code: name_is_join_code.unwrap_or_default(),

@@ -13,6 +13,7 @@ mod fast_path;
 mod field_value;
 mod group;
 mod input;
+mod lesson;
 mod message;
 mod message_size;
 mod node;
@@ -43,6 +44,7 @@ pub type Schema = async_graphql::Schema<Query, Mutation, message::Subscription>;
 #[derive(MergedObject, Default, Debug)]
 pub struct Query(
     group::GroupQuery,
+    lesson::LessonQuery,
     node::NodeQuery,
     status::StatusQuery,
     event::EventQuery,
@@ -53,6 +55,7 @@ pub struct Query(
 pub struct Mutation(
     domain::DomainMutation,
     group::GroupMutation,
+    lesson::LessonMutation,
     node::NodeMutation,
     status::StatusMutation,
     event::EventMutation,

@@ -4,8 +4,10 @@ use async_graphql::{Context, ID, Object, Result, SimpleObject};
 
 use crate::model::authority::Actor;
 use crate::model::error::ClientError;
-use crate::model::group::GroupKey;
+use crate::model::group::{GroupKey, Member};
 use crate::model::ids::NodeId;
+use crate::model::nickname::Nickname;
+use crate::model::time::Timestamp;
 use crate::resolvers::access::{Access, NodeCall};
 use crate::resolvers::field_value::FieldValue;
 use crate::resolvers::response_writer::RawJson;
@@ -34,6 +36,29 @@ struct Node {
     /// How often the member should call pollGroupData, in seconds; null if the group uses
     /// WebSockets. Null in listNodesInGroup.
     polling_interval_seconds: Option<u32>,
+    /// The nickname that the node gave when it joined. In listNodesInGroup only.
+    nickname: Option<String>,
+    /// The member's last sign of life, in whole seconds. In listNodesInGroup only.
+    last_seen_at: Option<AwsDateTime>,
+    /// `WebSocket` or `polling`, as the member chose when it joined. In listNodesInGroup only.
+    transport: Option<String>,
+}
+
+/// A member as listNodesInGroup shows it.
+#[derive(Debug)]
+pub struct SeenMember {
+    /// The member.
+    pub member: Member,
+    /// Its last sign of life.
+    pub at: Timestamp,
+}
+
+impl SeenMember {
+    /// How the member receives messages, by its own choice.
+    pub fn transport(&self) -> Option<&'static str> {
+        let websocket = self.member.use_websocket?;
+        Some(if websocket { "WebSocket" } else { "polling" })
+    }
 }
 
 /// The answer to a member's heartbeat.
@@ -86,7 +111,11 @@ async fn list(access: Access<'_>, group_id: &str, domain: &str) -> ResolverResul
     access.group(&group).await?;
     let mesh = access.mesh;
     let members = mesh.store.members(&group, mesh.clock.now()).await?;
-    Ok(FieldValue::Members(members))
+    let seen = members.into_iter().map(|member| SeenMember {
+        at: mesh.rules.seen_at(member.alive_until),
+        member,
+    });
+    Ok(FieldValue::Members(seen.collect()))
 }
 
 /// The name of a node; nodes do not choose one.
@@ -100,6 +129,10 @@ pub struct NodeMutation;
 #[Object]
 impl NodeMutation {
     /// Makes a node a member of a group, and takes it out of any other.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "one for each argument of the schema"
+    )]
     async fn join_group(
         &self,
         ctx: &Context<'_>,
@@ -112,8 +145,16 @@ impl NodeMutation {
             desc = "A secret that the node chooses, of 16 to 256 bytes: then the node obeys only with it."
         )]
         node_token: Option<String>,
+        #[graphql(
+            desc = "A name for the teacher to read, of 1 to 20 characters. It is kept until the group ends."
+        )]
+        nickname: Option<String>,
     ) -> Result<Node> {
         let node = ctx.access().acting_node(&node_id, node_token.as_deref());
+        let node = node.and_then(|node| {
+            let nickname = nickname.as_deref().map(Nickname::parse).transpose()?;
+            Ok(Actor { nickname, ..node })
+        });
         Ok(join(ctx.access(), &group_id, &domain, node, use_web_socket).await?)
     }
 
@@ -185,6 +226,9 @@ async fn join(
         heartbeat_interval_seconds: Some(mesh.rules.timings().member_interval),
         use_web_socket: Some(group.delivery.uses_websocket()),
         polling_interval_seconds: group.delivery.polling_interval(),
+        nickname: None,
+        last_seen_at: None,
+        transport: None,
     })
 }
 

@@ -79,10 +79,6 @@ impl Access<'_> {
         if self.mesh.policy == Policy::Token && token.is_none() {
             return Err(ClientError::TokenNeeded(token_argument));
         }
-        Ok(Actor {
-            id,
-            token,
-            origin: None,
-        })
+        Ok(Actor { token, ..id.into() })
     }
 }

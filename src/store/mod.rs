@@ -26,6 +26,7 @@ use crate::model::group::{Delivery, EndReason, Group, GroupKey, Member};
 use crate::model::group_quota::Asking;
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::join_code::JoinCode;
+use crate::model::lesson::Control;
 use crate::model::message::Message;
 use crate::model::origin::Origin;
 use crate::model::status::{NodeStatus, SensorData};
@@ -106,6 +107,8 @@ pub struct CreateGroup {
     pub delivery: Delivery,
     /// The lifetime in seconds.
     pub lifetime: u32,
+    /// The group's own host TTL in seconds, if it has one.
+    pub host_ttl: Option<u32>,
     /// Where the request comes from, if that is known.
     pub origin: Option<Origin>,
     /// The digest of the host's token.
@@ -179,6 +182,14 @@ pub trait Store: Send + Sync + 'static {
     /// Refuses when the domain or the server is full.
     async fn host_group(&self, request: CreateGroup, now: Timestamp) -> Result<HostOutcome>;
 
+    /// The host's live group in the domain, if it was made with the host's token.
+    async fn group_of_host(
+        &self,
+        domain: &Domain,
+        host: &Actor,
+        now: Timestamp,
+    ) -> Result<Option<Group>>;
+
     /// The live groups of a domain, by id. Reads group records only.
     async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Result<Vec<Group>>;
 
@@ -210,6 +221,16 @@ pub trait Store: Send + Sync + 'static {
 
     /// The host's heartbeat. It never revives a group or changes its expiry.
     async fn renew(&self, group: &GroupKey, host: &Actor, now: Timestamp) -> Result<Group>;
+
+    /// A control of the lesson by the host, whose group must have a token. Publishes nothing.
+    /// What a node's call that runs at the same time does may come before or after it.
+    async fn control(
+        &self,
+        group: &GroupKey,
+        host: &Actor,
+        control: &Control,
+        now: Timestamp,
+    ) -> Result<Group>;
 
     /// A member's heartbeat (decision D10); returns until when the member is alive. It revives
     /// an expired member of a live group.

@@ -31,6 +31,12 @@ pub enum Field {
     PollingIntervalSeconds,
     JoinCode,
     NodeStatuses,
+    Locked,
+    PausedUntil,
+    ChatMuted,
+    Nickname,
+    LastSeenAt,
+    Transport,
 }
 
 impl Field {
@@ -64,6 +70,12 @@ impl Field {
             Self::PollingIntervalSeconds => "pollingIntervalSeconds",
             Self::JoinCode => "joinCode",
             Self::NodeStatuses => "nodeStatuses",
+            Self::Locked => "locked",
+            Self::PausedUntil => "pausedUntil",
+            Self::ChatMuted => "chatMuted",
+            Self::Nickname => "nickname",
+            Self::LastSeenAt => "lastSeenAt",
+            Self::Transport => "transport",
         }
     }
 }

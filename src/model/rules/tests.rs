@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::*;
 use crate::model::cursor::Since;
 use crate::model::ids::GroupName;
+use crate::model::lesson::LessonState;
 
 fn group() -> Group {
     Group {
@@ -16,6 +17,7 @@ fn group() -> Group {
         heartbeat_at: Timestamp::from_seconds(1000),
         delivery: Delivery::WebSocket,
         origin: None,
+        lesson: LessonState::default(),
     }
 }
 

@@ -8,10 +8,13 @@ use crate::model::event::Event;
 use crate::model::group::{Delivery, Group, GroupKey, Member};
 use crate::model::ids::{GroupName, NodeId};
 use crate::model::join_code::JoinCode;
+use crate::model::lesson::LessonState;
+use crate::model::nickname::Nickname;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::resolvers::document::DocumentCache;
 use crate::resolvers::field_value::FieldValue;
+use crate::resolvers::node::SeenMember;
 use crate::resolvers::request::GraphQlRequest;
 use crate::resolvers::{DocumentLimits, compile};
 
@@ -81,25 +84,35 @@ fn groups_and_members_have_every_field_of_the_schema() {
         heartbeat_at: AT,
         delivery,
         origin: None,
+        lesson: LessonState {
+            paused_until: Some(AT),
+            ..LessonState::default()
+        },
     };
     let polling = Delivery::Polling { every_seconds: 2 };
     let groups = FieldValue::Groups(vec![group(Delivery::WebSocket), group(polling)], 15);
-    let all = "__typename id domain fullId name hostId expiresAt heartbeatIntervalSeconds useWebSocket pollingIntervalSeconds joinCode";
+    let all = "__typename id domain fullId name hostId expiresAt heartbeatIntervalSeconds useWebSocket pollingIntervalSeconds joinCode locked pausedUntil chatMuted";
     let expected = |websocket: bool, interval: Value| {
         json!({"__typename": "Group", "id": "g", "domain": "d", "fullId": "g@d", "name": "\\",
             "hostId": "\"n", "expiresAt": AT.to_string(), "heartbeatIntervalSeconds": 15,
-            "useWebSocket": websocket, "pollingIntervalSeconds": interval, "joinCode": null})
+            "useWebSocket": websocket, "pollingIntervalSeconds": interval, "joinCode": null,
+            "locked": false, "pausedUntil": AT.to_string(), "chatMuted": false})
     };
     let expected = json!([expected(true, Value::Null), expected(false, json!(2))]);
     assert_eq!(write(&groups, all), expected);
-    let members = FieldValue::Members(vec![Member {
+    let member = Member {
         node: node(),
         group: key(),
-    }]);
-    let all = "__typename id name groupId domain expiresAt heartbeatIntervalSeconds useWebSocket pollingIntervalSeconds";
+        nickname: Some(Nickname::parse("ね\"こ").unwrap()),
+        alive_until: AT,
+        use_websocket: Some(false),
+    };
+    let members = FieldValue::Members(vec![SeenMember { member, at: AT }]);
+    let all = "__typename id name groupId domain expiresAt heartbeatIntervalSeconds useWebSocket pollingIntervalSeconds nickname lastSeenAt transport";
     let expected = json!([{"__typename": "Node", "id": "\"n", "name": "Node \"n", "groupId": "g",
         "domain": "d", "expiresAt": null, "heartbeatIntervalSeconds": null, "useWebSocket": null,
-        "pollingIntervalSeconds": null}]);
+        "pollingIntervalSeconds": null, "nickname": "ね\"こ", "lastSeenAt": AT.to_string(),
+        "transport": "polling"}]);
     assert_eq!(write(&members, all), expected);
 }
 

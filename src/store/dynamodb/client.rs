@@ -30,8 +30,8 @@ pub struct Settings {
     pub connections: usize,
     /// How often a call is attempted when concurrent writes conflict with it.
     pub conflict_attempts: u32,
-    /// How long a group's record is cached. Only a dissolve can make it stale, and every write
-    /// checks that the group was not dissolved.
+    /// How long a group's record is cached. A dissolve can make it stale, and every write checks
+    /// that the group was not dissolved; so can a control of the lesson at another server.
     pub cache_ttl: Duration,
     /// How many groups' records are cached.
     pub cached_groups: usize,

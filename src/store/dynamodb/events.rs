@@ -7,6 +7,7 @@ use crate::model::cursor::{CURSOR_PREFIX, Cursor, Stamp};
 use crate::model::error::ClientError;
 use crate::model::event::{EventCall, EventInput, EventKind};
 use crate::model::group::{Group, GroupKey};
+use crate::model::lesson;
 use crate::model::log_quota::{LogUsage, Sender, Usage};
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
@@ -52,7 +53,10 @@ impl DynamoDb {
         let mut node = before
             .clone()
             .unwrap_or_else(|| Node::new(&call.node, &view.group));
+        node.check_removed()?;
         authority::check_node(&view.group, node.token, &call.node, call.token)?;
+        let is_known = node.is_counted();
+        lesson::admit_data(&view.group, &call.node, call.token, is_known, now)?;
         let member = node.membership.is_some();
         let refreshed = member && node.refresh(self.rules.member_until(now));
         node.calls

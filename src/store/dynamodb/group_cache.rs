@@ -1,7 +1,9 @@
 //! A cache of groups' records, so that a report needs no second read.
 //!
-//! A cached group can be stale in one way only. Heartbeats only move forward and the expiry is
-//! fixed, so a group that is alive by its cached record is alive unless it was dissolved. Every
+//! A cached group can be stale in two ways. What its host decided during the lesson, a lock or a
+//! pause, counts for the calls of this server when it reads the record again: at once after the
+//! host's call, if it was made here, and else after the TTL at most. And the group may have
+//! ended. Heartbeats only move forward and the expiry is fixed, so a group that is alive by its cached record is alive unless it was dissolved. Every
 //! write checks that: its condition names a record that a dissolve removes. And reads find no
 //! records of a dissolved group. The cache's TTL is for a dissolve that was interrupted: for no
 //! longer than that, reports of nodes whose records are not removed yet are accepted.

@@ -2,6 +2,7 @@
 
 use crate::model::group::Group;
 use crate::model::ids::{Domain, GroupId, GroupName};
+use crate::model::lesson::MAX_HOST_TTL;
 use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
 use crate::model::visible::search_form;
@@ -122,11 +123,16 @@ pub(super) fn living_groups_of(domain: &Domain, rules: &Rules, now: Timestamp) -
     let mut query = groups_of(domain);
     query.filter = Some(
         "attribute_not_exists(#ended) \
-         AND (attribute_not_exists(#heartbeatAt) OR #heartbeatAt >= :since) \
+         AND (attribute_not_exists(#heartbeatAt) OR #heartbeatAt >= :since \
+              OR (attribute_exists(#hostTtl) AND #heartbeatAt >= :earliest)) \
          AND (attribute_not_exists(#expiresAt) OR #expiresAt > :now)",
     );
     query.values.extend([
         (":since", number(now.seconds() - host_ttl + 1)),
+        (
+            ":earliest",
+            number(now.seconds() - i64::from(MAX_HOST_TTL) + 1),
+        ),
         (":now", text(now.to_string())),
     ]);
     query

@@ -8,6 +8,7 @@ use crate::model::group::{EndReason, Group, GroupKey};
 use crate::model::group_quota::GroupCounts;
 use crate::model::ids::GroupId;
 use crate::model::join_code::JoinCode;
+use crate::model::lesson::LessonState;
 use crate::model::origin::Origin;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
@@ -110,6 +111,7 @@ impl DynamoDb {
             origin: request.origin,
             token: request.token,
             join_code: Some(code),
+            lesson: LessonState::with_host_ttl(request.host_ttl),
         };
         let reason = replaced.as_ref().map(|record| {
             let reason = self.rules.end_of(&record.group, now);
@@ -234,7 +236,7 @@ impl DynamoDb {
 
     /// The groups on the table that have not expired.
     async fn count_groups(&self, now: Timestamp) -> Result<Counted, AttemptError> {
-        let longest = i64::from(self.rules.timings().max_connection);
+        let longest = i64::from(self.rules.longest_lifetime());
         let watches = Query {
             keys: "#pk = :watches AND #sk >= :earliest",
             filter: Some("#ttl >= :living"),

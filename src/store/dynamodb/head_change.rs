@@ -17,6 +17,7 @@ pub struct HeadChange {
     nodes: i64,
     foreign: i64,
     reporters: i64,
+    removed: i64,
     bytes: i64,
     outside_bytes: i64,
     /// Whether the node has a claim on the reserve of bytes: it reserves few.
@@ -37,6 +38,7 @@ impl HeadChange {
             }),
             foreign: difference(|node| i64::from(node.place().is_some_and(Place::is_foreign))),
             reporters: difference(|node| i64::from(node.place() == Some(Place::Reporter))),
+            removed: difference(|node| i64::from(node.is_removed)),
             bytes: difference(|node| count(node.reserved)),
             outside_bytes: difference(|node| {
                 if node.is_outside() {
@@ -68,6 +70,7 @@ impl HeadChange {
             nodes: self.nodes + other.nodes,
             foreign: self.foreign + other.foreign,
             reporters: self.reporters + other.reporters,
+            removed: self.removed + other.removed,
             bytes: self.bytes + other.bytes,
             outside_bytes: self.outside_bytes + other.outside_bytes,
             small: self.small,
@@ -91,18 +94,19 @@ impl HeadChange {
     }
 
     /// The counts, their changes, and the names of their values.
-    fn counts(&self) -> [(&'static str, i64, &'static str); 5] {
+    fn counts(&self) -> [(&'static str, i64, &'static str); 6] {
         [
             ("#nodes", self.nodes, ":nodes"),
             ("#foreign", self.foreign, ":foreign"),
             ("#reporters", self.reporters, ":reporters"),
+            ("#removed", self.removed, ":removed"),
             ("#statusBytes", self.bytes, ":statusBytes"),
             ("#outsideBytes", self.outside_bytes, ":outsideBytes"),
         ]
     }
 
     /// The most that each count may be after it grew, and the name of that value.
-    fn most(&self, limits: &Limits) -> [(usize, &'static str); 5] {
+    fn most(&self, limits: &Limits) -> [(usize, &'static str); 6] {
         let variables = limits.variables();
         let bytes = variables.most(self.small || self.host);
         let most = |most: usize| if self.host { usize::MAX } else { most };
@@ -110,6 +114,7 @@ impl HeadChange {
             (most(limits.nodes_per_group), ":mostNodes"),
             (most(limits.foreign_members().limit), ":mostForeign"),
             (most(limits.reporters_per_group), ":mostReporters"),
+            (limits.removed_per_group, ":mostRemoved"),
             (bytes, ":mostBytes"),
             (most(variables.share), ":mostOutside"),
         ]

@@ -21,6 +21,7 @@ mod group_view;
 mod groups;
 mod head_change;
 mod items;
+mod lesson;
 mod node_writes;
 mod nodes;
 mod polls;
@@ -47,6 +48,7 @@ use crate::model::event::{Event, EventCall, EventKind};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
 use crate::model::join_code::JoinCode;
+use crate::model::lesson::Control;
 use crate::model::limits::Limits;
 use crate::model::message::{Dissolution, Message};
 use crate::model::rules::Rules;
@@ -143,6 +145,15 @@ impl Store for DynamoDb {
         Ok(outcome)
     }
 
+    async fn group_of_host(
+        &self,
+        domain: &Domain,
+        host: &Actor,
+        now: Timestamp,
+    ) -> Result<Option<Group>> {
+        Ok(self.try_group_of_host(domain, host, now).await?)
+    }
+
     async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Result<Vec<Group>> {
         Ok(self.list(domain, now).await?)
     }
@@ -186,6 +197,16 @@ impl Store for DynamoDb {
         let renewed = retry!(self, self.try_renew(group, host, now))?;
         retry!(self, self.try_refresh(group, &host.id, now))?;
         Ok(renewed)
+    }
+
+    async fn control(
+        &self,
+        group: &GroupKey,
+        host: &Actor,
+        control: &Control,
+        now: Timestamp,
+    ) -> Result<Group> {
+        self.control_group(group, host, control, now).await
     }
 
     async fn heartbeat(&self, group: &GroupKey, node: &Actor, now: Timestamp) -> Result<Timestamp> {

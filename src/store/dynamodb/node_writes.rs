@@ -34,20 +34,27 @@ fn unchanged(step: Step, before: Option<&Node>) -> Step {
     }
 }
 
-/// The step that removes a node, except its recent calls, by which repetitions are recognized and
-/// its share of the log is counted.
-pub(super) fn remove_node(group: &GroupKey, node: &Node, limits: &Limits) -> (Step, HeadChange) {
-    let rest = Node {
+/// What is kept of a node that leaves.
+pub(super) fn without_place(node: &Node) -> Node {
+    Node {
         membership: None,
         foreign: None,
         alive_until: None,
         readings: Readings::default(),
         reserved: 0,
         token: None,
+        nickname: None,
         ..node.clone()
-    };
+    }
+}
+
+/// The step that removes a node, except that it was removed for good and its recent calls, by which repetitions are recognized and
+/// its share of the log is counted.
+pub(super) fn remove_node(group: &GroupKey, node: &Node, limits: &Limits) -> (Step, HeadChange) {
+    let rest = without_place(node);
     let change = HeadChange::between(Some(node), &rest, limits);
-    let step = if rest.calls.is_empty() && rest.logged.is_empty() {
+    let is_empty = rest.calls.is_empty() && rest.logged.is_empty() && !rest.is_removed;
+    let step = if is_empty {
         unchanged(Step::delete(Key::node(group, &node.id)), Some(node))
     } else {
         put_node(group, Some(node), &rest)

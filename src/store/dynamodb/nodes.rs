@@ -4,6 +4,7 @@ use crate::model::authority::{self, Actor};
 use crate::model::error::ClientError;
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::NodeId;
+use crate::model::lesson;
 use crate::model::time::Timestamp;
 use crate::store::Result;
 use crate::store::dynamodb::DynamoDb;
@@ -41,9 +42,12 @@ impl DynamoDb {
             .node
             .clone()
             .unwrap_or_else(|| Node::new(node, &view.group));
+        after.check_removed()?;
         let known = view.node.as_ref().filter(|node| node.is_counted());
         let known = known.map(|node| node.token);
         after.token = authority::token_after_join(&view.group, known, actor)?;
+        lesson::admit_join(&view.group, actor, after.membership.is_some())?;
+        after.nickname = actor.nickname.clone().or(after.nickname);
         after.refresh(self.rules.member_until(now));
         if after.membership.is_none() {
             after.foreign = view.group.foreign_site(actor.origin);
@@ -145,6 +149,7 @@ impl DynamoDb {
         now: Timestamp,
     ) -> Result<Timestamp, AttemptError> {
         let record = self.refreshed(key, &actor.id, now, |node| {
+            node.check_removed()?;
             authority::check_record(node.token, actor.token)?;
             Ok(node.membership.is_some())
         });
@@ -221,6 +226,9 @@ impl DynamoDb {
             .map(|node| Member {
                 node: node.id,
                 group: key.clone(),
+                nickname: node.nickname,
+                alive_until: node.alive_until.unwrap_or(now),
+                use_websocket: node.membership.and_then(|(_, requested)| requested),
             })
             .collect())
     }

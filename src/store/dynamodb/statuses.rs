@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::model::authority::{self, Actor};
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
+use crate::model::lesson;
 use crate::model::rules::Rules;
 use crate::model::status::{NodeStatus, SharedData};
 use crate::model::time::Timestamp;
@@ -42,9 +43,12 @@ impl DynamoDb {
             .node
             .clone()
             .unwrap_or_else(|| Node::new(node, &view.group));
+        after.check_removed()?;
         let known = view.node.as_ref().filter(|node| node.is_counted());
         let known = known.map(|node| node.token);
         after.token = authority::token_after_report(&view.group, known, actor)?;
+        let is_known = known.is_some();
+        lesson::admit_data(&view.group, node, actor.token, is_known, now)?;
         after.refresh(self.rules.member_until(now));
         let mut timestamp = self.cache.report_time(key, now);
         if let Some(layer) = after.readings.layers().last() {

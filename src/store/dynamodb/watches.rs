@@ -3,6 +3,7 @@
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::model::group::EndReason;
+use crate::model::lesson::MAX_HOST_TTL;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::attempt_error::AttemptError;
@@ -34,7 +35,25 @@ impl DynamoDb {
             ..Query::default()
         };
         let (found, _) = self.table.page("find groups", &watches, None).await?;
-        Ok(!found.is_empty())
+        if !found.is_empty() {
+            return Ok(true);
+        }
+        // Groups with a host TTL of their own may live longer.
+        let earliest = now.seconds() - i64::from(MAX_HOST_TTL);
+        let of_teachers = Query {
+            filter: Some("attribute_exists(#hostTtl)"),
+            values: vec![
+                (":watches", text(WATCHES)),
+                (":earliest", text(keys::watch_time(earliest))),
+            ],
+            page: None,
+            ..watches
+        };
+        Ok(!self
+            .table
+            .all("find groups", &of_teachers)
+            .await?
+            .is_empty())
     }
 
     /// See [`Store::reap`](crate::store::Store::reap). Checks only due watches; the

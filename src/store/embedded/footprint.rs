@@ -8,6 +8,7 @@ use std::hash::Hash;
 use crate::memory::{Lease, Memory, Purpose};
 use crate::model::group::{Group, GroupKey};
 use crate::model::ids::NodeId;
+use crate::model::nickname::Nickname;
 use crate::model::readings::Size;
 use crate::store::embedded::log::LoggedCall;
 
@@ -15,6 +16,10 @@ use crate::store::embedded::log::LoggedCall;
 const GROUP: usize = 1632;
 /// A node, and its entry in the map of all members.
 const NODE: usize = 384;
+/// The id of a removed node, in a set.
+const REMOVED: usize = 96;
+/// A nickname's text.
+const NICKNAME: usize = 32;
 /// A layer of variables.
 const LAYER: usize = 144;
 /// A variable: two texts.
@@ -40,6 +45,16 @@ pub fn group(group: &Group) -> usize {
 /// A node without variables.
 pub fn node(node: &NodeId) -> usize {
     NODE + node.as_str().len()
+}
+
+/// The id of a removed node.
+pub fn removed_node(node: &NodeId) -> usize {
+    REMOVED + node.as_str().len()
+}
+
+/// A node's nickname, if it has one.
+pub fn nickname(nickname: Option<&Nickname>) -> usize {
+    nickname.map_or(0, |nickname| NICKNAME + nickname.as_str().len())
 }
 
 /// A node's variables.

@@ -1,7 +1,7 @@
 //! The state of one group: its nodes and its event log.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde::{Deserialize, Serialize};
 
@@ -13,9 +13,11 @@ use crate::model::event::EventKind;
 use crate::model::group::{Delivery, Group, GroupKey, Member};
 use crate::model::ids::NodeId;
 use crate::model::json_size;
+use crate::model::lesson;
 use crate::model::limits::Limits;
 use crate::model::log_quota::Sender;
 use crate::model::message::Message;
+use crate::model::nickname::Nickname;
 use crate::model::origin::Network;
 use crate::model::places::{self, Occupant, Place};
 use crate::model::readings::Readings;
@@ -37,6 +39,9 @@ pub struct NodeRecord {
     /// The digest of its token, if it was made with one (decision D34).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenHash>,
+    /// The nickname that it gave when it joined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nickname: Option<Nickname>,
 }
 
 /// A membership.
@@ -97,6 +102,8 @@ pub struct GroupState {
     /// Its nodes. Expired ones stay until the group ends, so that a late heartbeat revives them
     /// with their variables (decision D31).
     pub nodes: BTreeMap<NodeId, NodeRecord>,
+    /// The nodes that its host removed.
+    pub removed: BTreeSet<NodeId>,
     /// Its event log.
     pub log: Log,
     polled_at: Option<Timestamp>,
@@ -117,6 +124,7 @@ impl GroupState {
             lease: footprint::lease_for(&group, memory),
             group,
             nodes: BTreeMap::new(),
+            removed: BTreeSet::new(),
             log: Log::new(memory),
             polled_at: None,
             newest_message,
@@ -133,13 +141,18 @@ impl GroupState {
     ) -> Result<(), ClientError> {
         let node = &actor.id;
         let group = self.group.key.clone();
+        self.check_removed(node)?;
         let known = self.nodes.get(node);
         let token = known.map(|record| record.token);
         let token = authority::token_after_join(&self.group, token, actor)?;
-        let foreign = match known.and_then(|record| record.membership) {
+        let former = known.and_then(|record| record.membership);
+        lesson::admit_join(&self.group, actor, former.is_some())?;
+        let foreign = match former {
             Some(former) => former.foreign,
             None => self.group.foreign_site(actor.origin),
         };
+        let known = known.and_then(|record| record.nickname.clone());
+        let nickname = actor.nickname.clone().or(known);
         let record = self.slot(node, Place::Member { foreign }, 0, op)?;
         record.token = token;
         let membership = Membership {
@@ -155,7 +168,9 @@ impl GroupState {
             membership,
             until: record.alive_until,
             token,
+            nickname: nickname.clone(),
         });
+        self.set_nickname(node, nickname);
         Ok(())
     }
 
@@ -196,6 +211,7 @@ impl GroupState {
             alive_until: op.now,
             readings: Readings::default(),
             token: None,
+            nickname: None,
         };
         Ok(self.nodes.entry(node.clone()).or_insert_with(new_record))
     }
@@ -243,6 +259,8 @@ impl GroupState {
         ] {
             *at = at.shifted(by);
         }
+        let paused_until = &mut group.lesson.paused_until;
+        *paused_until = paused_until.map(|at| at.shifted(by));
         for record in self.nodes.values_mut() {
             record.alive_until = record.alive_until.shifted(by);
         }
@@ -267,7 +285,9 @@ impl GroupState {
             let row = json_size::row(&self.group.key, node);
             self.status_bytes -= record.readings.json_bytes(row);
             let readings = footprint::readings(record.readings.size());
-            self.lease.shrink(footprint::node(node) + readings);
+            let nickname = footprint::nickname(record.nickname.as_ref());
+            self.lease
+                .shrink(footprint::node(node) + readings + nickname);
         }
         removed.is_some()
     }
@@ -277,9 +297,12 @@ impl GroupState {
         let live = self.nodes.iter().filter(|(_, record)| {
             record.membership.is_some() && Rules::node_alive(record.alive_until, now)
         });
-        live.map(|(node, _)| Member {
+        live.map(|(node, record)| Member {
             node: node.clone(),
             group: self.group.key.clone(),
+            nickname: record.nickname.clone(),
+            alive_until: record.alive_until,
+            use_websocket: record.membership.and_then(|m| m.use_websocket),
         })
         .collect()
     }
@@ -290,7 +313,11 @@ impl GroupState {
         new: &NewCall,
         op: &mut Operation<'_>,
     ) -> Result<Appended, ClientError> {
-        self.check_node(&new.call.node, new.call.token)?;
+        let (node, token) = (&new.call.node, new.call.token);
+        self.check_removed(node)?;
+        self.check_node(node, token)?;
+        let is_known = self.nodes.contains_key(node);
+        lesson::admit_data(&self.group, node, token, is_known, op.now)?;
         self.refresh_member(&new.call.node, op);
         let keep = new.call.kind == EventKind::Recorded || self.has_pollers(op.now);
         let node = &new.call.node;

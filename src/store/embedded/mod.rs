@@ -36,6 +36,7 @@ use crate::model::event::{Event, EventCall};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
 use crate::model::join_code::JoinCode;
+use crate::model::lesson::Control;
 use crate::model::limits::Limits;
 use crate::model::rules::Rules;
 use crate::model::status::{NodeStatus, SensorData};
@@ -198,6 +199,16 @@ impl Store for Embedded {
         self.write(|state| state.host_group(request, now)).await
     }
 
+    async fn group_of_host(
+        &self,
+        domain: &Domain,
+        host: &Actor,
+        now: Timestamp,
+    ) -> Result<Option<Group>> {
+        self.read(|state| state.group_of_host(domain, host, now))
+            .await
+    }
+
     async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Result<Vec<Group>> {
         self.read(|state| state.groups_in(domain, now)).await
     }
@@ -236,6 +247,17 @@ impl Store for Embedded {
 
     async fn renew(&self, group: &GroupKey, host: &Actor, now: Timestamp) -> Result<Group> {
         self.write(|state| state.renew(group, host, now)).await
+    }
+
+    async fn control(
+        &self,
+        group: &GroupKey,
+        host: &Actor,
+        control: &Control,
+        now: Timestamp,
+    ) -> Result<Group> {
+        self.write(|state| state.control(group, host, control, now))
+            .await
     }
 
     async fn heartbeat(&self, group: &GroupKey, node: &Actor, now: Timestamp) -> Result<Timestamp> {

@@ -9,6 +9,7 @@ use crate::model::authority::TokenHash;
 use crate::model::group::{Group, GroupKey, Tombstone};
 use crate::model::ids::NodeId;
 use crate::model::message::Message;
+use crate::model::nickname::Nickname;
 use crate::model::status::SharedData;
 use crate::model::time::Timestamp;
 use crate::store::embedded::group_state::{Membership, NodeRecord};
@@ -61,6 +62,9 @@ pub enum Record<'a> {
         /// The digest of its token.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         token: Option<TokenHash>,
+        /// Its nickname.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        nickname: Option<Nickname>,
     },
     /// A node's heartbeat.
     Alive {
@@ -96,6 +100,13 @@ pub enum Record<'a> {
     },
     /// A node is no longer in the group.
     Left {
+        /// The group.
+        group: Cow<'a, GroupKey>,
+        /// The node.
+        node: Cow<'a, NodeId>,
+    },
+    /// The host removed a node, which may not come back.
+    Removed {
         /// The group.
         group: Cow<'a, GroupKey>,
         /// The node.

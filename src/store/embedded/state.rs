@@ -42,6 +42,7 @@ mod clock;
 mod codes;
 mod expiry;
 mod groups;
+mod lesson;
 mod replay;
 
 /// The state of a server.
@@ -161,10 +162,15 @@ impl State {
             state.check_node(&node.id, node.token)?;
             state.remove(&node.id, &mut self.changes);
         }
-        if self.by_node.get(&node.id) == Some(group) {
-            self.by_node.remove(&node.id);
-        }
+        self.member_left(&node.id, group);
         Ok(())
+    }
+
+    /// Forgets that a node is a member of the group.
+    pub(super) fn member_left(&mut self, node: &NodeId, group: &GroupKey) {
+        if self.by_node.get(node) == Some(group) {
+            self.by_node.remove(node);
+        }
     }
 
     /// See [`Store::heartbeat`](crate::store::Store::heartbeat).
@@ -176,6 +182,7 @@ impl State {
     ) -> Result<Timestamp, ClientError> {
         let now = self.at(now);
         let state = live_group(&mut self.groups, &self.tombstones, &self.rules, group, now)?;
+        state.check_removed(&node.id)?;
         state.check_node(&node.id, node.token)?;
         if state.refresh_member(&node.id, &mut operation!(self, now)) {
             Ok(self.rules.member_until(now))

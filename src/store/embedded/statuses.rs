@@ -9,6 +9,7 @@ use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::json_size;
+use crate::model::lesson;
 use crate::model::limits::Limits;
 use crate::model::places::Place;
 use crate::model::readings::{self, Layer, Readings, Size};
@@ -49,8 +50,10 @@ impl GroupState {
         op: &mut Operation<'_>,
     ) -> Result<Timestamp, ClientError> {
         let node = &actor.id;
+        self.check_removed(node)?;
         let known = self.nodes.get(node).map(|record| record.token);
         let token = authority::token_after_report(&self.group, known, actor)?;
+        lesson::admit_data(&self.group, node, actor.token, known.is_some(), op.now)?;
         let new_token = token.filter(|_| known.flatten() != token);
         let timestamp = op.now.max(self.newest_message);
         // Checked before a slot is taken: a refused report must not evict a node.

@@ -31,9 +31,8 @@ impl<S: Store> Class<'_, S> {
     fn actor(&self, name: &str, given: &str) -> Actor {
         let token = (!given.is_empty()).then(|| token(given)).flatten();
         Actor {
-            id: self.node(name),
             token,
-            origin: None,
+            ..self.node(name).into()
         }
     }
 

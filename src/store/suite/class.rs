@@ -58,6 +58,7 @@ impl<'a, S: Store> Class<'a, S> {
             name: group_name("name"),
             delivery: Delivery::WebSocket,
             lifetime: TIMES.max_connection,
+            host_ttl: None,
             origin: None,
             is_exempt: false,
             join_code: JoinCode::random(),

@@ -8,6 +8,7 @@ use crate::model::authority::Actor;
 use crate::model::event::EventInput;
 use crate::model::group::{Delivery, EndReason, Group, GroupKey};
 use crate::model::ids::NodeId;
+use crate::model::lesson::LessonState;
 use crate::model::time::Timestamp;
 use crate::store::suite::class::{
     Class, POLLING, client_error, data, domain, event, events, group_name, kind_and_text,
@@ -62,6 +63,7 @@ async fn a_group_is_created_as_requested<S: Store>(class: Class<'_, S>) {
             heartbeat_at: group.heartbeat_at,
             delivery,
             origin: None,
+            lesson: LessonState::default(),
         };
         assert_eq!(group, expected);
         assert_eq!(group.heartbeat_at.seconds(), START.seconds());

@@ -18,7 +18,7 @@ pub struct Snapshot {
     found: Vec<Group>,
     groups: Vec<GroupSnapshot>,
     statuses: Vec<Option<NodeStatus>>,
-    errors: Vec<String>,
+    errors: Vec<Option<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -89,21 +89,25 @@ pub async fn run_lesson<S: Store>(store: &S) -> Snapshot {
     let short = class.created(short, START).await;
     store.reap(second(2)).await.unwrap();
     class.renews(&websocket, second(2)).await;
+    let controlled = class.is_controlled(second(3)).await;
     let scope = Scope {
         domain: class.domain.clone(),
         prefix: class.own("ねこ🐱%@"),
-        groups: [&polling, &websocket, &dissolved, &short]
+        groups: [&polling, &websocket, &dissolved, &short, &controlled]
             .map(|g| g.key.clone())
             .to_vec(),
-        nodes: ["先生", "teacher", "a", "b", "c", "d"]
+        nodes: ["先生", "teacher", "a", "b", "c", "d", "e", "f"]
             .map(|n| class.node(n))
             .to_vec(),
         now: second(3),
     };
     let snapshot = read(store, scope).await;
-    assert_eq!((snapshot.listed.len(), snapshot.found.len()), (2, 1));
-    assert!(snapshot.errors[2].starts_with("Group not found: "));
-    assert!(snapshot.errors[3].starts_with("Group expired: "));
+    assert_eq!((snapshot.listed.len(), snapshot.found.len()), (3, 1));
+    let error = |at: usize| snapshot.errors[at].as_deref().unwrap_or_default();
+    assert!(error(8).starts_with("Unauthorized: "), "{}", error(8));
+    assert_eq!(snapshot.errors[9], None);
+    assert!(error(12).starts_with("Group not found: "));
+    assert!(error(13).starts_with("Group expired: "));
     assert!(!snapshot.groups[0].events.is_empty() && snapshot.groups[2].events.is_empty());
     snapshot
 }
@@ -140,10 +144,17 @@ async fn read<S: Store>(store: &S, scope: Scope) -> Snapshot {
     }
     let mut errors = Vec::new();
     for group in &scope.groups {
+        // A node that was removed stays out, and others do not come in.
+        for node in scope.nodes.iter().rev().take(2) {
+            let beaten = store.heartbeat(group, &node.clone().into(), now).await;
+            errors.push(beaten.err().map(|error| error.to_string()));
+        }
+    }
+    for group in &scope.groups {
         // A node that is not the host may not renew, and gets the reason if there is no group.
         let other_node = NodeId::parse("nodeId", "other").unwrap();
         let renewed = store.renew(group, &other_node.clone().into(), now).await;
-        errors.push(renewed.unwrap_err().to_string());
+        errors.push(Some(renewed.unwrap_err().to_string()));
     }
     let listed = store.groups_in(&scope.domain, now).await.unwrap();
     let found = store.groups_named(&scope.prefix, 10, now).await.unwrap();

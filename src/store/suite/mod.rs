@@ -8,6 +8,7 @@ mod authority;
 pub(crate) mod class;
 pub mod clock_steps;
 mod codes;
+mod controls;
 mod events;
 mod fired_events;
 mod group_lifetime;
@@ -47,6 +48,7 @@ pub const LIMITS: Limits = Limits {
     groups_per_address: 30,
     nodes_per_group: 60,
     reporters_per_group: 40,
+    removed_per_group: 8,
     keys_per_node: 40,
     status_bytes: 32 * 1024,
     status_bytes_per_group: 1_650_000,
@@ -109,6 +111,7 @@ where
         quotas,
         authority,
         codes,
+        controls,
     ];
     let (mut report, of_files) = join(on_empty_stores(&make), join_all(files)).await;
     for of_file in of_files {

@@ -6,12 +6,13 @@ pub mod call;
 use std::fmt::Debug;
 use std::sync::Arc;
 
-use self::call::{Call, Since};
-use crate::model::authority::Actor;
+use self::call::{Call, Choice, Since};
+use crate::model::authority::{Actor, TokenHash};
 use crate::model::event::{EventCall, EventInput, EventKind};
 use crate::model::group::{Delivery, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::join_code::JoinCode;
+use crate::model::lesson::Control;
 use crate::model::limits::Limits;
 use crate::model::origin::{Network, Origin};
 use crate::model::rules::{Rules, Timings};
@@ -26,6 +27,7 @@ pub const LIMITS: Limits = Limits {
     groups_per_address: 100_000,
     nodes_per_group: 3,
     reporters_per_group: 2,
+    removed_per_group: 2,
     keys_per_node: 4,
     status_bytes: 60,
     // No lesson reaches it, because stores may refuse a little sooner or later.
@@ -116,11 +118,16 @@ impl<'a> Lesson<'a> {
         newest + &self.execute(&Call::Renew(4, 9), now).await
     }
 
-    /// The group's host, or some other node.
-    fn host(&self, group: u8, n: u8) -> NodeId {
+    /// The group's host, or some other node, with its token.
+    fn host(&self, group: u8, n: u8) -> Actor {
         let host = self.at(group).filter(|_| n >= 4);
         let host = host.map(|at| self.hosts[at].clone());
-        host.unwrap_or_else(|| self.node(n))
+        let id = host.unwrap_or_else(|| self.node(n));
+        let has_token = id == self.node(WITH_TOKEN);
+        Actor {
+            token: has_token.then(|| token_of(WITH_TOKEN)).flatten(),
+            ..id.into()
+        }
     }
 
     /// A group created before, or one that never existed.
@@ -163,7 +170,7 @@ impl<'a> Lesson<'a> {
             Call::Host(domain, node, websocket, lifetime) => {
                 let rules = Rules::new(TIMES).unwrap();
                 let request = CreateGroup {
-                    token: None,
+                    token: token_of(*node),
                     domain: self.domain(*domain),
                     host: self.node(*node),
                     name: GroupName::parse("name", &format!("{}組{domain}{node}", self.salt))
@@ -175,6 +182,7 @@ impl<'a> Lesson<'a> {
                     },
                     lifetime: *lifetime,
                     origin: origin(*node),
+                    host_ttl: None,
                     is_exempt: false,
                     join_code: JoinCode::random(),
                     name_is_join_code: false,
@@ -201,12 +209,23 @@ impl<'a> Lesson<'a> {
                 self.normalize(self.store.groups_named(&prefix, *limit, now).await)
             }
             Call::Dissolve(group, node) => {
-                let (group, node) = (self.group(*group), self.host(*group, *node));
-                self.normalize(self.store.dissolve(&group, &node.clone().into(), now).await)
+                let (group, host) = (self.group(*group), self.host(*group, *node));
+                self.normalize(self.store.dissolve(&group, &host, now).await)
             }
             Call::Renew(group, node) => {
-                let (group, node) = (self.group(*group), self.host(*group, *node));
-                self.normalize(self.store.renew(&group, &node.clone().into(), now).await)
+                let (group, host) = (self.group(*group), self.host(*group, *node));
+                self.normalize(self.store.renew(&group, &host, now).await)
+            }
+            Call::Control(group, node, choice) => {
+                let (group, host) = (self.group(*group), self.host(*group, *node));
+                let control = match *choice {
+                    Choice::Lock(locked) => Control::Lock(locked),
+                    Choice::Pause(seconds) => Control::Pause(seconds),
+                    Choice::Remove(node) => Control::RemoveNode(self.node(node)),
+                    Choice::Clear => Control::ClearData,
+                };
+                let controlled = self.store.control(&group, &host, &control, now).await;
+                self.normalize(controlled)
             }
             Call::Reap => {
                 let mut ended = self.store.reap(now).await;
@@ -336,6 +355,15 @@ impl<'a> Lesson<'a> {
             }
         }
     }
+}
+
+/// The node whose groups have a token.
+const WITH_TOKEN: u8 = 3;
+
+/// The token of a host.
+fn token_of(node: u8) -> Option<TokenHash> {
+    let token = (node == WITH_TOKEN).then_some("a token of a host");
+    TokenHash::parse("hostToken", token).unwrap()
 }
 
 /// Where a node comes from: two networks, and some callers whose address is unknown.

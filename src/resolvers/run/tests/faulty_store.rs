@@ -11,6 +11,7 @@ use crate::model::event::{Event, EventCall};
 use crate::model::group::{Group, GroupKey, Member};
 use crate::model::ids::{Domain, NodeId};
 use crate::model::join_code::JoinCode;
+use crate::model::lesson::Control;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
 use crate::store::{AppendOutcome, CreateGroup, EndedGroup, Failure, HostOutcome, Result, Store};
@@ -79,6 +80,25 @@ impl Store for FaultyStore {
 
     async fn code_of(&self, group: &GroupKey, now: Timestamp) -> Result<Option<JoinCode>> {
         self.inner.code_of(group, now).await
+    }
+
+    async fn group_of_host(
+        &self,
+        domain: &Domain,
+        host: &Actor,
+        now: Timestamp,
+    ) -> Result<Option<Group>> {
+        self.inner.group_of_host(domain, host, now).await
+    }
+
+    async fn control(
+        &self,
+        group: &GroupKey,
+        host: &Actor,
+        control: &Control,
+        now: Timestamp,
+    ) -> Result<Group> {
+        self.inner.control(group, host, control, now).await
     }
 
     async fn groups_in(&self, domain: &Domain, now: Timestamp) -> Result<Vec<Group>> {

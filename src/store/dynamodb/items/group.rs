@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue as Value;
 use crate::model::group::{Delivery, EndReason, Group};
 use crate::model::ids::{GroupName, NodeId};
 use crate::model::join_code::JoinCode;
+use crate::model::lesson::LessonState;
 use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::items::attributes::{Reader, Unreadable, bytes, number, text};
@@ -59,7 +60,7 @@ impl EndCause {
 
 /// The first second at which a group has ended unless a heartbeat comes.
 pub fn end_second(group: &Group, rules: &Rules) -> i64 {
-    let silent = group.heartbeat_at.seconds() + i64::from(rules.timings().host_ttl);
+    let silent = group.heartbeat_at.seconds() + i64::from(rules.host_ttl(group));
     silent.min(group.expires_at.seconds()) + 1
 }
 
@@ -77,6 +78,7 @@ impl GroupRecord {
             origin,
             token,
             join_code,
+            lesson,
         } = &self.group;
         let mut item = Key::group(key).attributes();
         let mut put = |name: &str, value| item.insert(name.into(), value);
@@ -98,6 +100,14 @@ impl GroupRecord {
         }
         if let Some(code) = join_code {
             put("joinCode", text(code.to_string()));
+        }
+        if let Some(seconds) = lesson.host_ttl {
+            put("hostTtl", number(seconds.into()));
+        }
+        if !lesson.is_default() {
+            put("locked", Value::Bool(lesson.is_locked));
+            put("pausedUntil", paused_until(*lesson));
+            put("chatMuted", Value::Bool(lesson.is_chat_muted));
         }
         put("watch", number(self.watch));
         put("ttl", number(ttl(&self.group)));
@@ -141,6 +151,7 @@ impl GroupRecord {
             origin: item.maybe_origin("origin")?,
             token: item.token("token")?,
             join_code: read_code(item)?,
+            lesson: lesson(item)?,
         };
         Ok(Self {
             group,
@@ -171,4 +182,25 @@ pub fn polling(delivery: Delivery) -> Value {
     delivery
         .polling_interval()
         .map_or(Value::Null(true), |seconds| number(i64::from(seconds)))
+}
+
+/// When a pause ends, by the clock; NULL if there is none.
+pub fn paused_until(lesson: LessonState) -> Value {
+    let until = lesson.paused_until.map(|until| text(until.to_string()));
+    until.unwrap_or(Value::Null(true))
+}
+
+/// What the host decided; nothing of groups that an earlier version made.
+fn lesson(item: Reader<'_>) -> Result<LessonState, Unreadable> {
+    let flag = |name| Ok(item.maybe_flag(name)?.unwrap_or(false));
+    let paused_until = item.maybe_text("pausedUntil")?;
+    Ok(LessonState {
+        host_ttl: item.maybe_number("hostTtl")?,
+        is_locked: flag("locked")?,
+        paused_until: match paused_until {
+            None => None,
+            Some(_) => Some(item.iso("pausedUntil")?),
+        },
+        is_chat_muted: flag("chatMuted")?,
+    })
 }

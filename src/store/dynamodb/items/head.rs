@@ -19,6 +19,8 @@ pub struct GroupHead {
     pub foreign: usize,
     /// The number of nodes that report and did not join.
     pub reporters: usize,
+    /// The number of nodes that the host removed.
+    pub removed: usize,
     /// Bytes of a response that are reserved for the nodes' variables (decision D24).
     pub status_bytes: usize,
     /// Those of reporters and of foreign members.
@@ -80,6 +82,7 @@ impl GroupHead {
             nodes: counted("nodes")?,
             foreign: counted("foreign")?,
             reporters: counted("reporters")?,
+            removed: counted("removed")?,
             status_bytes: counted("statusBytes")?,
             outside_bytes: counted("outsideBytes")?,
             polling: item.flag("polling")?,

@@ -48,6 +48,9 @@ pub fn watch(group: &Group, second: i64) -> Item {
     if let Some(origin) = group.origin {
         item.insert("origin".into(), text(origin.to_string()));
     }
+    if let Some(seconds) = group.lesson.host_ttl {
+        item.insert("hostTtl".into(), number(seconds.into()));
+    }
     item
 }
 

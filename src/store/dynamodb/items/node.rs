@@ -7,10 +7,12 @@ use aws_sdk_dynamodb::types::AttributeValue as Value;
 
 use crate::model::authority::TokenHash;
 use crate::model::cursor::Cursor;
+use crate::model::error::ClientError;
 use crate::model::event::Fingerprint;
 use crate::model::group::{Group, GroupKey};
 use crate::model::ids::NodeId;
 use crate::model::log_quota::Usage;
+use crate::model::nickname::Nickname;
 use crate::model::origin::Network;
 use crate::model::places::Place;
 use crate::model::readings::{Layer, Readings};
@@ -48,6 +50,10 @@ pub struct Node {
     pub ttl: i64,
     /// The digest of its token, if it was made with one (decision D34).
     pub token: Option<TokenHash>,
+    /// The nickname that it gave when it joined.
+    pub nickname: Option<Nickname>,
+    /// Whether the host removed it, so that it may not come back.
+    pub is_removed: bool,
 }
 
 /// An appended call, by which a repetition is recognized.
@@ -76,6 +82,8 @@ impl Node {
             logged: Vec::new(),
             ttl: ttl(group),
             token: None,
+            nickname: None,
+            is_removed: false,
         }
     }
 
@@ -108,6 +116,15 @@ impl Node {
     /// Whether it joined without WebSockets.
     pub fn polls(&self) -> bool {
         matches!(self.membership, Some((_, Some(false))))
+    }
+
+    /// Admits a call of the node, which may have been removed.
+    pub fn check_removed(&self) -> Result<(), ClientError> {
+        if self.is_removed {
+            Err(ClientError::Removed)
+        } else {
+            Ok(())
+        }
     }
 
     /// Extends its life; returns whether that changed anything.
@@ -145,6 +162,12 @@ impl Node {
         }
         if let Some(token) = &self.token {
             put("token", bytes(token.as_bytes()));
+        }
+        if let Some(nickname) = &self.nickname {
+            put("nickname", text(nickname.as_str()));
+        }
+        if self.is_removed {
+            put("removed", Value::Bool(true));
         }
         if self.reserved > 0 {
             put("reserved", number(count(self.reserved)));
@@ -189,6 +212,11 @@ impl Node {
             logged: read_logged(item)?,
             ttl: item.number("ttl")?,
             token: item.token("token")?,
+            nickname: item
+                .maybe_text("nickname")?
+                .map(|nickname| Nickname::parse(nickname).map_err(|_| Unreadable("nickname")))
+                .transpose()?,
+            is_removed: item.maybe_flag("removed")?.unwrap_or(false),
         })
     }
 }

@@ -14,7 +14,9 @@ use crate::model::event::EventInput;
 use crate::model::group::{Delivery, EndReason, Tombstone};
 use crate::model::ids::{GroupName, NodeId};
 use crate::model::join_code::JoinCode;
+use crate::model::lesson::LessonState;
 use crate::model::log_quota::Usage;
+use crate::model::nickname::Nickname;
 use crate::model::origin::{Network, Origin};
 use crate::model::readings::Readings;
 use crate::model::status::SensorData;
@@ -37,7 +39,8 @@ fn node_id(text: &str) -> NodeId {
 prop_compose! {
     fn group()(id in id(), domain in id(), name in id(), host in id(), created in timestamp(),
         lifetime in 1u32..3000, heartbeat in timestamp(), polling in any::<Option<u32>>(),
-        origin in any::<Option<([u8; 8], [u8; 8])>>(), token in any::<bool>()) -> Group {
+        origin in any::<Option<([u8; 8], [u8; 8])>>(), token in any::<bool>(), host_ttl in any::<Option<u32>>(),
+        flags in any::<[bool; 2]>(), paused in proptest::option::of(timestamp())) -> Group {
         Group {
             token: token.then(|| TokenHash::parse("t", Some("sixteen bytes or more")).unwrap()).flatten(),
             join_code: token.then(JoinCode::random),
@@ -52,6 +55,7 @@ prop_compose! {
                 network: Network::new(network),
                 site: Network::new(site),
             }),
+            lesson: LessonState { host_ttl, is_locked: flags[0], paused_until: paused, is_chat_muted: flags[1] },
         }
     }
 }
@@ -108,6 +112,8 @@ proptest! {
             reserved: usize::try_from(at.seconds()).unwrap(),
             calls: vec![RecentCall { fingerprint: vec![0, 7, 255], last, request_id: "n".into() }],
             logged: vec![(at.seconds(), Usage { calls: 2, bytes: 70_000 }), (-1, Usage::call(9))],
+            nickname: joined.flatten().map(|_| Nickname::parse("ねこ").unwrap()),
+            is_removed: joined.is_none(),
             ..Node::new(&node_id(&node), &group)
         };
         let item = node.item(&group.key);

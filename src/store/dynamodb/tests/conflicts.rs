@@ -35,6 +35,7 @@ fn request(host: &str) -> CreateGroup {
         delivery: Delivery::WebSocket,
         lifetime: 300,
         origin: None,
+        host_ttl: None,
         is_exempt: false,
         join_code: JoinCode::random(),
         name_is_join_code: false,

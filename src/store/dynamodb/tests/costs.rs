@@ -105,6 +105,7 @@ fn request(host: usize, delivery: Delivery) -> CreateGroup {
         delivery,
         lifetime: 300,
         origin: None,
+        host_ttl: None,
         is_exempt: false,
         join_code: JoinCode::random(),
         name_is_join_code: false,

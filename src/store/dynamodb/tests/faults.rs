@@ -99,6 +99,7 @@ impl<'a> Scenario<'a> {
             delivery: Delivery::WebSocket,
             lifetime: 300,
             origin: None,
+            host_ttl: None,
             is_exempt: false,
             join_code: JoinCode::random(),
             name_is_join_code: false,

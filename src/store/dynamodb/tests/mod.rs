@@ -3,6 +3,7 @@
 
 mod agreement;
 mod conflicts;
+mod controls;
 mod costs;
 mod engine;
 mod faults;

@@ -77,6 +77,7 @@ async fn a_group_is_found_by_its_id_and_only_groups_are_indexed() {
         delivery: Delivery::WebSocket,
         lifetime: 300,
         origin: None,
+        host_ttl: None,
         is_exempt: false,
         join_code: JoinCode::random(),
         name_is_join_code: false,

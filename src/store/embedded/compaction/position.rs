@@ -59,6 +59,10 @@ impl Position {
             } else if let Some(key) = self.groups.next() {
                 if let Some(found) = state.group(&key) {
                     Record::Group(Cow::Borrowed(&found.group)).write(&mut lines);
+                    for node in &found.removed {
+                        let (group, node) = (Cow::Borrowed(&key), Cow::Borrowed(node));
+                        Record::Removed { group, node }.write(&mut lines);
+                    }
                     self.group = Some((key, Within::Nodes(None)));
                 }
             } else if let Some(key) = self.tombstones.next() {

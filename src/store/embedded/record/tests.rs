@@ -15,7 +15,7 @@ proptest! {
         let mut readings = Readings::default();
         let data = vec![SensorData { key: "k".into(), value }];
         readings.write(&data.into(), Timestamp::from_millis(7));
-        let record = NodeRecord { token: None,  membership: None, alive_until: Timestamp::from_millis(9), readings };
+        let record = NodeRecord { token: None, nickname: None, membership: None, alive_until: Timestamp::from_millis(9), readings };
         let record = Record::Node {
             group: Cow::Borrowed(&group),
             node: Cow::Borrowed(&node),
@@ -44,7 +44,7 @@ fn records_are_read_and_written_in_the_documented_forms() {
         assert_eq!(String::from_utf8(line).unwrap().trim_end(), example);
         kinds.insert(format!("{:?}", std::mem::discriminant(&record)));
     }
-    assert_eq!(kinds.len(), 14, "every kind of record has an example");
+    assert_eq!(kinds.len(), 15, "every kind of record has an example");
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::model::error::ClientError;
 use crate::model::group::{EndReason, Group, GroupKey};
 use crate::model::group_quota::GroupCounts;
 use crate::model::ids::{Domain, GroupId};
+use crate::model::lesson::LessonState;
 use crate::model::message::{Dissolution, Message};
 use crate::model::time::Timestamp;
 use crate::model::visible::search_form;
@@ -79,6 +80,7 @@ impl State {
             origin: request.origin,
             token: request.token,
             join_code: Some(code),
+            lesson: LessonState::with_host_ttl(request.host_ttl),
         };
         self.memory.admit(Work::Group, footprint::group(&group))?;
         self.changes.record(&Record::Group(Cow::Borrowed(&group)));

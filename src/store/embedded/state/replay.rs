@@ -43,12 +43,17 @@ impl State {
                     self.by_node.remove(&*node);
                 }
             }
+            Record::Removed { group, node } => {
+                self.with(&group, |state| state.keep_out(node.clone().into_owned()));
+                self.member_left(&node, &group);
+            }
             Record::Joined {
                 group,
                 node,
                 membership,
                 until,
                 token,
+                nickname,
             } => {
                 let stays = self.stays(&node, token, &group);
                 if let Some(state) = self.groups.get_mut(&*group) {
@@ -56,6 +61,7 @@ impl State {
                     record.membership = Some(membership);
                     record.alive_until = until;
                     record.token = token;
+                    state.set_nickname(&node, nickname);
                     if !stays {
                         self.by_node.insert(node.into_owned(), group.into_owned());
                     }
@@ -123,6 +129,7 @@ impl State {
         kept.membership = record.membership;
         kept.alive_until = record.alive_until;
         kept.token = record.token;
+        state.set_nickname(&node, record.nickname);
         state.replace(&node, record.readings);
         if record.membership.is_some() {
             self.by_node.insert(node.into_owned(), group.into_owned());
@@ -141,6 +148,7 @@ impl GroupState {
             alive_until: Timestamp::from_millis(0),
             readings: Readings::default(),
             token: None,
+            nickname: None,
         };
         self.nodes.entry(node.clone()).or_insert_with(new)
     }

@@ -12,6 +12,7 @@ pub enum Call {
     Leave(u8, u8),
     Dissolve(u8, u8),
     Renew(u8, u8),
+    Control(u8, u8, Choice),
     Heartbeat(u8, u8),
     Report(u8, u8, Vec<(u8, u8)>),
     Statuses(u8),
@@ -21,6 +22,15 @@ pub enum Call {
     Repeat(u8),
     Poll(u8, Since, bool, usize),
     Reap,
+}
+
+/// A control of a lesson.
+#[derive(Clone, Copy, Debug)]
+pub enum Choice {
+    Lock(bool),
+    Pause(u32),
+    Remove(u8),
+    Clear,
 }
 
 #[derive(Clone, Debug)]
@@ -39,6 +49,12 @@ pub fn call() -> impl Strategy<Value = Call> {
         any::<u8>().prop_map(Since::Cursor),
         prop_oneof![Just("zzz"), Just("EVENT#"), Just("ねこ")].prop_map(Since::Text),
     ];
+    let choice = prop_oneof![
+        2 => any::<bool>().prop_map(Choice::Lock),
+        2 => prop_oneof![Just(0u32), 1u32..4].prop_map(Choice::Pause),
+        1 => node.clone().prop_map(Choice::Remove),
+        1 => Just(Choice::Clear),
+    ];
     let in_group = || (group.clone(), node.clone());
     prop_oneof![
         1 => (domain.clone(), node.clone(), any::<bool>(), prop_oneof![1 => Just(20u32), 4 => Just(300)])
@@ -49,6 +65,7 @@ pub fn call() -> impl Strategy<Value = Call> {
         1 => in_group().prop_map(|(g, n)| Call::Leave(g, n)),
         1 => (group.clone(), 2u8..6).prop_map(|(g, n)| Call::Dissolve(g, n)),
         4 => (group.clone(), 3u8..9).prop_map(|(g, n)| Call::Renew(g, n)),
+        2 => (group.clone(), 3u8..9, choice).prop_map(|(g, n, choice)| Call::Control(g, n, choice)),
         2 => in_group().prop_map(|(g, n)| Call::Heartbeat(g, n)),
         6 => (in_group(), prop::collection::vec((0u8..6, 0u8..30), 0..4))
             .prop_map(|((g, n), data)| Call::Report(g, n, data)),

@@ -14,6 +14,7 @@ fn state(changes: Changes) -> State {
     let rules = Rules::new(Timings::STG).unwrap();
     let limits = Limits {
         reporters_per_group: 1_000,
+        removed_per_group: 8,
         ..Limits::default()
     };
     State::new(rules, limits, Memory::unlimited(), changes)
@@ -51,6 +52,7 @@ fn parts_among_changes_give_the_state_at_the_end() {
         delivery: crate::model::group::Delivery::WebSocket,
         lifetime: 300,
         origin: None,
+        host_ttl: None,
         is_exempt: false,
         join_code: JoinCode::random(),
         name_is_join_code: false,
