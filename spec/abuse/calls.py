@@ -17,7 +17,7 @@ async def pipeline(target, rate, request, connections=4):
         reader, writer = await target.connect()
         reading = asyncio.create_task(discard(reader, REFUSED))
         try:
-            async for count in portions(rate / connections):
+            async for count in portions(rate / connections, 0.00125 * connections):
                 if reading.done():
                     return
                 writer.write(b"".join(request() for _ in range(count)))
@@ -99,6 +99,19 @@ async def new_groups(target):
     )
     request = lambda: target.post(create, {"hostId": f"{salt}{next(number)}", "domain": domain})
     await pipeline(target, 2_000, request, connections=20)
+
+
+async def lists(target):
+    """A list of 700 groups, 1,000 times a second."""
+    domain = "attackers"
+    for n in range(70):
+        fields = " ".join(
+            f'a{m}: createGroup(name: "x", hostId: "l{n} {m}", domain: "{domain}", useWebSocket: true) {{ id }}'
+            for m in range(10)
+        )
+        await target.call(f"mutation {{ {fields} }}")
+    request = target.post("query L($domain: String!) { listGroupsByDomain(domain: $domain) { id name } }", {"domain": domain})
+    await pipeline(target, 1_000, lambda: request, connections=20)
 
 
 async def unread_answers(target):

@@ -146,12 +146,12 @@ def text(message):
     return frame(1, json.dumps(message).encode())
 
 
-async def portions(rate):
+async def portions(rate, every=0.02):
     """Counts that add up to `rate` a second. What a busy machine delays is not made up for."""
     loop = asyncio.get_running_loop()
     last, owed = loop.time(), 0.0
     while True:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(every)
         now = loop.time()
         owed += rate * min(now - last, 0.1)
         last = now
