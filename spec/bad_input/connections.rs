@@ -56,6 +56,35 @@ async fn an_idle_client_and_one_that_reads_no_answers_lose_their_connections() {
 }
 
 #[apply(case!)]
+async fn a_body_in_too_many_pieces_is_refused_and_one_in_many_is_read() {
+    let mesh = TestMesh::own(|_| {}).await;
+    let query = br#"{"query":"{ __typename }"}"#;
+    for (spaces, status) in [(900, "200"), (2_000, "400")] {
+        let mut wire = Wire::to(&mesh).await;
+        let head = format!(
+            "POST /graphql HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-api-key: {}\r\n\
+             content-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n",
+            mesh.key
+        );
+        wire.writes(head.as_bytes()).await;
+        let mut body = format!("{:x}\r\n", query.len()).into_bytes();
+        body.extend_from_slice(query);
+        body.extend_from_slice(b"\r\n");
+        body.extend_from_slice(&b"1\r\n \r\n".repeat(spaces));
+        body.extend_from_slice(b"0\r\n\r\n");
+        wire.writes(&body).await;
+        let answer = String::from_utf8(wire.reads_to_the_end().await).expect("text");
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}")),
+            "{answer}"
+        );
+        let is_named = answer.contains("too many pieces: send it as a whole");
+        assert_eq!(is_named, status == "400", "{answer}");
+    }
+    mesh.still_serves().await;
+}
+
+#[apply(case!)]
 async fn a_head_that_is_too_large_is_refused() {
     let mesh = TestMesh::start().await;
     let large = "x".repeat(64 * 1024);

@@ -8,6 +8,7 @@ use clap::{Arg, CommandFactory as _};
 use crate::config::Cli;
 use crate::model::ids::MAX_CHARACTERS;
 use crate::model::message::MESSAGE_BYTES;
+use crate::server::request_body::MAX_PIECES;
 use crate::store::EVENTS_PER_READ;
 
 const HEAD: &str = "\
@@ -72,7 +73,8 @@ fn fixed() -> String {
         "\n## Fixed\n\n| | Limit |\n|---|---|\n\
          | a message to a subscriber, with every field selected | {} KB |\n\
          | events of one answer to getEventsSince or pollGroupData | {EVENTS_PER_READ} |\n\
-         | an id, a name or a domain | {MAX_CHARACTERS} characters |\n",
+         | an id, a name or a domain | {MAX_CHARACTERS} characters |\n\
+         | chunks or other pieces of a request's body | {MAX_PIECES} |\n",
         MESSAGE_BYTES / 1024
     )
 }

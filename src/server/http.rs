@@ -212,6 +212,13 @@ impl HttpError {
         message: "The request's body is too large.",
         hint: None,
     };
+    /// The body is cut into more pieces than the server takes.
+    pub const TOO_MANY_PIECES: Self = Self {
+        status: StatusCode::BAD_REQUEST,
+        kind: "MalformedHttpRequestException",
+        message: "The request's body comes in too many pieces: send it as a whole.",
+        hint: None,
+    };
     /// There is no memory for the body now (decision D26).
     pub const FULL: Self = Self {
         status: StatusCode::OK,

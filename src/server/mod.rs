@@ -16,6 +16,7 @@ mod page;
 mod pages;
 mod public;
 mod query;
+pub mod request_body;
 pub mod self_signed;
 mod tcp;
 pub mod tls;

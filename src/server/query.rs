@@ -1,22 +1,17 @@
 //! Queries and mutations over HTTP: POST with a JSON envelope, GET with a query string.
 
-use std::pin::pin;
-use std::task::Poll;
-
 use async_graphql_parser::types::OperationType;
-use axum::body::Bytes;
 use axum::extract::Query;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::Response;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use hyper::body::{Body as _, Incoming};
+use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::auth::{Caller, Credential, Unauthorized};
 use crate::domains::{caller_address, is_trusted};
-use crate::memory::{Lease, Purpose, Work};
+use crate::memory::Purpose;
 use crate::model::error::ClientError;
 use crate::model::join_code::JoinCode;
 use crate::realtime::credentials::{API_KEY, AUTHORIZATION, JOIN_CODE};
@@ -25,13 +20,10 @@ use crate::resolvers::document::DocumentError;
 use crate::resolvers::request::GraphQlRequest;
 use crate::resolvers::response;
 use crate::resolvers::run::GraphQlResponse;
-use crate::server::AppState;
 use crate::server::body::ResponseBody;
 use crate::server::http::{HttpError, answer as respond};
 use crate::server::listen::Connection;
-
-/// A body of up to this many bytes that has come with its head is not counted.
-const SMALL_BODY: usize = 4096;
+use crate::server::request_body;
 
 /// POST /graphql.
 pub async fn post(connection: &Connection, request: Request<Incoming>) -> Response {
@@ -40,7 +32,7 @@ pub async fn post(connection: &Connection, request: Request<Incoming>) -> Respon
     let answered = async {
         let caller = authenticate(connection, &head.headers).await?;
         check_content_type(&head.headers)?;
-        let (body, _held) = read(state, body).await?;
+        let (body, _held) = request_body::read(state, body).await?;
         if body.iter().all(u8::is_ascii_whitespace) {
             return Err(HttpError::EMPTY);
         }
@@ -156,47 +148,6 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), HttpError> {
         Ok(())
     } else {
         Err(HttpError::CONTENT_TYPE)
-    }
-}
-
-/// Reads a body. One that is large or does not come with its head is counted until it was
-/// answered. A small one is never refused: it may be a heartbeat.
-async fn read(state: &AppState, body: Incoming) -> Result<(Bytes, Option<Lease>), HttpError> {
-    let limits = state.settings.http;
-    let expected = body.size_hint().upper().and_then(|n| n.try_into().ok());
-    let expected = limits.body_bytes.min(expected.unwrap_or(usize::MAX));
-    let count = || {
-        let memory = &state.runner.mesh().memory;
-        // Once as it came, and once as values.
-        let bytes = expected * 2;
-        if expected > SMALL_BODY {
-            memory
-                .admit(Work::Data, bytes)
-                .map_err(|_| HttpError::FULL)?;
-        }
-        Ok::<_, HttpError>(memory.lease(Purpose::Requests, bytes))
-    };
-    let mut held = None;
-    if expected > SMALL_BODY {
-        held = Some(count()?);
-    }
-    let mut reading = pin!(Limited::new(body, limits.body_bytes).collect());
-    // Nearly every body has come with its head: those need no timer.
-    let read = match futures_util::poll!(&mut reading) {
-        Poll::Ready(read) => read,
-        Poll::Pending => {
-            if held.is_none() {
-                held = Some(count()?);
-            }
-            tokio::time::timeout(limits.request_timeout, reading)
-                .await
-                .map_err(|_| HttpError::TOO_LATE)?
-        }
-    };
-    match read {
-        Ok(body) => Ok((body.to_bytes(), held)),
-        Err(error) if error.is::<LengthLimitError>() => Err(HttpError::TOO_LARGE),
-        Err(_) => Err(HttpError::UNREADABLE),
     }
 }
 

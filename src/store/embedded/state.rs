@@ -20,6 +20,7 @@ use crate::store::embedded::group_state::{Appended, GroupState, Operation};
 use crate::store::embedded::log::{FoundEvents, NewCall};
 use crate::store::embedded::record::Changes;
 use crate::store::embedded::state::clock::LastStep;
+use crate::store::embedded::state::domain_groups::DomainGroups;
 use crate::store::embedded::statuses::SharedStatus;
 use crate::store::embedded::tombstones::Tombstones;
 
@@ -40,6 +41,7 @@ macro_rules! operation {
 // After the macro that they use.
 mod clock;
 mod codes;
+mod domain_groups;
 mod expiry;
 mod groups;
 mod lesson;
@@ -53,7 +55,7 @@ pub struct State {
     memory: Memory,
     groups: HashMap<GroupKey, GroupState>,
     by_host: HashMap<(NodeId, Domain), GroupId>,
-    by_domain: BTreeMap<Domain, BTreeSet<GroupId>>,
+    by_domain: BTreeMap<Domain, DomainGroups>,
     /// By the form in which names are searched.
     by_name: BTreeMap<GroupName, BTreeSet<GroupKey>>,
     /// By join code; as many as there are groups.

@@ -71,6 +71,42 @@ async fn the_persistent_store_passes_the_suite() {
     .await;
 }
 
+#[tokio::test]
+async fn groups_that_ended_leave_their_places_in_a_full_domain_before_and_after_their_removal() {
+    let store = Embedded::in_memory(rules(), suite::LIMITS);
+    let class = Class::new(&store);
+    let half = suite::LIMITS.groups_per_domain / 2;
+    let late = async |n: usize, now| {
+        let asked = class.request(&format!("late {n}"));
+        store.host_group(asked, now).await.is_ok()
+    };
+    let mut groups = Vec::new();
+    for n in 0..2 * half {
+        groups.push(class.group(&format!("h{n}")).await);
+    }
+    for group in &groups[..half] {
+        class.renews(group, suite::second(30)).await;
+    }
+    assert!(!late(0, suite::second(59)).await);
+    // The hosts of the others are silent from now on.
+    let silent = suite::second(60);
+    for n in 0..half - 1 {
+        assert!(late(n, silent).await, "{n}");
+    }
+    // One of them is removed when its host comes back; the others are removed later.
+    class.created(class.request("h119"), silent).await;
+    assert!(!late(half, silent).await);
+    let now = suite::second(62);
+    assert!(!late(half, now).await);
+    assert_eq!(store.reap(now).await.unwrap().len(), half - 1);
+    assert!(!late(half, now).await);
+    let living = &groups[0];
+    let host = living.host.clone().into();
+    store.dissolve(&living.key, &host, now).await.unwrap();
+    assert!(late(half, now).await);
+    assert!(!late(half + 1, now).await);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn messages_are_published_in_commit_order() {
     let (rules, limits, memory) = (rules(), Limits::default(), Memory::unlimited);

@@ -56,6 +56,9 @@ impl State {
         for state in self.groups.values_mut() {
             state.shift(by);
         }
+        for groups in self.by_domain.values_mut() {
+            groups.clock_stepped();
+        }
         self.tombstones.shift(by);
     }
 

@@ -1,7 +1,6 @@
 //! Groups: create, list, renew, dissolve.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::ops::Bound;
 
 use crate::memory::Work;
@@ -92,13 +91,9 @@ impl State {
         })
     }
 
-    /// The groups that count when another is asked for. Those of a domain that ended and are not
-    /// removed yet only matter when it is nearly full.
-    fn counts_for(&self, request: &CreateGroup, now: Timestamp) -> GroupCounts {
-        let mut domain = self.by_domain.get(&request.domain).map_or(0, BTreeSet::len);
-        if domain >= self.limits.groups_per_domain / 2 {
-            domain = self.groups_in(&request.domain, now).len();
-        }
+    /// The groups that count when another is asked for.
+    fn counts_for(&mut self, request: &CreateGroup, now: Timestamp) -> GroupCounts {
+        let domain = self.living_in(&request.domain, now);
         let site = request
             .origin
             .and_then(|origin| self.by_site.get(&origin.site));
@@ -112,8 +107,8 @@ impl State {
     /// See [`Store::groups_in`](crate::store::Store::groups_in).
     pub fn groups_in(&self, domain: &Domain, now: Timestamp) -> Vec<Group> {
         let now = self.at(now);
-        let ids = self.by_domain.get(domain).into_iter().flatten();
-        let groups = ids.filter_map(|id| {
+        let groups = self.by_domain.get(domain).into_iter();
+        let groups = groups.flat_map(|groups| &groups.ids).filter_map(|id| {
             self.groups.get(&GroupKey {
                 domain: domain.clone(),
                 id: id.clone(),
@@ -201,6 +196,7 @@ impl State {
         self.by_domain
             .entry(key.domain.clone())
             .or_default()
+            .ids
             .insert(key.id.clone());
         self.by_name
             .entry(group.name.search_form())
@@ -225,15 +221,15 @@ impl State {
                 self.by_site.remove(&site);
             }
         }
+        if let Some(groups) = self.by_domain.get_mut(&key.domain) {
+            groups.removed(&state.group, &self.rules);
+            if groups.ids.is_empty() {
+                self.by_domain.remove(&key.domain);
+            }
+        }
         let host = (state.group.host, key.domain.clone());
         if self.by_host.get(&host) == Some(&key.id) {
             self.by_host.remove(&host);
-        }
-        if let Some(ids) = self.by_domain.get_mut(&key.domain) {
-            ids.remove(&key.id);
-            if ids.is_empty() {
-                self.by_domain.remove(&key.domain);
-            }
         }
         let name = state.group.name.search_form();
         if let Some(keys) = self.by_name.get_mut(&name) {
