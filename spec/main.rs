@@ -30,6 +30,8 @@ mod check;
 mod command_line;
 mod dissolving;
 mod docs;
+#[cfg(feature = "doctor")]
+mod doctor;
 mod domains;
 mod durability;
 mod editor_polls;

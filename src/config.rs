@@ -78,6 +78,15 @@ pub enum Command {
     /// known. Exits with code 1 when anything of that happened, or when nothing was received.
     #[cfg(feature = "bench")]
     Bench(Box<mesh_bench::BenchArgs>),
+    /// Check the network between here and a server: which ways a lesson can use.
+    ///
+    /// Run it on a device of the class, in the class's network. It looks up the name, connects,
+    /// opens TLS, sends the requests of an editor and a browser, opens a WebSocket and sends events
+    /// over it, polls, and compares clocks, in a group of its own, which it ends. Each line says
+    /// what was found, what that means for a lesson and what to do. Exits with code 0 when
+    /// members can connect, by WebSocket or by polling, and with code 1 when they cannot.
+    #[cfg(feature = "doctor")]
+    Doctor(Box<mesh_doctor::DoctorArgs>),
 }
 
 /// Reads the `.env` file before anything else looks at the environment: the one given

@@ -35,8 +35,8 @@
 //! ```
 //!
 //! A test (`imports.rs`) checks both tables. [`model`] does no I/O and reads no clock. The load
-//! tool is a crate of its own (`crates/mesh-bench`), used by the command line only. No lock is
-//! held over an await.
+//! tool and the network check are crates of their own (`crates/mesh-bench`, `crates/mesh-doctor`),
+//! used by the command line only. No lock is held over an await.
 
 pub mod auth;
 pub mod config;

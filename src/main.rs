@@ -14,7 +14,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         // The reader of the output has seen enough, such as `head`.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
@@ -24,7 +24,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run() -> anyhow::Result<()> {
+fn run() -> anyhow::Result<ExitCode> {
     let env_file = config::read_env_file()?;
     let given = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
@@ -43,10 +43,12 @@ fn run() -> anyhow::Result<()> {
         Some(Command::Group(command)) => stage::dynamodb::group(&command)?,
         #[cfg(feature = "bench")]
         Some(Command::Bench(args)) => mesh_bench::run(*args)?,
+        #[cfg(feature = "doctor")]
+        Some(Command::Doctor(args)) => return Ok(u8::from(!mesh_doctor::run(&args)?).into()),
         Some(Command::Serve(args)) => stage::serve(&args, env_file.as_deref())?,
         None => stage::serve(&cli.serve, env_file.as_deref())?,
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -10,7 +10,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const out = process.env.OUT ?? join(here, "../src/server");
 
 /** The pages for people; each is one script, all share one style sheet. */
-const PAGES = { front: "Mesh v2", join: "Mesh v2", teach: "Mesh v2", certificate: "Mesh v2" };
+const PAGES = { certificate: "Mesh v2", doctor: "Mesh v2", front: "Mesh v2", join: "Mesh v2", teach: "Mesh v2" };
 /** A page with its script and style sheet, in gzip: pupils' devices and networks are slow. */
 const PAGE_BYTES = 60 * 1024;
 

@@ -10,6 +10,8 @@ pub mod documents;
 mod engine;
 #[cfg(feature = "bench")]
 pub mod fault_proxy;
+#[cfg(feature = "doctor")]
+pub mod faulty_network;
 #[cfg(feature = "oidc")]
 pub mod issuer;
 pub mod json;

@@ -1,4 +1,5 @@
-//! The pages for people: the front page, the teacher's, the join page and the certificate's. They are built from
+//! The pages for people: the front page, the teacher's, the join page, the certificate's and the
+//! network check. They are built from
 //! `web/` and embedded, so a browser that opens them needs no other host.
 
 use std::net::SocketAddr;
@@ -27,6 +28,7 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const GREETING: &str = "Mesh v2: open this address in a browser, or send GraphQL to /graphql\n";
 
 const CERTIFICATE: &str = include_str!("pages/certificate.html");
+const DOCTOR: &str = include_str!("pages/doctor.html");
 const FRONT: &str = include_str!("pages/front.html");
 const JOIN: &str = include_str!("pages/join.html");
 const TEACH: &str = include_str!("pages/teach.html");
@@ -35,6 +37,7 @@ const TEACH: &str = include_str!("pages/teach.html");
 pub fn router() -> Router {
     Router::new()
         .route("/", get(front))
+        .route("/doctor", get(async || page(DOCTOR, "./")))
         .route("/teach", get(async || page(TEACH, "./")))
         .route("/join", get(async || page(JOIN, "./")))
         .route("/join/{code}", get(async || page(JOIN, "../")))
@@ -75,6 +78,7 @@ fn page(html: &str, root: &str) -> Response {
 async fn asset(Path(file): Path<String>) -> Response {
     let (kind, bytes): (_, &'static [u8]) = match file.as_str() {
         "certificate.js" => (SCRIPT, include_bytes!("pages/certificate.js")),
+        "doctor.js" => (SCRIPT, include_bytes!("pages/doctor.js")),
         "front.js" => (SCRIPT, include_bytes!("pages/front.js")),
         "join.js" => (SCRIPT, include_bytes!("pages/join.js")),
         "teach.js" => (SCRIPT, include_bytes!("pages/teach.js")),

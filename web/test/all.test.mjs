@@ -1,3 +1,4 @@
 // The tests of all pages, which share one server and one Chromium.
+import "./doctor.test.mjs";
 import "./front.test.mjs";
 import "./graphiql.test.mjs";

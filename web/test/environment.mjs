@@ -30,7 +30,13 @@ async function start() {
   });
   const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox", "--disable-gpu"] });
   const url = new URL("/", server.url).href;
-  return { ...server, browser, url, open: (options) => open(browser, url, options) };
+  return {
+    ...server,
+    browser,
+    url,
+    /** `base` is another way to the server. */
+    open: ({ base = url, ...options } = {}) => open(browser, base, options),
+  };
 }
 
 /** Opens a page in a context of its own, and notes what it does that it should not. */
