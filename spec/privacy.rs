@@ -12,6 +12,8 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use self::marks::{API_KEY, CLASS, HOST_TOKEN, KEPT, STRANGER, VALUE, WRONG_KEY, found, found_in};
+use crate::join_codes::{creates, finds};
+use crate::support::json::text;
 use crate::support::program::{Server, folder};
 use crate::support::{Group, Reply, TestMesh};
 
@@ -162,4 +164,52 @@ async fn a_full_disk_names_nothing_of_the_call_that_fails() {
         }
     }
     panic!("the disk is never full");
+}
+
+/// Whether a text has a join code as a word of its own; ids have none of six digits.
+fn has_code(text: &str, code: &str) -> bool {
+    let mut words = text.split(|c: char| !c.is_alphanumeric());
+    words.any(|word| word.eq_ignore_ascii_case(code))
+}
+
+#[apply(case!)]
+async fn a_join_code_is_in_no_log_and_is_gone_with_its_group() {
+    let folder = folder();
+    let data = folder.path().join("data");
+    let mut server = Server::start(folder.path(), &settings(&data));
+    let mesh = class(&server);
+    let group = creates(&mesh, marks::HOST, Some(true)).await;
+    let code = text(&group["joinCode"]);
+    let journal = || {
+        let files = std::fs::read_dir(&data).expect("a folder");
+        let files = files.filter_map(|file| std::fs::read(file.ok()?.path()).ok());
+        files.map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let is_kept = || journal().any(|file| has_code(&file, &code));
+    assert!(is_kept(), "a restart keeps the code");
+    assert_eq!(finds(&mesh, &code.to_uppercase()).await["id"], group["id"]);
+    let call = json!({"groupId": group["id"], "domain": group["domain"]});
+    let pupil = mesh.with_code(&code);
+    pupil.calls("listNodesInGroup", call).await.value();
+    let refused = mesh.calls("groupByJoinCode", json!({"code": format!("{code}0")}));
+    assert!(!refused.await.text.contains(&code));
+    let end = json!({
+        "groupId": group["id"], "domain": group["domain"], "hostId": group["hostId"],
+    });
+    mesh.calls("dissolveGroup", end).await.value();
+    let since = Instant::now();
+    while is_kept() {
+        assert!(since.elapsed() < ERASED, "the code is still in the folder");
+        sleep(Duration::from_millis(100)).await;
+    }
+    let shown = metrics(&mesh).await;
+    server.is_terminated();
+    assert_eq!(server.ends(), Some(0));
+    for printed in [shown, server.greeting.clone(), server.log()] {
+        let lines: Vec<_> = printed
+            .lines()
+            .filter(|line| has_code(line, &code))
+            .collect();
+        assert!(lines.is_empty(), "{code} in {lines:#?}");
+    }
 }
