@@ -2,3 +2,4 @@
 import "./doctor.test.mjs";
 import "./front.test.mjs";
 import "./graphiql.test.mjs";
+import "./lesson.test.mjs";
