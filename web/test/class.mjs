@@ -5,7 +5,7 @@ import { randomBytes } from "node:crypto";
 const GROUP = `query ($code: String!) { groupByJoinCode(code: $code) { id domain } }`;
 const NODE = `groupId: $groupId, domain: $domain, nodeId: $nodeId`;
 const IN_GROUP = `$groupId: ID!, $domain: String!, $nodeId: ID!`;
-const JOIN = `mutation (${IN_GROUP}, $nickname: String) { joinGroup(${NODE}, nickname: $nickname) { id } }`;
+const JOIN = `mutation (${IN_GROUP}, $nickname: String) { joinGroup(${NODE}, nickname: $nickname, useWebSocket: true) { id } }`;
 const REPORT = `mutation (${IN_GROUP}, $data: [SensorDataInput!]!) {
   reportDataByNode(${NODE}, data: $data) { groupId domain nodeStatus { nodeId groupId domain data { key value } timestamp } }
 }`;

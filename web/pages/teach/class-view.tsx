@@ -69,7 +69,7 @@ function MemberRow({ lesson, member }: { lesson: Lesson; member: Member }) {
     <tr>
       <td>{name}</td>
       <td lang="ja">{labelOf(member.id)}</td>
-      <td>{member.transport}</td>
+      <td>{member.transport ?? "–"}</td>
       <td>{Number.isFinite(ago) && texts.ago(ago)}</td>
       <td>
         {asks ? (
