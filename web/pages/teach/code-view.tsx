@@ -36,7 +36,7 @@ export function CodeView({ lesson }: { lesson: Lesson }) {
       <div>
         <p class="address">{texts.openAddress}</p>
         <p class="address">
-          <strong>{new URL("join", root).href}</strong>
+          <strong>{roots && new URL("join", root).href}</strong>
         </p>
         <p class="kana" lang="ja">
           {inHiragana(lesson.code)}
@@ -60,7 +60,7 @@ export function CodeView({ lesson }: { lesson: Lesson }) {
         )}
         <p class="small soft">{texts.noSecret}</p>
       </div>
-      <QrCode text={address} />
+      {roots && <QrCode text={address} />}
     </section>
   );
 }
