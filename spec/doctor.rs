@@ -60,7 +60,7 @@ async fn a_good_network_has_no_problem() {
     assert_eq!(report.way, Way::Websocket);
     let ids: Vec<_> = report.findings.iter().map(|finding| finding.id).collect();
     let expected = [
-        "dns-ok",
+        "dns-literal",
         "tcp-ok",
         "tls-none",
         "post-ok",

@@ -106,7 +106,7 @@ pub fn findings(facts: &Facts, criteria: &Criteria) -> Vec<Finding> {
     let place = &criteria.endpoint.http;
     let socket = ws::socket(facts, criteria);
     let all = [
-        reach::dns(facts),
+        reach::dns(facts, criteria),
         reach::tcp(facts),
         reach::tls(facts, criteria),
         post::post(facts, criteria),

@@ -10,7 +10,10 @@ use crate::facts::{Certificate, Distrust, Facts, Failure};
 /// Days before its end from which a certificate is worth a warning.
 const ENDS_SOON_DAYS: i32 = 14;
 
-pub fn dns(facts: &Facts) -> Finding {
+pub fn dns(facts: &Facts, criteria: &Criteria) -> Finding {
+    if criteria.endpoint.http.literal().is_some() {
+        return Finding::new("dns-literal");
+    }
     let Some(dns) = &facts.dns else {
         return Finding::new("dns-failed").with("why", "?");
     };
