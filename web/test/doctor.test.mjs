@@ -50,7 +50,7 @@ test("a WebSocket whose messages are swallowed is named, and nothing else", asyn
     assert.match(await it.page.locator(".verdict").innerText(), /mesh_polling=1/);
     assert.match(await it.page.locator(".letter").innerText(), /ネットワークご担当者様/);
     await it.isAccessible("doctor with a problem");
-    await it.shot("doctor");
+    await it.shot("doctor", false);
     await it.page.setViewportSize({ width: 390, height: 844 });
     await it.page.getByRole("button", { name: "にほんご" }).click();
     await it.page.emulateMedia({ colorScheme: "dark" });

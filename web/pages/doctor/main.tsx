@@ -98,7 +98,7 @@ function Doctor() {
 function Verdict({ way, lang }: { way: Way; lang: Lang }) {
   const { means, todo } = wayAdvice(way, lang);
   return (
-    <section class="card verdict" data-way={way}>
+    <section class="card verdict" data-way={way} lang={lang}>
       <h2>{means}</h2>
       {todo && <p>{todo}</p>}
     </section>
@@ -112,7 +112,7 @@ function Findings({ findings, lang }: { findings: Finding[]; lang: Lang }) {
       {findings.map((it) => {
         const { means, todo } = advice(it, lang);
         return (
-          <li key={it.id} data-finding={it.id} data-state={stateOf(it)}>
+          <li key={it.id} lang={lang} data-finding={it.id} data-state={stateOf(it)}>
             <span class="state">{stateName(it, lang)}</span>
             <div>
               <strong>{checkName(it, lang)}</strong> {means}
@@ -159,7 +159,7 @@ function Letter(props: { findings: Finding[]; way: Way; lang: Lang }) {
           <span role="status">{copied}</span>
         </div>
       </div>
-      <pre class="letter" ref={text} tabIndex={0} role="region" aria-label={texts.letter}>
+      <pre class="letter" ref={text} lang={props.lang} tabIndex={0} role="region" aria-label={texts.letter}>
         {written}
       </pre>
       <p class="small soft no-print">
