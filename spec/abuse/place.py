@@ -1,5 +1,6 @@
 """Where it happens: a network of its own with addresses for the class and for strangers, and the server."""
 
+import atexit
 import os
 import re
 import subprocess
@@ -8,15 +9,21 @@ import tempfile
 import time
 import urllib.request
 
-CLASS_ADDRESS = "192.0.2.1"
-STRANGERS = [f"198.51.100.{n}" for n in range(1, 41)]
 KEY = "da2-mesh-development"
-INSIDE = "MESH_ABUSE_NETWORK"
+# Which network this program runs in; unset when it is to choose.
+NETWORK = "MESH_ABUSE_NETWORK"
+if os.environ.get(NETWORK) == "loopback":
+    CLASS_ADDRESS = "127.0.0.1"
+    STRANGERS = [f"127.0.1.{n}" for n in range(1, 41)]
+else:
+    CLASS_ADDRESS = "192.0.2.1"
+    STRANGERS = [f"198.51.100.{n}" for n in range(1, 41)]
 
 
 def enter_network():
-    """Starts this program again in a network namespace that has these addresses and nothing else."""
-    if os.environ.get(INSIDE):
+    """Starts this program again in a network namespace that has these addresses and nothing else, or
+    on the loopback's addresses where none can be made."""
+    if os.environ.get(NETWORK):
         return
     set_up = (
         f"ip link set lo up && ip address add {CLASS_ADDRESS}/32 dev lo && "
@@ -24,10 +31,12 @@ def enter_network():
     )
     for options in (["-n"], ["-Urn"]):
         if subprocess.run(["unshare", *options, "true"], capture_output=True).returncode == 0:
-            os.environ[INSIDE] = "1"
+            os.environ[NETWORK] = "own"
             command = ["unshare", *options, "sh", "-c", set_up, "sh", sys.executable, *sys.argv]
             os.execvp(command[0], command)
-    sys.exit("no network namespace can be made: it needs unshare, ip, and root or user namespaces")
+    print("no network namespace can be made (unshare, ip, root or user namespaces): on 127.0.0.0/8", flush=True)
+    os.environ[NETWORK] = "loopback"
+    os.execv(sys.executable, [sys.executable, *sys.argv])
 
 
 class Server:
@@ -47,6 +56,8 @@ class Server:
             urls += re.findall(r"endpoint +(\S+)", line)
             if len(urls) == 2:
                 break
+        # Also when this program fails or is stopped.
+        atexit.register(self.process.kill)
         self.url, self.tls_url = urls
         self.port, self.tls_port = (int(url.split(":")[2].split("/")[0]) for url in urls)
         # What it prints after that must not fill the pipe.

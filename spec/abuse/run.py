@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import pathlib
+import signal
 import statistics
 import subprocess
 import sys
@@ -170,6 +171,8 @@ def main():
     if unknown:
         sys.exit(f"there is no attack {', '.join(sorted(unknown))}; there are {' '.join(both)}")
     enter_network()
+    # An orderly end, which stops the server.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if options.brief:
         sys.exit(bool(try_briefly(options)))
     failed = 0
