@@ -170,3 +170,33 @@ fn a_folder_that_cannot_be_read_is_named() {
         assert!(text.contains("--public"), "{text}");
     }
 }
+
+#[apply(case!)]
+fn a_folder_with_the_servers_own_files_is_not_served() {
+    let folder = folder();
+    let own = [
+        vec!["--public", "."],
+        vec!["--public", "data"],
+        vec![
+            "--public",
+            "tls",
+            "--tls-self-signed",
+            "tls/made",
+            "--data",
+            "../data",
+        ],
+    ];
+    fs::create_dir_all(folder.path().join("data")).unwrap();
+    fs::create_dir_all(folder.path().join("tls")).unwrap();
+    for flags in own {
+        for command in ["serve", "check"] {
+            let arguments = [&[command, "--listen", "0"], &flags[..]].concat();
+            let output = runs(folder.path(), &arguments);
+            let text = utf8(&output.stderr);
+            assert!(
+                !output.status.success() && text.contains("keep them apart"),
+                "{text}"
+            );
+        }
+    }
+}

@@ -30,7 +30,7 @@ def enter_network():
         'ip route add local 198.51.100.0/24 dev lo && exec "$@"'
     )
     for options in (["-n"], ["-Urn"]):
-        if subprocess.run(["unshare", *options, "true"], capture_output=True).returncode == 0:
+        if subprocess.run(["unshare", *options, "sh", "-c", set_up, "sh", "true"], capture_output=True).returncode == 0:
             os.environ[NETWORK] = "own"
             command = ["unshare", *options, "sh", "-c", set_up, "sh", sys.executable, *sys.argv]
             os.execvp(command[0], command)

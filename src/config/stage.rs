@@ -217,7 +217,7 @@ impl StageSettings {
             pages: args.access.pages,
             public_key: public_key(args, development),
             authority: None,
-            origins: Origins::new(&args.access.allowed_origins),
+            origins: Origins::new(&args.access.allowed_origins, &args.tls.tls_names),
             trusted_proxies: args.access.trusted_proxies.clone().into(),
             documents: documents(&args.bounds),
             sockets: sockets(&args.bounds),

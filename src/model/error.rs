@@ -60,7 +60,7 @@ pub enum ClientError {
         "The group is paused: wait for the milliseconds of extensions.retryAfterMs, then send it again"
     )]
     Paused {
-        /// After how many milliseconds the pause ends.
+        /// After how many milliseconds the pause ends; clients are told of ten seconds at most.
         retry_after_ms: u32,
     },
     /// The host cannot remove itself.
@@ -201,7 +201,11 @@ impl ClientError {
     pub fn retry_after_ms(&self) -> Option<u32> {
         match self {
             Self::TooFast { retry_after_ms, .. } => Some((*retry_after_ms).into()),
-            Self::Paused { retry_after_ms } => Some(*retry_after_ms),
+            // Tenths of a second, ten seconds at most, as for rates: so the hint never has the digits
+            // that some clients take for a blocked network.
+            Self::Paused { retry_after_ms } => {
+                Some((retry_after_ms.div_ceil(100) * 100).clamp(100, 10_000))
+            }
             _ => None,
         }
     }
@@ -288,6 +292,10 @@ mod tests {
             ClientError::HostTtlNeedsTeacher,
             ClientError::InvalidHostTtl,
         ];
+        let paused = ClientError::Paused {
+            retry_after_ms: 50_260,
+        };
+        assert_eq!(paused.retry_after_ms(), Some(10_000));
         for error in harmless {
             let text = error.to_string().to_lowercase();
             for word in ["not found", "expired", "unauthorized", "503"] {

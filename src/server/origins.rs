@@ -1,10 +1,12 @@
 //! The pages that may call, where the settings name them. A browser says in `Origin` which page
 //! sends a request; other clients send none and are not affected.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use axum::http::{HeaderValue, Request, header};
+use axum::http::uri::Authority;
+use axum::http::{HeaderMap, HeaderValue, Request, Uri, header};
 use tower_http::cors::{AllowOrigin, Any};
 
 /// The origin of a page, as browsers send it: `https://school.example`, without a path.
@@ -44,33 +46,51 @@ fn host_of(origin: &HeaderValue) -> Option<&[u8]> {
 
 /// The origins whose pages may call: all, or those of a list.
 #[derive(Clone, Debug, Default)]
-pub struct Origins(Option<Arc<[Origin]>>);
+pub struct Origins {
+    list: Option<Arc<[Origin]>>,
+    /// Names of this server beside its addresses.
+    names: Arc<[String]>,
+}
 
 impl Origins {
-    /// Those of the list; all if it is empty.
-    pub fn new(list: &[Origin]) -> Self {
-        Self((!list.is_empty()).then(|| list.into()))
+    /// Those of the list, all if it is empty, for a server of these names.
+    pub fn new(list: &[Origin], names: &[String]) -> Self {
+        Self {
+            list: (!list.is_empty()).then(|| list.into()),
+            names: names.into(),
+        }
     }
 
-    /// Whether a request may be served. Pages of this server, at whatever name it was reached,
-    /// always may.
+    /// Whether a request may be served. Pages of this server always may.
     pub fn allow<B>(&self, request: &Request<B>) -> bool {
-        let Some(list) = &self.0 else {
+        let Some(list) = &self.list else {
             return true;
         };
-        let headers = request.headers();
-        let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
-        let host = host.or(request.uri().authority().map(|it| it.as_str().as_bytes()));
-        let mut origins = headers.get_all(header::ORIGIN).iter();
+        let host = self.own_host(request.headers(), request.uri());
+        let mut origins = request.headers().get_all(header::ORIGIN).iter();
         origins.all(|origin| {
             let is_own = host.is_some() && host_of(origin) == host;
             is_own || list.iter().any(|allowed| allowed.0 == *origin)
         })
     }
 
+    /// The host of a request, if it surely is a name of this server: an address, localhost, or a name
+    /// of the settings. Any other may be of a page whose name was pointed at this server, so that
+    /// the browser takes it for one of the server's own.
+    pub fn own_host<'a>(&self, headers: &'a HeaderMap, uri: &'a Uri) -> Option<&'a [u8]> {
+        let host = headers.get(header::HOST).map(HeaderValue::as_bytes);
+        let host = host.or(uri.authority().map(|it| it.as_str().as_bytes()))?;
+        let authority = Authority::try_from(host).ok()?;
+        let name = authority.host().trim_matches(['[', ']']);
+        let is_own = name.parse::<IpAddr>().is_ok()
+            || name.eq_ignore_ascii_case("localhost")
+            || self.names.iter().any(|own| own.eq_ignore_ascii_case(name));
+        is_own.then_some(host)
+    }
+
     /// What browsers are told.
     pub(super) fn cors(&self) -> AllowOrigin {
-        match &self.0 {
+        match &self.list {
             None => Any.into(),
             Some(list) => AllowOrigin::list(list.iter().map(|origin| origin.0.clone())),
         }
@@ -78,7 +98,7 @@ impl Origins {
 
     /// Whether answers depend on the page that asks.
     pub(super) fn is_a_list(&self) -> bool {
-        self.0.is_some()
+        self.list.is_some()
     }
 }
 
@@ -88,7 +108,7 @@ mod tests {
 
     fn origins(list: &[&str]) -> Origins {
         let list: Vec<_> = list.iter().map(|text| text.parse().unwrap()).collect();
-        Origins::new(&list)
+        Origins::new(&list, &["school.local".into()])
     }
 
     #[test]
@@ -99,20 +119,21 @@ mod tests {
             "null",
             "tauri://localhost",
         ]);
-        let allow = |sent: &[&str]| {
-            let mut request = Request::builder().header(header::HOST, "server:4000");
+        let allow_at = |host: &str, sent: &[&str]| {
+            let mut request = Request::builder().header(header::HOST, host);
             for origin in sent {
                 request = request.header(header::ORIGIN, *origin);
             }
             origins.allow(&request.body(()).unwrap())
         };
+        let allow = |sent: &[&str]| allow_at("192.168.1.10:4000", sent);
         for sent in [
             &["https://school.example"][..],
             &["http://localhost:8601"],
             &["null"],
             &["tauri://localhost"],
-            &["http://server:4000"],
-            &["https://server:4000"],
+            &["http://192.168.1.10:4000"],
+            &["https://192.168.1.10:4000"],
             &[],
         ] {
             assert!(allow(sent), "{sent:?}");
@@ -122,12 +143,37 @@ mod tests {
             &["https://school.example.evil"],
             &["https://evil.example"],
             &["http://localhost"],
-            &["http://server:4001"],
-            &["server:4000"],
+            &["http://192.168.1.10:4001"],
+            &["192.168.1.10:4000"],
             &[""],
             &["https://school.example", "https://evil.example"],
         ] {
             assert!(!allow(sent), "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn pages_of_a_name_that_was_pointed_at_this_server_are_not_its_own() {
+        let origins = origins(&["https://school.example"]);
+        let allow = |host: &str| {
+            let request = Request::builder().header(header::HOST, host);
+            let request = request.header(header::ORIGIN, format!("http://{host}"));
+            origins.allow(&request.body(()).unwrap())
+        };
+        for own in [
+            "127.0.0.1:4000",
+            "[::1]:4000",
+            "localhost:4000",
+            "School.local:4000",
+        ] {
+            assert!(allow(own), "{own}");
+        }
+        for other in [
+            "evil.example:4000",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:4000",
+        ] {
+            assert!(!allow(other), "{other}");
         }
     }
 

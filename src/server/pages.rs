@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::Path;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
@@ -20,7 +20,8 @@ use crate::server::{addresses, query};
 /// What the pages have where the path to the server's root goes: a proxy may serve them under a
 /// prefix, so no path in them is absolute.
 const ROOT_PLACE: &str = "{{root}}";
-/// No script or style but the embedded ones, and no other host.
+/// No script or style but the embedded ones, and nothing of another host. WebSockets are named by
+/// scheme: not every browser counts those of the same host as its own.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
@@ -102,10 +103,15 @@ const SCRIPT: &str = "text/javascript; charset=utf-8";
 
 /// GET /pages/config.json: what the pages cannot know by themselves. The key is the public one,
 /// which every client carries. Other machines are not shown the addresses of this one.
-async fn config(Extension(connection): Extension<Arc<Connection>>, headers: HeaderMap) -> Response {
+async fn config(
+    Extension(connection): Extension<Arc<Connection>>,
+    uri: Uri,
+    headers: HeaderMap,
+) -> Response {
     let state = &connection.state;
     // A page of another origin says so, and learns nothing about this network either.
-    let is_own = !headers.contains_key(header::ORIGIN);
+    let is_own = !headers.contains_key(header::ORIGIN)
+        && state.settings.origins.own_host(&headers, &uri).is_some();
     let addresses = if is_own && connection.is_of_this_machine(&headers) {
         addresses::of_listener(state.listens)
     } else {

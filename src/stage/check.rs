@@ -75,7 +75,8 @@ fn self_signed(folder: &Path, names: &[String]) -> Found {
     });
     match usable {
         Ok(State::Unfit) => Found::Note(format!(
-            "the certificate in {} ends soon or is not for all names: a start makes it anew, and              clients must trust the new ca.pem",
+            "the certificate in {} ends soon or is not for all names: a start makes it anew, and \
+             clients must trust the new ca.pem",
             folder.display()
         )),
         Ok(_) => Found::Fine,
@@ -89,7 +90,12 @@ fn self_signed(folder: &Path, names: &[String]) -> Found {
 }
 
 fn public(args: &ServeArgs) -> Found {
-    match args.public.public.as_deref().map(listeners::is_readable) {
+    match args
+        .public
+        .public
+        .as_deref()
+        .map(|folder| listeners::is_public(folder, args))
+    {
         Some(Err(error)) => Found::Fault(format!("{error:#}")),
         _ => Found::Fine,
     }

@@ -28,7 +28,7 @@ pub async fn open(args: &ServeArgs) -> anyhow::Result<(Listeners, Option<Arc<Cer
     };
     let public = match (args.public_address(), &args.public.public) {
         (Some(address), Some(folder)) => {
-            is_readable(folder)?;
+            is_public(folder, args)?;
             Some((bind(address, "--public-listen").await?, folder.clone()))
         }
         _ => None,
@@ -60,12 +60,32 @@ pub fn authority(args: &ServeArgs) -> Option<Arc<str>> {
     self_signed::Folder::new(folder, &tls.tls_names).authority_pem()
 }
 
-/// Checks that a folder of pages is one.
-pub fn is_readable(folder: &Path) -> anyhow::Result<()> {
-    std::fs::read_dir(folder).map(drop).with_context(|| {
-        let folder = folder.display();
-        format!("cannot read {folder}: name a folder of pages with --public")
-    })
+/// Checks that a folder of pages can be read and has none of the server's own files in it.
+pub fn is_public(folder: &Path, args: &ServeArgs) -> anyhow::Result<()> {
+    let shown = folder.display();
+    let canonical = folder
+        .canonicalize()
+        .and_then(|path| std::fs::read_dir(&path).map(|_| path));
+    let canonical = canonical
+        .with_context(|| format!("cannot read {shown}: name a folder of pages with --public"))?;
+    let (access, tls) = (&args.access, &args.tls);
+    let own = [
+        Some(&args.store.data),
+        access.keys.as_ref(),
+        tls.tls_self_signed.as_ref(),
+        tls.tls_key.as_ref(),
+        args.env_file.as_ref(),
+    ];
+    for path in own.into_iter().flatten() {
+        let path = path.canonicalize().or_else(|_| std::path::absolute(path))?;
+        anyhow::ensure!(
+            !path.starts_with(&canonical) && !canonical.starts_with(&path),
+            "{} would be served with the pages of {shown}: keep them apart, and name the pages' folder \
+             with --public",
+            path.display()
+        );
+    }
+    Ok(())
 }
 
 async fn bind(address: SocketAddr, flag: &str) -> anyhow::Result<TcpListener> {
