@@ -24,6 +24,8 @@ export interface Variable {
   value: string;
   timestamp: string;
   points: number[];
+  /** When it arrived, by this machine's clock. */
+  at: number;
 }
 
 export interface SeenEvent extends FeedEvent {
@@ -68,10 +70,10 @@ export class ClassState {
 
   knows = (nodeId: string) => this.members.some(({ id }) => id === nodeId);
 
-  /** All variables; the course of those that stay is kept. */
-  snapshot(statuses: Status[]) {
+  /** All variables, read since then: the course of those that stay is kept, and what came meanwhile. */
+  snapshot(statuses: Status[], since: number) {
     const former = this.variables;
-    this.variables = new Map();
+    this.variables = new Map([...former].filter(([, { at }]) => at >= since));
     for (const status of statuses) {
       for (const { key } of status.data) {
         const name = JSON.stringify([status.nodeId, key]);
@@ -96,7 +98,7 @@ export class ClassState {
       const number = value.trim() === "" ? NaN : Number(value);
       if (Number.isFinite(number)) points.push(number);
       if (points.length > POINTS) points.shift();
-      this.variables.set(name, { nodeId, key, value, timestamp, points });
+      this.variables.set(name, { nodeId, key, value, timestamp, points, at: Date.now() });
     }
   }
 

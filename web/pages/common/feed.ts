@@ -41,8 +41,8 @@ export type Transport = "connecting" | "WebSocket" | "polling";
 
 export interface FeedHandlers {
   onTransport(transport: Transport): void;
-  /** All variables of the group: those that were known before are replaced. */
-  onSnapshot(statuses: Status[]): void;
+  /** All variables of the group, as they were at some time since then. */
+  onSnapshot(statuses: Status[], since: number): void;
   onStatus(status: Status): void;
   onEvents(events: FeedEvent[]): void;
   onEnd(): void;
@@ -78,10 +78,11 @@ export class Feed {
 
   /** Reads all variables. */
   async refresh() {
+    const since = Date.now();
     try {
       const variables = { groupId: this.group.id, domain: this.group.domain };
       const { listGroupStatuses } = await this.api.call<{ listGroupStatuses: Status[] }>(STATUSES, variables);
-      if (!this.#stopped) this.handlers.onSnapshot(listGroupStatuses);
+      if (!this.#stopped) this.handlers.onSnapshot(listGroupStatuses, since);
     } catch {
       // The next message or connection brings them.
     }
@@ -128,6 +129,7 @@ export class Feed {
   async #poll(turn: number) {
     this.#cursor = new Date(this.api.now() - POLL_MARGIN_MS).toISOString();
     while (this.#polling === turn) {
+      const since = Date.now();
       try {
         const variables = { groupId: this.group.id, domain: this.group.domain, since: this.#cursor };
         const { pollGroupData } = await this.api.call<{
@@ -136,7 +138,7 @@ export class Feed {
         if (this.#polling !== turn) return;
         const { events, nodeStatuses } = pollGroupData;
         this.#cursor = events[events.length - 1]?.cursor ?? this.#cursor;
-        this.handlers.onSnapshot(nodeStatuses);
+        this.handlers.onSnapshot(nodeStatuses, since);
         if (events.length > 0) this.handlers.onEvents(events);
       } catch (error) {
         if (error instanceof ApiError) this.handlers.onRefused(error.type);

@@ -19,6 +19,8 @@ import { Model } from "../common/model";
 
 /** How often the group is looked at: what the teacher sets is in no message. */
 const LOOK_MS = 5_000;
+/** At each of so many looks at the group, all variables are read. */
+const LOOKS_PER_REFRESH = 2;
 /** How often the node says that it is there; the server may want it less often. */
 const HEARTBEAT_MS = 12_000;
 /** The fewest milliseconds between two reads of the members' names. */
@@ -52,6 +54,7 @@ export class Lesson extends Model {
   #feed: Feed;
   #timers: ReturnType<typeof setInterval>[] = [];
   #namesAt = 0;
+  #looks = 0;
   #orderKey = Date.now();
 
   private constructor(
@@ -62,7 +65,7 @@ export class Lesson extends Model {
     super();
     this.#feed = new Feed(api, group, {
       onTransport: (transport) => this.#moved(transport),
-      onSnapshot: (statuses) => this.#seen(statuses, () => this.state.snapshot(statuses)),
+      onSnapshot: (statuses, since) => this.#seen(statuses, () => this.state.snapshot(statuses, since)),
       onStatus: (status) => this.#seen([status], () => this.state.report(status)),
       onEvents: (events) => this.#fired(events),
       onEnd: () => this.#end("over"),
@@ -137,7 +140,9 @@ export class Lesson extends Model {
   }
 
   #fired(events: FeedEvent[]) {
-    this.state.fired(events);
+    // What is written while the chat is off does not appear afterwards.
+    const shown = this.group.chatMuted ? events.filter(({ name }) => name !== CHAT) : events;
+    this.state.fired(shown);
     if (!events.every(({ firedByNodeId }) => this.state.knows(firedByNodeId))) void this.#names();
     this.changed();
   }
@@ -166,6 +171,8 @@ export class Lesson extends Model {
       if (!group) return this.#end("over");
       this.group = group;
       this.changed();
+      // No message says that the teacher cleared values or removed somebody's.
+      if (++this.#looks % LOOKS_PER_REFRESH === 0) void this.#feed.refresh();
     } catch {
       // The next look may succeed; the transport shows what is wrong.
     }

@@ -90,8 +90,8 @@ export class Lesson extends Model {
         this.transport = transport;
         this.changed();
       },
-      onSnapshot: (statuses) => {
-        this.state.snapshot(statuses);
+      onSnapshot: (statuses, since) => {
+        this.state.snapshot(statuses, since);
         this.changed();
       },
       onStatus: (status) => {

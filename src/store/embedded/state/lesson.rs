@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::memory::Work;
 use crate::model::authority::Actor;
 use crate::model::error::ClientError;
 use crate::model::group::{Group, GroupKey};
@@ -51,7 +52,11 @@ impl State {
                     changes.record(&Record::GroupChanged(Cow::Borrowed(&state.group)));
                 }
             }
-            Control::RemoveNode(node) => state.remove_for_good(node, &self.limits, changes)?,
+            Control::RemoveNode(node) => {
+                let bytes = footprint::removed_node(node);
+                self.memory.admit(Work::Data, bytes)?;
+                state.remove_for_good(node, &self.limits, changes)?;
+            }
             Control::ClearData => state.clear_data(changes),
         }
         let group = state.group.clone();
