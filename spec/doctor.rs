@@ -220,11 +220,11 @@ async fn certificates_and_slow_tls_are_named() {
     let good = check(&url, KEY, &trusted).await;
     assert_eq!((problems(&good), good.way), (vec![], Way::Websocket));
 
-    let slow = NetworkFault::SlowBeginnings(Duration::from_millis(3400));
+    let slow = NetworkFault::SlowBeginnings(Duration::from_millis(1900));
     let slow = check(
         &faulty_network(&url, slow),
         KEY,
-        &format!("{trusted} --slow 3"),
+        &format!("{trusted} --slow 1.5"),
     )
     .await;
     assert_eq!(
