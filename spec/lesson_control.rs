@@ -144,7 +144,7 @@ async fn a_paused_group_refuses_all_data_but_its_hosts_until_the_pause_ends() {
     assert_eq!(text(&paused["pausedUntil"]).len(), 24);
     is_refused(&kitten, "Paused", PAUSED).await;
     let host = group.hosting_node();
-    // Without its token, whoever read the host's id could go on.
+    // Without its token, any reader of the host's id could go on.
     is_refused(&host, "Paused", PAUSED).await;
     for (_, reply) in sends(&host, json!(HOST)).await {
         reply.value();

@@ -114,7 +114,7 @@ async def odd_requests(target):
     chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(query), query)
     sized = b"content-length: %d\r\n" % len(query)
     te = b"transfer-encoding: chunked\r\n"
-    # Of these, whoever is asked may answer what is before `hidden`, and never `hidden` itself.
+    # Of these, the server may answer what is before `hidden`, and never `hidden` itself.
     ambiguous = [
         head + sized + b"content-length: %d\r\n\r\n" % (len(query) + len(hidden)) + query + hidden,
         head + b"content-length: %d, %d\r\n\r\n" % (len(query), 5) + query + hidden,

@@ -169,6 +169,7 @@ pub const DIFFERENCES: &[Difference] = &[
             "bad_input::connections::a_request_that_never_ends_is_disconnected",
             "bad_input::connections::an_idle_client_and_one_that_reads_no_answers_lose_their_connections",
             "bad_input::connections::a_head_that_is_too_large_is_refused",
+            "bad_input::connections::a_body_in_too_many_pieces_is_refused_and_one_in_many_is_read",
             "bad_input::connections::bytes_that_are_no_http_are_answered_and_disconnected",
             "bad_input::connections::a_connection_beyond_the_limit_waits_for_a_free_one",
             "http::a_subscription_over_http_is_refused",

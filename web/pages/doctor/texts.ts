@@ -8,7 +8,7 @@ const en = {
   busy: "Checking …",
   done: "Checked",
   key: "API key of the server",
-  keyHow: "Whoever runs the server has it.",
+  keyHow: "The server's operator has it.",
   failed: "The check broke off. Load this page again.",
   todo: "What to do:",
   letter: "Letter to the network department",

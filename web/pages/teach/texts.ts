@@ -27,7 +27,7 @@ const en = {
   openAddress: "Open this address, or type the code:",
   onlyHere: "Only this machine can open the page. Start the server with --listen :4000, then open it again.",
   address: "Address for the class",
-  noSecret: "Whoever knows the code can join.",
+  noSecret: "Anyone who knows the code can join.",
   joined: (count: number) => `${count} joined`,
   minutesLeft: (minutes: number) => `${minutes} min left`,
   transports: { connecting: "Connecting …", WebSocket: "Connected", polling: "Connected by polling" },
