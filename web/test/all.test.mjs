@@ -3,3 +3,4 @@ import "./doctor.test.mjs";
 import "./front.test.mjs";
 import "./graphiql.test.mjs";
 import "./lesson.test.mjs";
+import "./scratch/kit.test.mjs";
