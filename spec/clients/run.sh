@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs the clients as their lock files say and runs them all against the
-# server of MESH_BIN (or the built one), and its pages in Chromium. The lesson, which mostly
-# waits, goes on beside the others.
+# server of MESH_BIN (or the built one), and its pages in Chromium. The lesson and the scripted
+# editors, which mostly wait, go on beside the others.
 #   MESH_BIN         the server (default target/release, else target/debug)
 #   MESH_URL, MESH_API_KEY   a running server instead
 #   LESSON_SECONDS   how long the lesson goes on (60)
@@ -20,9 +20,10 @@ scratch=$(mktemp -d)
 export TMPDIR=$scratch # whatever is ended early leaves nothing behind
 current=
 lesson_job=
+editors_job=
 finish() {
   local job
-  for job in $current $lesson_job; do
+  for job in $current $lesson_job $editors_job; do
     kill "$job" 2>/dev/null || true
     wait "$job" 2>/dev/null || true
   done
@@ -80,6 +81,11 @@ begin "$scratch/lesson" $((lesson + 50)) "$here/aws-appsync" "${test[@]}" lesson
 lesson_job=$current
 current=
 
+began_editors=$SECONDS
+begin "$scratch/editors" 120 "$here/smalruby" "${test[@]}"
+editors_job=$current
+current=
+
 export GQL_VENV=${GQL_VENV:-$here/../../target/gql}
 environment() {
   python3 -m venv "$GQL_VENV" && "$GQL_VENV/bin/pip" install --quiet --disable-pip-version-check --no-deps -r gql/requirements.txt
@@ -104,6 +110,8 @@ else
   echo "FAILED  pages in Chromium: no Chromium at $chromium; install it, or set CHROMIUM"
 fi
 
+result "smalruby" 120 "$scratch/editors" "$began_editors" "$editors_job" || true
+editors_job=
 result "lesson of $lesson s" $((lesson + 50)) "$scratch/lesson" "$began_lesson" "$lesson_job" || true
 lesson_job=
 

@@ -19,6 +19,19 @@ export const LIST_GROUPS_BY_DOMAIN = `
   }
 `;
 
+export const SEARCH_GROUPS_BY_NAME_PREFIX = `
+  query SearchGroupsByNamePrefix($namePrefix: String!, $limit: Int) {
+    searchGroupsByNamePrefix(namePrefix: $namePrefix, limit: $limit) {
+      id
+      domain
+      fullId
+      name
+      hostId
+      expiresAt
+    }
+  }
+`;
+
 export const CREATE_GROUP = `
   mutation CreateGroup($name: String!, $hostId: ID!, $domain: String!, $useWebSocket: Boolean!) {
     createGroup(name: $name, hostId: $hostId, domain: $domain, useWebSocket: $useWebSocket) {

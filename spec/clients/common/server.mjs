@@ -18,7 +18,7 @@ const root = new URL("../../../", import.meta.url);
  * Resolves to undefined when the running server is not of the wanted kind.
  *
  * @returns {Promise<{url: string, apiKey: string, ca?: string, stop: () => Promise<void>,
- *   output?: () => string, data?: string} | undefined>}
+ *   restart?: () => Promise<void>, output?: () => string, data?: string} | undefined>}
  */
 export async function startServer({ secure = false, keys, log = "warn", flags = [] } = {}) {
   const { MESH_URL, MESH_API_KEY } = process.env;
@@ -42,18 +42,39 @@ export async function startServer({ secure = false, keys, log = "warn", flags = 
   // In its own folder and without our settings, so that no .env file or
   // variable of the caller changes what is tested.
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(MESH_|STAGE$)/.test(name)));
-  const server = spawn(program, args, { cwd: home, env, stdio: ["ignore", "pipe", "pipe"] });
+  const clean = () => rmSync(home, { recursive: true, force: true });
+  const wanted = new RegExp(`endpoint\\s+(${secure ? "https" : "http"}://\\S+)`);
+  let running = await run(program, args, { cwd: home, env }, wanted).catch((error) => {
+    clean();
+    throw error;
+  });
 
+  const stop = async () => {
+    await running.stop();
+    clean();
+  };
+  /** Ends it and starts it again on its folder and at its address. */
+  const restart = async () => {
+    await running.stop();
+    const flag = secure ? "--tls-listen" : "--listen";
+    args[args.indexOf(flag) + 1] = new URL(running.url).host;
+    running = await run(program, args, { cwd: home, env }, wanted);
+  };
+  process.once("exit", clean);
+  const ca = secure ? join(home, "ca.pem") : undefined;
+  return { url: running.url, apiKey, ca, stop, restart, output: () => running.output(), data: join(home, "data") };
+}
+
+/** Starts the program; resolves once it printed the wanted address. */
+async function run(program, args, options, wanted) {
+  const server = spawn(program, args, { ...options, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   let ended = false;
   const end = new Promise((resolve) => {
     server.once("error", (error) => resolve((output += `\n${error.message}`)));
     server.once("exit", resolve);
   }).then(() => (ended = true));
-  const lastResort = () => {
-    server.kill("SIGKILL");
-    rmSync(home, { recursive: true, force: true });
-  };
+  const lastResort = () => server.kill("SIGKILL");
   process.once("exit", lastResort);
   for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 
@@ -63,11 +84,9 @@ export async function startServer({ secure = false, keys, log = "warn", flags = 
     await end;
     clearTimeout(hard);
     process.off("exit", lastResort);
-    rmSync(home, { recursive: true, force: true });
     assert.notEqual(server.signalCode, "SIGKILL", `the server did not stop by itself within ${STOP_MS / 1_000} s`);
   };
 
-  const wanted = new RegExp(`endpoint\\s+(${secure ? "https" : "http"}://\\S+)`);
   const url = await new Promise((resolve, reject) => {
     const late = setTimeout(() => reject(new Error(`the server did not start:\n${output}`)), START_MS);
     const look = (chunk) => {
@@ -86,11 +105,9 @@ export async function startServer({ secure = false, keys, log = "warn", flags = 
     });
   }).catch(async (error) => {
     if (!ended) await stop();
-    else lastResort();
     throw error;
   });
-
-  return { url, apiKey, ca: secure ? join(home, "ca.pem") : undefined, stop, output: () => output, data: join(home, "data") };
+  return { url, stop, output: () => output };
 }
 
 function binary() {
