@@ -117,7 +117,7 @@ const OTHERS = new Set([
   ...['MESH_SECRET_NAME', 'MESH_LAMBDA_FOLDER', 'MESH_SPEC_STORE', 'MESH_BLESS'],
   ...['APPSYNC_CUSTOM_DOMAIN', 'APPSYNC_CERTIFICATE_ARN', 'APPSYNC_IAM', 'APPSYNC_USER_POOL_ID'],
   ...['APPSYNC_OIDC_ISSUER', 'APPSYNC_OIDC_CLIENT_IDS'],
-  ...['APPSYNC_ENDPOINT', 'APPSYNC_API_KEY', 'DYNAMODB_TABLE_NAME', 'DYNAMODB_ONE_AT_A_TIME'],
+  ...['APPSYNC_ENDPOINT', 'APPSYNC_API_KEY', 'DYNAMODB_TABLE_NAME'],
 ]);
 
 const DOCS = ['api', 'protocols', 'delivery', 'compatibility', 'running', 'limits'].map((name) => `docs/${name}.md`);

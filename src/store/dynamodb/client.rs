@@ -86,7 +86,7 @@ pub async fn config(settings: &Settings) -> Builder {
         loader = loader.endpoint_url(endpoint);
         if endpoint.starts_with("http://") {
             loader = loader
-                // Moto accepts only AWS's regions; other emulators accept any.
+                // Emulators accept any region and any key.
                 .region(Region::from_static("ap-northeast-1"))
                 .credentials_provider(Credentials::new(
                     "local",

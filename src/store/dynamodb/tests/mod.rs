@@ -30,7 +30,7 @@ fn rules() -> Rules {
 /// Settings for a new table.
 fn settings() -> Settings {
     let name = format!("MeshV2Table-test-{}", uuid::Uuid::new_v4().simple());
-    let settings = Settings {
+    Settings {
         endpoint: Some(engine().endpoint.clone()),
         // Some tests depend on the time of the last poll.
         poll_mark_interval: Duration::ZERO,
@@ -38,15 +38,6 @@ fn settings() -> Settings {
         attempt_timeout: Duration::from_mins(1),
         request_timeout: Duration::from_mins(2),
         ..Settings::new(name)
-    };
-    // Moto's conditional writes are not atomic, and it copies its tables for each transaction, so
-    // it gets one request at a time.
-    match std::env::var_os("DYNAMODB_ONE_AT_A_TIME") {
-        None => settings,
-        Some(_) => Settings {
-            connections: 1,
-            ..settings
-        },
     }
 }
 
