@@ -2,6 +2,7 @@
 //! the files are written anew instead of compared.
 
 mod api;
+mod events;
 mod links;
 mod page;
 mod protocols;

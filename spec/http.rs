@@ -209,7 +209,7 @@ async fn a_subscription_over_http_is_refused() {
     let mesh = TestMesh::start().await;
     let document = r#"subscription { onMessageInGroup(groupId: "g", domain: "d") { groupId } }"#;
     let reply = mesh.executes(document).await;
-    let message = "Subscriptions are not supported over HTTP; open a WebSocket at /graphql/realtime or /graphql.";
+    let message = "Subscriptions are not supported over HTTP; open a WebSocket at /graphql/realtime or /graphql, or an event stream at /graphql/stream.";
     reply.is_rejected(400, "BadRequestException", message);
 }
 

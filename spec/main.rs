@@ -71,6 +71,7 @@ mod resume;
 mod schema;
 mod settings;
 mod slow_readers;
+mod sse;
 mod statuses;
 mod subscription;
 mod supply_chain;

@@ -70,13 +70,15 @@ impl EncodeLabelValue for ConnectionRefusal {
     }
 }
 
-/// The protocol of a WebSocket.
+/// The protocol of a WebSocket or an event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SocketProtocol {
     /// graphql-ws: AppSync's clients and older ones.
     GraphqlWs,
     /// graphql-transport-ws.
     GraphqlTransportWs,
+    /// GraphQL over server-sent events.
+    Sse,
 }
 
 impl EncodeLabelValue for SocketProtocol {
@@ -84,6 +86,7 @@ impl EncodeLabelValue for SocketProtocol {
         encoder.write_str(match self {
             Self::GraphqlWs => "graphql-ws",
             Self::GraphqlTransportWs => "graphql-transport-ws",
+            Self::Sse => "sse",
         })
     }
 }
@@ -115,7 +118,8 @@ struct Counters {
     refused_connections: [Counter; 2],
     wrong_codes: Counter,
     connections: Gauge,
-    sockets: [Gauge; 2],
+    sockets: [Gauge; 3],
+    slow_readers: Counter,
 }
 
 impl Default for Metrics {
@@ -125,7 +129,7 @@ impl Default for Metrics {
         let refused = Family::<ConnectionLabels, Counter>::default();
         let sockets = Family::<SocketLabels, Gauge>::default();
         let (wrong_keys, connections) = (Counter::default(), Gauge::default());
-        let wrong_codes = Counter::default();
+        let (wrong_codes, slow_readers) = (Counter::default(), Counter::default());
         let text = "Requests that were refused, by the limit";
         registry.register("refusals", text, refusals.clone());
         let text = "Requests with a key that is none of the server's";
@@ -136,12 +140,16 @@ impl Default for Metrics {
         registry.register("wrong_codes", text, wrong_codes.clone());
         let text = "Open connections, WebSockets included";
         registry.register("connections", text, connections.clone());
-        let text = "Open WebSockets, by their subprotocol";
+        let text = "Open WebSockets and event streams, by their protocol";
         registry.register("sockets", text, sockets.clone());
+        let text =
+            "WebSockets and event streams that were ended because their client read too slowly";
+        registry.register("slow_readers", text, slow_readers.clone());
         let of = |protocol| sockets.get_or_create_owned(&SocketLabels { protocol });
         let sockets = [
             SocketProtocol::GraphqlWs,
             SocketProtocol::GraphqlTransportWs,
+            SocketProtocol::Sse,
         ]
         .map(of);
         let of = |limit| refusals.get_or_create_owned(&RefusalLabels { limit });
@@ -153,6 +161,7 @@ impl Default for Metrics {
             wrong_codes,
             connections,
             sockets,
+            slow_readers,
             registry,
         }))
     }
@@ -184,7 +193,12 @@ impl Metrics {
         OpenGuard::new(&self.0.connections)
     }
 
-    /// Counts a WebSocket until the guard is dropped.
+    /// Counts a client that read too slowly.
+    pub fn slow_reader(&self) {
+        self.0.slow_readers.inc();
+    }
+
+    /// Counts a WebSocket or an event stream until the guard is dropped.
     pub fn socket(&self, protocol: SocketProtocol) -> OpenGuard {
         OpenGuard::new(&self.0.sockets[protocol as usize])
     }
@@ -230,6 +244,7 @@ mod tests {
         let open = metrics.connection();
         let socket = metrics.socket(SocketProtocol::GraphqlTransportWs);
         drop(metrics.socket(SocketProtocol::GraphqlWs));
+        metrics.slow_reader();
         let text = metrics.text();
         for line in [
             "mesh_refusals_total{limit=\"address_rate\"} 2",
@@ -241,6 +256,8 @@ mod tests {
             "mesh_connections 1",
             "mesh_sockets{protocol=\"graphql-transport-ws\"} 1",
             "mesh_sockets{protocol=\"graphql-ws\"} 0",
+            "mesh_sockets{protocol=\"sse\"} 0",
+            "mesh_slow_readers_total 1",
             "# EOF",
         ] {
             assert!(text.lines().any(|it| it == line), "{line} in {text}");

@@ -93,7 +93,7 @@ environment() {
 export -f environment
 run "install gql for Python" 200 "$here" bash -c environment || true
 
-for client in aws-appsync aws-amplify apollo-link-3 apollo-link-4 graphql-ws subscriptions-transport-ws gql faye-websocket; do
+for client in aws-appsync aws-amplify apollo-link-3 apollo-link-4 graphql-ws graphql-sse subscriptions-transport-ws gql faye-websocket; do
   run "$client" 90 "$here/$client" "${test[@]}" client.test.mjs || true
 done
 run "audits of GraphQL over HTTP" 90 "$here/graphql-http" "${test[@]}" client.test.mjs || true

@@ -12,16 +12,18 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
+use super::events::events;
 use super::page::Page;
 use super::shown::Shown;
 use crate::support::mesh::TIMEOUT;
 
 /// Header lines of an answer that say nothing of the protocol, or change with every run.
-const LEFT_OUT: [&str; 6] = [
+const LEFT_OUT: [&str; 7] = [
     "connection",
     "content-length",
     "date",
     "sec-websocket-accept",
+    "transfer-encoding",
     "upgrade",
     "vary",
 ];
@@ -37,6 +39,7 @@ async fn every_transcript_of_the_protocols_is_what_the_server_sends() {
     for block in &page.blocks {
         texts.push(match block.kind.as_str() {
             "http" => http(&mut shown, &block.text).await,
+            "events" => events(&mut shown, &block.text).await,
             "websocket" => websocket(&mut shown, &block.text).await,
             _ => block.text.clone(),
         });
@@ -143,7 +146,7 @@ async fn websocket(shown: &mut Shown, text: &str) -> String {
 }
 
 /// Sends a head with these lines and more, and what every request needs.
-async fn sent(shown: &Shown, head: &[String], more: &[(&str, &str)]) -> TcpStream {
+pub async fn sent(shown: &Shown, head: &[String], more: &[(&str, &str)]) -> TcpStream {
     let host = format!("host: {}", shown.mesh.address());
     let more = more.iter().map(|(name, value)| format!("{name}: {value}"));
     let lines: Vec<_> = head.iter().cloned().chain([host]).chain(more).collect();
@@ -159,7 +162,7 @@ async fn sent(shown: &Shown, head: &[String], more: &[(&str, &str)]) -> TcpStrea
 }
 
 /// The head with the request id of the docs: every answer has another one.
-fn with_request_id(head: &str) -> String {
+pub fn with_request_id(head: &str) -> String {
     let name = "x-amzn-requestid: ";
     let at = head.to_ascii_lowercase().find(name).expect("a request id") + name.len();
     let id = uuid::Uuid::parse_str(&head[at..at + 36]).expect("a UUID");
@@ -167,7 +170,7 @@ fn with_request_id(head: &str) -> String {
 }
 
 /// The lines of a head that a reader of the docs needs.
-fn head_lines(head: &str) -> Vec<&str> {
+pub fn head_lines(head: &str) -> Vec<&str> {
     let of_the_protocol = |line: &&str| {
         let name = line
             .split(':')

@@ -74,6 +74,10 @@ pub const SERVER_ONLY: &[ServerOnly] = &[
         why: "the server's own sockets and their bounds in bytes (D20, D25)",
     },
     ServerOnly {
+        module: "sse",
+        why: "event streams: AppSync has its own protocol alone",
+    },
+    ServerOnly {
         module: "realtime_transport",
         why: "graphql-transport-ws: AppSync has its own protocol alone",
     },

@@ -8,6 +8,7 @@ pub mod documents;
 #[cfg(feature = "dynamodb")]
 #[path = "../../src/store/dynamodb/tests/engine.rs"]
 mod engine;
+pub mod event_stream;
 #[cfg(feature = "bench")]
 pub mod fault_proxy;
 #[cfg(feature = "doctor")]

@@ -184,7 +184,7 @@ impl Delivery {
 
     fn deliver(&self, slot: usize, selection: &Arc<LeasedSelection>, scratch: &mut Scratch) {
         let (rendered, frames) = (&mut scratch.rendered, &mut scratch.frames);
-        let (mut first, mut bytes) = (self.first, 0);
+        let (mut first, mut bytes, mut last) = (self.first, 0, None);
         for (sequence, message) in (self.first..).zip(&scratch.messages) {
             let data = message.render_shared(slot, selection);
             let oversized = data.is_none();
@@ -197,8 +197,14 @@ impl Delivery {
             if oversized {
                 self.started_by(sequence).for_each(|s| s.on_oversized());
             }
+            if message.is_last() {
+                last = Some(sequence);
+            }
         }
         self.deliver_rendered(first, rendered, frames);
+        if let Some(last) = last {
+            self.started_by(last).for_each(|s| s.on_group_end());
+        }
     }
 
     /// Delivers rendered messages, the first of which has the sequence number `first`.

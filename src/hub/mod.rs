@@ -59,6 +59,9 @@ pub trait Subscriber: Send + Sync {
     /// A message by its selection exceeds the limit and is not delivered (decision D25).
     fn on_oversized(&self);
 
+    /// The message that ends its group was delivered: no other follows.
+    fn on_group_end(&self) {}
+
     /// It is no longer registered. A delivery that is under way may still reach it.
     fn on_unsubscribe(&self);
 }

@@ -53,6 +53,11 @@ impl Publication {
         &self.message
     }
 
+    /// Whether it ends its group.
+    pub fn is_last(&self) -> bool {
+        matches!(self.message, Message::Dissolved(_))
+    }
+
     /// Its bytes, without renderings.
     pub fn bytes(&self) -> usize {
         self.lease.bytes()

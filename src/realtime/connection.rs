@@ -2,7 +2,6 @@
 //! and the server's stop meet.
 
 mod operation_queue;
-mod subscriptions;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -20,7 +19,6 @@ use crate::auth::Caller;
 use crate::realtime::close::Close;
 use crate::realtime::close_handshake::{CloseHandshake, PeerState};
 use crate::realtime::connection::operation_queue::{OperationQueue, QueuedOperation};
-use crate::realtime::connection::subscriptions::Subscriptions;
 use crate::realtime::io::OutboxIo;
 use crate::realtime::liveness::{KeepAliveCheck, Liveness};
 use crate::realtime::message::channel_error;
@@ -28,7 +26,7 @@ use crate::realtime::operation::{Outcome, next_outcome, run};
 use crate::realtime::outbox::Outbox;
 use crate::realtime::session::{Action, Session};
 use crate::realtime::socket::ConnectionContext;
-use crate::realtime::subscriber::SocketSubscriber;
+use crate::realtime::subscriptions::Subscriptions;
 
 /// A socket's connection.
 pub struct Connection {
@@ -190,6 +188,7 @@ impl Connection {
     /// Does what the outbox has for this task after a write; `Some` if it is full.
     async fn on_written(&mut self) -> Option<Close> {
         if self.outbox.is_full() {
+            self.context.runner.mesh().metrics.slow_reader();
             return Some(Close::TOO_SLOW);
         }
         if self.outbox.take_resumed() {
@@ -281,44 +280,30 @@ impl Connection {
     }
 
     fn on_outcome(&mut self, outcome: Outcome) -> Vec<Action> {
-        let (operation, target, resume) = match outcome {
+        let registration = match outcome {
             Outcome::Response(operation, text) => {
                 return self.session.on_response(&operation, text);
             }
             Outcome::Rejected(operation, errors) => {
                 return self.session.on_rejected(&operation, errors);
             }
-            Outcome::Subscription(operation, target, resume) => (operation, target, resume),
+            Outcome::Subscription(registration) => registration,
         };
         // The client may have stopped it meanwhile.
+        let operation = registration.operation.clone();
         let Some(dialect) = self.session.dialect_of(&operation) else {
             return Vec::new();
         };
         let mesh = self.context.runner.mesh();
-        let bytes = target.selection.bytes();
         let limit = self.context.limits.selection_bytes;
-        if let Err(message) = self.subscriptions.admit(bytes, limit, &mesh.memory) {
-            let error = channel_error("LimitExceeded", &message);
-            return self.session.on_rejected(&operation, vec![error]);
-        }
-        let (outbox, id) = (Arc::clone(&self.outbox), operation.id.clone());
-        let create = |selection| SocketSubscriber::new(outbox, operation, dialect, selection);
-        let (hub, group) = (&mesh.hub, &target.group);
-        let subscription = match resume {
-            None => hub.subscribe(group, target.selection, |own| Arc::new(create(own))),
-            Some(resume) => {
-                let null = target.selection.render_null();
-                hub.resume(group, target.selection, &resume, |own, start| {
-                    let subscriber = create(own);
-                    Arc::new(match start {
-                        Some(start) => subscriber.with_positions(&start, &null),
-                        None => subscriber,
-                    })
-                })
+        let subscriptions = &mut self.subscriptions;
+        match subscriptions.register(mesh, &self.outbox, dialect, registration, limit) {
+            Ok(()) => Vec::new(),
+            Err(message) => {
+                let error = channel_error("LimitExceeded", &message);
+                self.session.on_rejected(&operation, vec![error])
             }
-        };
-        self.subscriptions.insert(id, subscription, bytes);
-        Vec::new()
+        }
     }
 
     /// Sends a keep-alive, and a ping when the client was silent for long.

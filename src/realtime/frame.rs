@@ -1,4 +1,7 @@
-//! The headers of the frames that the server writes (RFC 6455 section 5.2).
+//! What the server writes around a text: the header of a WebSocket frame (RFC 6455 section 5.2), or
+//! nothing on an event stream, whose texts are events already.
+
+use crate::realtime::close::Close;
 
 /// The last or only frame of a message.
 pub const FINAL: u8 = 0x80;
@@ -47,5 +50,39 @@ impl FrameHeader {
     /// Its bytes.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
+    }
+}
+
+/// How texts become bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Frames of a WebSocket.
+    WebSocket,
+    /// Events of `text/event-stream`.
+    EventStream,
+}
+
+impl Framing {
+    /// What precedes a whole text of this length.
+    pub fn header(self, length: usize) -> FrameHeader {
+        match self {
+            Self::WebSocket => FrameHeader::new(FINAL | TEXT, length),
+            Self::EventStream => FrameHeader {
+                bytes: [0; MAX_HEADER_BYTES],
+                length: 0,
+            },
+        }
+    }
+
+    /// The last frame, or the comment that says why an event stream ends.
+    pub fn close(self, close: Close) -> Vec<u8> {
+        let Close { code, reason } = close;
+        match self {
+            Self::WebSocket => {
+                let header = FrameHeader::new(CLOSE, 2 + reason.len());
+                [header.bytes(), &code.to_be_bytes(), reason.as_bytes()].concat()
+            }
+            Self::EventStream => format!(": {code} {reason}\n\n").into_bytes(),
+        }
     }
 }

@@ -6,6 +6,9 @@ use serde_json::{Map, Value, json};
 use crate::auth::Unauthorized;
 use crate::realtime::protocol::{Dialect, Subprotocol};
 
+/// A comment: an event stream's acknowledgement and keep-alive.
+pub const COMMENT: &str = ":\n\n";
+
 /// AppSync's keep-alive.
 pub const KEEP_ALIVE: &str = r#"{"type":"ka"}"#;
 
@@ -36,6 +39,9 @@ impl ClientMessage {
 impl Dialect {
     /// What precedes and what follows the value of `data` in a message to operation `id`.
     pub fn data_envelope(self, id: &str) -> (String, &'static [u8]) {
+        if self.is_event_stream() {
+            return ("event: next\ndata: {\"data\":".into(), b"}\n\n");
+        }
         let kind = if self == Self::Transport {
             "next"
         } else {
@@ -48,9 +54,10 @@ impl Dialect {
 
     /// The response to a query or mutation, whose payload is JSON already.
     pub fn response(self, id: &str, payload: &[u8]) -> Vec<u8> {
-        let (prefix, _) = self.data_envelope(id);
+        let (prefix, suffix) = self.data_envelope(id);
         let prefix = prefix.strip_suffix(r#"{"data":"#).unwrap_or(&prefix);
-        [prefix.as_bytes(), payload, b"}"].concat()
+        let suffix = suffix.strip_prefix(b"}").unwrap_or(suffix);
+        [prefix.as_bytes(), payload, suffix].concat()
     }
 
     /// The errors that end an operation.
@@ -60,8 +67,23 @@ impl Dialect {
             // The legacy client expects one object, the newer one a list that is not empty.
             Self::Legacy => errors.into_iter().next().unwrap_or_default(),
             Self::Transport => Value::from(errors),
+            Self::EventStream | Self::EventSource => {
+                let payload = json!({"data": null, "errors": errors}).to_string();
+                let next = self.response(id, payload.as_bytes());
+                return String::from_utf8_lossy(&next).into_owned() + &self.complete(id);
+            }
         };
         json!({"id": id, "type": "error", "payload": payload}).to_string()
+    }
+
+    /// Ends an operation without an error.
+    pub fn complete(self, id: &str) -> String {
+        if self.is_event_stream() {
+            // Without a `data` field, `EventSource` would not dispatch the event.
+            "event: complete\ndata:\n\n".into()
+        } else {
+            complete(id)
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! One GraphQL operation on a socket, from its request to its outcome.
+//! One GraphQL operation on a socket or an event stream, from its request to its outcome.
 
 use async_graphql_parser::types::OperationType;
 use futures_util::future::BoxFuture;
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::auth::Caller;
 use crate::hub::Resume;
 use crate::realtime::message::channel_error;
-use crate::realtime::position::PositionRequest;
+use crate::realtime::position::{PositionForm, PositionRequest};
 use crate::realtime::protocol::Dialect;
 use crate::realtime::session::OperationKey;
 use crate::resolvers::request::OwnedGraphQlRequest;
@@ -16,12 +16,22 @@ use crate::resolvers::run::{Runner, SubscriptionTarget};
 
 /// The outcome of an operation.
 pub enum Outcome {
-    /// A subscription that is to be registered; with a `Resume` if it asks for positions.
-    Subscription(OperationKey, SubscriptionTarget, Option<Resume>),
+    /// A subscription that is to be registered.
+    Subscription(Registration),
     /// The whole text of the response to a query or mutation.
     Response(OperationKey, Vec<u8>),
     /// The errors by which the operation is rejected.
     Rejected(OperationKey, Vec<Value>),
+}
+
+/// A subscription that is to be registered.
+pub struct Registration {
+    /// Its operation.
+    pub operation: OperationKey,
+    /// What it selects.
+    pub target: SubscriptionTarget,
+    /// Where it starts, and where its client reads positions, if it asks for them.
+    pub resume: Option<(Resume, PositionForm)>,
 }
 
 /// Runs an operation.
@@ -46,13 +56,22 @@ pub async fn run(
             Err(errors) => return Outcome::Rejected(operation, errors),
         };
         let resume = match positions {
-            Some(PositionRequest { after }) => {
+            Some(PositionRequest { after, form }) => {
                 let keep = runner.group_lives(&target.group).await;
-                Some(Resume { after, keep })
+                Some((Resume { after, keep }, form))
             }
             None => None,
         };
-        return Outcome::Subscription(operation, target, resume);
+        return Outcome::Subscription(Registration {
+            operation,
+            target,
+            resume,
+        });
+    }
+    if dialect == Dialect::EventSource && kind == OperationType::Mutation {
+        let message = "Send a mutation by POST: what is sent by GET may be repeated";
+        let error = response::request_error("UnsupportedOperation", message);
+        return Outcome::Rejected(operation, vec![error]);
     }
     if dialect == Dialect::AppSync {
         let message = format!("{kind} not supported through the realtime channel");

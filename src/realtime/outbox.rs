@@ -8,6 +8,7 @@
 //! unrendered, shared with all others that wait for them, until everything before is written.
 
 mod delivery;
+mod pieces;
 mod render_queue;
 mod state;
 
@@ -22,7 +23,7 @@ pub use self::delivery::Envelope;
 use crate::hub::leased_bytes;
 use crate::memory::{Memory, Purpose, Work};
 use crate::realtime::close::Close;
-use crate::realtime::frame::{CLOSE, FINAL, FrameHeader, PING, TEXT};
+use crate::realtime::frame::{FrameHeader, Framing, PING};
 use crate::realtime::frame_queue::{Kind, Part};
 use crate::realtime::outbox::state::State;
 use crate::realtime::session::OperationKey;
@@ -30,10 +31,11 @@ use crate::realtime::session::OperationKey;
 /// What may wait while the process runs out of memory (decision D26).
 const LOW_MEMORY_BYTES: usize = 64 * 1024;
 
-/// A socket's queue of bytes.
+/// A socket's or an event stream's queue of bytes.
 #[derive(Debug)]
 pub struct Outbox {
     limit: usize,
+    framing: Framing,
     /// The socket, if deliveries may be written to it at once.
     tcp: Option<Arc<TcpStream>>,
     memory: Memory,
@@ -43,17 +45,28 @@ pub struct Outbox {
 impl Outbox {
     /// A queue of up to `limit` bytes that is written by its socket's own task.
     pub fn new(limit: usize, memory: Memory) -> Arc<Self> {
-        Self::create(None, limit, memory)
+        Self::create(Framing::WebSocket, None, limit, memory)
+    }
+
+    /// A queue for an event stream, whose HTTP connection takes the bytes ([`Outbox::poll_piece`]).
+    pub fn of_events(limit: usize, memory: Memory) -> Arc<Self> {
+        Self::create(Framing::EventStream, None, limit, memory)
     }
 
     /// A queue for the plain socket `tcp`, to which deliveries are written at once.
     pub fn with_socket(limit: usize, memory: Memory, tcp: Arc<TcpStream>) -> Arc<Self> {
-        Self::create(Some(tcp), limit, memory)
+        Self::create(Framing::WebSocket, Some(tcp), limit, memory)
     }
 
-    fn create(tcp: Option<Arc<TcpStream>>, limit: usize, memory: Memory) -> Arc<Self> {
+    fn create(
+        framing: Framing,
+        tcp: Option<Arc<TcpStream>>,
+        limit: usize,
+        memory: Memory,
+    ) -> Arc<Self> {
         Arc::new(Self {
             limit,
+            framing,
             tcp,
             memory,
             state: Mutex::default(),
@@ -118,10 +131,9 @@ impl Outbox {
         let mut state = self.lock();
         if !state.closed {
             // The limit does not apply to the last frame.
-            let header = FrameHeader::new(CLOSE, 2 + close.reason.len());
-            let code = close.code.to_be_bytes();
-            let parts = [header.bytes(), &code, close.reason.as_bytes()].map(Part::Copied);
-            state.frames.push(parts, 0, Kind::Limited);
+            let last = self.framing.close(close);
+            let part = Part::Copied(&last);
+            state.frames.push([part], 0, Kind::Limited);
             state.closed = true;
             // From here on what waits is written, also after an overflow.
             state.full = false;
@@ -172,8 +184,7 @@ impl Outbox {
         to: Pin<&mut impl AsyncWrite>,
     ) -> Poll<std::io::Result<()>> {
         let mut state = self.lock();
-        let ended = !state.closed && !state.ended.is_empty();
-        if state.full || ended || state.can_render() {
+        if state.has_work() {
             return Poll::Ready(Ok(()));
         }
         let writer = state.writer.as_ref();
@@ -196,7 +207,7 @@ impl Outbox {
     }
 
     fn push_text(&self, state: &mut State, text: &str) {
-        let header = FrameHeader::new(FINAL | TEXT, text.len());
+        let header = self.framing.header(text.len());
         if self.admits(state, header.bytes().len() + text.len(), false) {
             let parts = [header.bytes(), text.as_bytes()].map(Part::Copied);
             state.frames.push(parts, 0, Kind::Limited);

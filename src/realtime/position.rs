@@ -1,5 +1,6 @@
-//! Positions on graphql-transport-ws: `extensions.mesh` of a `subscribe` asks for them, and that
-//! of a `next` has them (docs/protocols.md, Resuming). Other clients' frames have none.
+//! Positions: `extensions.mesh` of a `subscribe` of graphql-transport-ws asks for them, and that
+//! of a `next` has them (docs/protocols.md, Resuming). Other sockets' frames have none. An event
+//! stream has them as ids of its events, unless its request asks by `extensions.mesh`.
 
 use serde_json::{Value, json};
 
@@ -10,6 +11,17 @@ use crate::hub::{Position, Start};
 pub struct PositionRequest {
     /// The position of the last message that it received, if it has one.
     pub after: Option<Position>,
+    /// Where it reads them.
+    pub form: PositionForm,
+}
+
+/// Where a message has its position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PositionForm {
+    /// `extensions.mesh`.
+    Extensions,
+    /// The event's `id`, which a browser sends as `Last-Event-ID` when it connects again.
+    EventId,
 }
 
 impl PositionRequest {
@@ -36,18 +48,52 @@ impl PositionRequest {
             }
             (Some(_), _) => return Err("extensions.mesh.epoch must be a string"),
         };
-        Ok(Some(Self { after }))
+        let form = PositionForm::Extensions;
+        Ok(Some(Self { after, form }))
+    }
+
+    /// The request of an event stream whose client sent a `Last-Event-ID`, or none. What is no
+    /// position of ours is one of an epoch that is over.
+    pub fn of_events(last_event_id: Option<&str>) -> Self {
+        let after = last_event_id.filter(|id| !id.is_empty()).map(|id| {
+            let parts = id.rsplit_once(':');
+            let parts = parts.and_then(|(epoch, offset)| Some((epoch, offset.parse().ok()?)));
+            let (epoch, offset) = parts.unwrap_or_default();
+            let epoch = epoch.into();
+            Position { epoch, offset }
+        });
+        let form = PositionForm::EventId;
+        Self { after, form }
     }
 }
 
-/// What precedes the number in the payload's `extensions`; what follows it are [`AFTER_OFFSET`].
-pub fn before_offset(position: &Position) -> String {
-    let epoch = Value::from(&*position.epoch);
-    format!(r#","extensions":{{"mesh":{{"epoch":{epoch},"offset":"#)
+/// What is around the number in a message with a position, after the value of `data`.
+#[derive(Clone, Debug)]
+pub struct AroundOffset {
+    /// What precedes it.
+    pub before: Box<str>,
+    /// What follows it.
+    pub after: &'static str,
 }
 
-/// What follows the number in the payload's `extensions`.
-pub const AFTER_OFFSET: &str = "}}";
+impl AroundOffset {
+    /// For the epoch of `position`, in a message that ends with `suffix`.
+    pub fn new(position: &Position, form: PositionForm) -> Self {
+        match form {
+            PositionForm::Extensions => {
+                let epoch = Value::from(&*position.epoch);
+                Self {
+                    before: format!(r#","extensions":{{"mesh":{{"epoch":{epoch},"offset":"#).into(),
+                    after: "}}",
+                }
+            }
+            PositionForm::EventId => Self {
+                before: format!("}}\nid: {}:", position.epoch).into(),
+                after: "",
+            },
+        }
+    }
+}
 
 /// The payload's `extensions` of the first `next`, which tells a client without a valid position
 /// where it starts; one that has recovered gets no such `next`.
@@ -74,7 +120,7 @@ mod tests {
 
     #[test]
     fn a_request_is_an_object_with_a_position_or_without() {
-        let parse = |extensions: Value| PositionRequest::parse(&json!({"extensions": extensions}));
+        let parse = |sent: Value| PositionRequest::parse(&json!({"extensions": sent}));
         for none in [
             json!({}),
             json!(null),
@@ -84,15 +130,16 @@ mod tests {
             assert_eq!(parse(none), Ok(None));
         }
         assert_eq!(PositionRequest::parse(&json!({})), Ok(None));
-        let first = Ok(Some(PositionRequest { after: None }));
+        let extensions = |after| {
+            let form = PositionForm::Extensions;
+            Ok(Some(PositionRequest { after, form }))
+        };
+        let first = extensions(None);
         assert_eq!(parse(json!({"mesh": {}})), first);
         assert_eq!(parse(json!({"mesh": {"later": true}})), first);
         let after = Some(position(7));
         let mesh = json!({"epoch": "e", "offset": 7});
-        assert_eq!(
-            parse(json!({"mesh": mesh})),
-            Ok(Some(PositionRequest { after }))
-        );
+        assert_eq!(parse(json!({"mesh": mesh})), extensions(after));
         for wrong in [
             json!(null),
             json!("e"),
@@ -108,6 +155,21 @@ mod tests {
         ] {
             let refused = parse(json!({"mesh": wrong.clone()})).expect_err(&wrong.to_string());
             assert!(refused.starts_with("extensions.mesh"), "{refused}");
+        }
+    }
+
+    #[test]
+    fn the_last_events_id_is_a_position() {
+        let parse = |id| PositionRequest::of_events(id).after;
+        assert_eq!(parse(None), None);
+        assert_eq!(parse(Some("")), None);
+        assert_eq!(parse(Some("e:7")), Some(position(7)));
+        let unknown = Position {
+            epoch: "".into(),
+            offset: 0,
+        };
+        for other in ["7", "e:", "e:-1", "e:7 ", "e:99999999999999999999", ":"] {
+            assert_eq!(parse(Some(other)), Some(unknown.clone()), "{other}");
         }
     }
 

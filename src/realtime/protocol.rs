@@ -1,6 +1,6 @@
-//! The three protocols that share the endpoint: AppSync realtime and the legacy
+//! The three protocols that share the WebSocket endpoint: AppSync realtime and the legacy
 //! `subscriptions-transport-ws`, both named `graphql-ws`, and the newer
-//! `graphql-transport-ws` (docs/protocols.md).
+//! `graphql-transport-ws`; and those of event streams (docs/protocols.md).
 
 use crate::realtime::credentials::HEADER_PROTOCOL;
 
@@ -62,6 +62,17 @@ pub enum Dialect {
     Legacy,
     /// `subscribe`; messages come as `next`.
     Transport,
+    /// An event stream for one operation.
+    EventStream,
+    /// The same by GET, which a browser's `EventSource` repeats when the stream ends.
+    EventSource,
+}
+
+impl Dialect {
+    /// Whether its messages are events of an event stream.
+    pub fn is_event_stream(self) -> bool {
+        matches!(self, Self::EventStream | Self::EventSource)
+    }
 }
 
 #[cfg(test)]

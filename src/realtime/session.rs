@@ -304,7 +304,9 @@ impl Session {
                     let message = "This id is in use on the connection";
                     return reject(dialect, &id, "DuplicatedOperationError", message);
                 }
-                Dialect::Transport => return vec![Action::Close(Close::DUPLICATE)],
+                Dialect::Transport | Dialect::EventStream | Dialect::EventSource => {
+                    return vec![Action::Close(Close::DUPLICATE)];
+                }
                 // The legacy protocol's own server restarts the operation.
                 Dialect::Legacy => actions.push(Action::Cancel(id.clone())),
             }

@@ -25,6 +25,11 @@ impl ConnectionSlots {
         Arc::clone(&self.free).acquire_owned().await
     }
 
+    /// A slot, if one is free.
+    pub fn try_acquire(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.free).try_acquire_owned().ok()
+    }
+
     /// How many are taken.
     pub fn taken(&self) -> usize {
         self.total - self.free.available_permits().min(self.total)

@@ -7,9 +7,9 @@ use bytes::Bytes;
 
 use crate::hub::{LeasedSelection, Publication, Start, Subscriber};
 use crate::model::message::MESSAGE_BYTES;
-use crate::realtime::message::{channel_error, start_ack};
+use crate::realtime::message::{COMMENT, channel_error, start_ack};
 use crate::realtime::outbox::{Envelope, Outbox};
-use crate::realtime::position::{before_offset, first_extensions};
+use crate::realtime::position::{AroundOffset, PositionForm, first_extensions};
 use crate::realtime::protocol::Dialect;
 use crate::realtime::session::OperationKey;
 
@@ -23,8 +23,8 @@ pub struct SocketSubscriber {
     /// What precedes and what follows the value of `data`.
     prefix: Box<str>,
     suffix: &'static [u8],
-    /// What precedes a message's offset, if the client asked for positions.
-    before_offset: Option<Box<str>>,
+    /// What is around a message's offset, if the client asked for positions.
+    around_offset: Option<Box<AroundOffset>>,
     /// The selection, if this subscription renders by itself; boxed, for most do not.
     selection: Option<Box<LeasedSelection>>,
 }
@@ -45,7 +45,7 @@ impl SocketSubscriber {
             operation,
             prefix: prefix.into(),
             suffix,
-            before_offset: None,
+            around_offset: None,
             selection: selection.map(Box::new),
         }
     }
@@ -53,17 +53,28 @@ impl SocketSubscriber {
     /// The same with positions from `start` on. The client gets the start's first, if it cannot
     /// know it; `null` is the value of `data` without a message.
     #[must_use]
-    pub fn with_positions(self, start: &Start, null: &str) -> Self {
+    pub fn with_positions(mut self, start: &Start, form: PositionForm, null: &str) -> Self {
+        let around = AroundOffset::new(&start.position, form);
+        if form == PositionForm::EventId {
+            // The id follows the data on a line of its own.
+            self.suffix = b"\n\n";
+        }
         if let Some(extensions) = first_extensions(start) {
-            let (prefix, suffix) = self.dialect.data_envelope(&self.operation.id);
-            let suffix = String::from_utf8_lossy(suffix);
-            let first = format!("{prefix}{null}{extensions}{suffix}");
+            let suffix = String::from_utf8_lossy(self.suffix);
+            let id = format!("{}{}{suffix}", around.before, start.position.offset);
+            let first = match (form, start.recovered) {
+                (PositionForm::Extensions, _) => {
+                    format!("{}{null}{extensions}{suffix}", self.prefix)
+                }
+                (PositionForm::EventId, None) => id.trim_start_matches("}\n").to_owned(),
+                (PositionForm::EventId, Some(_)) => {
+                    format!("{}{null}{extensions}{id}", self.prefix)
+                }
+            };
             self.outbox.send(&first);
         }
-        Self {
-            before_offset: Some(before_offset(&start.position).into()),
-            ..self
-        }
+        self.around_offset = Some(Box::new(around));
+        self
     }
 
     /// Renders the message of this number in the topic, and puts it into the outbox.
@@ -75,11 +86,20 @@ impl SocketSubscriber {
             Some(data) => self.deliver(&[data], sequence, &mut Vec::new()),
             None => self.on_oversized(),
         }
+        if publication.is_last() {
+            self.on_group_end();
+        }
     }
 
     #[cfg(test)]
     pub(super) fn is(&self, operation: &OperationKey) -> bool {
         self.operation == *operation
+    }
+
+    /// Ends the subscription with its last text.
+    fn end(&self, last: &str) {
+        let end = || self.ended.swap(true, Ordering::Relaxed);
+        self.outbox.end_subscription(&self.operation, last, end);
     }
 
     fn has_ended(&self) -> bool {
@@ -89,8 +109,10 @@ impl SocketSubscriber {
 
 impl Subscriber for SocketSubscriber {
     fn on_subscribe(&self) {
-        if self.dialect == Dialect::AppSync {
-            self.outbox.send(&start_ack(&self.operation.id));
+        match self.dialect {
+            Dialect::AppSync => self.outbox.send(&start_ack(&self.operation.id)),
+            Dialect::EventStream | Dialect::EventSource => self.outbox.send(COMMENT),
+            Dialect::Legacy | Dialect::Transport => {}
         }
     }
 
@@ -99,9 +121,9 @@ impl Subscriber for SocketSubscriber {
             prefix: self.prefix.as_bytes(),
             // A message's offset counts it as well.
             offset: self
-                .before_offset
+                .around_offset
                 .as_deref()
-                .map(|text| (text, sequence + 1)),
+                .map(|around| (around, sequence + 1)),
             suffix: self.suffix,
         };
         self.outbox
@@ -118,9 +140,14 @@ impl Subscriber for SocketSubscriber {
             "A message by this selection exceeds {MESSAGE_BYTES} bytes: select with fewer aliases"
         );
         let error = channel_error("LimitExceeded", &message);
-        let text = self.dialect.error(&self.operation.id, vec![error]);
-        let end = || self.ended.swap(true, Ordering::Relaxed);
-        self.outbox.end_subscription(&self.operation, &text, end);
+        self.end(&self.dialect.error(&self.operation.id, vec![error]));
+    }
+
+    fn on_group_end(&self) {
+        // Sockets' clients unsubscribe by themselves.
+        if self.dialect.is_event_stream() {
+            self.end(&self.dialect.complete(&self.operation.id));
+        }
     }
 
     fn on_unsubscribe(&self) {

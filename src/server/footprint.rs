@@ -4,6 +4,8 @@ use crate::memory::Memory;
 
 /// A WebSocket on which little happens, about (docs/performance.md).
 pub const SOCKET_BYTES: usize = 8 * 1024;
+/// An event stream on which little happens, beside its connection, about.
+pub const STREAM_BYTES: usize = 4 * 1024;
 /// What a connection takes beside that while it serves HTTP.
 pub const HTTP_BYTES: usize = 24 * 1024;
 /// What TLS takes beside that.

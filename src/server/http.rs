@@ -19,7 +19,7 @@ use tower_http::trace::TraceLayer;
 use crate::auth::Unauthorized;
 use crate::server::listen::Connection;
 use crate::server::origins::Origins;
-use crate::server::{health, metrics, page, pages, query, upgrade};
+use crate::server::{health, metrics, page, pages, query, stream, upgrade};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -62,6 +62,9 @@ async fn route(
     connection: Arc<Connection>,
     mut request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
+    if request.uri().path() == stream::PATH {
+        return Ok(stream::serve(&connection, request).await);
+    }
     let is_endpoint = [GRAPHQL, GRAPHQL_AND_SLASH].contains(&request.uri().path());
     if request.method() == Method::POST && is_endpoint {
         return Ok(query::post(&connection, request).await);
@@ -230,11 +233,29 @@ impl HttpError {
     pub const NO_OPERATION_NAME: Self = Self::bad("Missing operation name.");
     /// A subscription where it cannot be served.
     pub const SUBSCRIPTION: Self = Self::bad(
-        "Subscriptions are not supported over HTTP; open a WebSocket at /graphql/realtime or /graphql.",
+        "Subscriptions are not supported over HTTP; open a WebSocket at /graphql/realtime or /graphql, or an event stream at /graphql/stream.",
     );
     /// A WebSocket upgrade that is none.
     pub const NO_UPGRADE: Self =
         Self::bad("A WebSocket upgrade (RFC 6455, version 13) is wanted here.");
+    /// A method that event streams do not have.
+    pub const STREAM_METHOD: Self = Self {
+        status: StatusCode::METHOD_NOT_ALLOWED,
+        ..Self::bad("Open an event stream by POST or GET.")
+    };
+    /// The client does not read event streams.
+    pub const NO_EVENTS: Self = Self {
+        status: StatusCode::NOT_ACCEPTABLE,
+        ..Self::bad("This address answers with an event stream.")
+    }
+    .hinting("send the header accept: text/event-stream");
+    /// The client's address has its share of the event streams.
+    pub const TOO_MANY_STREAMS: Self = Self {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        kind: "LimitExceeded",
+        message: "Too many event streams from here. Please try again later.",
+        hint: None,
+    };
     const fn malformed(message: &'static str) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,

@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt as _;
 
@@ -23,7 +23,7 @@ use crate::metrics::OpenGuard;
 use crate::server::address_slots::AddressSlot;
 use crate::server::footprint::{HTTP_BYTES, SOCKET_BYTES, TLS_BYTES};
 use crate::server::http::HttpError;
-use crate::server::{AppState, Listeners, http, public, tcp};
+use crate::server::{AppState, Listeners, http, public, stream, tcp};
 
 /// How long to wait after the system refused a connection, such as for want of file handles.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -165,11 +165,15 @@ where
         let is_allowed = origins.allow(&request);
         let routes = routes.clone();
         async move {
-            let response = if is_allowed {
+            let is_preflight_of_stream = stream::is_preflight(&request);
+            let mut response = if is_allowed {
                 routes.oneshot(request).await
             } else {
                 Ok(HttpError::ORIGIN.response())
             };
+            if is_preflight_of_stream {
+                response = response.map(stream::allow_methods);
+            }
             drop(in_flight);
             response
         }
@@ -205,6 +209,7 @@ where
                 let _ = connection.await;
                 return;
             }
+            () = activity.cut.notified() => return,
             () = idle_check.as_mut() => {
                 let idle = activity.is_idle_since(&mut seen);
                 if idle && (leaving || seen == 0) {
@@ -228,10 +233,11 @@ where
 pub struct Activity {
     steps: AtomicU64,
     in_flight: AtomicUsize,
+    cut: Notify,
 }
 
 /// A request that is being served.
-struct InFlight(Arc<Activity>);
+pub struct InFlight(Arc<Activity>);
 
 impl Activity {
     /// Notes that the peer does something.
@@ -239,10 +245,16 @@ impl Activity {
         self.steps.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn begin(self: &Arc<Self>) -> InFlight {
+    /// Notes that a request is being served, until the guard is dropped.
+    pub fn begin(self: &Arc<Self>) -> InFlight {
         self.note();
         self.in_flight.fetch_add(1, Ordering::Relaxed);
         InFlight(Arc::clone(self))
+    }
+
+    /// Drops the connection as it is.
+    pub fn cut(&self) {
+        self.cut.notify_one();
     }
 
     /// Whether nothing was done since the last check, and no request is in flight.

@@ -18,6 +18,9 @@ mod public;
 mod query;
 pub mod request_body;
 pub mod self_signed;
+mod stream;
+mod stream_body;
+mod stream_slots;
 mod tcp;
 pub mod tls;
 mod upgrade;
@@ -41,6 +44,7 @@ use crate::realtime::{ConnectionSlots, SocketLimits};
 use crate::resolvers::DocumentLimits;
 use crate::resolvers::run::Runner;
 use crate::server::address_slots::AddressSlots;
+use crate::server::stream_slots::StreamSlots;
 
 /// How the server behaves beside the liveness rules.
 #[derive(Clone, Debug)]
@@ -130,6 +134,7 @@ struct AppState {
     stop: CancellationToken,
     slots: ConnectionSlots,
     address_slots: Arc<AddressSlots>,
+    streams: StreamSlots,
     /// Whether the operator knows that `X-Forwarded-For` comes from a peer that is not trusted.
     forwarded_hint: Once,
     accepted: AtomicU64,
@@ -169,6 +174,7 @@ pub async fn run(
     let (share, site) = (settings.http.connections_per_address, settings.http.site);
     let metrics = runner.mesh().metrics.clone();
     let state = Arc::new(AppState {
+        streams: StreamSlots::new(connections, &settings.http, metrics.clone()),
         runner,
         settings,
         tasks: tasks.clone(),

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::auth::{Caller, Credential, Unauthorized};
+use crate::auth::{Caller, Credential, Grant, Unauthorized};
 use crate::domains::{caller_address, is_trusted};
 use crate::memory::Purpose;
 use crate::model::error::ClientError;
@@ -85,29 +85,35 @@ fn join_code_in(headers: &HeaderMap) -> Option<JoinCode> {
     JoinCode::parse(JOIN_CODE, code).ok()
 }
 
-/// Checks who calls. Only a wrong key waits for its answer.
+/// Checks who calls.
 pub async fn authenticate(
     connection: &Connection,
     headers: &HeaderMap,
 ) -> Result<Caller, Unauthorized> {
-    let state = &connection.state;
-    let (given, now) = (credential_in(headers), state.runner.mesh().clock.now());
     let caller = caller(connection, headers);
+    let grant = check(connection, credential_in(headers), caller).await?;
+    Ok(Caller {
+        role: grant.role,
+        ..caller
+    })
+}
+
+/// Checks a caller's credential. Only a wrong key waits for its answer.
+pub async fn check(
+    connection: &Connection,
+    given: Option<Credential<'_>>,
+    caller: Caller,
+) -> Result<Grant, Unauthorized> {
+    let state = &connection.state;
+    let now = state.runner.mesh().clock.now();
     let authenticator = &state.settings.authenticator;
-    match authenticator.authenticate(given.as_ref(), now).await {
-        Ok(grant) => Ok(Caller {
-            role: grant.role,
-            ..caller
-        }),
-        Err(why) => {
-            if why.is_guess() {
-                let limits = &state.runner.mesh().rate_limits;
-                // Boxed: right keys do not carry its timer.
-                Box::pin(limits.wrong_key(caller)).await;
-            }
-            Err(why)
-        }
+    let checked = authenticator.authenticate(given.as_ref(), now).await;
+    if checked.is_err_and(Unauthorized::is_guess) {
+        let limits = &state.runner.mesh().rate_limits;
+        // Boxed: right keys do not carry its timer.
+        Box::pin(limits.wrong_key(caller)).await;
     }
+    checked
 }
 
 /// Where a call comes from, before its credentials are checked.
@@ -135,7 +141,8 @@ pub fn caller(connection: &Connection, headers: &HeaderMap) -> Caller {
     }
 }
 
-fn check_content_type(headers: &HeaderMap) -> Result<(), HttpError> {
+/// Whether a body is JSON.
+pub fn check_content_type(headers: &HeaderMap) -> Result<(), HttpError> {
     let kind = headers
         .get(header::CONTENT_TYPE)
         .and_then(|value| value.to_str().ok())
@@ -192,7 +199,8 @@ fn ok(connection: &Connection, answered: GraphQlResponse) -> Response {
     respond(StatusCode::OK, ResponseBody::new(answered, place))
 }
 
-fn unread_refusal(connection: &Connection) -> GraphQlResponse {
+/// The refusal of a connection that leaves too many responses unread.
+pub fn unread_refusal(connection: &Connection) -> GraphQlResponse {
     let bytes = connection.unread.limit();
     let runner = &connection.state.runner;
     runner.reject_with(&ClientError::UnreadResponses { bytes })

@@ -3,6 +3,7 @@
 //! must keep 1).
 
 use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -143,18 +144,28 @@ async fn serve(
     let close = CancellationToken::new();
     let context = context(state, close.clone());
     let socket = plain_or_other(upgraded);
-    let mut serving = socket::serve(socket, session, context, caller);
+    let serving = socket::serve(socket, session, context, caller);
+    until_drained(state, &close, serving).await;
+}
+
+/// Serves until either side ends it. When the server stops, `close` is cancelled within its drain.
+pub async fn until_drained<T>(
+    state: &AppState,
+    close: &CancellationToken,
+    serving: impl Future<Output = T>,
+) -> T {
+    let mut serving = pin!(serving);
     tokio::select! {
-        () = &mut serving => return,
+        ended = &mut serving => return ended,
         () = state.stop.cancelled() => {}
     }
     // Clients reconnect at once: spread over time, they do not overload the next server.
     let share = f64::from(uuid::Uuid::new_v4().as_fields().0) / f64::from(u32::MAX);
     tokio::select! {
-        () = &mut serving => {}
+        ended = &mut serving => ended,
         () = tokio::time::sleep(state.settings.http.drain.mul_f64(share)) => {
             close.cancel();
-            serving.await;
+            serving.await
         }
     }
 }

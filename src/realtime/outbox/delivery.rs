@@ -5,20 +5,20 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::hub::{MIN_SHARED_BYTES, Publication};
-use crate::realtime::frame::{FINAL, FrameHeader, MAX_HEADER_BYTES, TEXT};
+use crate::realtime::frame::MAX_HEADER_BYTES;
 use crate::realtime::frame_queue::{Kind, Part};
 use crate::realtime::io::write_now;
 use crate::realtime::outbox::Outbox;
 use crate::realtime::outbox::render_queue::Unrendered;
-use crate::realtime::position::AFTER_OFFSET;
+use crate::realtime::position::AroundOffset;
 use crate::realtime::subscriber::SocketSubscriber;
 
 /// What is around each message of a subscription.
 pub struct Envelope<'a> {
     /// What precedes the value of `data`.
     pub prefix: &'a [u8],
-    /// What precedes the first message's offset, and that offset, if the client asked for it.
-    pub offset: Option<(&'a str, u64)>,
+    /// What is around the first message's offset, and that offset, if the client asked for it.
+    pub offset: Option<(&'a AroundOffset, u64)>,
     /// What follows all.
     pub suffix: &'a [u8],
 }
@@ -26,8 +26,9 @@ pub struct Envelope<'a> {
 impl Envelope<'_> {
     /// The position of the message that comes `index` after the first one.
     fn position(&self, index: usize) -> String {
-        self.offset.map_or_else(String::new, |(before, first)| {
-            format!("{before}{}{AFTER_OFFSET}", first + index as u64)
+        self.offset.map_or_else(String::new, |(around, first)| {
+            let AroundOffset { before, after } = around;
+            format!("{before}{}{after}", first + index as u64)
         })
     }
 }
@@ -55,7 +56,7 @@ impl Outbox {
                 let parts = [envelope.prefix, text, position.as_bytes(), envelope.suffix];
                 let length = parts.iter().map(|part| part.len()).sum();
                 scratch.reserve(length + MAX_HEADER_BYTES);
-                scratch.extend_from_slice(FrameHeader::new(FINAL | TEXT, length).bytes());
+                scratch.extend_from_slice(self.framing.header(length).bytes());
                 for part in parts {
                     scratch.extend_from_slice(part);
                 }
@@ -69,7 +70,7 @@ impl Outbox {
             let position = envelope.position(index);
             let around = envelope.prefix.len() + position.len() + envelope.suffix.len();
             let length = around + text.len();
-            let header = FrameHeader::new(FINAL | TEXT, length);
+            let header = self.framing.header(length);
             let frame = header.bytes().len() + length;
             let of_frame = written.min(frame);
             written -= of_frame;

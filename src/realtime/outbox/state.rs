@@ -17,8 +17,10 @@ pub struct State {
     pub unrendered: RenderQueue,
     /// Subscriptions that were ended here and that the socket's task does not yet know of.
     pub ended: Vec<OperationKey>,
-    /// Wakes the socket's task.
+    /// Wakes who writes: the socket's task, or an event stream's HTTP connection.
     pub writer: Option<Waker>,
+    /// Wakes an event stream's task.
+    pub worker: Option<Waker>,
     /// Whether the socket accepts what is written.
     pub progress: WriteProgress,
     /// Something did not fit.
@@ -40,6 +42,13 @@ impl State {
         self.frames.len() == 0 && !self.unrendered.is_empty()
     }
 
+    /// Whether the task has something else to do than to write: to close what is full, to remove
+    /// ended subscriptions, to render.
+    pub fn has_work(&self) -> bool {
+        let ended = !self.closed && !self.ended.is_empty();
+        self.full || ended || self.can_render()
+    }
+
     /// Accounts for the memory that is owned here; shared bytes are accounted for where they
     /// are shared.
     pub fn account(&mut self, memory: &Memory) {
@@ -51,10 +60,18 @@ impl State {
         }
     }
 
-    /// Wakes the socket's task.
+    /// Wakes who writes, and who has something else to do.
     pub fn wake(&mut self) {
         if let Some(writer) = self.writer.take() {
             writer.wake();
+        }
+        self.wake_worker();
+    }
+
+    /// Wakes an event stream's task if it has something to do.
+    pub fn wake_worker(&mut self) {
+        if self.worker.is_some() && self.has_work() {
+            self.worker.take().into_iter().for_each(Waker::wake);
         }
     }
 }

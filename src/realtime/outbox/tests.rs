@@ -18,6 +18,7 @@ use crate::model::ids::NodeId;
 use crate::model::message::Dissolution;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
+use crate::realtime::frame::CLOSE;
 use crate::realtime::io::SharedTcp;
 use crate::realtime::outbox::render_queue::ENTRY_BYTES;
 use crate::realtime::protocol::Dialect;

@@ -85,6 +85,7 @@ impl Client {
                     Dialect::AppSync => "appsync",
                     Dialect::Legacy => "legacy",
                     Dialect::Transport => "transport",
+                    other => panic!("{other:?} on a socket"),
                 });
                 self.running.push_back((operation, dialect));
                 format!("run {dialect:?}")

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::auth::ApiKeys;
+use crate::realtime::position::PositionForm;
 
 const KEY: &str = "da2-key";
 
@@ -352,7 +353,8 @@ fn only_the_newer_protocol_has_positions() {
     };
     let mut session = open(Subprotocol::GraphqlTransportWs);
     assert_eq!(positions(session.on_message(&self::subscribe("1"))), None);
-    let first = Some(PositionRequest { after: None });
+    let form = PositionForm::Extensions;
+    let first = Some(PositionRequest { after: None, form });
     assert_eq!(
         positions(session.on_message(&subscribe("2", &json!({})))),
         first
