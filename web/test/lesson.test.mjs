@@ -209,25 +209,39 @@ test("a machine that slept for a while goes on", async () => {
   await page.getByRole("listitem").filter({ hasText: "pupil 8 meow" }).waitFor();
 });
 
-test("a page without WebSockets polls", async () => {
-  const it = await found.open({ locale: "ja-JP", viewport: { width: 1280, height: 800 } });
-  // As a filter that lets the connection stand and swallows its frames.
-  await it.page.routeWebSocket(/realtime/, () => {});
-  await it.goto(`join/${code}`);
-  await it.page.locator("#name").fill("いぬ");
-  await it.page.locator("#name").press("Enter");
-  await it.page.getByText("接続中（ゆっくり）").waitFor();
+test("without WebSockets a page has an event stream, and without that it polls", async () => {
+  const join = async (name) => {
+    const it = await found.open({ locale: "ja-JP", viewport: { width: 1280, height: 800 } });
+    // As a filter that lets the connection stand and swallows its frames.
+    await it.page.routeWebSocket(/realtime/, () => {});
+    if (name === "とり") await it.page.route("**/graphql/stream", () => {});
+    await it.goto(`join/${code}`);
+    await it.page.locator("#name").fill(name);
+    await it.page.locator("#name").press("Enter");
+    return it;
+  };
+  const pupils = await Promise.all([join("いぬ"), join("とり")]);
+  const [dog, bird] = pupils;
+  await dog.page.getByText("接続中", { exact: true }).waitFor();
+  await members[3].fires("chat", "はやい？");
+  await dog.page.getByRole("log").getByText("pupil 4 はやい？").waitFor({ timeout: 2_000 });
+  await bird.page.getByText("接続中（ゆっくり）").waitFor();
   await members[5].fires("chat", "きこえる？");
-  await it.page.getByRole("log").getByText("pupil 6 きこえる？").waitFor();
   await members[6].reports("光", 7);
-  await it.page.getByRole("row", { name: "pupil 7 光 7" }).waitFor();
-  await it.shot("join-lesson-ja");
-  await teacher.page.getByRole("row", { name: /いぬ .* polling/ }).waitFor();
+  for (const { page } of pupils) {
+    await page.getByRole("log").getByText("pupil 6 きこえる？").waitFor();
+    await page.getByRole("row", { name: "pupil 7 光 7" }).waitFor();
+  }
+  await dog.shot("join-lesson-ja");
+  await teacher.page.getByRole("row", { name: /とり .* polling/ }).waitFor();
+  await teacher.page.getByRole("row", { name: /いぬ .* WebSocket/ }).waitFor();
   await button(teacher, "授業を終える").click();
   await button(teacher, "はい").click();
   await teacher.page.getByText("授業は終わりました").waitFor();
-  await it.page.getByText("授業は終わりました").waitFor();
-  await it.close();
+  for (const it of pupils) {
+    await it.page.getByText("授業は終わりました").waitFor();
+    await it.close();
+  }
 });
 
 test("nothing of the lesson is left on the disk or in the log", async () => {

@@ -1,7 +1,6 @@
 // What a page knows of a group: its variables with their course, its newest events, its members.
-import type { FeedEvent, Status } from "./feed";
+import type { Member, MeshEvent, Status } from "../../../clients/js/src";
 import { labelOf } from "./code";
-import type { Member } from "./documents";
 
 /** Events that are shown. */
 const EVENTS = 200;
@@ -28,7 +27,7 @@ export interface Variable {
   at: number;
 }
 
-export interface SeenEvent extends FeedEvent {
+export interface SeenEvent extends MeshEvent {
   number: number;
   /** When it arrived, by this machine's clock. */
   at: number;
@@ -102,7 +101,7 @@ export class ClassState {
     }
   }
 
-  fired(events: FeedEvent[]) {
+  fired(events: MeshEvent[]) {
     const at = Date.now();
     this.fires.count(events.length);
     for (const event of events) this.events.push({ ...event, at, number: ++this.#count });

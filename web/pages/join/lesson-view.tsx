@@ -63,15 +63,15 @@ type Sent = (it: Promise<Trouble | undefined>) => Promise<void>;
 
 function Head({ lesson }: { lesson: Lesson }) {
   const texts = useTexts(TEXTS);
-  const code = lesson.api.code ?? "";
+  const code = lesson.mesh.code ?? "";
   return (
     <div class="row small">
       <span title={code}>{inHiragana(code)}</span>
       <span>
         {texts.you}: <strong>{lesson.self.nickname}</strong>
       </span>
-      <span role="status" class={lesson.transport === "connecting" ? "bad" : "good"}>
-        {texts.transports[lesson.transport]}
+      <span role="status" class={lesson.connection === "connecting" ? "bad" : "good"}>
+        {texts.connections[lesson.connection]}
       </span>
       <button type="button" class="tight" onClick={() => lesson.leave()}>
         {texts.leave}
@@ -84,7 +84,7 @@ function Paused({ lesson }: { lesson: Lesson }) {
   const texts = useTexts(TEXTS);
   useSeconds();
   const until = lesson.pausedUntil;
-  const seconds = until && Math.ceil((until - lesson.api.now()) / 1_000);
+  const seconds = until && Math.ceil((until - lesson.mesh.now()) / 1_000);
   return (
     <div role="status">
       {until && (
@@ -103,7 +103,7 @@ function Happened(props: { lesson: Lesson; events: Lesson["state"]["events"]; na
     <ol class="log" tabIndex={0}>
       {[...props.events].reverse().map((event) => (
         <li key={event.number}>
-          <time>{timeOfDay(event.at)}</time> <strong>{props.lesson.state.nameOf(event.firedByNodeId)}</strong>
+          <time>{timeOfDay(event.at)}</time> <strong>{props.lesson.state.nameOf(event.nodeId)}</strong>
           {props.named && ` ${shown(event.name)} ${shown(event.payload)}`}
         </li>
       ))}
@@ -189,7 +189,7 @@ function Chat({ lesson, sent }: { lesson: Lesson; sent: Sent }) {
             <ul class="log" ref={log} tabIndex={0}>
               {lines.map((event) => (
                 <li key={event.number}>
-                  <strong>{lesson.state.nameOf(event.firedByNodeId)}</strong> {shown(event.payload)}
+                  <strong>{lesson.state.nameOf(event.nodeId)}</strong> {shown(event.payload)}
                 </li>
               ))}
             </ul>

@@ -1,19 +1,6 @@
 // A pupil's part in a lesson: joins, stays, sends, and knows what the teacher did.
-import { Api, ApiError, NetworkError } from "../common/api";
+import { type Connection, Feed, type Group, type Mesh, MeshError, type MeshEvent, NetworkError, type Status } from "../../../clients/js/src";
 import { BUZZ, CHAT, ClassState } from "../common/class";
-import {
-  FIRE,
-  GROUP_BY_CODE,
-  type Group,
-  JOIN,
-  LEAVE,
-  MEMBERS,
-  MEMBER_HEARTBEAT,
-  type Member,
-  RECORD,
-  REPORT,
-} from "../common/documents";
-import { Feed, type FeedEvent, type Status, type Transport } from "../common/feed";
 import { inTab, randomHex } from "../common/kept";
 import { Model } from "../common/model";
 
@@ -44,41 +31,42 @@ export function remembered(code: string): Self | undefined {
   return self?.code === code ? self : undefined;
 }
 
-export const findGroup = async (api: Api) =>
-  (await api.call<{ groupByJoinCode: Group | null }>(GROUP_BY_CODE, { code: api.code })).groupByJoinCode;
+export const findGroup = (mesh: Mesh) => mesh.call("groupByJoinCode", { code: mesh.code ?? "" });
 
 export class Lesson extends Model {
   readonly state = new ClassState();
-  transport: Transport = "connecting";
+  connection: Connection = "connecting";
   ending?: Ending;
   #feed: Feed;
   #timers: ReturnType<typeof setInterval>[] = [];
+  /** Whether the server knows this member as one that polls. */
+  #polls = false;
   #namesAt = 0;
   #looks = 0;
   #orderKey = Date.now();
 
   private constructor(
-    readonly api: Api,
+    readonly mesh: Mesh,
     public group: Group,
     readonly self: Self,
   ) {
     super();
-    this.#feed = new Feed(api, group, {
-      onTransport: (transport) => this.#moved(transport),
+    this.#feed = new Feed(mesh, ref(group), {
+      onConnection: (connection) => this.#moved(connection),
       onSnapshot: (statuses, since) => this.#seen(statuses, () => this.state.snapshot(statuses, since)),
       onStatus: (status) => this.#seen([status], () => this.state.report(status)),
       onEvents: (events) => this.#fired(events),
       onEnd: () => this.#end("over"),
-      onRefused: (type) => this.#refused(type),
+      onRefused: (error) => this.#refused(error),
     });
   }
 
   /** Joins the group of a code under a nickname. */
-  static async join(api: Api, group: Group, nickname: string): Promise<Lesson> {
-    const code = api.code ?? "";
+  static async join(mesh: Mesh, group: Group, nickname: string): Promise<Lesson> {
+    const code = mesh.code ?? "";
     const known = remembered(code);
     const self = { nodeId: randomHex(8), nodeToken: randomHex(16), ...known, code, nickname };
-    const lesson = new Lesson(api, group, self);
+    const lesson = new Lesson(mesh, group, self);
     await lesson.#join(true);
     inTab.setJson("self", self);
     lesson.#start();
@@ -88,21 +76,22 @@ export class Lesson extends Model {
   /** When the pause ends; undefined if there is none. */
   get pausedUntil(): number | undefined {
     const until = Date.parse(this.group.pausedUntil ?? "");
-    return until > this.api.now() ? until : undefined;
+    return until > this.mesh.now() ? until : undefined;
   }
 
   buzz = () => this.#fire(BUZZ, "");
   say = (text: string) => this.#fire(CHAT, text);
 
-  report = (key: string, value: string) => this.#send(REPORT, { data: [{ key, value }] });
+  report = (key: string, value: string) =>
+    this.#sent(this.mesh.call("reportDataByNode", { ...this.#self, data: [{ key, value }] }));
 
   async leave() {
     this.#end("left");
-    await this.#call(LEAVE).catch(() => {});
+    await this.mesh.call("leaveGroup", this.#self).catch(() => {});
   }
 
   #join(useWebSocket: boolean) {
-    return this.#call(JOIN, { useWebSocket, nickname: this.self.nickname });
+    return this.mesh.call("joinGroup", { ...this.#self, useWebSocket, nickname: this.self.nickname });
   }
 
   #start() {
@@ -123,12 +112,13 @@ export class Lesson extends Model {
     this.changed();
   }
 
-  #moved(transport: Transport) {
-    const polled = this.transport === "polling";
-    this.transport = transport;
+  #moved(connection: Connection) {
+    this.connection = connection;
+    const polls = connection === "polling";
     // Events are kept for a member that polls, and only for such a one.
-    if (transport === "polling" || (polled && transport === "WebSocket")) {
-      this.#join(transport === "WebSocket").catch((error) => this.#failed(error));
+    if (connection !== "connecting" && polls !== this.#polls) {
+      this.#polls = polls;
+      this.#join(!polls).catch((error) => this.#failed(error));
     }
     this.changed();
   }
@@ -139,15 +129,15 @@ export class Lesson extends Model {
     this.changed();
   }
 
-  #fired(events: FeedEvent[]) {
+  #fired(events: MeshEvent[]) {
     // What is written while the chat is off does not appear afterwards.
     const shown = this.group.chatMuted ? events.filter(({ name }) => name !== CHAT) : events;
     this.state.fired(shown);
-    if (!events.every(({ firedByNodeId }) => this.state.knows(firedByNodeId))) void this.#names();
+    if (!events.every(({ nodeId }) => this.state.knows(nodeId))) void this.#names();
     this.changed();
   }
 
-  #refused(type: string) {
+  #refused({ type }: MeshError) {
     if (type === "GroupNotFound") this.#end("over");
     else if (type === "Unauthorized") this.#end("removed");
   }
@@ -156,9 +146,7 @@ export class Lesson extends Model {
     if (Date.now() - this.#namesAt < NAMES_MS) return;
     this.#namesAt = Date.now();
     try {
-      const { id, domain } = this.group;
-      const found = await this.api.call<{ listNodesInGroup: Member[] }>(MEMBERS, { groupId: id, domain });
-      this.state.members = found.listNodesInGroup;
+      this.state.members = await this.mesh.call("listNodesInGroup", ref(this.group));
       this.changed();
     } catch {
       // Labels stand in for names until the next message.
@@ -167,59 +155,62 @@ export class Lesson extends Model {
 
   async #look() {
     try {
-      const group = await findGroup(this.api);
+      const group = await findGroup(this.mesh);
       if (!group) return this.#end("over");
       this.group = group;
       this.changed();
       // No message says that the teacher cleared values or removed somebody's.
       if (++this.#looks % LOOKS_PER_REFRESH === 0) void this.#feed.refresh();
     } catch {
-      // The next look may succeed; the transport shows what is wrong.
+      // The next look may succeed; the connection shows what is wrong.
     }
   }
 
   async #heartbeat() {
     try {
-      await this.#call(MEMBER_HEARTBEAT);
+      await this.mesh.call("sendMemberHeartbeat", this.#self);
     } catch (error) {
       // A member that was away too long is one again by joining.
-      if (error instanceof ApiError && error.type === "NodeNotFound") {
-        await this.#join(this.transport !== "polling").catch((again) => this.#failed(again));
+      if (error instanceof MeshError && error.type === "NodeNotFound") {
+        await this.#join(!this.#polls).catch((again) => this.#failed(again));
       } else this.#failed(error);
     }
   }
 
   #failed(error: unknown) {
-    if (error instanceof ApiError) this.#refused(error.type);
+    if (error instanceof MeshError) this.#refused(error);
   }
 
   async #fire(eventName: string, payload: string) {
     const orderKey = String(++this.#orderKey).padStart(16, "0");
-    const events = [{ eventName, payload, firedAt: new Date(this.api.now()).toISOString(), orderKey }];
-    return this.#send(this.group.useWebSocket ? FIRE : RECORD, { events });
+    const events = [{ eventName, payload, firedAt: new Date(this.mesh.now()).toISOString(), orderKey }];
+    const field = this.group.useWebSocket ? "fireEventsByNode" : "recordEventsByNode";
+    return this.#sent(this.mesh.call(field, { ...this.#self, events }));
   }
 
   /** Undefined if it was sent, else why not. */
-  async #send(document: string, variables: object): Promise<Trouble | undefined> {
+  async #sent(call: Promise<unknown>): Promise<Trouble | undefined> {
     try {
-      await this.#call(document, variables);
+      await call;
       return undefined;
     } catch (error) {
       this.#failed(error);
-      if (error instanceof ApiError && error.type === "Paused") void this.#look();
+      if (error instanceof MeshError && error.type === "Paused") void this.#look();
       return troubleOf(error);
     }
   }
 
-  #call(document: string, variables: object = {}) {
+  get #self() {
     const { nodeId, nodeToken } = this.self;
-    return this.api.call(document, { groupId: this.group.id, domain: this.group.domain, nodeId, nodeToken, ...variables });
+    return { ...ref(this.group), nodeId, nodeToken };
   }
 }
 
+const ref = ({ id, domain }: Group) => ({ groupId: id, domain });
+
 export function troubleOf(error: unknown): Trouble {
   if (error instanceof NetworkError) return "offline";
-  if (!(error instanceof ApiError)) return "other";
+  if (!(error instanceof MeshError)) return "other";
   switch (error.type) {
     case "Paused":
       return "paused";

@@ -1,10 +1,9 @@
 // The join page: from a code to a nickname to the lesson.
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { Api } from "../common/api";
+import { type Group, Mesh } from "../../../clients/js/src";
 import { inHiragana, parseCode } from "../common/code";
 import { CodeForm } from "../common/code-form";
-import type { Group } from "../common/documents";
 import { focused } from "../common/focus";
 import { Frame } from "../common/frame";
 import { useTexts } from "../common/language";
@@ -29,7 +28,7 @@ function codeOfAddress(): string | undefined {
 function Join() {
   const texts = useTexts(TEXTS);
   const [code, setCode] = useState(codeOfAddress);
-  const [found, setFound] = useState<{ api: Api; group: Group }>();
+  const [found, setFound] = useState<{ mesh: Mesh; group: Group }>();
   const [problem, setProblem] = useState<"unknown" | "noKey" | Trouble>();
   const [lesson, setLesson] = useState<Lesson>();
 
@@ -39,13 +38,13 @@ function Join() {
     const search = async () => {
       const { key } = await config();
       if (!key) return setProblem("noKey");
-      const api = new Api(key, code);
-      const group = await findGroup(api);
+      const mesh = new Mesh({ url: ROOT, key, code });
+      const group = await findGroup(mesh);
       if (!current) return;
       if (!group) return setProblem("unknown");
-      setFound({ api, group });
+      setFound({ mesh, group });
       const known = remembered(code);
-      if (known) setLesson(await Lesson.join(api, group, known.nickname));
+      if (known) setLesson(await Lesson.join(mesh, group, known.nickname));
     };
     search().catch((error) => current && setProblem(troubleOf(error)));
     return () => void (current = false);
@@ -90,7 +89,7 @@ function Join() {
               setProblem(undefined);
               inTab.set("nickname", nickname); // the next pupil at a school's machine is another one
               try {
-                setLesson(await Lesson.join(found.api, found.group, nickname));
+                setLesson(await Lesson.join(found.mesh, found.group, nickname));
               } catch (error) {
                 setProblem(troubleOf(error));
               }

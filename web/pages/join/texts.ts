@@ -13,7 +13,7 @@ const en = {
   lesson: "Lesson",
   you: "You are",
   leave: "Leave",
-  transports: { connecting: "Connecting …", WebSocket: "Connected", polling: "Connected (slow network)" },
+  connections: { connecting: "Connecting …", websocket: "Connected", sse: "Connected", polling: "Connected (slow network)" },
   paused: "The teacher paused the lesson.",
   seconds: "s left",
   endings: {
@@ -61,7 +61,7 @@ export const TEXTS: Texts<typeof en> = {
     lesson: "授業",
     you: "あなた",
     leave: "退出する",
-    transports: { connecting: "接続しています…", WebSocket: "接続中", polling: "接続中（ゆっくり）" },
+    connections: { connecting: "接続しています…", websocket: "接続中", sse: "接続中", polling: "接続中（ゆっくり）" },
     paused: "先生が一時停止しています。",
     seconds: "秒",
     endings: {
@@ -106,7 +106,7 @@ export const TEXTS: Texts<typeof en> = {
     lesson: "じゅぎょう",
     you: "あなた",
     leave: "ぬける",
-    transports: { connecting: "つないでいます…", WebSocket: "つながっています", polling: "つながっています（ゆっくり）" },
+    connections: { connecting: "つないでいます…", websocket: "つながっています", sse: "つながっています", polling: "つながっています（ゆっくり）" },
     paused: "せんせいが とめています。",
     seconds: "びょう",
     endings: {

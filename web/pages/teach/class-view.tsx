@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { type Variable, shown } from "../common/class";
 import { labelOf } from "../common/code";
-import type { Member } from "../common/documents";
+import type { Member } from "../../../clients/js/src";
 import { focused } from "../common/focus";
 import { timeOfDay, useTexts } from "../common/language";
 import type { Lesson } from "./lesson";
@@ -64,7 +64,7 @@ function MemberRow({ lesson, member }: { lesson: Lesson; member: Member }) {
   const [asks, setAsks] = useState(false);
   const name = lesson.state.nameOf(member.id);
   const seen = Date.parse(member.lastSeenAt ?? "");
-  const ago = Math.max(0, Math.round((lesson.api.now() - seen) / 1_000));
+  const ago = Math.max(0, Math.round((lesson.mesh.now() - seen) / 1_000));
   return (
     <tr>
       <td>{name}</td>
@@ -173,7 +173,7 @@ function Events({ lesson }: { lesson: Lesson }) {
             .reverse()
             .map((event) => (
               <li key={event.number}>
-                <time>{timeOfDay(event.at)}</time> <strong>{state.nameOf(event.firedByNodeId)}</strong>{" "}
+                <time>{timeOfDay(event.at)}</time> <strong>{state.nameOf(event.nodeId)}</strong>{" "}
                 {`${texts.own[event.name] ?? shown(event.name)} ${shown(event.payload)}`}
               </li>
             ))}

@@ -31,7 +31,7 @@ export function Controls({ lesson }: { lesson: Lesson }) {
         </button>
         {until ? (
           <>
-            <strong>{texts.pausedFor(Math.ceil((until - lesson.api.now()) / 1_000))}</strong>
+            <strong>{texts.pausedFor(Math.ceil((until - lesson.mesh.now()) / 1_000))}</strong>
             <button type="button" class="main" onClick={() => act(() => lesson.pause(0))}>
               {texts.resume}
             </button>

@@ -27,7 +27,7 @@ export function LessonView(props: { lesson: Lesson; onAgain(): void; onSignOut()
       </Frame>
     );
   }
-  const minutes = Math.max(0, Math.ceil((Date.parse(lesson.group.expiresAt) - lesson.api.now()) / 60_000));
+  const minutes = Math.max(0, Math.ceil((Date.parse(lesson.group.expiresAt) - lesson.mesh.now()) / 60_000));
   const beside = (
     <div class="row small">
       <button type="button" class="tight" onClick={() => setShows(shows === "code" ? "class" : "code")}>
@@ -36,7 +36,7 @@ export function LessonView(props: { lesson: Lesson; onAgain(): void; onSignOut()
       {shows === "class" && <strong lang="ja">{inHiragana(lesson.code)}</strong>}
       {shows === "class" && <strong>{lesson.code}</strong>}
       <span>{texts.minutesLeft(minutes)}</span>
-      <span class={lesson.transport === "connecting" ? "bad" : "good"}>{texts.transports[lesson.transport]}</span>
+      <span class={lesson.connection === "connecting" ? "bad" : "good"}>{texts.connections[lesson.connection]}</span>
     </div>
   );
   return (

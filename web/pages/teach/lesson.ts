@@ -1,24 +1,9 @@
 // The teacher's lesson: the host of its group.
-import { Api, ApiError } from "../common/api";
+import { type Connection, Feed, type Group, Mesh, MeshError } from "../../../clients/js/src";
 import { ClassState } from "../common/class";
-import {
-  CLEAR,
-  CREATE_DOMAIN,
-  CREATE_GROUP,
-  DISSOLVE,
-  GROUP_OF_HOST,
-  type Group,
-  LOCK,
-  MEMBERS,
-  MUTE,
-  type Member,
-  PAUSE,
-  REMOVE,
-  RENEW,
-} from "../common/documents";
-import { Feed, type Transport } from "../common/feed";
 import { onMachine } from "../common/kept";
 import { Model } from "../common/model";
+import { ROOT } from "../common/server";
 import type { Teacher } from "./sign-in";
 
 /** How long a lesson lives without its host: a lid may be closed for some minutes. */
@@ -41,33 +26,40 @@ const asHost = ({ hostId, hostToken }: Teacher) => ({ hostId, hostToken });
 /** The teacher's living lesson, if there is one. */
 export async function findLesson(teacher: Teacher): Promise<Lesson | undefined> {
   const place = onMachine.json<Place>("lesson");
-  const api = new Api(teacher.key, place?.code);
-  const { createDomain } = await api.call<{ createDomain: string }>(CREATE_DOMAIN);
+  const mesh = new Mesh({ url: ROOT, key: teacher.key, code: place?.code });
+  const createDomain = await mesh.call("createDomain");
   for (const domain of new Set([createDomain, place?.domain ?? createDomain])) {
-    const found = await groupOfHost(api, teacher, domain).catch((error) => {
+    const found = await groupOfHost(mesh, teacher, domain).catch((error) => {
       // Another network's domain is refused when its lesson is over.
-      if (error instanceof ApiError && domain !== createDomain) return null;
+      if (error instanceof MeshError && domain !== createDomain) return null;
       throw error;
     });
-    if (found) return new Lesson(api, teacher, found);
+    if (found) return new Lesson(mesh, teacher, found);
   }
   return undefined;
 }
 
-const groupOfHost = async (api: Api, teacher: Teacher, domain: string) =>
-  (await api.call<{ groupOfHost: Group | null }>(GROUP_OF_HOST, { domain, ...asHost(teacher) })).groupOfHost;
+const groupOfHost = (mesh: Mesh, teacher: Teacher, domain: string) =>
+  mesh.call("groupOfHost", { domain, ...asHost(teacher) });
 
 export async function startLesson(teacher: Teacher, minutes: number): Promise<Lesson> {
-  const api = new Api(teacher.key);
-  const { createDomain: domain } = await api.call<{ createDomain: string }>(CREATE_DOMAIN);
-  const variables = { domain, ...asHost(teacher), seconds: minutes * 60, ttl: HOST_TTL_SECONDS };
-  const { createGroup } = await api.call<{ createGroup: Group }>(CREATE_GROUP, variables);
-  return new Lesson(api, teacher, createGroup);
+  const mesh = new Mesh({ url: ROOT, key: teacher.key });
+  const domain = await mesh.call("createDomain");
+  const group = await mesh.call("createGroup", {
+    name: "lesson",
+    nameIsJoinCode: true,
+    domain,
+    ...asHost(teacher),
+    maxConnectionTimeSeconds: minutes * 60,
+    hostTtlSeconds: HOST_TTL_SECONDS,
+    useWebSocket: true,
+  });
+  return new Lesson(mesh, teacher, group);
 }
 
 export class Lesson extends Model {
   readonly state = new ClassState();
-  transport: Transport = "connecting";
+  connection: Connection = "connecting";
   over = false;
   /** Whether the last call reached the server. */
   reached = true;
@@ -77,17 +69,17 @@ export class Lesson extends Model {
   #groupAt = Date.now();
 
   constructor(
-    readonly api: Api,
+    readonly mesh: Mesh,
     readonly teacher: Teacher,
     public group: Group,
   ) {
     super();
     const { domain, joinCode } = group;
-    api.code = joinCode ?? undefined;
+    mesh.code = joinCode ?? undefined;
     onMachine.setJson("lesson", { domain, code: joinCode });
-    this.#feed = new Feed(api, group, {
-      onTransport: (transport) => {
-        this.transport = transport;
+    this.#feed = new Feed(mesh, { groupId: group.id, domain }, {
+      onConnection: (connection) => {
+        this.connection = connection;
         this.changed();
       },
       onSnapshot: (statuses, since) => {
@@ -103,7 +95,7 @@ export class Lesson extends Model {
         this.changed();
       },
       onEnd: () => this.#end(),
-      onRefused: (type) => type === "GroupNotFound" && this.#end(),
+      onRefused: ({ type }) => type === "GroupNotFound" && this.#end(),
     });
   }
 
@@ -130,26 +122,26 @@ export class Lesson extends Model {
   /** When the pause ends; undefined if there is none. */
   get pausedUntil(): number | undefined {
     const until = Date.parse(this.group.pausedUntil ?? "");
-    return until > this.api.now() ? until : undefined;
+    return until > this.mesh.now() ? until : undefined;
   }
 
-  lock = (locked: boolean) => this.#control(LOCK, { locked });
-  pause = (seconds: number) => this.#control(PAUSE, { seconds });
-  mute = (muted: boolean) => this.#control(MUTE, { muted });
+  lock = (locked: boolean) => this.#control(this.mesh.call("lockGroup", { ...this.#self, locked }));
+  pause = (seconds: number) => this.#control(this.mesh.call("pauseGroup", { ...this.#self, seconds }));
+  mute = (muted: boolean) => this.#control(this.mesh.call("muteChat", { ...this.#self, muted }));
 
   async remove(nodeId: string) {
-    await this.#call(REMOVE, { nodeId });
+    await this.mesh.call("removeNode", { ...this.#self, nodeId });
     await Promise.all([this.#members(), this.#feed.refresh()]);
   }
 
   /** Nobody is notified that variables are gone: the page reads them again. */
   async clear() {
-    await this.#call(CLEAR);
+    await this.mesh.call("clearGroupData", this.#self);
     await this.#feed.refresh();
   }
 
   async end() {
-    await this.#call(DISSOLVE);
+    await this.mesh.call("dissolveGroup", this.#self);
     this.#end();
   }
 
@@ -163,9 +155,8 @@ export class Lesson extends Model {
   }
 
   /** Every change answers the group as it is then. */
-  async #control(document: string, variables: object) {
-    const answer = await this.#call<Record<string, Group>>(document, variables);
-    this.group = { ...this.group, ...Object.values(answer)[0], joinCode: this.group.joinCode };
+  async #control(call: Promise<Group>) {
+    this.group = { ...(await call), joinCode: this.group.joinCode };
     this.changed();
   }
 
@@ -174,11 +165,11 @@ export class Lesson extends Model {
     try {
       if (now - this.#renewedAt >= RENEW_MS) {
         this.#renewedAt = now;
-        await this.#call(RENEW);
+        await this.mesh.call("renewHeartbeat", this.#self);
       }
       if (now - this.#groupAt >= GROUP_MS) {
         this.#groupAt = now;
-        const found = await groupOfHost(this.api, this.teacher, this.group.domain);
+        const found = await groupOfHost(this.mesh, this.teacher, this.group.domain);
         if (found?.id !== this.group.id) return this.#end();
         this.group = found;
       }
@@ -187,21 +178,20 @@ export class Lesson extends Model {
     } catch (error) {
       // A renewal that did not arrive is repeated with the next look.
       if (this.#renewedAt === now) this.#renewedAt = 0;
-      if (error instanceof ApiError && error.type === "GroupNotFound") this.#end();
-      else this.reached = error instanceof ApiError;
+      if (error instanceof MeshError && error.type === "GroupNotFound") this.#end();
+      else this.reached = error instanceof MeshError;
     }
     this.changed();
   }
 
   async #members() {
     const { id, domain } = this.group;
-    const found = await this.api.call<{ listNodesInGroup: Member[] }>(MEMBERS, { groupId: id, domain });
-    this.state.members = found.listNodesInGroup;
+    this.state.members = await this.mesh.call("listNodesInGroup", { groupId: id, domain });
     this.changed();
   }
 
-  #call<T>(document: string, variables: object = {}) {
+  get #self() {
     const { id, domain } = this.group;
-    return this.api.call<T>(document, { groupId: id, domain, ...asHost(this.teacher), ...variables });
+    return { groupId: id, domain, ...asHost(this.teacher) };
   }
 }

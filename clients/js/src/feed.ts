@@ -1,0 +1,231 @@
+// What happens in a group, as it comes: over a WebSocket, over SSE, or by polling where neither gets through.
+import { Delivered } from "./delivered.js";
+import { MeshError } from "./errors.js";
+import type { Message, OpenLink, Position } from "./link.js";
+import type { Mesh } from "./mesh.js";
+import { Poller } from "./poller.js";
+import { openSocket } from "./socket.js";
+import { openStream } from "./stream.js";
+import { jittered, pauseAfter } from "./timing.js";
+import type { GroupRef, PolledEvent, Status } from "./types.js";
+
+/** How messages come now. */
+export type Connection = "connecting" | "websocket" | "sse" | "polling";
+
+export interface MeshEvent {
+  name: string;
+  payload: string;
+  /** Who fired it. */
+  nodeId: string;
+  /** The server's time. */
+  timestamp: string;
+}
+
+export interface FeedHandlers {
+  onConnection(connection: Connection): void;
+  /** All variables of the group, as they were at some time since then. */
+  onSnapshot(statuses: Status[], since: number): void;
+  onStatus(status: Status): void;
+  onEvents(events: MeshEvent[]): void;
+  onEnd(message: string): void;
+  onRefused(error: MeshError): void;
+}
+
+/** The ways of a subscription, the best first. */
+const WAYS: { connection: Connection; open: OpenLink }[] = [
+  { connection: "websocket", open: openSocket },
+  { connection: "sse", open: openStream },
+];
+/** Failures in a row of a way that worked before, until the next one is tried; of one that never did, 1. */
+const TRIES = 2;
+/** Messages that wait while missed events are read. */
+const HELD_MAX = 10_000;
+
+export class Feed {
+  #isStopped = false;
+  /** The way that is in use or being tried; past the last one, polling. */
+  #way: number;
+  #worked = new Set<number>();
+  #failures = 0;
+  /** Failures of this way while calls got through. */
+  #blocked = 0;
+  #position: Position = {};
+  #close = () => {};
+  /** Another try of the better ways, while a lesser one is in use. */
+  #again?: ReturnType<typeof setTimeout>;
+  #closeAgain = () => {};
+  #retry?: ReturnType<typeof setTimeout>;
+  #delivered = new Delivered();
+  #source: "link" | "poll" = "link";
+  #held?: Message[];
+  #hasStarted = false;
+  #poller: Poller;
+
+  constructor(
+    readonly mesh: Mesh,
+    readonly group: GroupRef,
+    readonly handlers: FeedHandlers,
+  ) {
+    this.#poller = new Poller(mesh, group, {
+      onSnapshot: (statuses, since) => this.#isStopped || handlers.onSnapshot(statuses, since),
+      onEvents: (events) => this.#deliver("poll", events),
+      onRefused: (error) => this.#isStopped || handlers.onRefused(error),
+      onReached: (isReached) => {
+        handlers.onConnection(isReached ? "polling" : "connecting");
+        if (isReached) this.#tryBetter(this.#best);
+      },
+    });
+    this.#way = this.#best;
+  }
+
+  start() {
+    this.#poller.goOnAfter(new Date(this.mesh.now()).toISOString());
+    this.handlers.onConnection("connecting");
+    this.#connect();
+  }
+
+  stop() {
+    this.#isStopped = true;
+    this.#poller.stop();
+    clearTimeout(this.#retry);
+    clearTimeout(this.#again);
+    this.#close();
+    this.#closeAgain();
+  }
+
+  /** Reads all variables. */
+  async refresh() {
+    const since = Date.now();
+    try {
+      const { groupId, domain } = this.group;
+      const statuses = await this.mesh.call("listGroupStatuses", { groupId, domain });
+      if (!this.#isStopped) this.handlers.onSnapshot(statuses, since);
+    } catch {
+      // The next message or connection brings them.
+    }
+  }
+
+  #connect() {
+    if (this.#isStopped) return;
+    const way = this.#way;
+    if (way >= WAYS.length) return this.#startPolling();
+    this.#close = this.#open(way, () => this.#use(way), () => void this.#lost());
+  }
+
+  #open(way: number, onReady: () => void, onClosed: () => void) {
+    return WAYS[way]!.open(this.mesh, this.group, this.#position, {
+      onReady,
+      onClosed,
+      onGap: () => void this.#catchUp(),
+      onMessage: (message) => this.#received(message),
+      onRefused: (error) => this.handlers.onRefused(error),
+    });
+  }
+
+  #use(way: number) {
+    this.#failures = this.#blocked = 0;
+    this.#worked.add(way);
+    this.#poller.stop();
+    this.#way = way;
+    this.handlers.onConnection(WAYS[way]!.connection);
+    if (way > this.#best) this.#tryBetterLater();
+  }
+
+  get #best() {
+    return this.mesh.WebSocket ? 0 : 1;
+  }
+
+  async #lost() {
+    if (this.#isStopped) return;
+    this.handlers.onConnection("connecting");
+    // From this poll on the server keeps events, so that none is missed until the next connection.
+    // If no call gets through either, the way is not the reason.
+    this.#hasStarted = true;
+    const isReached = await this.#poller.poll();
+    if (this.#isStopped) return;
+    this.#failures += 1;
+    this.#blocked = isReached ? this.#blocked + 1 : 0;
+    if (this.#blocked >= (this.#worked.has(this.#way) ? TRIES : 1)) {
+      this.#failures = this.#blocked = 0;
+      this.#way += 1;
+      return this.#connect();
+    }
+    this.#retry = setTimeout(() => this.#connect(), pauseAfter(this.#failures));
+  }
+
+  #startPolling() {
+    this.handlers.onConnection("polling");
+    this.#poller.start();
+    this.#tryBetterLater();
+  }
+
+  #tryBetterLater() {
+    clearTimeout(this.#again);
+    this.#again = setTimeout(() => this.#tryBetter(this.#best), jittered(this.mesh.tryBetterAfterMs));
+  }
+
+  /** Tries a better way beside the one in use, which goes on until the better one is ready. */
+  #tryBetter(way: number) {
+    if (this.#isStopped) return;
+    clearTimeout(this.#again);
+    this.#closeAgain();
+    if (way >= this.#way) return this.#tryBetterLater();
+    let isInUse = false;
+    const close = this.#open(
+      way,
+      () => {
+        isInUse = true;
+        this.#close();
+        this.#close = close;
+        this.#closeAgain = () => {};
+        this.#use(way);
+      },
+      () => (isInUse ? void this.#lost() : this.#tryBetter(way + 1)),
+    );
+    this.#closeAgain = close;
+  }
+
+  /** Reads what may be missing before the next message. */
+  async #catchUp() {
+    if (!this.#hasStarted) {
+      this.#hasStarted = true;
+      return this.refresh();
+    }
+    this.#held ??= [];
+    await this.#poller.poll();
+    this.#release();
+  }
+
+  #release() {
+    const held = this.#held ?? [];
+    this.#held = undefined;
+    for (const message of held) this.#received(message);
+  }
+
+  #received(message: Message) {
+    if (this.#isStopped) return;
+    this.#hasStarted = true;
+    if (this.#held && this.#held.length < HELD_MAX) return void this.#held.push(message);
+    const { nodeStatus, batchEvent, groupDissolve } = message;
+    if (nodeStatus) this.handlers.onStatus(nodeStatus);
+    if (batchEvent) {
+      const { firedByNodeId, timestamp, events } = batchEvent;
+      this.#deliver("link", events.map((event) => ({ ...event, firedByNodeId, timestamp })));
+      this.#poller.goOnAfter(timestamp);
+    }
+    if (groupDissolve) this.handlers.onEnd(groupDissolve.message);
+  }
+
+  #deliver(source: "link" | "poll", events: Omit<PolledEvent, "cursor">[]) {
+    if (this.#isStopped) return;
+    if (source !== this.#source) this.#delivered.cross();
+    this.#source = source;
+    const found: MeshEvent[] = [];
+    for (const { name, payload, firedByNodeId, timestamp, orderKey } of events) {
+      // Polls alone tell an empty payload from none.
+      const event = { name, payload: payload ?? "", nodeId: firedByNodeId, timestamp };
+      if (this.#delivered.add(timestamp, JSON.stringify([event, orderKey || ""]))) found.push(event);
+    }
+    if (found.length > 0) this.handlers.onEvents(found);
+  }
+}

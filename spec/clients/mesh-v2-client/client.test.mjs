@@ -1,0 +1,176 @@
+// The client of clients/js in Node, against a server and through networks with faults.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { buildSchema, parse, validate } from "graphql";
+import WebSocket from "ws";
+import { Mesh, MeshError, NetworkError } from "../../../clients/js/dist/index.js";
+import { openFilter } from "../common/filter.mjs";
+import { openRelay } from "../common/relay.mjs";
+import { startServer } from "../common/server.mjs";
+
+let server;
+const sessions = [];
+
+before(async () => {
+  server = await startServer();
+});
+
+after(async () => {
+  await Promise.all(sessions.map((session) => session.leave()));
+  await server.stop();
+});
+
+const mesh = (options) => new Mesh({ url: server.url, key: server.apiKey, WebSocket, ...options });
+
+async function host(options) {
+  const session = await mesh(options).host();
+  sessions.push(session);
+  return session;
+}
+
+async function join(code, options, self) {
+  const session = await mesh(options).join(code, self);
+  sessions.push(session);
+  return session;
+}
+
+/** All events that a session receives, as `name payload`. */
+function received(session) {
+  const events = [];
+  session.on("event", ({ name, payload }) => events.push(`${name} ${payload}`.trim()));
+  return events;
+}
+
+async function until(check, what, patience = 10_000) {
+  const deadline = Date.now() + patience;
+  while (!check()) {
+    if (Date.now() > deadline) assert.fail(`${what()} after ${patience} ms`);
+    await sleep(5);
+  }
+}
+
+/** Fires numbered events until the answer is called, which answers how many. */
+function fireOn(session, name) {
+  let isGoing = true;
+  const done = (async () => {
+    let count = 0;
+    for (; isGoing; count += 1) {
+      session.fire(name, count);
+      await sleep(20);
+    }
+    return count;
+  })();
+  return () => {
+    isGoing = false;
+    return done;
+  };
+}
+
+const numbered = (name, count) => Array.from({ length: count }, (_, n) => `${name} ${n}`);
+
+test("every call is of the schema", () => {
+  const schema = buildSchema(
+    `directive @aws_subscribe(mutations: [String!]!) on FIELD_DEFINITION\n${readFileSync(new URL("../../../schema/schema.graphql", import.meta.url), "utf8")}`,
+  );
+  const documents = [];
+  const fetch = async (_, { body }) => {
+    documents.push(JSON.parse(body).query);
+    return new Response('{"data": {}}');
+  };
+  const caller = mesh({ fetch });
+  const fields = [schema.getQueryType(), schema.getMutationType()].flatMap((type) => Object.values(type.getFields()));
+  return Promise.all(fields.map(({ name }) => caller.call(name, {}))).then(() => {
+    assert.equal(documents.length, fields.length);
+    for (const [n, document] of documents.entries()) {
+      assert.deepEqual(validate(schema, parse(document)), [], document);
+      for (const { name } of fields[n].args) assert.match(document, new RegExp(`\\$${name}: `), document);
+    }
+  });
+});
+
+test("a class shares values and events, all in one order", async () => {
+  const teacher = await host();
+  const pupils = await Promise.all(["ねこ", "いぬ"].map((nickname) => join(teacher.code, {}, { nickname })));
+  const slow = await join(teacher.code, { WebSocket: null });
+  assert.equal(teacher.connection, "websocket");
+  assert.notEqual(slow.connection, "websocket");
+  const all = [teacher, ...pupils, slow];
+  const logs = all.map(received);
+  const seen = [];
+  teacher.on("value", ({ key, value, nodeId }) => seen.push([key, value, nodeId]));
+
+  for (let n = 0; n <= 50; n += 1) pupils[0].set("score", n);
+  await pupils[0].fire("buzz", 1);
+  assert.equal(teacher.value("score"), "50");
+  await Promise.all([pupils[1].fire("buzz", 2), teacher.fire("start"), slow.fire("buzz", 3)]);
+  await until(() => logs.every(({ length }) => length === 4), () => JSON.stringify(logs));
+  for (const log of logs) assert.deepEqual(log, logs[0]);
+  assert.equal(logs[0][0], "buzz 1");
+  assert.deepEqual(seen.at(-1), ["score", "50", pupils[0].nodeId]);
+  assert.ok(seen.length <= 3, `${seen.length} reports of 51 values`);
+  for (const session of all) assert.equal(session.value("score", pupils[0].nodeId), "50");
+  await teacher.readMembers();
+  assert.deepEqual(teacher.members.map(({ nickname }) => nickname).filter(Boolean).sort(), ["いぬ", "ねこ"]);
+  assert.equal(teacher.nameOf(pupils[0].nodeId), "ねこ");
+  assert.ok((await teacher.ping()) < 5_000);
+
+  const endings = all.map((session) => new Promise((resolve) => session.on("end", resolve)));
+  await teacher.remove(pupils[0].nodeId);
+  await assert.rejects(pupils[0].fire("buzz"), { name: "MeshError", type: "Unauthorized" });
+  await teacher.pause(30);
+  await assert.rejects(pupils[1].fire("buzz"), { type: "Paused" });
+  await teacher.leave();
+  await assert.rejects(slow.fire("buzz"), { type: "GroupNotFound" });
+  assert.deepEqual(await Promise.all(endings), ["left", "removed", "over", "over"]);
+});
+
+test("refusals have a type, and a server that cannot be reached is a NetworkError", async () => {
+  await assert.rejects(mesh().join("000000"), { name: "MeshError", type: "GroupNotFound" });
+  await assert.rejects(mesh({ key: "no key" }).host(), (error) => error instanceof MeshError);
+  await assert.rejects(mesh({ url: "http://127.0.0.1:9/" }).host(), (error) => error instanceof NetworkError);
+});
+
+test("a cut connection is resumed: every event comes once, in order", async () => {
+  const relay = await openRelay(server.url);
+  const teacher = await host();
+  const pupil = await join(teacher.code, { url: relay.url });
+  const log = received(pupil);
+  const stop = fireOn(teacher, "n");
+  for (let cuts = 0; cuts < 3; cuts += 1) {
+    await sleep(400);
+    assert.ok(relay.cut() > 0);
+    await until(() => pupil.connection === "connecting", () => pupil.connection);
+    await until(() => pupil.connection === "websocket", () => pupil.connection);
+  }
+  const count = await stop();
+  await until(() => log.length >= count, () => `${log.length} of ${count} events`);
+  assert.deepEqual(log, numbered("n", count));
+  await pupil.leave();
+  await relay.close();
+});
+
+test("where WebSockets are blocked it goes on another way, and back: every event comes once, in order", async () => {
+  const filter = await openFilter(server.url);
+  const teacher = await host();
+  const pupil = await join(teacher.code, { url: filter.url, tryBetterAfterMs: 300 });
+  const ways = [];
+  pupil.on("connection", (connection) => ways.push(connection));
+  const log = received(pupil);
+  const stop = fireOn(teacher, "n");
+  await sleep(300);
+  Object.assign(filter, { websocket: "refuse", stream: "buffer" });
+  filter.cut();
+  await until(() => pupil.connection === "polling", () => pupil.connection, 20_000);
+  await sleep(2_500);
+  filter.websocket = "pass";
+  await until(() => pupil.connection === "websocket", () => pupil.connection, 20_000);
+  await sleep(300);
+  const count = await stop();
+  await until(() => log.length >= count, () => `${log.length} of ${count} events`);
+  assert.deepEqual(log, numbered("n", count));
+  assert.deepEqual(ways.filter((way) => way !== "connecting"), ["polling", "websocket"]);
+  await pupil.leave();
+  filter.close();
+});
