@@ -138,10 +138,10 @@ export class Feed {
   async #lost() {
     if (this.#isStopped) return;
     this.handlers.onConnection("connecting");
-    // From this poll on the server keeps events, so that none is missed until the next connection.
-    // If no call gets through either, the way is not the reason.
+    // From now on the server keeps events: they are read if the next connection cannot resume, or if
+    // there is none. If no call gets through either, the way is not the reason.
     this.#hasStarted = true;
-    const isReached = await this.#poller.poll();
+    const isReached = await this.#poller.probe();
     if (this.#isStopped) return;
     this.#failures += 1;
     this.#blocked = isReached ? this.#blocked + 1 : 0;

@@ -47,7 +47,12 @@ export class Poller {
 
   /** Reads what there is since the last event. Whether the server answered. */
   poll(): Promise<boolean> {
-    return (this.#last = this.#last.then(() => this.#read()));
+    return (this.#last = this.#last.then(() => this.#reach(() => this.#read())));
+  }
+
+  /** Polls and delivers nothing: the server keeps events for a minute after it. Whether it answered. */
+  probe(): Promise<boolean> {
+    return this.#reach(() => this.#page());
   }
 
   async #run(start: number) {
@@ -58,18 +63,26 @@ export class Poller {
     }
   }
 
-  async #read(): Promise<boolean> {
+  async #read() {
+    for (let pages = 0, count = PAGE; pages < PAGES && count >= PAGE; pages += 1) {
+      const began = Date.now();
+      const { events, nodeStatuses } = await this.#page();
+      this.#since = events[events.length - 1]?.cursor ?? this.#since;
+      // A node's variables come before the event that it fired after them.
+      this.handlers.onSnapshot(nodeStatuses, began);
+      if (events.length > 0) this.handlers.onEvents(events);
+      count = events.length;
+    }
+  }
+
+  #page() {
     const { groupId, domain } = this.group;
+    return this.mesh.call("pollGroupData", { groupId, domain, since: this.#since });
+  }
+
+  async #reach(read: () => Promise<unknown>): Promise<boolean> {
     try {
-      for (let pages = 0, count = PAGE; pages < PAGES && count >= PAGE; pages += 1) {
-        const began = Date.now();
-        const { events, nodeStatuses } = await this.mesh.call("pollGroupData", { groupId, domain, since: this.#since });
-        this.#since = events[events.length - 1]?.cursor ?? this.#since;
-        // A node's variables come before the event that it fired after them.
-        this.handlers.onSnapshot(nodeStatuses, began);
-        if (events.length > 0) this.handlers.onEvents(events);
-        count = events.length;
-      }
+      await read();
     } catch (error) {
       if (!(error instanceof MeshError)) return false;
       this.handlers.onRefused(error);
