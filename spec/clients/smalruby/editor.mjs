@@ -22,10 +22,13 @@ export class Editor {
   replayed = [];
   /** Its errors, oldest first. */
   logged = [];
+  /** How often a batch was sent before the one before was answered: it may overtake it. */
+  overlaps = 0;
   #queue = new EventQueue();
   #replay = new Replay();
   #lastReport = Promise.resolve();
   #timers = {};
+  #sending = 0;
 
   /**
    * `server` has `url` and `apiKey`; `url` may be another way to it. `forcePolling` is `?mesh_polling=1`,
@@ -176,6 +179,8 @@ export class Editor {
   #sendEvents = async () => {
     const events = this.#queue.takeAll();
     if (!this.group || events.length === 0) return;
+    if (this.#sending > 0) this.overlaps += 1;
+    this.#sending += 1;
     try {
       await this.#lastReport;
       const document = this.useWebSocket ? documents.FIRE_EVENTS_BY_NODE : documents.RECORD_EVENTS_BY_NODE;
@@ -183,6 +188,8 @@ export class Editor {
       this.feed.cursor = recordEventsByNode?.nextSince || this.feed.cursor;
     } catch (error) {
       this.mayLeave(error);
+    } finally {
+      this.#sending -= 1;
     }
   };
 

@@ -4,6 +4,9 @@ import { LIST_GROUP_STATUSES, ON_MESSAGE_IN_GROUP, POLL_GROUP_DATA } from "../co
 export class Feed {
   /** What the next poll asks for: a cursor, or the time at which it connected. */
   cursor = "";
+  /** How often a poll began before the one before was answered. */
+  overlaps = 0;
+  #polling = 0;
   #timer;
   #unsubscribe;
 
@@ -19,7 +22,7 @@ export class Feed {
     this.#timer = setInterval(this.resync, interval);
   }
 
-  /** Polls at an interval; a poll does not wait for the one before. */
+  /** Polls at an interval. A poll does not wait for the one before: both may have the same events. */
   poll(interval) {
     this.#timer = setInterval(this.#poll, interval);
   }
@@ -40,7 +43,10 @@ export class Feed {
   #poll = () =>
     this.#asks(async () => {
       this.cursor ||= new Date().toISOString();
-      const { pollGroupData } = await this.editor.asks(POLL_GROUP_DATA, { since: this.cursor });
+      if (this.#polling > 0) this.overlaps += 1;
+      this.#polling += 1;
+      const polled = this.editor.asks(POLL_GROUP_DATA, { since: this.cursor });
+      const { pollGroupData } = await polled.finally(() => (this.#polling -= 1));
       pollGroupData.nodeStatuses.forEach(this.take.status);
       this.take.events(pollGroupData.events);
       this.cursor = pollGroupData.events.at(-1)?.cursor || this.cursor;
