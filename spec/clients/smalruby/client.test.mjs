@@ -6,6 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { openRelay } from "../common/relay.mjs";
 import { startServer } from "../common/server.mjs";
 import { Editor } from "./editor.mjs";
+import { label } from "./rules.mjs";
 
 const QUICK = { report: 250, events: 250, sync: 1_000 };
 const HEARTBEATS = ["--host-heartbeat-interval", "1", "--host-heartbeat-ttl", "6", "--member-heartbeat-interval", "1"];
@@ -152,6 +153,22 @@ describe("editors", { concurrency: true }, () => {
     }
     assert.deepEqual(await members[0].scan(), []);
   });
+});
+
+test("a lesson of the teacher's page is found by the six hiragana of its code", async () => {
+  const query = `mutation {
+    createGroup(name: "lesson", nameIsJoinCode: true, hostId: "teacher", domain: "lesson", useWebSocket: true) { id joinCode }
+  }`;
+  const pupil = editor("pupil");
+  const { createGroup } = await pupil.client.send(query, {});
+  const [found] = await pupil.search(label(createGroup.joinCode));
+  assert.equal(found.id, createGroup.id);
+  assert.equal(found.label, label(createGroup.joinCode));
+  const { useWebSocket } = await pupil.join(found);
+  assert.equal(useWebSocket, true);
+  await pupil.leave();
+  assert.equal(pupil.state, "disconnected");
+  assert.deepEqual(pupil.logged, []);
 });
 
 let isRestarted;
