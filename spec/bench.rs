@@ -186,14 +186,13 @@ fn pollers_receive_every_event() {
 }
 
 #[apply(case!)]
-fn the_newer_protocol_is_measured_as_well() {
+fn the_newer_protocols_are_measured_as_well() {
     let (folder, server) = server();
-    let options = "--groups 2 --subscribers 2 --protocol graphql-transport-ws";
-    succeeds(&bench(folder.path(), &server.endpoint, options));
-    assert_eq!(
-        report(folder.path())["settings"]["protocol"],
-        "graphql-transport-ws"
-    );
+    for protocol in ["graphql-transport-ws", "sse"] {
+        let options = format!("--groups 2 --subscribers 2 --protocol {protocol}");
+        succeeds(&bench(folder.path(), &server.endpoint, &options));
+        assert_eq!(report(folder.path())["settings"]["protocol"], protocol);
+    }
 }
 
 #[apply(case!)]

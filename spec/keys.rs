@@ -8,9 +8,10 @@ use mesh_v2::model::time::Timestamp;
 use serde_json::json;
 use tokio::time::{Instant, sleep};
 
+use crate::support::event_stream::{self, EventStream};
 use crate::support::mesh::TIMEOUT;
 use crate::support::program::{Server, folder, program, runs, utf8};
-use crate::support::{Reply, Socket, TestMesh, trust};
+use crate::support::{Reply, Socket, TestMesh, documents, trust};
 
 const UNNAMED: &str = "da2-of-every-client";
 const TEACHER: &str = "da2-of-the-teachers";
@@ -186,9 +187,17 @@ async fn a_removed_key_closes_its_sockets_and_no_others() {
     let mut idle = opens(&teacher).await;
     let mut transport = Socket::transport(&teacher).await;
     let mut subscriber = group.subscribe().await;
+    let document = documents::of("onMessageInGroup");
+    let request = event_stream::request(&teacher, &document, &group.and(json!({})));
+    let mut stream = EventStream::to(request).await;
     replace(&folder.path().join("keys"), "");
     assert_eq!(idle.is_closed().await, 4401);
     assert_eq!(transport.is_closed().await, 4401);
+    let mut comment = None;
+    while let Some(block) = stream.try_block().await.expect("no cut") {
+        comment = block.comment;
+    }
+    assert_eq!(comment.as_deref(), Some("4401 Unauthorized"));
     group.hosting_node().fires(["on"]).await;
     assert_eq!(subscriber.events().await, ["on"]);
 }

@@ -1,5 +1,7 @@
 //! GraphQL over server-sent events (docs/protocols.md, Event streams).
 
+mod single;
+
 use std::fmt::Write as _;
 use std::time::Duration;
 

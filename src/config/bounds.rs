@@ -70,6 +70,10 @@ bounds! {
     max_head_bytes: u32 = "32768", "MESH_MAX_HEAD_BYTES", 8192..;
     /// Requests at once on one HTTP/2 connection
     max_streams: u32 = "100", "MESH_MAX_STREAMS", 1..;
+    /// Event streams that are reserved (by PUT) and not yet open; one address may have half of them
+    max_stream_reservations: u32 = "2000", "MESH_MAX_STREAM_RESERVATIONS", 2..;
+    /// Seconds for which an event stream is reserved
+    stream_reservation: u32 = "10", "MESH_STREAM_RESERVATION_SECONDS", 1..=600;
     /// Bytes of one answer to a query or mutation; pages of events are shortened to fit
     max_answer_bytes: u32 = "5242880", "MESH_MAX_ANSWER_BYTES", 1_048_576..;
     /// Bytes of answers that one connection may leave unread before no more is run for it

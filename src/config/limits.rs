@@ -101,6 +101,8 @@ pub(super) fn http(bounds: &BoundArgs) -> HttpLimits {
         body_bytes: bounds.max_body_bytes as usize,
         head_bytes: bounds.max_head_bytes as usize,
         streams: bounds.max_streams,
+        stream_reservations: bounds.max_stream_reservations as usize,
+        stream_reservation: BoundArgs::seconds(bounds.stream_reservation),
         unread_bytes: bounds.max_unread_bytes as usize,
         request_timeout: BoundArgs::seconds(bounds.request_patience),
         idle: BoundArgs::seconds(bounds.idle),

@@ -39,8 +39,16 @@ impl ClientMessage {
 impl Dialect {
     /// What precedes and what follows the value of `data` in a message to operation `id`.
     pub fn data_envelope(self, id: &str) -> (String, &'static [u8]) {
-        if self.is_event_stream() {
-            return ("event: next\ndata: {\"data\":".into(), b"}\n\n");
+        match self {
+            Self::EventStream | Self::EventSource => {
+                return ("event: next\ndata: {\"data\":".into(), b"}\n\n");
+            }
+            Self::SingleStream => {
+                let id = Value::from(id);
+                let prefix = format!("event: next\ndata: {{\"id\":{id},\"payload\":{{\"data\":");
+                return (prefix, b"}}\n\n");
+            }
+            Self::AppSync | Self::Legacy | Self::Transport => {}
         }
         let kind = if self == Self::Transport {
             "next"
@@ -67,7 +75,7 @@ impl Dialect {
             // The legacy client expects one object, the newer one a list that is not empty.
             Self::Legacy => errors.into_iter().next().unwrap_or_default(),
             Self::Transport => Value::from(errors),
-            Self::EventStream | Self::EventSource => {
+            Self::EventStream | Self::EventSource | Self::SingleStream => {
                 let payload = json!({"data": null, "errors": errors}).to_string();
                 let next = self.response(id, payload.as_bytes());
                 return String::from_utf8_lossy(&next).into_owned() + &self.complete(id);
@@ -78,11 +86,11 @@ impl Dialect {
 
     /// Ends an operation without an error.
     pub fn complete(self, id: &str) -> String {
-        if self.is_event_stream() {
+        match self {
             // Without a `data` field, `EventSource` would not dispatch the event.
-            "event: complete\ndata:\n\n".into()
-        } else {
-            complete(id)
+            Self::EventStream | Self::EventSource => "event: complete\ndata:\n\n".into(),
+            Self::SingleStream => format!("event: complete\ndata: {}\n\n", json!({"id": id})),
+            Self::AppSync | Self::Legacy | Self::Transport => complete(id),
         }
     }
 }

@@ -66,12 +66,17 @@ pub enum Dialect {
     EventStream,
     /// The same by GET, which a browser's `EventSource` repeats when the stream ends.
     EventSource,
+    /// One event stream for all operations.
+    SingleStream,
 }
 
 impl Dialect {
     /// Whether its messages are events of an event stream.
     pub fn is_event_stream(self) -> bool {
-        matches!(self, Self::EventStream | Self::EventSource)
+        matches!(
+            self,
+            Self::EventStream | Self::EventSource | Self::SingleStream
+        )
     }
 }
 

@@ -304,7 +304,10 @@ impl Session {
                     let message = "This id is in use on the connection";
                     return reject(dialect, &id, "DuplicatedOperationError", message);
                 }
-                Dialect::Transport | Dialect::EventStream | Dialect::EventSource => {
+                Dialect::Transport
+                | Dialect::EventStream
+                | Dialect::EventSource
+                | Dialect::SingleStream => {
                     return vec![Action::Close(Close::DUPLICATE)];
                 }
                 // The legacy protocol's own server restarts the operation.
@@ -377,7 +380,8 @@ fn bad_start(dialect: Dialect, id: &str) -> Vec<Action> {
     reject(dialect, id, "BadRequestException", message)
 }
 
-fn is_valid_id(id: &str) -> bool {
+/// Whether this may be the id of an operation.
+pub fn is_valid_id(id: &str) -> bool {
     (1..=MAX_ID_BYTES).contains(&id.len())
 }
 

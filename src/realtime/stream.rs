@@ -1,7 +1,11 @@
 //! GraphQL over server-sent events: one event stream, from its first subscription to its end. Its
 //! HTTP connection takes the bytes from the outbox; the task here does the rest.
 
+#[cfg(test)]
+mod fuzz;
+pub mod operations;
 pub mod request;
+mod single;
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,12 +16,14 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::auth::{Authenticator, Grant, Unauthorized};
+use crate::model::join_code::JoinCode;
 use crate::realtime::SocketLimits;
 use crate::realtime::close::Close;
 use crate::realtime::message::{COMMENT, channel_error};
 use crate::realtime::operation::Registration;
 use crate::realtime::outbox::Outbox;
 use crate::realtime::protocol::Dialect;
+use crate::realtime::stream::operations::Operations;
 use crate::realtime::subscriptions::Subscriptions;
 use crate::resolvers::run::Runner;
 
@@ -31,6 +37,8 @@ pub struct StreamContext {
     pub authenticator: Authenticator,
     /// What opened it.
     pub grant: Grant,
+    /// The join code that came with it, for operations that carry none.
+    pub join_code: Option<JoinCode>,
     /// Cancelled when the stream is to end.
     pub stop: CancellationToken,
 }
@@ -40,11 +48,18 @@ pub struct EventStream {
     context: StreamContext,
     dialect: Dialect,
     outbox: Arc<Outbox>,
-    subscriptions: Mutex<Subscriptions>,
+    state: Mutex<State>,
     /// Cancelled when the client has left.
     left: CancellationToken,
     /// Whether messages are missing at its end.
     cut: AtomicBool,
+}
+
+#[derive(Default)]
+struct State {
+    subscriptions: Subscriptions,
+    /// Where operations share the stream: those that run, and the subscriptions.
+    operations: Operations,
 }
 
 /// How a stream ended.
@@ -57,15 +72,18 @@ pub enum Ending {
 }
 
 impl EventStream {
-    /// A stream without subscriptions.
+    /// A stream without subscriptions. The first comment of one that is shared waits for its client.
     pub fn new(context: StreamContext, dialect: Dialect) -> Arc<Self> {
         let memory = context.runner.mesh().memory.clone();
         let outbox = Outbox::of_events(context.limits.outbox_bytes, memory);
+        if dialect == Dialect::SingleStream {
+            outbox.send(COMMENT);
+        }
         Arc::new(Self {
             context,
             dialect,
             outbox,
-            subscriptions: Mutex::default(),
+            state: Mutex::default(),
             left: CancellationToken::new(),
             cut: AtomicBool::new(false),
         })
@@ -73,10 +91,14 @@ impl EventStream {
 
     /// Registers a subscription, or returns the events that refuse it.
     pub fn register(&self, registration: Registration) -> Result<(), String> {
+        self.register_in(&mut self.state(), registration)
+    }
+
+    fn register_in(&self, state: &mut State, registration: Registration) -> Result<(), String> {
         let id = registration.operation.id.clone();
         let (mesh, outbox) = (self.context.runner.mesh(), &self.outbox);
         let limit = self.context.limits.selection_bytes;
-        let mut subscriptions = self.subscriptions();
+        let subscriptions = &mut state.subscriptions;
         let registered = subscriptions.register(mesh, outbox, self.dialect, registration, limit);
         registered.map_err(|message| {
             let error = channel_error("LimitExceeded", &message);
@@ -94,6 +116,11 @@ impl EventStream {
         self.left.clone().drop_guard()
     }
 
+    /// Whether it has ended: nothing more is delivered.
+    pub fn has_ended(&self) -> bool {
+        self.left.is_cancelled() || self.outbox.is_closed()
+    }
+
     /// Whether it was cut: messages are missing after those that the client got.
     pub fn is_cut(&self) -> bool {
         self.cut.load(Ordering::Relaxed)
@@ -102,7 +129,7 @@ impl EventStream {
     /// Runs until the stream has ended and its client has read that, or has left.
     pub async fn run(&self) -> Ending {
         let close = self.serve().await;
-        self.subscriptions().clear();
+        self.state().subscriptions.clear();
         match close {
             Some(close) => {
                 let cut = [Close::TOO_SLOW, Close::PEER_TIMEOUT].contains(&close);
@@ -155,11 +182,16 @@ impl EventStream {
     /// Removes the subscriptions that have ended; returns whether the stream ends with them.
     fn remove_ended(&self) -> bool {
         let ended = self.outbox.take_ended();
-        let mut subscriptions = self.subscriptions();
-        for operation in &ended {
-            subscriptions.remove(&operation.id);
+        if self.dialect != Dialect::SingleStream {
+            return !ended.is_empty();
         }
-        !ended.is_empty()
+        let mut state = self.state();
+        for operation in &ended {
+            if state.operations.end(operation) {
+                state.subscriptions.remove(&operation.id);
+            }
+        }
+        false
     }
 
     async fn render(&self) {
@@ -180,8 +212,7 @@ impl EventStream {
         matches!(checked, Err(Unauthorized::WrongKey))
     }
 
-    fn subscriptions(&self) -> MutexGuard<'_, Subscriptions> {
-        let locked = self.subscriptions.lock();
-        locked.unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -112,7 +112,7 @@ impl Subscriber for SocketSubscriber {
         match self.dialect {
             Dialect::AppSync => self.outbox.send(&start_ack(&self.operation.id)),
             Dialect::EventStream | Dialect::EventSource => self.outbox.send(COMMENT),
-            Dialect::Legacy | Dialect::Transport => {}
+            Dialect::Legacy | Dialect::Transport | Dialect::SingleStream => {}
         }
     }
 

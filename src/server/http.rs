@@ -241,7 +241,7 @@ impl HttpError {
     /// A method that event streams do not have.
     pub const STREAM_METHOD: Self = Self {
         status: StatusCode::METHOD_NOT_ALLOWED,
-        ..Self::bad("Open an event stream by POST or GET.")
+        ..Self::bad("An event stream has the methods GET, POST, PUT and DELETE.")
     };
     /// The client does not read event streams.
     pub const NO_EVENTS: Self = Self {
@@ -249,6 +249,23 @@ impl HttpError {
         ..Self::bad("This address answers with an event stream.")
     }
     .hinting("send the header accept: text/event-stream");
+    /// A token of no event stream.
+    pub const NO_STREAM: Self = Self {
+        status: StatusCode::NOT_FOUND,
+        ..Self::bad("There is no event stream with this token: reserve one by PUT.")
+    };
+    /// Another request has opened the event stream.
+    pub const STREAM_IS_OPEN: Self = Self {
+        status: StatusCode::CONFLICT,
+        ..Self::bad("This event stream is open already: reserve another one by PUT.")
+    };
+    /// An operation without an id on a shared event stream.
+    pub const NO_OPERATION_ID: Self = Self::bad("operationId must be a text of 1 to 256 bytes.");
+    /// An operation with the id of another one.
+    pub const OPERATION_ID_IN_USE: Self = Self {
+        status: StatusCode::CONFLICT,
+        ..Self::bad("This operationId is in use on the event stream.")
+    };
     /// The client's address has its share of the event streams.
     pub const TOO_MANY_STREAMS: Self = Self {
         status: StatusCode::TOO_MANY_REQUESTS,

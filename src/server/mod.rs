@@ -19,8 +19,6 @@ mod query;
 pub mod request_body;
 pub mod self_signed;
 mod stream;
-mod stream_body;
-mod stream_slots;
 mod tcp;
 pub mod tls;
 mod upgrade;
@@ -44,7 +42,8 @@ use crate::realtime::{ConnectionSlots, SocketLimits};
 use crate::resolvers::DocumentLimits;
 use crate::resolvers::run::Runner;
 use crate::server::address_slots::AddressSlots;
-use crate::server::stream_slots::StreamSlots;
+use crate::server::stream::single::Reservations;
+use crate::server::stream::slots::StreamSlots;
 
 /// How the server behaves beside the liveness rules.
 #[derive(Clone, Debug)]
@@ -89,6 +88,10 @@ pub struct HttpLimits {
     pub head_bytes: usize,
     /// Requests at once on one HTTP/2 connection.
     pub streams: u32,
+    /// Event streams that are reserved and not yet open; those of one address may be half.
+    pub stream_reservations: usize,
+    /// How long an event stream is reserved.
+    pub stream_reservation: Duration,
     /// Bytes of responses that one connection may leave unread; past it, its requests are
     /// refused. One large response is always sent.
     pub unread_bytes: usize,
@@ -111,6 +114,8 @@ impl Default for HttpLimits {
             body_bytes: 256 * 1024,
             head_bytes: 32 * 1024,
             streams: 100,
+            stream_reservations: 2000,
+            stream_reservation: Duration::from_secs(10),
             unread_bytes: 8 * 1024 * 1024,
             request_timeout: Duration::from_secs(10),
             idle: Duration::from_secs(75),
@@ -135,6 +140,9 @@ struct AppState {
     slots: ConnectionSlots,
     address_slots: Arc<AddressSlots>,
     streams: StreamSlots,
+    /// For event streams that are reserved and not yet open.
+    waiting_streams: StreamSlots,
+    reservations: Reservations,
     /// Whether the operator knows that `X-Forwarded-For` comes from a peer that is not trusted.
     forwarded_hint: Once,
     accepted: AtomicU64,
@@ -172,9 +180,12 @@ pub async fn run(
         footprint::connections(settings.http.connections, memory)
     };
     let (share, site) = (settings.http.connections_per_address, settings.http.site);
+    let reservations = settings.http.stream_reservations;
     let metrics = runner.mesh().metrics.clone();
     let state = Arc::new(AppState {
-        streams: StreamSlots::new(connections, &settings.http, metrics.clone()),
+        streams: StreamSlots::new(connections, share, site, metrics.clone()),
+        waiting_streams: StreamSlots::new(reservations, reservations / 2, site, metrics.clone()),
+        reservations: Reservations::default(),
         runner,
         settings,
         tasks: tasks.clone(),

@@ -1,12 +1,17 @@
-//! GraphQL over server-sent events at /graphql/stream (docs/protocols.md, Event streams): one
-//! operation per stream, by POST or GET.
+//! GraphQL over server-sent events at /graphql/stream (docs/protocols.md, Event streams):
+//! `distinct` has a stream for each operation, `single` one for all.
+
+mod body;
+mod distinct;
+pub mod single;
+pub mod slots;
 
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Query;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version, header};
+use axum::http::{HeaderValue, Method, Request, StatusCode, Version, header};
 use axum::response::{IntoResponse as _, Response};
 use hyper::body::Incoming;
 use serde::Deserialize;
@@ -16,22 +21,17 @@ use tokio_util::sync::CancellationToken;
 use crate::auth::{Caller, Grant};
 use crate::memory::{Lease, Purpose};
 use crate::metrics::SocketProtocol;
+use crate::model::join_code::JoinCode;
 use crate::realtime::credentials::{self, headers_in_query};
-use crate::realtime::operation::{Outcome, Registration, run};
 use crate::realtime::protocol::Dialect;
-use crate::realtime::session::OperationKey;
-use crate::realtime::stream::request::StreamRequest;
 use crate::realtime::stream::{Ending, EventStream, StreamContext};
-use crate::resolvers::response;
-use crate::resolvers::run::GraphQlResponse;
-use crate::server::body::ResponseBody;
+use crate::server::AppState;
 use crate::server::footprint::STREAM_BYTES;
 use crate::server::http::HttpError;
 use crate::server::listen::Connection;
-use crate::server::query::{self, check_content_type, unread_refusal};
+use crate::server::query::{self, check_content_type};
 use crate::server::request_body;
-use crate::server::stream_body::StreamBody;
-use crate::server::stream_slots::StreamSlot;
+use crate::server::stream::slots::{StreamSlot, StreamSlots};
 use crate::server::upgrade::until_drained;
 
 /// Where event streams are.
@@ -59,32 +59,19 @@ pub fn allow_methods(mut response: Response) -> Response {
 /// Answers a request to [`PATH`].
 pub async fn serve(connection: &Arc<Connection>, request: Request<Incoming>) -> Response {
     let (head, body) = request.into_parts();
-    let answered = async {
-        let dialect = match head.method {
-            Method::POST => Dialect::EventStream,
-            Method::GET => Dialect::EventSource,
-            _ => return Err(HttpError::STREAM_METHOD),
-        };
-        let (caller, grant) = authenticate(connection, &head).await?;
-        if !accepts_events(&head.headers) {
-            return Err(HttpError::NO_EVENTS);
+    let answered = match (&head.method, single::token(&head)) {
+        (&Method::PUT, _) => single::reserve(connection, &head).await,
+        (&Method::GET, Some(token)) => single::open(connection, &head, token),
+        (&Method::POST, Some(token)) => single::operate(connection, &head, body, token).await,
+        (&Method::DELETE, Some(token)) => single::end(connection, &head, token),
+        (&Method::GET, None) => distinct::open(connection, &head, body, Dialect::EventSource).await,
+        (&Method::POST, None) => {
+            distinct::open(connection, &head, body, Dialect::EventStream).await
         }
-        let (payload, _held) = payload(connection, &head, body).await?;
-        let last_event_id = head.headers.get("last-event-id");
-        let last_event_id = last_event_id.map(|id| id.to_str().unwrap_or("?"));
-        let parsed = StreamRequest::parse(payload, last_event_id);
-        let request = parsed.ok_or(HttpError::UNREADABLE)?;
-        let place = place(connection, caller)?;
-        let stream = Opening {
-            connection,
-            dialect,
-            grant,
-            over_http1: head.version < Version::HTTP_2,
-            place,
-        };
-        Ok(stream.open(request, caller).await)
+        (&Method::DELETE, None) => Err(HttpError::NO_STREAM),
+        _ => Err(HttpError::STREAM_METHOD),
     };
-    answered.await.unwrap_or_else(HttpError::response)
+    answered.unwrap_or_else(HttpError::response)
 }
 
 /// Who calls, by the headers, or by those in the query: a browser's `EventSource` sends none.
@@ -101,17 +88,6 @@ async fn authenticate(connection: &Connection, head: &Parts) -> Result<(Caller, 
     let grant = query::check(connection, given, caller).await?;
     let role = grant.role;
     Ok((Caller { role, ..caller }, grant))
-}
-
-fn accepts_events(headers: &HeaderMap) -> bool {
-    let mut accepted = headers.get_all(header::ACCEPT).iter().peekable();
-    let is_any = accepted.peek().is_none();
-    is_any
-        || accepted.any(|kinds| {
-            let kinds = kinds.to_str().unwrap_or_default().to_ascii_lowercase();
-            let known = ["text/event-stream", "text/*", "*/*"];
-            known.iter().any(|kind| kinds.contains(kind))
-        })
 }
 
 /// The request as JSON, and the lease of its body.
@@ -156,107 +132,64 @@ fn payload_of_query(head: &Parts) -> Result<Value, HttpError> {
     }))
 }
 
-fn place(connection: &Connection, caller: Caller) -> Result<StreamSlot, HttpError> {
-    let state = &connection.state;
-    let trusted = &state.settings.trusted_proxies;
-    let place = state.streams.acquire(caller.address, trusted);
-    place.map_err(|_| HttpError::TOO_MANY_STREAMS)
+/// A slot for an event stream to a caller.
+fn slot(
+    slots: &StreamSlots,
+    connection: &Connection,
+    caller: Caller,
+) -> Result<StreamSlot, HttpError> {
+    let trusted = &connection.state.settings.trusted_proxies;
+    let slot = slots.acquire(caller.address, trusted);
+    slot.map_err(|_| HttpError::TOO_MANY_STREAMS)
 }
 
-/// An event stream that is to be opened.
-struct Opening<'a> {
-    connection: &'a Arc<Connection>,
-    dialect: Dialect,
+/// What an event stream needs.
+fn context(
+    state: &AppState,
     grant: Grant,
+    join_code: Option<JoinCode>,
+    stop: &CancellationToken,
+) -> StreamContext {
+    StreamContext {
+        runner: state.runner.clone(),
+        limits: state.settings.sockets,
+        authenticator: state.settings.authenticator.clone(),
+        grant,
+        join_code,
+        stop: stop.clone(),
+    }
+}
+
+/// The connection that carries an event stream, and its slot.
+struct Carried {
+    connection: Arc<Connection>,
     over_http1: bool,
     place: StreamSlot,
 }
 
-impl Opening<'_> {
-    /// Runs the operation. The subscription stands before the response's first byte (decision D17).
-    async fn open(self, request: StreamRequest, caller: Caller) -> Response {
-        let (connection, dialect) = (self.connection, self.dialect);
-        let positions = match request.positions {
-            Ok(positions) => positions,
-            Err(wrong) => {
-                let error = response::request_error("ValidationError", wrong);
-                return events(connection, dialect.error("", vec![error]).into_bytes());
-            }
-        };
-        let unread = &connection.unread;
-        if unread.total() >= unread.limit() {
-            return self.answer(&unread_refusal(connection).text);
-        }
-        let runner = connection.state.runner.clone();
-        let key = OperationKey::new("", 0);
-        let graphql = request.graphql;
-        match run(runner, caller, key, dialect, graphql, Some(positions)).await {
-            Outcome::Response(_, text) => {
-                let waiting = unread.total();
-                if waiting > 0 && waiting + text.len() > unread.limit() {
-                    return self.answer(&unread_refusal(connection).text);
-                }
-                let complete = dialect.complete("").into_bytes();
-                events(connection, [text, complete].concat())
-            }
-            Outcome::Rejected(_, errors) => {
-                events(connection, dialect.error("", errors).into_bytes())
-            }
-            Outcome::Subscription(registration) => self.subscribe(registration),
-        }
+impl Carried {
+    /// Of the request that opens the stream.
+    fn by(connection: &Arc<Connection>, head: &Parts, caller: Caller) -> Result<Self, HttpError> {
+        Ok(Self {
+            connection: Arc::clone(connection),
+            over_http1: head.version < Version::HTTP_2,
+            place: slot(&connection.state.streams, connection, caller)?,
+        })
     }
 
-    /// The events of an operation that is answered at once.
-    fn answer(&self, payload: &[u8]) -> Response {
-        let next = self.dialect.response("", payload);
-        let complete = self.dialect.complete("").into_bytes();
-        events(self.connection, [next, complete].concat())
-    }
-
-    fn subscribe(self, registration: Registration) -> Response {
+    /// Runs an event stream to its end.
+    async fn run(self, stream: &EventStream, stop: &CancellationToken) {
         let state = &self.connection.state;
-        let stop = CancellationToken::new();
-        let context = StreamContext {
-            runner: state.runner.clone(),
-            limits: state.settings.sockets,
-            authenticator: state.settings.authenticator.clone(),
-            grant: self.grant,
-            stop: stop.clone(),
-        };
-        let stream = EventStream::new(context, self.dialect);
-        if let Err(refused) = stream.register(registration) {
-            return events(self.connection, refused.into_bytes());
+        let mesh = state.runner.mesh();
+        let _open = mesh.metrics.socket(SocketProtocol::Sse);
+        let _held = mesh.memory.lease(Purpose::Connections, STREAM_BYTES);
+        let ending = until_drained(state, stop, stream.run()).await;
+        // A connection of HTTP/2 carries other requests as well.
+        if ending == Ending::Unread && self.over_http1 {
+            self.connection.activity.cut();
         }
-        let in_flight = self.connection.activity.begin();
-        let body = StreamBody::new(Arc::clone(&stream), in_flight);
-        let connection = Arc::clone(self.connection);
-        state.tasks.spawn(async move {
-            let state = &connection.state;
-            let mesh = state.runner.mesh();
-            let _open = mesh.metrics.socket(SocketProtocol::Sse);
-            let _held = mesh.memory.lease(Purpose::Connections, STREAM_BYTES);
-            let ending = until_drained(state, &stop, stream.run()).await;
-            // A connection of HTTP/2 carries other requests as well.
-            if ending == Ending::Unread && self.over_http1 {
-                connection.activity.cut();
-            }
-            drop(self.place);
-        });
-        respond(Body::new(body))
+        drop(self.place);
     }
-}
-
-/// Events that are complete, counted until the peer's system has taken them (decision D24).
-fn events(connection: &Connection, text: Vec<u8>) -> Response {
-    let memory = &connection.state.runner.mesh().memory;
-    let lease = memory.lease(Purpose::Responses, text.len());
-    let unread = connection.unread.lease(Purpose::Responses, text.len());
-    let response = GraphQlResponse {
-        text,
-        lease,
-        validation_errors: Vec::new(),
-    };
-    respond(ResponseBody::new(response, unread).into())
 }
 
 fn respond(body: Body) -> Response {

@@ -17,6 +17,8 @@ pub enum Protocol {
     AppSync,
     /// The newer protocol of plain GraphQL clients
     GraphqlTransportWs,
+    /// GraphQL over server-sent events, one event stream each
+    Sse,
 }
 
 /// The store of a server that the tool starts itself.
@@ -80,7 +82,7 @@ pub struct BenchArgs {
     #[arg(long, default_value = "10", value_name = "N", help_heading = "Who",
         value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub groups: u32,
-    /// Subscribers of each group, one WebSocket each; 0 to 100,000
+    /// Subscribers of each group, one connection each; 0 to 100,000
     #[arg(long, default_value = "40", value_name = "N", help_heading = "Who",
         value_parser = clap::value_parser!(u32).range(0..=100_000))]
     pub subscribers: u32,

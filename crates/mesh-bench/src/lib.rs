@@ -12,7 +12,7 @@
 //! - `receiver`, `sequence`, `counters`: what was received, per subscriber, per publisher
 //!   and in total
 //! - `payloads`, `tag`, `documents`: what is sent
-//! - `endpoint`, `http_client`, `socket`: connections
+//! - `endpoint`, `http_client`, `socket`, `event_stream`: connections
 //! - `local_server`, `process`, `machine`, `platform`: the server that a run starts, and
 //!   the system
 //! - `report`: figures, a table, JSON and a page with charts
@@ -23,6 +23,7 @@ mod counters;
 mod delivery;
 mod documents;
 mod endpoint;
+mod event_stream;
 mod group;
 mod http_client;
 mod local_server;

@@ -165,6 +165,7 @@ impl Settings {
             protocol: match args.protocol {
                 Protocol::AppSync => "appsync",
                 Protocol::GraphqlTransportWs => "graphql-transport-ws",
+                Protocol::Sse => "sse",
             },
             groups: args.groups,
             subscribers_per_group: args.subscribers,

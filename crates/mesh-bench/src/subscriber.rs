@@ -1,4 +1,4 @@
-//! One subscriber: a WebSocket with a subscription to its group.
+//! One subscriber: a WebSocket or an event stream with a subscription to its group.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,6 +14,7 @@ use crate::args::Protocol;
 use crate::counters::Counters;
 use crate::documents::ON_MESSAGE_IN_GROUP;
 use crate::endpoint::{CONNECT_TIMEOUT, Endpoint};
+use crate::event_stream::EventStream;
 use crate::group::Group;
 use crate::http_client::excerpt;
 use crate::receiver::Receiver;
@@ -22,12 +23,35 @@ use crate::socket::Socket;
 
 /// An open subscription.
 pub struct Subscriber {
-    socket: Socket,
+    feed: Feed,
+    /// A text in each of its messages.
     id: String,
     group: Arc<Group>,
 }
 
-/// What differs between the two protocols.
+/// What its messages come over.
+enum Feed {
+    Socket(Box<Socket>),
+    Stream(EventStream),
+}
+
+impl Feed {
+    async fn receive(&mut self, on_message: impl FnMut(&[u8])) -> anyhow::Result<()> {
+        match self {
+            Self::Socket(socket) => socket.receive(on_message).await,
+            Self::Stream(stream) => stream.receive(on_message).await,
+        }
+    }
+
+    async fn answers_ping(&mut self) -> anyhow::Result<()> {
+        match self {
+            Self::Socket(socket) => socket.send(&json!({"type": "pong"})).await,
+            Self::Stream(_) => Ok(()),
+        }
+    }
+}
+
+/// What differs between the two protocols of WebSockets.
 struct Handshake {
     path: String,
     subprotocol: &'static str,
@@ -61,6 +85,14 @@ impl Subscriber {
             Protocol::GraphqlTransportWs => {
                 (&endpoint.http, graphql_transport_ws(endpoint, &id, &group))
             }
+            Protocol::Sse => {
+                let stream = EventStream::open(endpoint, number, &request(&group)).await?;
+                return Ok(Self {
+                    feed: Feed::Stream(stream),
+                    id: group.id.clone(),
+                    group,
+                });
+            }
         };
         let stream = endpoint.connect(target, number).await?;
         let url = format!("ws://{}{}", target.authority, handshake.path);
@@ -77,7 +109,8 @@ impl Subscriber {
         if protocol == Protocol::AppSync {
             expect(&mut socket, "start_ack").await?;
         }
-        Ok(Self { socket, id, group })
+        let feed = Feed::Socket(Box::new(socket));
+        Ok(Self { feed, id, group })
     }
 
     /// Receives until it is stopped, or until the server ends the subscription; returns what
@@ -88,14 +121,14 @@ impl Subscriber {
         stop: CancellationToken,
     ) -> (Arc<Group>, Vec<SequenceTracker>) {
         let Self {
-            mut socket,
+            mut feed,
             id,
             group,
         } = self;
         let mut receiver = Receiver::new(&id, &group, &counters);
         let receiving = stop.run_until_cancelled(async {
             loop {
-                let batch = socket.receive(|message| receiver.receive(message)).await;
+                let batch = feed.receive(|message| receiver.receive(message)).await;
                 receiver.flush();
                 if let Some(reason) = receiver.ended.take() {
                     break reason;
@@ -104,7 +137,7 @@ impl Subscriber {
                     break error.to_string();
                 }
                 if std::mem::take(&mut receiver.pinged)
-                    && let Err(error) = socket.send(&json!({"type": "pong"})).await
+                    && let Err(error) = feed.answers_ping().await
                 {
                     break error.to_string();
                 }

@@ -69,6 +69,11 @@ impl Outbox {
         self.commit(&mut state);
     }
 
+    /// Whether nothing is accepted any more.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
     /// Whether bytes wait and the peer has taken none since the last call.
     pub fn has_stalled(&self) -> bool {
         let mut state = self.lock();

@@ -12,7 +12,7 @@ use crate::resolvers::request::OwnedGraphQlRequest;
 pub struct OperationKey {
     /// The client's id.
     pub id: String,
-    pub(super) number: u64,
+    pub(in crate::realtime) number: u64,
 }
 
 impl OperationKey {

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use ipnet::IpNet;
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::domains::SiteBits;
 use crate::metrics::{ConnectionRefusal, Metrics};
 use crate::realtime::ConnectionSlots;
-use crate::server::HttpLimits;
 use crate::server::address_slots::{AddressSlot, AddressSlots};
 
-/// The slots for event streams: as many as connections, with the same share for an address.
+/// The slots for event streams, with a share for an address.
 pub struct StreamSlots {
     all: ConnectionSlots,
     shares: Arc<AddressSlots>,
@@ -26,9 +26,8 @@ pub struct StreamSlot {
 }
 
 impl StreamSlots {
-    /// `total` free slots.
-    pub fn new(total: usize, limits: &HttpLimits, metrics: Metrics) -> Self {
-        let (share, site) = (limits.connections_per_address, limits.site);
+    /// `total` free slots, of which an address may have `share`.
+    pub fn new(total: usize, share: usize, site: SiteBits, metrics: Metrics) -> Self {
         Self {
             all: ConnectionSlots::new(total),
             shares: AddressSlots::new(total, share, site, metrics.clone()),
