@@ -82,6 +82,29 @@ async fn the_pages_get_the_public_key_and_other_pages_no_addresses() {
 }
 
 #[apply(case!)]
+async fn editors_of_any_origin_load_the_extension_and_its_key() {
+    let mesh = TestMesh::own(|_| {}).await;
+    let ask = |path: &str| {
+        mesh.http()
+            .get(format!("{}/extension/{path}", mesh.origin()))
+            .header("origin", "https://turbowarp.org")
+    };
+    for (file, part) in [("mesh.js", "Scratch.extensions"), ("mesh.mjs", "export{")] {
+        let script = Reply::to(ask(file)).await;
+        assert_eq!(script.status, 200, "{file}");
+        assert_eq!(script.header("access-control-allow-origin"), "*");
+        assert_eq!(script.header("cache-control"), "public, max-age=600");
+        assert!(script.header("content-type").starts_with("text/javascript"));
+        assert!(script.text.contains(part), "{part} in {file}");
+        assert!(!script.text.contains("eval("), "{file}");
+    }
+    let config = Reply::to(ask("config.json")).await;
+    assert_eq!(config.header("cache-control"), "no-store");
+    assert_eq!(config.json, json!({"key": mesh.key}));
+    assert_eq!(Reply::to(ask("nothing.js")).await.status, 404);
+}
+
+#[apply(case!)]
 async fn a_key_says_its_role_and_a_wrong_one_has_none() {
     let mesh = TestMesh::own(|_| {}).await;
     let ask = |key: &str| {
@@ -154,7 +177,15 @@ async fn a_server_may_have_no_pages() {
     let server = Server::start(folder.path(), &settings);
     assert!(!server.greeting.contains("open "), "{}", server.greeting);
     let mesh = server.mesh("da2-mesh-development");
-    for path in ["/", "/teach", "/join", "/pages/config.json", "/whoami"] {
+    for path in [
+        "/",
+        "/teach",
+        "/join",
+        "/pages/config.json",
+        "/whoami",
+        "/extension/mesh.js",
+        "/extension/config.json",
+    ] {
         assert_eq!(get(&mesh, path).await.status, 404, "{path}");
     }
     assert_eq!(get(&mesh, "/graphql").await.status, 200);

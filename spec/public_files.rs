@@ -146,6 +146,19 @@ async fn pages_find_the_api_at_their_own_origin_whatever_the_list_of_origins_say
 }
 
 #[apply(case!)]
+async fn the_extension_is_there_too_beside_the_folders_own_files() {
+    let folder = folder();
+    let own = folder.path().join("public/extension");
+    fs::create_dir_all(&own).unwrap();
+    fs::write(own.join("own.js"), "ours").unwrap();
+    let pages = pages(folder.path(), &[]);
+    let config = pages.get("extension/config.json", &[]).await;
+    assert_eq!(config.json, json!({"key": KEY}));
+    assert_eq!(pages.get("extension/mesh.mjs", &[]).await.status, 200);
+    assert_eq!(pages.get("extension/own.js", &[]).await.text, "ours");
+}
+
+#[apply(case!)]
 async fn the_servers_own_pages_and_counters_are_not_on_that_port() {
     let folder = folder();
     let pages = pages(folder.path(), &[]);

@@ -1,5 +1,6 @@
-// Builds all pages into the server's source tree, where they are embedded in the binary: the pages
-// for people (src/server/pages) and GraphiQL (src/server/graphiql), with the licence texts.
+// Builds into the server's source tree what is embedded in the binary: the pages for people
+// (src/server/pages), GraphiQL (src/server/graphiql), with the licence texts, and the extension for
+// Scratch editors (src/server/extension).
 import { build } from "esbuild";
 import { copyFile, mkdir, readFile, readdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -13,6 +14,10 @@ const out = process.env.OUT ?? join(here, "../src/server");
 const PAGES = { certificate: "Mesh v2", doctor: "Mesh v2", front: "Mesh v2", join: "Mesh v2", teach: "Mesh v2" };
 /** A page with its script and style sheet, in gzip: pupils' devices and networks are slow. */
 const PAGE_BYTES = 60 * 1024;
+/** The extension, in gzip. */
+const EXTENSION_BYTES = 16 * 1024;
+/** How TurboWarp's extensions begin. */
+const EXTENSION_HEAD = "// Name: Mesh v2\n// ID: meshv2\n// Description: Share values and events with the projects of your class.\n// License: MIT OR Apache-2.0";
 
 const common = {
   absWorkingDir: here,
@@ -37,7 +42,7 @@ const withoutFonts = {
   },
 };
 
-await Promise.all([pages(join(out, "pages")), graphiql(join(out, "graphiql"))]);
+await Promise.all([pages(join(out, "pages")), graphiql(join(out, "graphiql")), extension(join(out, "extension"))]);
 
 async function pages(folder) {
   await mkdir(folder, { recursive: true });
@@ -82,6 +87,24 @@ async function graphiql(folder) {
   await writeFile(join(folder, "LICENSES.txt"), await licences(metafile, title));
   for (const [file, { bytes }] of Object.entries(metafile.outputs)) {
     console.log(`${String(bytes).padStart(9)}  ${file.split("/").pop()}`);
+  }
+}
+
+/** The script for TurboWarp and the module for Xcratch; nothing in them is of another package. */
+async function extension(folder) {
+  const kinds = [
+    { from: "turbowarp", to: "mesh.js", format: "iife" },
+    { from: "xcratch", to: "mesh.mjs", format: "esm" },
+  ];
+  for (const { from, to, format } of kinds) {
+    const outfile = join(folder, to);
+    const entryPoints = [`extension/${from}.ts`];
+    const { metafile } = await build({ ...common, entryPoints, outfile, format, banner: { js: EXTENSION_HEAD } });
+    const packages = Object.keys(metafile.inputs).filter((input) => input.includes("node_modules"));
+    if (packages.length > 0) throw new Error(`${to} needs licence texts of ${packages}`);
+    const bytes = gzipSync(await readFile(outfile)).length;
+    console.log(`${String(bytes).padStart(9)}  ${to}, in gzip`);
+    if (bytes > EXTENSION_BYTES) throw new Error(`${to} has ${bytes} bytes in gzip, more than ${EXTENSION_BYTES}`);
   }
 }
 

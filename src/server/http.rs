@@ -19,7 +19,7 @@ use tower_http::trace::TraceLayer;
 use crate::auth::Unauthorized;
 use crate::server::listen::Connection;
 use crate::server::origins::Origins;
-use crate::server::{health, metrics, page, pages, query, stream, upgrade};
+use crate::server::{extension, health, metrics, page, pages, query, stream, upgrade};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
@@ -77,7 +77,7 @@ async fn route(
 /// Every route of the server's own listeners but POST /graphql; those of the pages if they are served.
 pub fn router(with_pages: bool) -> Router {
     let pages = if with_pages {
-        pages::router()
+        pages::router().merge(extension::router())
     } else {
         Router::new()
     };

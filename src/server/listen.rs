@@ -72,7 +72,12 @@ pub async fn accept_all(state: Arc<AppState>, listeners: Listeners) {
         all.push(accept(&state, router, listener, Some(config.into())));
     }
     if let Some((listener, folder)) = listeners.public {
-        all.push(accept(&state, public::router(&folder), listener, None));
+        all.push(accept(
+            &state,
+            public::router(&folder, state.settings.pages),
+            listener,
+            None,
+        ));
     }
     join_all(all).await;
 }

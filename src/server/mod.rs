@@ -4,6 +4,7 @@
 mod address_slots;
 pub mod addresses;
 mod body;
+mod extension;
 mod footprint;
 mod health;
 mod http;

@@ -123,7 +123,7 @@ async fn config(
 }
 
 /// The key that pupils' pages use: only one whose role is public.
-fn public_key(connection: &Connection) -> Option<&str> {
+pub(super) fn public_key(connection: &Connection) -> Option<&str> {
     let state = &connection.state;
     let key = state.settings.public_key.as_deref()?;
     let now = state.runner.mesh().clock.now();
@@ -166,7 +166,7 @@ async fn who_am_i(
 }
 
 /// No cache keeps it.
-fn private(mut response: Response) -> Response {
+pub(super) fn private(mut response: Response) -> Response {
     let value = header::HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, value);
     response

@@ -19,14 +19,14 @@ use percent_encoding::percent_decode_str;
 use tower_http::services::ServeDir;
 
 use crate::memory::{Lease, Purpose};
-use crate::server::http;
 use crate::server::listen::Connection;
+use crate::server::{extension, http};
 
 /// What a file takes in memory while it is sent: a piece that is read, and what waits for the peer.
 const FILE_BYTES: usize = 128 * 1024;
 
-/// The API, and the files of `folder` at every other path.
-pub fn router(folder: &Path) -> Router {
+/// The API, the extension if pages are served, and the files of `folder` at every other path.
+pub fn router(folder: &Path, with_pages: bool) -> Router {
     // A missing file is an empty 404, and a folder without index.html shows nothing.
     let files = ServeDir::new(folder)
         .precompressed_br()
@@ -34,7 +34,12 @@ pub fn router(folder: &Path) -> Router {
     let files = Router::new()
         .fallback_service(files)
         .layer(middleware::from_fn(send));
-    http::api().fallback_service(files)
+    let extension = if with_pages {
+        extension::router()
+    } else {
+        Router::new()
+    };
+    http::api().merge(extension).fallback_service(files)
 }
 
 /// Whether a path names a file that stands in the folder for other uses: `.env`, `.git`.

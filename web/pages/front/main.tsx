@@ -1,6 +1,7 @@
 // The front page: what this is, and where to go.
 import { render } from "preact";
 import { CodeForm } from "../common/code-form";
+import { Editors } from "../common/editors";
 import { Frame } from "../common/frame";
 import { useTexts } from "../common/language";
 import { ROOT, joinUrl } from "../common/server";
@@ -42,6 +43,7 @@ function Front() {
           </a>
         </section>
       </div>
+      <Editors />
     </Frame>
   );
 }

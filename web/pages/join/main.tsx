@@ -4,6 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { type Group, Mesh } from "../../../clients/js/src";
 import { inHiragana, parseCode } from "../common/code";
 import { CodeForm } from "../common/code-form";
+import { Editors } from "../common/editors";
 import { focused } from "../common/focus";
 import { Frame } from "../common/frame";
 import { useTexts } from "../common/language";
@@ -97,6 +98,7 @@ function Join() {
           />
         )}
       </section>
+      {code && found && <Editors code={code} />}
     </Frame>
   );
 }

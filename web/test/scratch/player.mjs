@@ -10,11 +10,17 @@ import { sb3 } from "./project.mjs";
 const WAIT_MS = 20_000;
 const LOOK_MS = 25;
 
+const UNSANDBOXED = "getSandboxMode: () => 'unsandboxed'";
+
 /**
  * Packages a project as one HTML page, which starts by itself. Cloud variables go to `cloudHost`;
- * `extensions` are addresses of custom extensions that the page loads when it is opened, unsandboxed.
+ * `extensions` are addresses of custom extensions that the page loads when it is opened: unsandboxed,
+ * or as the TurboWarp editor does with strangers' if `sandboxed`.
  */
-export async function packaged(definition, { cloudHost, projectId = "", username = "player", extensions = [] } = {}) {
+export async function packaged(
+  definition,
+  { cloudHost, projectId = "", username = "player", extensions = [], sandboxed = false } = {},
+) {
   const packager = new Packager.Packager();
   packager.project = await Packager.loadProject(await sb3(definition));
   const { options } = packager;
@@ -22,7 +28,10 @@ export async function packaged(definition, { cloudHost, projectId = "", username
   options.cloudVariables.mode = cloudHost ? "ws" : "";
   if (cloudHost) options.cloudVariables.cloudHost = cloudHost;
   const { data } = await packager.package();
-  return Buffer.from(data).toString("utf8");
+  const html = Buffer.from(data).toString("utf8");
+  if (!sandboxed) return html;
+  assert.ok(html.includes(UNSANDBOXED), "the packager writes another page");
+  return html.replace(UNSANDBOXED, "getSandboxMode: () => 'worker'");
 }
 
 /** Serves pages on an origin of its own. */
