@@ -27,6 +27,7 @@ mod bad_input;
 mod bench;
 mod browsers;
 mod check;
+mod cloud;
 mod command_line;
 mod dissolving;
 mod docs;

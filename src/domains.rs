@@ -15,6 +15,8 @@ const NO_ADDRESS: &str = "none";
 const NETWORK_BITS: u32 = 64;
 /// Bytes of the signature in a domain: 16 hex digits.
 const DOMAIN_BYTES: usize = 8;
+/// Bytes of a secret: 32 hex digits.
+const SECRET_BYTES: usize = 16;
 
 /// How many leading bits of an IPv6 address make a site, by which quotas, rates and connections
 /// count; of IPv4, an address is a site.
@@ -86,6 +88,20 @@ impl DomainKey {
             network: of_network,
             site: of_site,
         }
+    }
+
+    /// A secret text of 32 hex digits for these parts, such as a node's token: without the key it
+    /// cannot be computed, and it is the same after a restart.
+    pub fn secret_of(&self, parts: &[&str]) -> String {
+        let mut mac = self.mac.clone();
+        // No address begins so.
+        mac.update(b"secret");
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part.as_bytes());
+        }
+        let digest = mac.finalize().into_bytes();
+        HEXLOWER.encode(&digest[..SECRET_BYTES])
     }
 
     fn digest(&self, text: &str) -> [u8; DOMAIN_BYTES] {

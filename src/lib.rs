@@ -10,6 +10,7 @@
 //! stage                    assembles a server or a function from its settings, and runs it
 //! config                   every setting, and its validation
 //! lambda | server          AppSync events | HTTP, WebSocket upgrades, TLS, health, pages
+//! cloud                    cloud variables of Scratch and TurboWarp projects, over WebSocket
 //! realtime                 GraphQL over WebSocket: protocols, sessions, connections, outboxes
 //! resolvers                the GraphQL schema, one file per noun; compiled documents
 //! mesh                     the application state of resolvers
@@ -31,7 +32,7 @@
 //! governor                              rate_limits
 //! lambda_runtime                        bin
 //! prometheus_client                     metrics
-//! tokio_tungstenite                     realtime, server
+//! tokio_tungstenite                     cloud, realtime, server
 //! ```
 //!
 //! A test (`imports.rs`) checks both tables. [`model`] does no I/O and reads no clock. The load
@@ -39,6 +40,7 @@
 //! used by the command line only. No lock is held over an await.
 
 pub mod auth;
+pub mod cloud;
 pub mod config;
 pub mod domains;
 #[cfg(test)]

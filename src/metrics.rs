@@ -79,6 +79,8 @@ pub enum SocketProtocol {
     GraphqlTransportWs,
     /// GraphQL over server-sent events.
     Sse,
+    /// The cloud variables of Scratch and TurboWarp.
+    Cloud,
 }
 
 impl EncodeLabelValue for SocketProtocol {
@@ -87,6 +89,7 @@ impl EncodeLabelValue for SocketProtocol {
             Self::GraphqlWs => "graphql-ws",
             Self::GraphqlTransportWs => "graphql-transport-ws",
             Self::Sse => "sse",
+            Self::Cloud => "cloud",
         })
     }
 }
@@ -118,7 +121,7 @@ struct Counters {
     refused_connections: [Counter; 2],
     wrong_codes: Counter,
     connections: Gauge,
-    sockets: [Gauge; 3],
+    sockets: [Gauge; 4],
     slow_readers: Counter,
 }
 
@@ -150,6 +153,7 @@ impl Default for Metrics {
             SocketProtocol::GraphqlWs,
             SocketProtocol::GraphqlTransportWs,
             SocketProtocol::Sse,
+            SocketProtocol::Cloud,
         ]
         .map(of);
         let of = |limit| refusals.get_or_create_owned(&RefusalLabels { limit });
@@ -254,6 +258,7 @@ mod tests {
             "mesh_refused_connections_total{reason=\"total\"} 1",
             "mesh_wrong_codes_total 1",
             "mesh_connections 1",
+            "mesh_sockets{protocol=\"cloud\"} 0",
             "mesh_sockets{protocol=\"graphql-transport-ws\"} 1",
             "mesh_sockets{protocol=\"graphql-ws\"} 0",
             "mesh_sockets{protocol=\"sse\"} 0",

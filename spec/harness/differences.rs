@@ -66,6 +66,10 @@ pub const SERVER_ONLY: &[ServerOnly] = &[
         why: "frames, bounds (D20) and close codes are AppSync's there",
     },
     ServerOnly {
+        module: "cloud",
+        why: "cloud variables come to the server alone: AppSync has no such protocol",
+    },
+    ServerOnly {
         module: "docs",
         why: "the examples of the docs are the server's",
     },

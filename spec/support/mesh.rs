@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh_v2::auth::{ApiKeys, Authenticator, Policy};
+use mesh_v2::cloud::CloudSettings;
 use mesh_v2::domains::DomainKey;
 use mesh_v2::heartbeat::clock::Clock;
 use mesh_v2::heartbeat::hold::StartHold;
@@ -45,6 +46,7 @@ pub struct Setup {
     pub limits: Limits,
     pub documents: DocumentLimits,
     pub sockets: SocketLimits,
+    pub cloud: CloudSettings,
     pub http: HttpLimits,
     pub next_since: NextSince,
     pub policy: Policy,
@@ -65,6 +67,7 @@ impl Default for Setup {
             },
             documents: DocumentLimits::default(),
             sockets: SocketLimits::default(),
+            cloud: CloudSettings::default(),
             http: HttpLimits::default(),
             next_since: NextSince::default(),
             policy: Policy::default(),
@@ -227,6 +230,7 @@ impl TestMesh {
             trusted_proxies: setup.trusted_proxies.into(),
             documents: setup.documents,
             sockets: setup.sockets,
+            cloud: setup.cloud,
             http: setup.http,
         };
         let plain = TcpListener::bind("127.0.0.1:0").await.expect("a free port");

@@ -20,6 +20,7 @@ pub mod mesh;
 #[cfg(target_os = "linux")]
 pub mod probe;
 pub mod program;
+pub mod project;
 pub mod raw;
 pub mod reply;
 mod requests;

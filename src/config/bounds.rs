@@ -124,6 +124,14 @@ bounds! {
     short_peer_timeout: u32 = "60", "MESH_SHORT_PEER_TIMEOUT_SECONDS", 60..=86_400;
     /// Seconds in which a slow reader may come to the close code that ends its WebSocket
     close_timeout: u32 = "60", "MESH_CLOSE_TIMEOUT_SECONDS", 1..=600;
+    /// Milliseconds between two reports of one socket with cloud variables; what a project sets
+    /// meanwhile goes together
+    cloud_report_interval: u32 = "40", "MESH_CLOUD_REPORT_MILLISECONDS", 0..=10_000;
+    /// Seconds for which the node of a closed socket with cloud variables stays in its group, so
+    /// that a project that is loaded again is the same node
+    cloud_leave: u32 = "10", "MESH_CLOUD_LEAVE_SECONDS", 0..=600;
+    /// Seconds for which the values of cloud variables are kept after the last project was closed
+    cloud_keep: u32 = "60", "MESH_CLOUD_KEEP_SECONDS", 0..=3600;
     /// Keys in the file of `--keys`; each costs a call some nanoseconds
     max_api_keys: u32 = "1000", "MESH_MAX_API_KEYS", 1..=10_000;
     /// Seconds between two looks at the key file and the certificate; a change is used at the

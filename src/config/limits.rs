@@ -1,5 +1,8 @@
 //! From the settings to the limits and times of each part of the server.
 
+use std::time::Duration;
+
+use crate::cloud::CloudSettings;
 use crate::config::{BoundArgs, ServeArgs};
 use crate::domains::SiteBits;
 use crate::hub::HistoryLimits;
@@ -63,6 +66,15 @@ pub(super) fn documents(bounds: &BoundArgs) -> DocumentLimits {
         complexity: bounds.max_complexity as usize,
         aliases: bounds.max_aliases as usize,
         nesting: bounds.max_nesting as usize,
+    }
+}
+
+pub(super) fn cloud(bounds: &BoundArgs, open: bool) -> CloudSettings {
+    CloudSettings {
+        open,
+        report_interval: Duration::from_millis(bounds.cloud_report_interval.into()),
+        leave: BoundArgs::seconds(bounds.cloud_leave),
+        keep: BoundArgs::seconds(bounds.cloud_keep),
     }
 }
 

@@ -199,6 +199,11 @@ pub struct AccessArgs {
     )]
     pub policy: PolicyKind,
 
+    /// Whether cloud variables of any project id are shared at /cloud, in a group of their own for
+    /// each; without it, a join code is needed. Anyone who reaches the server may then make groups
+    #[arg(long, env = "MESH_CLOUD_OPEN")]
+    pub cloud_open: bool,
+
     /// The secret from which createDomain derives domains; needed in prod
     #[arg(
         long,

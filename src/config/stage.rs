@@ -11,7 +11,9 @@ use crate::auth::tokens::TokenVerifier;
 use crate::auth::{ApiKeys, Authenticator, Policy, is_weak};
 use crate::config::ServeArgs;
 use crate::config::keys::KeySource;
-use crate::config::limits::{Lives, documents, history, http, limits, site, sockets, timings};
+use crate::config::limits::{
+    Lives, cloud, documents, history, http, limits, site, sockets, timings,
+};
 use crate::domains::DomainKey;
 use crate::hub::HistoryLimits;
 use crate::memory::{Memory, machine};
@@ -221,6 +223,7 @@ impl StageSettings {
             trusted_proxies: args.access.trusted_proxies.clone().into(),
             documents: documents(&args.bounds),
             sockets: sockets(&args.bounds),
+            cloud: cloud(&args.bounds, args.access.cloud_open),
             http: http(&args.bounds),
         };
         Ok(Self {

@@ -48,7 +48,6 @@ impl Publication {
     }
 
     /// The message.
-    #[cfg(test)]
     pub fn message(&self) -> &Message {
         &self.message
     }

@@ -10,7 +10,8 @@ pub struct Close {
 }
 
 impl Close {
-    const fn new(code: u16, reason: &'static str) -> Self {
+    /// A close of this code, with a reason of up to 123 bytes.
+    pub const fn new(code: u16, reason: &'static str) -> Self {
         Self { code, reason }
     }
 

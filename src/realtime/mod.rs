@@ -16,17 +16,17 @@
 //! Only `connection`, `close_handshake`, `stream`, `outbox` and `io` do I/O; all others are plain
 //! state and functions.
 
-mod close;
-mod close_handshake;
+pub mod close;
+pub mod close_handshake;
 #[cfg(test)]
 mod conformance;
 mod connection;
 pub mod credentials;
 mod frame;
 mod frame_queue;
-mod io;
+pub mod io;
 mod limits;
-mod liveness;
+pub mod liveness;
 mod message;
 pub mod operation;
 pub mod outbox;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::Path;
 use axum::http::{HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
@@ -39,6 +40,9 @@ const PREFLIGHT_AGE: Duration = Duration::from_hours(24);
 const GRAPHQL: &str = "/graphql";
 /// The same endpoint as some clients write it.
 const GRAPHQL_AND_SLASH: &str = "/graphql/";
+
+/// Cloud variables; a join code may follow.
+const CLOUD: &str = "/cloud";
 
 /// Serves one connection's requests: the headers of every response, then the routes.
 pub fn service(
@@ -96,6 +100,9 @@ pub fn api() -> Router {
         // What AppSync's clients derive from an endpoint that ends with a slash.
         .route("/graphql//realtime", get(upgrade::upgrade))
         .route("/graphql/realtime/", get(upgrade::upgrade))
+        .route(CLOUD, get(get_cloud))
+        .route("/cloud/", get(get_cloud))
+        .route("/cloud/{code}", get(get_cloud_of))
         .route("/graphql/assets/{file}", get(page::asset))
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -107,9 +114,12 @@ pub fn api() -> Router {
         )
 }
 
-/// A span per request, without its query, which may contain a key or what pupils wrote.
+/// A span per request, without its query, which may contain a key or what pupils wrote, and without
+/// the join code of a cloud socket.
 fn span(request: &Request<Body>) -> tracing::Span {
-    tracing::debug_span!("request", method = %request.method(), path = request.uri().path())
+    let path = request.uri().path();
+    let path = if path.starts_with(CLOUD) { CLOUD } else { path };
+    tracing::debug_span!("request", method = %request.method(), path)
 }
 
 /// Any page may call, as with AppSync, and the key decides, unless the settings name the pages.
@@ -164,6 +174,23 @@ async fn get_graphql_and_slash(
     }
     let place = [(header::LOCATION, "../graphql")];
     (StatusCode::TEMPORARY_REDIRECT, place).into_response()
+}
+
+/// GET /cloud: cloud variables; the handshake names the project.
+async fn get_cloud(
+    Extension(connection): Extension<Arc<Connection>>,
+    request: Request<Body>,
+) -> Response {
+    upgrade::upgrade_cloud(connection, request, None)
+}
+
+/// GET /cloud/CODE: the cloud variables of the group with this join code.
+async fn get_cloud_of(
+    Extension(connection): Extension<Arc<Connection>>,
+    Path(code): Path<String>,
+    request: Request<Body>,
+) -> Response {
+    upgrade::upgrade_cloud(connection, request, Some(code))
 }
 
 /// An answer in JSON.

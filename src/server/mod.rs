@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Authenticator;
+use crate::cloud::{CloudSettings, Projects};
 use crate::domains::SiteBits;
 use crate::heartbeat::reaper;
 use crate::mesh::Mesh;
@@ -70,6 +71,8 @@ pub struct ServerSettings {
     pub documents: DocumentLimits,
     /// How much a socket may take.
     pub sockets: SocketLimits,
+    /// How cloud sockets are served.
+    pub cloud: CloudSettings,
     /// Limits of HTTP.
     pub http: HttpLimits,
 }
@@ -139,6 +142,8 @@ struct AppState {
     tasks: TaskTracker,
     stop: CancellationToken,
     slots: ConnectionSlots,
+    /// What cloud sockets of one group share.
+    projects: Projects,
     address_slots: Arc<AddressSlots>,
     streams: StreamSlots,
     /// For event streams that are reserved and not yet open.
@@ -192,6 +197,7 @@ pub async fn run(
         tasks: tasks.clone(),
         stop: stop.clone(),
         slots: ConnectionSlots::new(connections),
+        projects: Projects::default(),
         address_slots: AddressSlots::new(connections, share, site, metrics),
         forwarded_hint: Once::new(),
         accepted: AtomicU64::default(),

@@ -19,6 +19,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::{Caller, Credential};
+use crate::cloud;
 use crate::metrics::{ConnectionRefusal, SocketProtocol};
 use crate::realtime::credentials::{self, headers_in_protocols, headers_in_query};
 use crate::realtime::protocol::{Offer, Subprotocol};
@@ -35,11 +36,8 @@ pub fn is_wanted(headers: &HeaderMap) -> bool {
     has_token(headers, header::UPGRADE, "websocket")
 }
 
-/// Answers the upgrade and serves the socket.
-pub async fn upgrade(
-    Extension(connection): Extension<Arc<Connection>>,
-    mut request: Request,
-) -> Response {
+/// The key by which an upgrade is accepted; `None` if the request is no upgrade.
+fn accept_key(request: &Request) -> Option<String> {
     let headers = request.headers();
     let right = request.method() == Method::GET
         && request.version() == Version::HTTP_11
@@ -48,10 +46,19 @@ pub async fn upgrade(
         && headers
             .get(header::SEC_WEBSOCKET_VERSION)
             .is_some_and(|version| version == "13");
-    let (true, Some(nonce)) = (right, headers.get(header::SEC_WEBSOCKET_KEY)) else {
+    let nonce = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| right)?;
+    Some(derive_accept_key(nonce.as_bytes()))
+}
+
+/// Answers the upgrade and serves the socket.
+pub async fn upgrade(
+    Extension(connection): Extension<Arc<Connection>>,
+    mut request: Request,
+) -> Response {
+    let Some(accept) = accept_key(&request) else {
         return HttpError::NO_UPGRADE.response();
     };
-    let accept = derive_accept_key(nonce.as_bytes());
+    let headers = request.headers();
     let offered: Vec<&str> = tokens(headers, header::SEC_WEBSOCKET_PROTOCOL).collect();
     let offer = Offer::parse(offered.iter().copied());
     let shown = [
@@ -99,23 +106,73 @@ pub async fn upgrade(
                 _ => SocketProtocol::GraphqlWs,
             };
             let _open = connection.state.runner.mesh().metrics.socket(protocol);
-            serve(&connection.state, upgraded, session, caller).await;
+            let state = &connection.state;
+            let stop = CancellationToken::new();
+            let (socket, context) = (plain_or_other(upgraded), context(state, stop.clone()));
+            let serving = socket::serve(socket, session, context, caller);
+            until_drained(state, &stop, serving).await;
         }
         drop(share);
     });
+    // Only what was offered: clients would close otherwise, and some reconnect for ever.
+    let protocol = match offer {
+        Offer::Known(protocol) => Some(protocol.name()),
+        _ => None,
+    };
+    switching(&accept, protocol)
+}
+
+/// Answers the upgrade of a cloud socket (docs/protocols.md, Cloud variables) and serves it. `code`
+/// is the join code in its address.
+pub fn upgrade_cloud(
+    connection: Arc<Connection>,
+    mut request: Request,
+    code: Option<String>,
+) -> Response {
+    let upgrading = request.extensions_mut().remove::<OnUpgrade>();
+    let (Some(accept), Some(upgrading)) = (accept_key(&request), upgrading) else {
+        return HttpError::NO_UPGRADE.response();
+    };
+    let caller = Caller {
+        connection: Some(connection.number),
+        join_code: None,
+        ..caller(&connection, request.headers())
+    };
+    let share = share(&connection, caller.address);
+    connection.state.tasks.clone().spawn(async move {
+        let state = Arc::clone(&connection.state);
+        // A client may leave before the upgrade is complete.
+        let Ok(upgraded) = upgrading.await else {
+            return;
+        };
+        let Ok(share) = share else {
+            return refuse(&state, upgraded).await;
+        };
+        let open = state.runner.mesh().metrics.socket(SocketProtocol::Cloud);
+        let stop = CancellationToken::new();
+        let (socket, context) = (plain_or_other(upgraded), context(&state, stop.clone()));
+        let served = (state.settings.cloud, state.projects.clone());
+        let serving = Box::pin(cloud::serve(socket, context, caller, served, code));
+        let departed = until_drained(&state, &stop, serving).await;
+        // The node may stay for a while; the connection's place is free.
+        drop((connection, share, open));
+        departed.leave(&state.stop).await;
+    });
+    switching(&accept, None)
+}
+
+/// The response to an upgrade, which names its subprotocol if it has one.
+fn switching(accept: &str, protocol: Option<&'static str>) -> Response {
     let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
     let headers = response.headers_mut();
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    if let Ok(accept) = HeaderValue::from_str(&accept) {
+    if let Ok(accept) = HeaderValue::from_str(accept) {
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
     }
-    // Only what was offered: clients would close otherwise, and some reconnect for ever.
-    if let Offer::Known(protocol) = offer {
-        headers.insert(
-            header::SEC_WEBSOCKET_PROTOCOL,
-            HeaderValue::from_static(protocol.name()),
-        );
+    if let Some(protocol) = protocol {
+        let protocol = HeaderValue::from_static(protocol);
+        headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
     }
     response
 }
@@ -133,19 +190,6 @@ fn share(
             state.address_slots.acquire(address, trusted, taken)
         }
     }
-}
-
-async fn serve(
-    state: &AppState,
-    upgraded: hyper::upgrade::Upgraded,
-    session: Session,
-    caller: Caller,
-) {
-    let close = CancellationToken::new();
-    let context = context(state, close.clone());
-    let socket = plain_or_other(upgraded);
-    let serving = socket::serve(socket, session, context, caller);
-    until_drained(state, &close, serving).await;
 }
 
 /// Serves until either side ends it. When the server stops, `close` is cancelled within its drain.

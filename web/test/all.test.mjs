@@ -3,6 +3,7 @@ import "./doctor.test.mjs";
 import "./front.test.mjs";
 import "./graphiql.test.mjs";
 import "./lesson.test.mjs";
+import "./scratch/cloud.test.mjs";
 import "./scratch/extension.test.mjs";
 import "./scratch/kit.test.mjs";
 import "./scratch/rules.test.mjs";

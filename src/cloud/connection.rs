@@ -1,0 +1,431 @@
+//! One cloud socket: here its client, its outbox, its group's messages, its running call, its
+//! timers and the server's stop meet.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use futures_util::future::{BoxFuture, OptionFuture};
+use serde_json::Value as Json;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message as Frame;
+use tokio_util::sync::CancellationToken;
+
+use crate::auth::Caller;
+use crate::cloud::calls::{CallError, Calls, Consequence};
+use crate::cloud::close;
+use crate::cloud::entry::{Entered, Entrance};
+use crate::cloud::inbox::Full;
+use crate::cloud::member::Member;
+use crate::cloud::session::{Action, Session};
+use crate::cloud::{CloudSettings, Projects};
+use crate::hub::Publication;
+use crate::memory::{Lease, Purpose};
+use crate::model::message::Message;
+use crate::model::status::SensorData;
+use crate::realtime::close::Close;
+use crate::realtime::close_handshake::{CloseHandshake, PeerState};
+use crate::realtime::io::OutboxIo;
+use crate::realtime::liveness::{KeepAliveCheck, Liveness};
+use crate::realtime::outbox::Outbox;
+use crate::realtime::socket::{ConnectionContext, Upgraded};
+
+/// Texts of a client that count as one message: a project sets variables in each frame, and most
+/// of these go together in one report.
+const TEXTS_PER_MESSAGE: usize = 8;
+/// Bytes that count as one more text: one text may have many messages.
+const TEXT_BYTES: usize = 512;
+/// What may wait before the socket is a member, in bytes.
+const ENTERING_BYTES: usize = 4096;
+
+/// What remains of a closed socket.
+pub struct Departed {
+    member: Option<Member>,
+    running: Option<BoxFuture<'static, Outcome>>,
+    /// What the client set last.
+    last: Vec<SensorData>,
+    settings: CloudSettings,
+    _lease: Lease,
+}
+
+impl Departed {
+    /// Reports what the client set last, and lets the node leave its group, unless its project
+    /// comes back soon.
+    pub async fn leave(mut self, stop: &CancellationToken) {
+        let running = self.running.take();
+        if let Some(Outcome::Entered(Ok(entered))) = OptionFuture::from(running).await {
+            self.member = Some(entered.member);
+        }
+        if let Some(member) = self.member {
+            if !self.last.is_empty() {
+                let _: Result<_, CallError> = member.report(&self.last).await;
+            }
+            member.close().leave(self.settings.leave, stop).await;
+        }
+    }
+}
+
+/// A call that ended.
+enum Outcome {
+    Entered(Result<Box<Entered>, Close>),
+    Reported(Result<Json, CallError>),
+    Heartbeat(Result<Json, CallError>),
+}
+
+struct Connection {
+    context: ConnectionContext,
+    caller: Caller,
+    settings: CloudSettings,
+    projects: Projects,
+    /// The join code in the address.
+    code: Option<String>,
+    session: Session,
+    outbox: Arc<Outbox>,
+    member: Option<Member>,
+    running: Option<BoxFuture<'static, Outcome>>,
+    /// Before this, no report begins.
+    next_report: Instant,
+    next_heartbeat: Instant,
+    liveness: Liveness,
+    /// While its client sends too fast, nothing is read.
+    pause: Option<Pin<Box<Sleep>>>,
+    /// Texts since the last one that counted as a message.
+    texts: usize,
+    /// Counts what the session holds.
+    lease: Lease,
+}
+
+/// Serves an upgraded socket until either side ends it. `code` is the join code in its address.
+pub async fn serve(
+    socket: Upgraded,
+    context: ConnectionContext,
+    caller: Caller,
+    (settings, projects): (CloudSettings, Projects),
+    code: Option<String>,
+) -> Departed {
+    let memory = context.runner.mesh().memory.clone();
+    let (limits, stop) = (context.limits, context.stop.clone());
+    let outbox = Outbox::new(limits.outbox_bytes, memory.clone());
+    let socket = match socket {
+        Upgraded::Plain(tcp) => Box::new(tcp),
+        Upgraded::Other(socket) => socket,
+    };
+    let (reader, mut writer) = tokio::io::split(socket);
+    let now = Instant::now();
+    let mut connection = Connection {
+        context,
+        caller,
+        settings,
+        projects,
+        code,
+        session: Session::default(),
+        outbox: Arc::clone(&outbox),
+        member: None,
+        running: None,
+        next_report: now,
+        next_heartbeat: now,
+        liveness: Liveness::new(now),
+        pause: None,
+        texts: 0,
+        lease: memory.lease(Purpose::Requests, 0),
+    };
+    let io = OutboxIo {
+        reader,
+        outbox: Arc::clone(&outbox),
+    };
+    let mut frames = io.frames(limits.message_bytes).await;
+    let handshake = Box::pin(connection.run(&mut frames, &mut writer)).await;
+    if let Some(member) = &mut connection.member {
+        member.unsubscribe();
+    }
+    if let Some(handshake) = handshake {
+        let limit = limits.close_timeout;
+        let closing = handshake.run(&mut frames, &mut writer, &outbox, limit, &stop);
+        Box::pin(closing).await;
+    }
+    let pending = connection.session.pending();
+    // The report that is under way goes first.
+    pending.on_reported();
+    Departed {
+        last: pending.begin().unwrap_or_default(),
+        member: connection.member,
+        running: connection.running,
+        settings,
+        _lease: connection.lease,
+    }
+}
+
+impl Connection {
+    /// Runs until the client has left (`None`) or the connection is to be closed.
+    async fn run(
+        &mut self,
+        frames: &mut WebSocketStream<OutboxIo<impl AsyncRead + Unpin>>,
+        writer: &mut (impl AsyncWrite + Unpin),
+    ) -> Option<CloseHandshake> {
+        let limits = self.context.limits;
+        let interval = limits.keep_alive.min(limits.peer_timeout / 4);
+        // First for a handshake that does not come, then for each keep-alive.
+        let mut timer = pin!(sleep(limits.init));
+        let stop = self.context.stop.clone();
+        loop {
+            let outbox = Arc::clone(&self.outbox);
+            let written = poll_fn(|cx| outbox.poll_write(cx, Pin::new(writer)));
+            let due = self.next_call();
+            let close = tokio::select! {
+                () = stop.cancelled() => Some(Close::RESTART),
+                written = written => {
+                    written.ok()?;
+                    self.on_written()
+                }
+                frame = frames.next(), if self.accepts_more() => {
+                    self.liveness.record_activity(Instant::now());
+                    match frame? {
+                        Ok(Frame::Text(text)) => self.on_text(&text),
+                        Ok(Frame::Close(close)) => {
+                            return Some(CloseHandshake::after_close(close.as_ref()));
+                        }
+                        // Binary messages too: TurboWarp's server ignores them.
+                        Ok(_) => None,
+                        Err(error) => return Some(CloseHandshake::after_error(&error)),
+                    }
+                }
+                () = pause_is_over(&mut self.pause) => None,
+                outcome = next_outcome(&mut self.running) => self.on_outcome(outcome),
+                message = next_message(self.member.as_ref()) => match message {
+                    Ok(message) => self.on_message(message.message()),
+                    Err(Full) => Some(self.too_slow()),
+                },
+                () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {
+                    self.begin_call();
+                    None
+                }
+                () = &mut timer => {
+                    if !self.session.has_shaken_hands() {
+                        Some(close::NO_HANDSHAKE)
+                    } else if self.keep_alive(interval) == KeepAliveCheck::TimedOut {
+                        let (close, peer) = (Close::PEER_TIMEOUT, PeerState::Lost);
+                        return Some(CloseHandshake { close, peer });
+                    } else {
+                        timer.as_mut().reset(Instant::now() + interval);
+                        None
+                    }
+                }
+            };
+            if let Some(close) = close {
+                return Some(close.into());
+            }
+        }
+    }
+
+    /// Whether one more text is read: what waits to be reported is limited.
+    fn accepts_more(&mut self) -> bool {
+        let limits = &self.context.runner.mesh().limits;
+        let bytes = match &self.member {
+            Some(_) => limits.status_bytes,
+            None => limits.status_bytes.min(ENTERING_BYTES),
+        };
+        let pending = self.session.pending();
+        self.pause.is_none() && pending.bytes() < bytes && pending.len() < limits.keys_per_node
+    }
+
+    fn on_text(&mut self, text: &str) -> Option<Close> {
+        let mesh = Arc::clone(self.context.runner.mesh());
+        self.texts += 1 + text.len() / TEXT_BYTES;
+        while self.texts >= TEXTS_PER_MESSAGE {
+            self.texts -= TEXTS_PER_MESSAGE;
+            let pause = mesh.rate_limits.message(self.caller);
+            self.pause = pause.map(|time| Box::pin(sleep(time)));
+        }
+        for action in self.session.on_text(text) {
+            match action {
+                Action::Enter(handshake) => {
+                    let entrance = Entrance {
+                        calls: Calls {
+                            runner: self.context.runner.clone(),
+                            caller: self.caller,
+                        },
+                        settings: self.settings,
+                        projects: self.projects.clone(),
+                        inbox_bytes: self.context.limits.outbox_bytes,
+                    };
+                    let entering = entrance.enter(self.code.take(), handshake);
+                    self.running = Some(Box::pin(async move {
+                        Outcome::Entered(entering.await.map(Box::new))
+                    }));
+                }
+                Action::Rename { from, to } => {
+                    let project = self.member.as_ref().map(|member| &member.project);
+                    if let Some(value) = project.and_then(|project| project.value(&from)) {
+                        self.session.pending().set(to, value);
+                    }
+                }
+                Action::Close(close) => return Some(close),
+            }
+        }
+        self.account();
+        None
+    }
+
+    /// When the next call is to begin; `None` while one runs or before the socket is a member.
+    fn next_call(&mut self) -> Option<Instant> {
+        if self.running.is_some() || self.member.is_none() {
+            return None;
+        }
+        let report = (self.session.pending().len() > 0).then_some(self.next_report);
+        Some(report.map_or(self.next_heartbeat, |at| at.min(self.next_heartbeat)))
+    }
+
+    fn begin_call(&mut self) {
+        let (Some(member), now) = (&self.member, Instant::now()) else {
+            return;
+        };
+        if now >= self.next_heartbeat {
+            self.next_heartbeat = now + member.heartbeat_interval();
+            let heartbeat = member.heartbeat();
+            self.running = Some(Box::pin(async { Outcome::Heartbeat(heartbeat.await) }));
+        } else if let Some(data) = self.session.pending().begin() {
+            self.next_report = now + self.settings.report_interval;
+            let report = member.report(&data);
+            self.running = Some(Box::pin(async { Outcome::Reported(report.await) }));
+        }
+        self.account();
+    }
+
+    fn on_outcome(&mut self, outcome: Outcome) -> Option<Close> {
+        let now = Instant::now();
+        match outcome {
+            Outcome::Entered(Err(close)) => return Some(close),
+            Outcome::Entered(Ok(entered)) => {
+                let Entered {
+                    member,
+                    values,
+                    permit,
+                } = *entered;
+                self.next_heartbeat = now + member.heartbeat_interval();
+                let text = self.session.on_entered(member.slot.node.clone(), values);
+                if let Some(text) = text {
+                    self.outbox.respond(text.into_bytes());
+                }
+                drop(permit);
+                self.member = Some(member);
+            }
+            Outcome::Reported(Ok(_)) => self.session.pending().on_reported(),
+            Outcome::Reported(Err(error)) => match self.consequence(&error) {
+                Consequence::Repeat(after) => {
+                    self.session.pending().on_postponed();
+                    self.next_report = now + after.max(self.settings.report_interval);
+                }
+                Consequence::Close(close) => return Some(close),
+                Consequence::Drop => self.restore(),
+            },
+            Outcome::Heartbeat(Ok(_)) => {}
+            Outcome::Heartbeat(Err(error)) => match self.consequence(&error) {
+                Consequence::Close(close) => return Some(close),
+                Consequence::Repeat(after) => self.next_heartbeat = now + after,
+                Consequence::Drop => {}
+            },
+        }
+        self.account();
+        None
+    }
+
+    fn consequence(&self, error: &CallError) -> Consequence {
+        let ended = self.member.as_ref().map_or(close::ENDED, Member::ended);
+        error.on_member(ended)
+    }
+
+    /// After a report was refused, the client gets the values that the group has.
+    fn restore(&mut self) {
+        let keys = self.session.pending().on_refused();
+        let Some(project) = self.member.as_ref().map(|member| &member.project) else {
+            return;
+        };
+        let data = keys.into_iter().filter_map(|key| {
+            let value = project.value(&key)?;
+            Some(SensorData { key, value })
+        });
+        let data: Vec<_> = data.collect();
+        if let Some(text) = self.session.lines(data.iter()) {
+            self.outbox.send(&text);
+        }
+    }
+
+    fn on_message(&mut self, message: &Message) -> Option<Close> {
+        let member = self.member.as_ref()?;
+        match message {
+            Message::Status(status) => {
+                member.project.record(status);
+                if let Some(text) = self.session.on_status(status) {
+                    self.outbox.send(&text);
+                }
+                self.account();
+                None
+            }
+            Message::Events(_) => None,
+            Message::Dissolved(_) => Some(member.ended()),
+        }
+    }
+
+    fn on_written(&self) -> Option<Close> {
+        self.outbox.is_full().then(|| self.too_slow())
+    }
+
+    fn too_slow(&self) -> Close {
+        self.context.runner.mesh().metrics.slow_reader();
+        Close::TOO_SLOW
+    }
+
+    fn keep_alive(&mut self, next: std::time::Duration) -> KeepAliveCheck {
+        if self.outbox.take_resumed() {
+            self.liveness.record_activity(Instant::now());
+        }
+        let limits = &self.context.limits;
+        let timeout = if self.context.slots.run_low() {
+            limits.short_peer_timeout.min(limits.peer_timeout)
+        } else {
+            limits.peer_timeout
+        };
+        let check = self.liveness.check(Instant::now(), timeout, next);
+        self.outbox.ping();
+        check
+    }
+
+    /// Accounts for what the session holds.
+    fn account(&mut self) {
+        let bytes = self.session.bytes();
+        if self.lease.bytes() != bytes {
+            self.lease.resize(bytes);
+        }
+    }
+}
+
+async fn next_outcome(running: &mut Option<BoxFuture<'static, Outcome>>) -> Outcome {
+    match running {
+        Some(call) => {
+            let outcome = call.await;
+            *running = None;
+            outcome
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn next_message(member: Option<&Member>) -> Result<Arc<Publication>, Full> {
+    match member {
+        Some(member) => member.inbox.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn pause_is_over(pause: &mut Option<Pin<Box<Sleep>>>) {
+    match pause {
+        Some(time) => {
+            time.await;
+            *pause = None;
+        }
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,243 @@
+//! From a handshake to a member of a group: the group is found by its join code, or made for an
+//! open project, and the socket's node joins and subscribes before it reads the values
+//! (decision D17).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::cloud::CloudSettings;
+use crate::cloud::calls::{CallError, Calls, Field};
+use crate::cloud::close;
+use crate::cloud::inbox::Inbox;
+use crate::cloud::member::{Host, Member};
+use crate::cloud::project::{NodeSlot, Project, ProjectKey, Projects};
+use crate::cloud::protocol::Handshake;
+use crate::cloud::session::Value;
+use crate::hub::selection::Selection;
+use crate::model::group::GroupKey;
+use crate::model::ids::{GroupName, MAX_CHARACTERS, NodeId};
+use crate::model::join_code::JoinCode;
+use crate::model::nickname::Nickname;
+use crate::model::status::SensorData;
+use crate::model::time::Timestamp;
+use crate::realtime::close::Close;
+
+/// The domain of open projects' groups. It is a typed one, for all networks.
+const DOMAIN: &str = "cloud";
+/// How many ids are tried for a node or a host: sockets of one user and address have one each.
+const SLOTS: usize = 16;
+/// How often members are to call, if the server does not say.
+const HEARTBEAT: u64 = 15;
+
+/// What entering needs of the server.
+#[derive(Clone)]
+pub struct Entrance {
+    /// Calls as the socket's caller.
+    pub calls: Calls,
+    /// How cloud sockets are served.
+    pub settings: CloudSettings,
+    /// The projects of the server.
+    pub projects: Projects,
+    /// What may wait for one socket, in bytes.
+    pub inbox_bytes: usize,
+}
+
+/// A member, with what its client gets first.
+pub struct Entered {
+    /// The member.
+    pub member: Member,
+    /// The newest values of its group.
+    pub values: Vec<Value>,
+    /// Held until the values are written as a text.
+    pub permit: Option<OwnedSemaphorePermit>,
+}
+
+/// A group that was found or made.
+struct Found {
+    group: GroupKey,
+    project: Arc<Project>,
+    host: Option<Host>,
+}
+
+impl Entrance {
+    /// Enters the group of the address's `code`, or that of the handshake.
+    pub async fn enter(
+        mut self,
+        code: Option<String>,
+        handshake: Handshake,
+    ) -> Result<Entered, Close> {
+        let found = self.find(code, &handshake).await?;
+        let (slot, token, heartbeat) = self.join(&found, &handshake.user).await?;
+        let inbox = Arc::new(Inbox::new(self.inbox_bytes));
+        let target = self.calls.subscribe(&found.group).await;
+        let target = target.map_err(|error| error.on_entering())?;
+        // No member of the protocol has this name: the hub passes on each message as it is.
+        let selection = Selection::new("cloud", Vec::new());
+        let hub = &self.calls.runner.mesh().hub;
+        let subscriber = Arc::clone(&inbox);
+        let subscription = hub.subscribe(&target.group, selection, |_| subscriber);
+        let permit = self.projects.reading().await;
+        let values = self.values(&found).await?;
+        let member = Member {
+            calls: self.calls,
+            group: found.group,
+            slot,
+            token,
+            project: found.project,
+            host: found.host,
+            heartbeat,
+            inbox,
+            subscription: Some(subscription),
+        };
+        Ok(Entered {
+            member,
+            values,
+            permit,
+        })
+    }
+
+    async fn find(&mut self, code: Option<String>, handshake: &Handshake) -> Result<Found, Close> {
+        let is_in_address = code.is_some();
+        let text = code.as_deref().unwrap_or(&handshake.project);
+        if let Ok(code) = JoinCode::parse("code", text) {
+            let found = self.calls.call(Field::FIND, json!({ "code": text })).await;
+            let found = found.map_err(|error| error.on_entering())?;
+            if !found.is_null() {
+                self.calls.caller.join_code = Some(code);
+                let group = group_in(&found)?;
+                let project = self.project(ProjectKey::Group(group.clone()));
+                let host = None;
+                return Ok(Found {
+                    group,
+                    project,
+                    host,
+                });
+            }
+        }
+        if is_in_address || !self.settings.open {
+            return Err(close::UNAVAILABLE);
+        }
+        self.open(&handshake.project).await
+    }
+
+    /// The group of an open project: made by the server as its host, or the one that it made.
+    async fn open(&self, project: &str) -> Result<Found, Close> {
+        let name = project.chars().take(MAX_CHARACTERS).collect::<String>();
+        GroupName::parse("name", &name).map_err(|_| close::UNAVAILABLE)?;
+        let domains = &self.calls.runner.mesh().domains;
+        for number in 0..SLOTS {
+            let number = number.to_string();
+            let secret = |purpose| domains.secret_of(&[purpose, project, &number]);
+            let (id, token) = (secret("cloud host"), secret("cloud host token"));
+            let id = format!("cloud-{id}");
+            let group = json!({"name": name, "hostId": id, "domain": DOMAIN, "hostToken": token});
+            let created = match self.calls.call(Field::CREATE, group).await {
+                Ok(created) => created,
+                // Another client used the id, which lists show.
+                Err(error) if error.is_wrong_token() => continue,
+                Err(error) => return Err(error.on_entering()),
+            };
+            let heartbeat = heartbeat_in(&created);
+            let project = self.project(ProjectKey::Open(project.into()));
+            return Ok(Found {
+                group: group_in(&created)?,
+                project,
+                host: Some(Host {
+                    id,
+                    token,
+                    heartbeat,
+                }),
+            });
+        }
+        Err(close::FULL)
+    }
+
+    fn project(&self, key: ProjectKey) -> Arc<Project> {
+        let mesh = self.calls.runner.mesh();
+        let limit = mesh.limits.status_bytes_per_group;
+        self.projects
+            .open(key, &mesh.memory, limit, self.settings.keep)
+    }
+
+    /// Joins as a node that is the same whenever this user comes back from its address, so that it
+    /// keeps its variables. Returns it with its token and its heartbeat interval.
+    async fn join(&self, found: &Found, user: &str) -> Result<(NodeSlot, String, Duration), Close> {
+        let mesh = self.calls.runner.mesh();
+        let address = self.calls.caller.address.map(|it| it.to_string());
+        let (group, address) = (found.group.to_string(), address.unwrap_or_default());
+        let nickname = Nickname::parse(user).ok();
+        for number in 0..SLOTS {
+            let number = number.to_string();
+            let parts = [group.as_str(), &address, user, &number];
+            let secret = |purpose| mesh.domains.secret_of(&[&[purpose], &parts[..]].concat());
+            let (id, token) = (secret("cloud node"), secret("cloud node token"));
+            let Ok(id) = NodeId::parse("nodeId", &format!("cloud-{id}")) else {
+                break;
+            };
+            let Some(slot) = found.project.take(id) else {
+                continue;
+            };
+            let mut node = json!({"nodeId": slot.node.as_str(), "nodeToken": token});
+            if let Some(nickname) = &nickname {
+                node["nickname"] = nickname.as_str().into();
+            }
+            match self.calls.in_group(Field::JOIN, &found.group, node).await {
+                Ok(joined) => return Ok((slot, token, heartbeat_in(&joined))),
+                // Another client used the id.
+                Err(error) if error.is_wrong_token() => {}
+                Err(error) => return Err(error.on_entering()),
+            }
+        }
+        Err(close::FULL)
+    }
+
+    /// The newest value of each variable. A new group of an open project takes over the values
+    /// of the one before.
+    async fn values(&self, found: &Found) -> Result<Vec<Value>, Close> {
+        let statuses = self
+            .calls
+            .in_group(Field::STATUSES, &found.group, json!({}));
+        let statuses = statuses.await.map_err(|error| error.on_entering())?;
+        let stored = values_in(&statuses);
+        let is_new = stored.is_empty();
+        let values = found.project.merge(stored);
+        if let Some(host) = found.host.as_ref().filter(|_| is_new && !values.is_empty()) {
+            let data = values.iter().map(|value| &value.data);
+            // Those that the group cannot take are still sent to this project's sockets.
+            let _: Result<_, CallError> = host.report(&self.calls, &found.group, data).await;
+        }
+        Ok(values)
+    }
+}
+
+fn group_in(found: &Json) -> Result<GroupKey, Close> {
+    let text = |name: &str| found[name].as_str().unwrap_or_default();
+    GroupKey::parse(text("id"), text("domain")).map_err(|_| close::NOT_NOW)
+}
+
+fn heartbeat_in(found: &Json) -> Duration {
+    let seconds = found["heartbeatIntervalSeconds"].as_u64();
+    Duration::from_secs(seconds.unwrap_or(HEARTBEAT).max(1))
+}
+
+/// The values in the answer of listGroupStatuses; several of one variable are merged by their time.
+fn values_in(statuses: &Json) -> Vec<Value> {
+    let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
+    let values = statuses
+        .as_array()
+        .into_iter()
+        .flatten()
+        .flat_map(|status| {
+            let at = Timestamp::parse(status["timestamp"].as_str().unwrap_or_default());
+            let data = status["data"].as_array().into_iter().flatten();
+            data.filter_map(move |data| {
+                let (key, value) = (text(&data["key"]), text(&data["value"]));
+                let data = SensorData { key, value };
+                Some(Value { data, at: at? })
+            })
+        });
+    values.collect()
+}
