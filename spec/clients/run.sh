@@ -102,7 +102,7 @@ if [ -x "$chromium" ]; then
   if run "install what builds the pages" 110 "$web" "${npm_ci[@]}"; then
     run "pages are typed" 60 "$web" npm run --silent check || true
     run "the client is typed and small" 60 "$here/../../clients/js" node build.mjs || true
-    run "the client in Node" 90 "$here/mesh-v2-client" "${test[@]}" client.test.mjs || true
+    run "the client in Node" 90 "$here/mesh-v2-client" "${test[@]}" || true
     run "pages are those of their sources" 60 "$web" npm run --silent same || true
     run "pages in Chromium" 180 "$web" env "CHROMIUM=$chromium" npm run --silent test || true
   fi

@@ -1,4 +1,4 @@
-//! The requests of docs/api.md, run in their order against one server.
+//! The requests of docs/api.md and docs/write-a-client.md, run in their order against one server.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -14,7 +14,16 @@ const WIDTH: usize = 92;
 
 #[apply(case!)]
 async fn every_example_of_the_api_is_what_the_server_answers() {
-    let page = Page::read("api.md");
+    compare("api.md").await;
+}
+
+#[apply(case!)]
+async fn every_example_for_writers_of_clients_is_what_the_server_answers() {
+    compare("write-a-client.md").await;
+}
+
+async fn compare(name: &str) {
+    let page = Page::read(name);
     let mut shown = Shown::start().await;
     let (mut texts, mut answer, mut subscriber) = (Vec::new(), None, None);
     for block in &page.blocks {

@@ -12,6 +12,15 @@ export class Emitter<Events extends object> {
   }
 
   protected emit<Name extends keyof Events>(name: Name, value: Events[Name]) {
-    for (const handler of this.#handlers.get(name) ?? []) (handler as Handler<Events[Name]>)(value);
+    for (const handler of this.#handlers.get(name) ?? []) {
+      try {
+        (handler as Handler<Events[Name]>)(value);
+      } catch (error) {
+        // It is the program's: it is reported as such, and breaks no connection.
+        setTimeout(() => {
+          throw error;
+        });
+      }
+    }
   }
 }

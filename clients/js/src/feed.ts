@@ -1,25 +1,16 @@
 // What happens in a group, as it comes: over a WebSocket, over SSE, or by polling where neither gets through.
-import { Delivered } from "./delivered.js";
-import { MeshError } from "./errors.js";
-import type { Message, OpenLink, Position } from "./link.js";
+import type { MeshError } from "./errors.js";
+import { Inbox, type MeshEvent } from "./inbox.js";
+import type { OpenLink, Position } from "./link.js";
 import type { Mesh } from "./mesh.js";
 import { Poller } from "./poller.js";
 import { openSocket } from "./socket.js";
 import { openStream } from "./stream.js";
 import { jittered, pauseAfter } from "./timing.js";
-import type { GroupRef, PolledEvent, Status } from "./types.js";
+import type { GroupRef, Status } from "./types.js";
 
 /** How messages come now. */
 export type Connection = "connecting" | "websocket" | "sse" | "polling";
-
-export interface MeshEvent {
-  name: string;
-  payload: string;
-  /** Who fired it. */
-  nodeId: string;
-  /** The server's time. */
-  timestamp: string;
-}
 
 export interface FeedHandlers {
   onConnection(connection: Connection): void;
@@ -38,8 +29,6 @@ const WAYS: { connection: Connection; open: OpenLink }[] = [
 ];
 /** Failures in a row of a way that worked before, until the next one is tried; of one that never did, 1. */
 const TRIES = 2;
-/** Messages that wait while missed events are read. */
-const HELD_MAX = 10_000;
 
 export class Feed {
   #isStopped = false;
@@ -55,10 +44,9 @@ export class Feed {
   #again?: ReturnType<typeof setTimeout>;
   #closeAgain = () => {};
   #retry?: ReturnType<typeof setTimeout>;
-  #delivered = new Delivered();
-  #source: "link" | "poll" = "link";
-  #held?: Message[];
+  /** Whether messages may be missing if the next connection cannot resume. */
   #hasStarted = false;
+  #inbox: Inbox;
   #poller: Poller;
 
   constructor(
@@ -66,9 +54,10 @@ export class Feed {
     readonly group: GroupRef,
     readonly handlers: FeedHandlers,
   ) {
+    this.#inbox = new Inbox(handlers, (timestamp) => this.#poller.goOnAfter(timestamp));
     this.#poller = new Poller(mesh, group, {
       onSnapshot: (statuses, since) => this.#isStopped || handlers.onSnapshot(statuses, since),
-      onEvents: (events) => this.#deliver("poll", events),
+      onEvents: (events) => this.#isStopped || this.#inbox.poll(events),
       onRefused: (error) => this.#isStopped || handlers.onRefused(error),
       onReached: (isReached) => {
         handlers.onConnection(isReached ? "polling" : "connecting");
@@ -117,7 +106,10 @@ export class Feed {
       onReady,
       onClosed,
       onGap: () => void this.#catchUp(),
-      onMessage: (message) => this.#received(message),
+      onMessage: (message) => {
+        this.#hasStarted = true;
+        if (!this.#isStopped) this.#inbox.receive(message);
+      },
       onRefused: (error) => this.handlers.onRefused(error),
     });
   }
@@ -191,41 +183,8 @@ export class Feed {
       this.#hasStarted = true;
       return this.refresh();
     }
-    this.#held ??= [];
+    this.#inbox.hold();
     await this.#poller.poll();
-    this.#release();
-  }
-
-  #release() {
-    const held = this.#held ?? [];
-    this.#held = undefined;
-    for (const message of held) this.#received(message);
-  }
-
-  #received(message: Message) {
-    if (this.#isStopped) return;
-    this.#hasStarted = true;
-    if (this.#held && this.#held.length < HELD_MAX) return void this.#held.push(message);
-    const { nodeStatus, batchEvent, groupDissolve } = message;
-    if (nodeStatus) this.handlers.onStatus(nodeStatus);
-    if (batchEvent) {
-      const { firedByNodeId, timestamp, events } = batchEvent;
-      this.#deliver("link", events.map((event) => ({ ...event, firedByNodeId, timestamp })));
-      this.#poller.goOnAfter(timestamp);
-    }
-    if (groupDissolve) this.handlers.onEnd(groupDissolve.message);
-  }
-
-  #deliver(source: "link" | "poll", events: Omit<PolledEvent, "cursor">[]) {
-    if (this.#isStopped) return;
-    if (source !== this.#source) this.#delivered.cross();
-    this.#source = source;
-    const found: MeshEvent[] = [];
-    for (const { name, payload, firedByNodeId, timestamp, orderKey } of events) {
-      // Polls alone tell an empty payload from none.
-      const event = { name, payload: payload ?? "", nodeId: firedByNodeId, timestamp };
-      if (this.#delivered.add(timestamp, JSON.stringify([event, orderKey || ""]))) found.push(event);
-    }
-    if (found.length > 0) this.handlers.onEvents(found);
+    if (!this.#isStopped) this.#inbox.release();
   }
 }

@@ -118,7 +118,11 @@ export class Outbox {
       try {
         return void (await this.handlers.report(data));
       } catch (error) {
-        if (!mayRepeat(error) && !isPaused(error)) return this.handlers.onError(error as Error);
+        if (!mayRepeat(error) && !isPaused(error)) {
+          if (!isPartly(error, data)) return this.handlers.onError(error as Error);
+          for (const half of halves([...values])) await this.#report(new Map(half));
+          return;
+        }
         // In a pause events are refused; variables arrive when it ends.
         if (isPaused(error)) this.#refuse(error as Error, () => true);
         else this.#refuse(error as Error, ({ at }) => Date.now() - at > EVENT_MS);
@@ -134,6 +138,10 @@ export class Outbox {
         () => undefined,
         (error: Error) => error,
       );
+      if (isPartly(error, events)) {
+        for (const half of halves(events)) await this.#fire(half);
+        return;
+      }
       const isOld = Date.now() - events[0]!.at > EVENT_MS;
       if (!error || !mayRepeat(error) || isOld || this.#isClosed) return events.forEach(({ sent }) => sent(error));
       await sleep(pauseAfter(failures));
@@ -155,6 +163,12 @@ export class Outbox {
 const full = () => new MeshError("LimitExceeded", "Too much is waiting to be sent, or the session has ended");
 
 const isPaused = (error: unknown) => error instanceof MeshError && error.type === "Paused";
+
+/** Whether one of several may be the reason: the server took none of them. */
+const isPartly = (error: unknown, items: unknown[]) =>
+  items.length > 1 && error instanceof MeshError && (error.type === "ValidationError" || error.type === "LimitExceeded");
+
+const halves = <T>(items: T[]) => [items.slice(0, items.length / 2), items.slice(items.length / 2)];
 
 /** Whether the call may arrive later, and does nothing if it did already. */
 function mayRepeat(error: unknown): boolean {

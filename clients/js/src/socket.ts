@@ -26,10 +26,23 @@ interface Frame {
   payload?: unknown;
 }
 
+/** None where the page may open none. */
+function connect(Socket: SocketClass, url: URL): SocketLike | undefined {
+  try {
+    return new Socket(url.href, "graphql-transport-ws");
+  } catch {
+    return undefined;
+  }
+}
+
 export const openSocket: OpenLink = (mesh, group, position, handlers) => {
   const url = new URL("graphql/realtime", mesh.url);
   url.protocol = url.protocol.replace("http", "ws");
-  const socket = new mesh.WebSocket!(url.href, "graphql-transport-ws");
+  const socket = connect(mesh.WebSocket!, url);
+  if (!socket) {
+    const timer = setTimeout(() => handlers.onClosed());
+    return () => clearTimeout(timer);
+  }
   const send = (frame: Frame) => socket.readyState === OPEN && socket.send(JSON.stringify(frame));
   let closed = false;
   const close = (silently = false) => {

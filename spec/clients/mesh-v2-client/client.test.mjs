@@ -131,6 +131,60 @@ test("refusals have a type, and a server that cannot be reached is a NetworkErro
   await assert.rejects(mesh({ url: "http://127.0.0.1:9/" }).host(), (error) => error instanceof NetworkError);
 });
 
+test("what one value or event is refused for costs no other", async () => {
+  const teacher = await host();
+  const log = received(teacher);
+  const errors = [];
+  teacher.on("error", ({ type }) => errors.push(type));
+  teacher.set("before", 1);
+  teacher.set("large", "x".repeat(70_000));
+  teacher.set("after", 2);
+  const fired = [teacher.fire("a"), teacher.fire("x".repeat(300_000)), teacher.fire("b")];
+  const results = await Promise.allSettled(fired);
+  assert.deepEqual(results.map(({ status }) => status), ["fulfilled", "rejected", "fulfilled"]);
+  await until(() => log.length === 2 && errors.length === 2, () => JSON.stringify([log, errors]));
+  assert.deepEqual([...teacher.values.keys()].sort(), ["after", "before"]);
+});
+
+test("a program's own mistake in a handler breaks no connection", async (context) => {
+  const teacher = await host();
+  const log = received(teacher);
+  const ways = [];
+  teacher.on("connection", (connection) => ways.push(connection));
+  // The test runner would take the mistake for its own.
+  const { setTimeout } = globalThis;
+  const thrown = [];
+  context.mock.method(globalThis, "setTimeout", (run, ...rest) => (rest.length > 0 ? setTimeout(run, ...rest) : thrown.push(run)));
+  teacher.on("event", () => {
+    throw new Error("a mistake");
+  });
+  await teacher.fire("a");
+  await teacher.fire("b");
+  await until(() => log.length === 2, () => log);
+  assert.deepEqual(ways, []);
+  for (const run of thrown) assert.throws(run, { message: "a mistake" });
+});
+
+test("a restart of the server is survived, on every way", async () => {
+  const teacher = await host();
+  const pupils = await Promise.all([join(teacher.code), join(teacher.code, { WebSocket: null })]);
+  const all = [teacher, ...pupils];
+  const logs = all.map(received);
+  await teacher.fire("before");
+  // A restart loses what is queued.
+  await until(() => logs.every(({ length }) => length === 1), () => JSON.stringify(logs));
+  const restarted = server.restart();
+  await sleep(50);
+  pupils[0].set("score", 7);
+  await pupils[1].fire("during");
+  await restarted;
+  await until(() => all.every(({ connection }) => connection !== "connecting"), () => all.map(({ connection }) => connection));
+  await until(() => all.every((session) => session.value("score") === "7"), () => all.map((session) => session.value("score")));
+  await teacher.fire("after");
+  await until(() => logs.every((log) => log.at(-1) === "after"), () => JSON.stringify(logs));
+  for (const log of logs) assert.deepEqual(log.filter((name) => name !== "during"), ["before", "after"]);
+});
+
 test("a cut connection is resumed: every event comes once, in order", async () => {
   const relay = await openRelay(server.url);
   const teacher = await host();
