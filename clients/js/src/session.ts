@@ -109,6 +109,10 @@ export class Session extends Emitter<SessionEvents> {
     return this.#presence.as.nodeId;
   }
 
+  get nickname(): string | undefined {
+    return this.#presence.nickname;
+  }
+
   get members(): readonly Member[] {
     return this.#presence.members;
   }
