@@ -14,12 +14,12 @@ const WIDTH: usize = 92;
 
 #[apply(case!)]
 async fn every_example_of_the_api_is_what_the_server_answers() {
-    compare("api.md").await;
+    Box::pin(compare("api.md")).await;
 }
 
 #[apply(case!)]
 async fn every_example_for_writers_of_clients_is_what_the_server_answers() {
-    compare("write-a-client.md").await;
+    Box::pin(compare("write-a-client.md")).await;
 }
 
 async fn compare(name: &str) {
