@@ -68,7 +68,7 @@ async fn a_good_network_has_no_problem() {
         "group-ok",
         "ws-ok",
         "poll-ok",
-        "sse-absent",
+        "sse-ok",
         "clock-ok",
         "domain-ok",
         "secure-loopback",

@@ -8,8 +8,11 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::io::AsyncReadExt as _;
 
+use crate::metrics::metric;
 use crate::support::event_stream::{EventStream, address, request};
+use crate::support::raw::Wire;
 use crate::support::{Reply, TestMesh, TestSubscriber, documents};
 
 #[apply(case!)]
@@ -88,22 +91,35 @@ async fn a_stream_is_complete_when_its_group_is_dissolved() {
 }
 
 #[apply(case!)]
-async fn subscribers_of_both_protocols_get_one_order() {
+async fn d18_members_by_stream_by_socket_and_by_polling_get_one_order() {
     let mesh = TestMesh::start().await;
     let group = mesh.host("teacher").creates("class").await;
+    group.join_polling("poller").await;
     let mut stream = EventStream::of(&group).await;
     let mut socket = TestSubscriber::to(&mesh, &group.id, &group.domain).await;
     let sends = async |name: &'static str| {
         let node = group.node(name);
         for number in 0..10 {
             node.reports([("k", &*number.to_string())]).await;
-            node.fires([name]).await;
+            node.fires([&*format!("{name}{number}")]).await;
         }
     };
     tokio::join!(sends("a"), sends("b"), sends("c"));
     for _ in 0..60 {
         assert_eq!(stream.message().await, socket.message().await);
     }
+    // On a table, calls that race may be delivered in another order than the log's.
+    for number in 0..10 {
+        let node = group.node(["a", "b"][number % 2]);
+        node.fires([&*format!("last {number}")]).await;
+    }
+    let log = group.reads_on_from(String::new()).await;
+    for logged in &log[30..] {
+        let message = stream.message().await;
+        assert_eq!(message, socket.message().await);
+        assert_eq!(message["batchEvent"]["events"][0]["name"], logged["name"]);
+    }
+    assert_eq!(log.len(), 40);
 }
 
 #[apply(case!)]
@@ -402,4 +418,41 @@ async fn an_address_has_its_share_of_the_streams() {
     {
         tokio::task::yield_now().await;
     }
+}
+
+#[apply(case!)]
+async fn d20_a_client_that_reads_nothing_is_given_up() {
+    let mesh = TestMesh::own(|setup| {
+        setup.sockets.outbox_bytes = 524_288;
+        setup.sockets.close_timeout = Duration::from_millis(500);
+    })
+    .await;
+    let group = mesh.host("teacher").creates("class").await;
+    let open = "mesh_sockets{protocol=\"sse\"}";
+    // A relay would read for it.
+    let mut wire = Wire::to(&mesh).await;
+    let variables = group.and(json!({}));
+    let body = json!({"query": documents::of("onMessageInGroup"), "variables": variables});
+    let body = body.to_string();
+    let head = format!(
+        "POST /graphql/stream HTTP/1.1\r\nhost: {}\r\nx-api-key: {}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        mesh.address(),
+        mesh.key,
+        body.len()
+    );
+    wire.writes((head + &body).as_bytes()).await;
+    let mut first = [0; 12];
+    wire.0.read_exact(&mut first).await.expect("an answer");
+    assert_eq!(&first, b"HTTP/1.1 200");
+    assert_eq!(metric(&mesh, open).await, 1);
+    let value = "v".repeat(60_000);
+    while metric(&mesh, open).await > 0 {
+        group.node("kitten").reports([("k", &*value)]).await;
+    }
+    assert_eq!(metric(&mesh, "mesh_slow_readers_total").await, 1);
+    let mut bytes = Vec::new();
+    let read = wire.0.read_to_end(&mut bytes).await;
+    let is_whole = bytes.ends_with(b"\r\n0\r\n\r\n");
+    assert!(!is_whole, "it looks complete: {read:?}");
 }

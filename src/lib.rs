@@ -9,9 +9,9 @@
 //! main, bin                the command line; the Lambda function
 //! stage                    assembles a server or a function from its settings, and runs it
 //! config                   every setting, and its validation
-//! lambda | server          AppSync events | HTTP, WebSocket upgrades, TLS, health, pages
+//! lambda | server          AppSync events | HTTP, WebSocket upgrades, event streams, TLS, health, pages
 //! cloud                    cloud variables of Scratch and TurboWarp projects, over WebSocket
-//! realtime                 GraphQL over WebSocket: protocols, sessions, connections, outboxes
+//! realtime                 GraphQL over WebSocket and event streams: protocols, sessions, connections, outboxes
 //! resolvers                the GraphQL schema, one file per noun; compiled documents
 //! mesh                     the application state of resolvers
 //! rate_limits              how often nodes, groups, connections and addresses may call

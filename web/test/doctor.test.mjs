@@ -26,7 +26,7 @@ test("a good network has no problem, and the letter names what to allow", async 
   const { way, found } = await check(it);
   assert.equal(way, "websocket");
   assert.deepEqual(problems(found), []);
-  for (const id of ["post-ok", "group-ok", "ws-ok", "poll-ok", "clock-ok", "domain-ok", "secure-same", "proxy-none"]) {
+  for (const id of ["post-ok", "group-ok", "ws-ok", "poll-ok", "sse-ok", "clock-ok", "domain-ok", "secure-same", "proxy-none"]) {
     assert.ok(id in found, `${id} in ${Object.keys(found)}`);
   }
   const letter = await it.page.locator(".letter").innerText();

@@ -105,6 +105,19 @@ pub struct SocketFacts {
     pub clock: Option<f64>,
 }
 
+/// What was seen of an event stream.
+#[derive(Clone, Debug)]
+pub enum StreamFacts {
+    /// Something else than an event stream.
+    Absent,
+    /// No stream, or its end.
+    Failed(Failure),
+    /// Nothing in time.
+    Silent,
+    /// Its beginning and an event; the later of them came after this time.
+    Arrived(Duration),
+}
+
 /// What polling gave.
 #[derive(Clone, Debug)]
 pub enum Polled {
@@ -131,8 +144,8 @@ pub struct Facts {
     pub post: Option<Attempt<Answer>>,
     /// The question of a browser before a request.
     pub preflight: Option<Attempt<Answer>>,
-    /// A request for an event stream.
-    pub stream: Option<Attempt<Answer>>,
+    /// The event stream.
+    pub stream: Option<StreamFacts>,
     /// Answers of createDomain.
     pub domains: Vec<Result<String, Rejection>>,
     /// Whether there was a group, and whether it was dissolved.

@@ -5,7 +5,8 @@ use std::pin::pin;
 use bytes::Bytes;
 use futures_util::future::{Either, select};
 use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::client::conn::http1::handshake;
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{Connection, handshake};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
@@ -13,7 +14,7 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::endpoint::Endpoint;
 use crate::facts::{Attempt, Failure, Rejection};
-use crate::network::Network;
+use crate::network::{Network, Stream};
 
 /// Bytes of a response at most.
 const BODY_MAX: usize = 512 * 1024;
@@ -21,6 +22,9 @@ const BODY_MAX: usize = 512 * 1024;
 pub const EDITOR_HEADERS: &str = "content-type,x-amz-user-agent,x-api-key";
 /// What the editor's library calls itself.
 const USER_AGENT: &str = "aws-amplify/2.0.8";
+
+/// What drives a connection.
+type Http = Connection<TokioIo<Box<dyn Stream>>, Full<Bytes>>;
 
 /// A client as an editor on a page of `origin`.
 pub struct Client {
@@ -74,11 +78,37 @@ impl Client {
         value.cloned().ok_or(Rejection::Odd(answer))
     }
 
+    /// Asks for an event stream; answers its response and what drives its connection.
+    pub async fn open_stream(&self, body: String) -> Result<(Response<Incoming>, Http), Failure> {
+        let path = format!("{}/stream", self.endpoint.http.path.trim_end_matches('/'));
+        let request = self
+            .request_to(Method::POST, &path)
+            .header("accept", "text/event-stream")
+            .header("content-type", "application/json")
+            .header("x-api-key", &self.key)
+            .body(Full::from(body))
+            .map_err(|error| broken(&error))?;
+        let stream = self.network.connect(&self.endpoint.http).await?;
+        let opened = handshake(TokioIo::new(stream)).await;
+        let (mut sender, mut connection) = opened.map_err(|error| broken(&error))?;
+        let answered = pin!(sender.send_request(request));
+        match select(answered, &mut connection).await {
+            Either::Left((response, _)) => {
+                Ok((response.map_err(|error| broken(&error))?, connection))
+            }
+            Either::Right(_) => Err(Failure::Broken("no answer".into())),
+        }
+    }
+
     fn request(&self, method: Method) -> hyper::http::request::Builder {
+        self.request_to(method, &self.endpoint.http.path)
+    }
+
+    fn request_to(&self, method: Method, path: &str) -> hyper::http::request::Builder {
         let endpoint = &self.endpoint;
         Request::builder()
             .method(method)
-            .uri(&endpoint.http.path)
+            .uri(path)
             .header("host", endpoint.http.authority(endpoint.secure))
             .header("origin", &self.origin)
             .header(
@@ -112,7 +142,7 @@ impl Client {
 }
 
 /// Reads a response.
-async fn answer(response: Response<hyper::body::Incoming>) -> Result<Answer, Failure> {
+async fn answer(response: Response<Incoming>) -> Result<Answer, Failure> {
     let (head, body) = response.into_parts();
     let headers = head.headers.iter().map(|(name, value)| {
         let value = String::from_utf8_lossy(value.as_bytes()).into_owned();

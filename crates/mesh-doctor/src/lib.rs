@@ -6,8 +6,8 @@
 //!
 //! - `args`: the command line
 //! - `endpoint`: a URL, and the places that clients derive from it
-//! - `run`: the steps; `network`, `certificate`, `http`, `group` and `socket` (with `upgrade` and
-//!   `inbox`) take them, and `facts` and `answer` are what they observe
+//! - `run`: the steps; `network`, `certificate`, `http`, `group`, `stream` and `socket` (with
+//!   `upgrade` and `inbox`) take them, and `facts` and `answer` are what they observe
 //! - `verdict`: what the facts mean, as plain functions
 //! - `texts`: what people read, in both languages; the page /doctor embeds the same file
 //! - `report`: the result for a terminal, as JSON, and as a letter
@@ -25,6 +25,7 @@ mod network;
 mod report;
 mod run;
 mod socket;
+mod stream;
 mod texts;
 mod upgrade;
 mod verdict;

@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use crate::answer::Answer;
 use crate::clock::{ahead, now};
-use crate::facts::{Attempt, Facts, Polled};
+use crate::facts::{Facts, Polled};
 use crate::group::Group;
 use crate::http::Client;
 use crate::socket::try_socket;
+use crate::stream::try_stream;
 use crate::verdict::post::passes;
 
 /// Asks for nothing of the store.
@@ -49,7 +49,6 @@ pub async fn observe(client: &Client, pause: Duration) -> Facts {
         return facts;
     }
     facts.preflight = Some(client.preflight().await);
-    facts.stream = Some(stream(client).await);
     for _ in 0..2 {
         let domain = client
             .execute("mutation { createDomain }", &Value::Null)
@@ -71,13 +70,14 @@ pub async fn observe(client: &Client, pause: Duration) -> Facts {
     facts
 }
 
-/// What a lesson does: the WebSocket, and polling.
+/// What a lesson does: the WebSocket, polling, and the event stream.
 async fn lesson(client: &Client, group: &Group, pause: Duration, facts: &mut Facts) {
     let socket = try_socket(client, Some(group), pause).await;
     // A proxy may write the header Date, and nothing but the server this time.
     facts.clock = socket.clock.or(facts.clock);
     facts.socket = Some(socket);
     facts.polled = Some(poll(client, group).await);
+    facts.stream = Some(try_stream(client, group).await);
 }
 
 async fn poll(client: &Client, group: &Group) -> Polled {
@@ -94,11 +94,6 @@ async fn poll(client: &Client, group: &Group) -> Polled {
             Err(why) => return Polled::Rejected(why),
         }
     }
-}
-
-/// Asks for an event stream, which servers without one answer like any other request.
-async fn stream(client: &Client) -> Attempt<Answer> {
-    client.post(HARMLESS, &json!({}), "text/event-stream").await
 }
 
 /// Whether the server refused the API key: it would refuse it on the WebSocket as well.

@@ -114,7 +114,7 @@ pub fn findings(facts: &Facts, criteria: &Criteria) -> Vec<Finding> {
         post::group(facts),
         socket.clone(),
         post::poll(facts, criteria),
-        post::stream(facts),
+        ws::stream(facts, criteria),
         editor::clock(facts),
         editor::domain(facts),
         editor::secure(facts, criteria),

@@ -4,6 +4,7 @@ import { type Finding, type Id, finding, portOf, stateOf } from "./advice";
 import { Group } from "./group";
 import { type Answer, Failed, Refused, Requests, isPage, titleOf } from "./requests";
 import { trySocket } from "./socket";
+import { tryStream } from "./stream";
 
 /** Seconds from which a difference of clocks matters. */
 const CLOCK_SECONDS = 30;
@@ -44,7 +45,6 @@ export async function check(key: string, times: Times, pass: (found: Finding) =>
     add(finding("poll-skipped"));
   } else {
     ahead = (await lesson(requests, times, answer!.ms, add)) ?? ahead;
-    add(await stream(requests));
   }
   add(clock(ahead));
   add(found.id === "post-ok" ? await domain(requests) : finding("domain-skipped"));
@@ -78,7 +78,7 @@ function judge(answer: Answer): Finding {
   return finding(id(), { status, title: titleOf(answer), location: answer.redirected ?? "?" });
 }
 
-/** Group, WebSocket and polling; answers by how much the server's clock is ahead, if that is known. */
+/** Group, WebSocket, polling and event stream; answers by how much the server's clock is ahead, if that is known. */
 async function lesson(requests: Requests, times: Times, requestMs: number, add: (it: Finding) => void) {
   let group: Group;
   try {
@@ -92,6 +92,7 @@ async function lesson(requests: Requests, times: Times, requestMs: number, add: 
   const socket = await trySocket(requests, group, times.pauseMs, requestMs);
   add(socket.finding);
   add(await poll(group, times.waitMs));
+  add(await tryStream(requests, group, requestMs));
   add(finding((await group.dissolve()) ? "group-ok" : "group-left"));
   return socket.ahead;
 }
@@ -109,12 +110,6 @@ async function poll(group: Group, waitMs: number): Promise<Finding> {
     const message = messageOf(error);
     return error instanceof Refused ? finding("poll-refused", { message }) : finding("poll-broken", { why: message });
   }
-}
-
-async function stream(requests: Requests): Promise<Finding> {
-  const answer = await requests.post("{ __typename }", {}, "text/event-stream").catch(() => undefined);
-  const isStream = answer?.headers.get("content-type")?.startsWith("text/event-stream");
-  return finding(isStream ? "sse-ok" : "sse-absent");
 }
 
 async function domain(requests: Requests): Promise<Finding> {

@@ -11,6 +11,10 @@ const EDITOR_MS = 3000;
 const SLOW_MS = 2000;
 /** So many times a request's time is no sign of buffering: the whole network is slow then. */
 const SLOW_NETWORK = 3;
+
+/** Whether a message took so long that something must have held it. */
+export const isLate = (ms: number, requestMs: number) => ms > SLOW_MS && ms > requestMs * SLOW_NETWORK;
+
 const SUBSCRIPTION = `subscription OnMessageInGroup($groupId: ID!, $domain: String!) {
   onMessageInGroup(groupId: $groupId, domain: $domain) { groupId domain batchEvent { events { name } } } }`;
 
@@ -71,7 +75,7 @@ export async function trySocket(
       if (!arrived) return { finding: inbox.closed ? closed() : silent(), ahead };
       latest = Math.max(latest, performance.now() - answered);
     }
-    if (latest > SLOW_MS && latest > requestMs * SLOW_NETWORK) {
+    if (isLate(latest, requestMs)) {
       return { finding: finding("ws-buffered", { seconds: seconds(latest) }), ahead };
     }
     if (opened - began > EDITOR_MS) {

@@ -127,13 +127,3 @@ pub fn poll(facts: &Facts, criteria: &Criteria) -> Finding {
         Some(Polled::Rejected(why)) => Finding::new("poll-broken").with("why", why),
     }
 }
-
-pub fn stream(facts: &Facts) -> Finding {
-    let answer = facts
-        .stream
-        .as_ref()
-        .and_then(|stream| stream.result.as_ref().ok());
-    let kind = answer.and_then(|answer| answer.header("content-type"));
-    let is_stream = kind.is_some_and(|kind| kind.starts_with("text/event-stream"));
-    Finding::new(if is_stream { "sse-ok" } else { "sse-absent" })
-}

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::answer::Answer;
-use crate::facts::{Attempt, Certificate, Distrust, Failure, Polled, SocketFacts, Upgrade};
+use crate::facts::{Attempt, Certificate, Distrust, Failure, Polled, SocketFacts, StreamFacts, Upgrade};
 
 /// Every finding that the verdicts name.
 const SOURCES: [&str; 4] = [
@@ -76,7 +76,7 @@ fn good() -> Facts {
         }),
         post: took(Ok(answer(200, &[any], result))),
         preflight: took(Ok(answer(200, &[any, allowed], ""))),
-        stream: took(Ok(answer(200, &[], result))),
+        stream: Some(StreamFacts::Arrived(MILLIS)),
         domains: vec![Ok("0123456789abcdef".into()), Ok("0123456789abcdef".into())],
         group: Some(Ok(true)),
         socket: Some(socket()),
@@ -322,4 +322,19 @@ fn pages_reach_what_browsers_let_them_reach() {
         ..criteria("http://192.168.1.10:4000")
     };
     assert_eq!(editor::secure(&good(), &own).id, "secure-same");
+}
+
+#[test]
+fn an_event_stream_that_is_held_back_is_named() {
+    let late = Duration::from_secs(9);
+    for (seen, id) in [
+        (StreamFacts::Arrived(late), "sse-buffered"),
+        (StreamFacts::Silent, "sse-silent"),
+        (StreamFacts::Failed(Failure::Timeout), "sse-broken"),
+    ] {
+        let judged = judged(|facts| facts.stream = Some(seen));
+        assert_eq!(judged, (vec![id], Way::Websocket));
+    }
+    let absent = |facts: &mut Facts| facts.stream = Some(StreamFacts::Absent);
+    assert_eq!(judged(absent), (vec![], Way::Websocket));
 }

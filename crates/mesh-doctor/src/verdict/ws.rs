@@ -1,10 +1,10 @@
-//! The WebSocket.
+//! What carries messages as they come: the WebSocket and the event stream.
 
 use std::time::Duration;
 
 use super::{Criteria, Finding, millis, seconds};
 use crate::answer::Answer;
-use crate::facts::{Facts, Failure, SocketFacts, Upgrade};
+use crate::facts::{Facts, Failure, SocketFacts, StreamFacts, Upgrade};
 
 /// How long an editor waits for the upgrade when it chooses between WebSocket and polling.
 const EDITOR_PATIENCE: Duration = Duration::from_secs(3);
@@ -67,8 +67,7 @@ fn opened(socket: &SocketFacts, facts: &Facts, criteria: &Criteria) -> Finding {
     let waited = [Some(acknowledged), socket.subscribed];
     let latest = waited.iter().chain(&socket.events).flatten().max();
     let latest = latest.copied().unwrap_or_default();
-    let request = facts.post.as_ref().map_or(Duration::ZERO, |post| post.took);
-    if latest > criteria.slow && latest > request * SLOW_NETWORK {
+    if is_late(latest, facts, criteria) {
         return Finding::new("ws-buffered").with("seconds", seconds(latest));
     }
     if socket.upgrade_took > EDITOR_PATIENCE {
@@ -77,4 +76,25 @@ fn opened(socket: &SocketFacts, facts: &Facts, criteria: &Criteria) -> Finding {
     Finding::new("ws-ok")
         .with("ms", millis(latest))
         .with("pause", seconds(criteria.pause))
+}
+
+/// Whether a message took so long that something must have held it.
+fn is_late(time: Duration, facts: &Facts, criteria: &Criteria) -> bool {
+    let request = facts.post.as_ref().map_or(Duration::ZERO, |post| post.took);
+    time > criteria.slow && time > request * SLOW_NETWORK
+}
+
+pub fn stream(facts: &Facts, criteria: &Criteria) -> Finding {
+    match &facts.stream {
+        None => Finding::new("sse-skipped"),
+        Some(StreamFacts::Absent) => Finding::new("sse-absent"),
+        Some(StreamFacts::Failed(why)) => Finding::new("sse-broken").with("why", why),
+        Some(StreamFacts::Silent) => {
+            Finding::new("sse-silent").with("seconds", seconds(criteria.wait))
+        }
+        Some(StreamFacts::Arrived(time)) if is_late(*time, facts, criteria) => {
+            Finding::new("sse-buffered").with("seconds", seconds(*time))
+        }
+        Some(StreamFacts::Arrived(time)) => Finding::new("sse-ok").with("ms", millis(*time)),
+    }
 }
