@@ -6,12 +6,16 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use data_encoding::BASE64;
+use mesh_v2::auth::Policy;
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
 
+use crate::join_codes::creates_in;
 use crate::metrics::metric;
+use crate::support::clients::event;
 use crate::support::event_stream::{EventStream, address, request};
+use crate::support::json::text;
 use crate::support::raw::Wire;
 use crate::support::{Reply, TestMesh, TestSubscriber, documents};
 
@@ -455,4 +459,31 @@ async fn d20_a_client_that_reads_nothing_is_given_up() {
     let read = wire.0.read_to_end(&mut bytes).await;
     let is_whole = bytes.ends_with(b"\r\n0\r\n\r\n");
     assert!(!is_whole, "it looks complete: {read:?}");
+}
+
+#[apply(case!)]
+async fn under_own_a_stream_from_another_network_needs_the_groups_code() {
+    let mesh = TestMesh::own(|setup| {
+        setup.policy = Policy::Own;
+        setup.trusted_proxies = vec!["127.0.0.0/8".parse().expect("a network")];
+    })
+    .await;
+    let (school, home) = (
+        mesh.client_at("203.0.113.7"),
+        mesh.client_at("198.51.100.9"),
+    );
+    let domain = text(&school.calls("createDomain", json!({})).await.value());
+    let group = creates_in(&school, &domain, "teacher", None).await;
+    let variables = json!({"groupId": group["id"], "domain": domain});
+    let document = documents::of("onMessageInGroup");
+    let mut refused = EventStream::to(request(&home, &document, &variables)).await;
+    let error = &refused.next().await["errors"][0];
+    assert_eq!(error["errorType"], "Unauthorized", "{error}");
+    refused.is_complete().await;
+    let pupil = home.with_code(&text(&group["joinCode"]));
+    let mut stream = EventStream::to(request(&pupil, &document, &variables)).await;
+    let arguments = json!({"groupId": group["id"], "domain": domain, "nodeId": "n",
+        "events": [event("go", json!({}))]});
+    let fired = school.calls("fireEventsByNode", arguments).await.value();
+    assert_eq!(stream.message().await, fired);
 }

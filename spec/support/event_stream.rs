@@ -57,9 +57,7 @@ pub fn address(mesh: &TestMesh) -> String {
 pub fn request(mesh: &TestMesh, document: &str, variables: &Value) -> RequestBuilder {
     let body = json!({"query": document, "variables": variables});
     let request = mesh.http().post(address(mesh)).json(&body);
-    request
-        .header("x-api-key", &mesh.key)
-        .header("accept", "text/event-stream")
+    mesh.signs(request).header("accept", "text/event-stream")
 }
 
 impl EventStream {

@@ -1,5 +1,6 @@
 //! Requests to a server under test.
 
+use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 
 use super::documents;
@@ -11,17 +12,20 @@ use super::trust;
 impl TestMesh {
     /// Posts an envelope with the server's key.
     pub async fn posts(&self, envelope: &Value) -> Reply {
-        let mut request = self
-            .http()
-            .post(&self.endpoint)
-            .header("x-api-key", &self.key);
+        let request = self.http().post(&self.endpoint);
+        Reply::to(self.signs(request).json(envelope)).await
+    }
+
+    /// A request with this client's key, address and join code.
+    pub fn signs(&self, request: RequestBuilder) -> RequestBuilder {
+        let mut request = request.header("x-api-key", &self.key);
         if let Some(address) = &self.forwarded {
             request = request.header("x-forwarded-for", address);
         }
         if let Some(code) = &self.join_code {
             request = request.header("x-mesh-join-code", code);
         }
-        Reply::to(request.json(envelope)).await
+        request
     }
 
     /// Executes a document without variables.

@@ -116,6 +116,11 @@ impl EventStream {
         self.left.clone().drop_guard()
     }
 
+    /// Waits until the client has left.
+    pub async fn left(&self) {
+        self.left.cancelled().await;
+    }
+
     /// Whether it has ended: nothing more is delivered.
     pub fn has_ended(&self) -> bool {
         self.left.is_cancelled() || self.outbox.is_closed()

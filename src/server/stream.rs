@@ -184,9 +184,12 @@ impl Carried {
         let _open = mesh.metrics.socket(SocketProtocol::Sse);
         let _held = mesh.memory.lease(Purpose::Connections, STREAM_BYTES);
         let ending = until_drained(state, stop, stream.run()).await;
-        // A connection of HTTP/2 carries other requests as well.
-        if ending == Ending::Unread && self.over_http1 {
-            self.connection.activity.cut();
+        if ending == Ending::Unread {
+            if self.over_http1 {
+                self.connection.activity.cut();
+            }
+            // A connection of HTTP/2 carries other requests as well: the stream keeps its slot.
+            stream.left().await;
         }
         drop(self.place);
     }

@@ -5,7 +5,9 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::answer::Answer;
-use crate::facts::{Attempt, Certificate, Distrust, Failure, Polled, SocketFacts, StreamFacts, Upgrade};
+use crate::facts::{
+    Attempt, Certificate, Distrust, Failure, Polled, SocketFacts, StreamFacts, Upgrade,
+};
 
 /// Every finding that the verdicts name.
 const SOURCES: [&str; 4] = [
