@@ -184,6 +184,7 @@ async fn a_server_may_have_no_pages() {
         "/pages/config.json",
         "/whoami",
         "/extension/mesh.js",
+        "/extension/client.mjs",
         "/extension/config.json",
     ] {
         assert_eq!(get(&mesh, path).await.status, 404, "{path}");

@@ -1,5 +1,6 @@
-//! The extension for Scratch-family editors, built from `web/extension` and embedded. Editors of any
-//! origin load it, and it finds its server by its own address.
+//! The extension for Scratch-family editors and the JavaScript client, built from `web/extension` and
+//! `clients/js` and embedded. Editors and pages of any origin load them; the extension finds its server by
+//! its own address.
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ use crate::server::pages;
 
 const SCRIPT: &str = include_str!("extension/mesh.js");
 const MODULE: &str = include_str!("extension/mesh.mjs");
+const CLIENT: &str = include_str!("extension/client.mjs");
 
 /// The routes of the extension. A school's folder may have a folder of this name, too.
 pub fn router() -> Router {
@@ -23,6 +25,8 @@ pub fn router() -> Router {
         .route("/extension/mesh.js", get(async || script(SCRIPT)))
         // For Xcratch.
         .route("/extension/mesh.mjs", get(async || script(MODULE)))
+        // For programs in a browser, which need no npm then.
+        .route("/extension/client.mjs", get(async || script(CLIENT)))
         .route("/extension/config.json", get(config))
 }
 

@@ -1,4 +1,5 @@
 // The tests of all pages, which share one server and one Chromium.
+import "./client.test.mjs";
 import "./doctor.test.mjs";
 import "./front.test.mjs";
 import "./graphiql.test.mjs";

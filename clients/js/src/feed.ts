@@ -38,6 +38,8 @@ export class Feed {
   #failures = 0;
   /** Failures of this way while calls got through. */
   #blocked = 0;
+  /** Whether the server itself wants the client to wait. */
+  #isTooFast = false;
   #position: Position = {};
   #close = () => {};
   /** Another try of the better ways, while a lesser one is in use. */
@@ -110,7 +112,10 @@ export class Feed {
         this.#hasStarted = true;
         if (!this.#isStopped) this.#inbox.receive(message);
       },
-      onRefused: (error) => this.handlers.onRefused(error),
+      onRefused: (error) => {
+        this.#isTooFast = error.type === "RateLimited";
+        this.handlers.onRefused(error);
+      },
     });
   }
 
@@ -136,7 +141,8 @@ export class Feed {
     const isReached = await this.#poller.probe();
     if (this.#isStopped) return;
     this.#failures += 1;
-    this.#blocked = isReached ? this.#blocked + 1 : 0;
+    this.#blocked = isReached && !this.#isTooFast ? this.#blocked + 1 : 0;
+    this.#isTooFast = false;
     if (this.#blocked >= (this.#worked.has(this.#way) ? TRIES : 1)) {
       this.#failures = this.#blocked = 0;
       this.#way += 1;

@@ -131,6 +131,16 @@ test("refusals have a type, and a server that cannot be reached is a NetworkErro
   await assert.rejects(mesh({ url: "http://127.0.0.1:9/" }).host(), (error) => error instanceof NetworkError);
 });
 
+test("a call that comes too fast waits and is sent again", async () => {
+  let calls = 0;
+  const refusal = { errorType: "RateLimited", message: "wait", extensions: { retryAfterMs: 20 } };
+  const answers = [{ data: null, errors: [refusal] }, { data: null, errors: [refusal] }, { data: { createDomain: "d" } }];
+  const fetch = async () => new Response(JSON.stringify(answers[calls++]));
+  const began = Date.now();
+  assert.equal(await mesh({ fetch }).call("createDomain"), "d");
+  assert.ok(Date.now() - began >= 40 && calls === 3);
+});
+
 test("what one value or event is refused for costs no other", async () => {
   const teacher = await host();
   const log = received(teacher);
