@@ -1,5 +1,5 @@
 // Brings messages and polled events into one order, each once.
-import { Delivered } from "./delivered.js";
+import { Delivered, type Source } from "./delivered.js";
 import type { Message } from "./link.js";
 import type { PolledEvent, Status } from "./types.js";
 
@@ -23,7 +23,6 @@ export interface InboxHandlers {
 
 export class Inbox {
   #delivered = new Delivered();
-  #source: "link" | "poll" = "link";
   #held?: Message[];
 
   constructor(
@@ -60,14 +59,12 @@ export class Inbox {
     this.#deliver("poll", events);
   }
 
-  #deliver(source: "link" | "poll", events: Omit<PolledEvent, "cursor">[]) {
-    if (source !== this.#source) this.#delivered.cross();
-    this.#source = source;
+  #deliver(source: Source, events: Omit<PolledEvent, "cursor">[]) {
     const found: MeshEvent[] = [];
     for (const { name, payload, firedByNodeId, timestamp, orderKey } of events) {
       // Polls alone tell an empty payload from none.
       const event = { name, payload: payload ?? "", nodeId: firedByNodeId, timestamp };
-      if (this.#delivered.add(timestamp, JSON.stringify([event, orderKey || ""]))) found.push(event);
+      if (this.#delivered.add(source, timestamp, JSON.stringify([event, orderKey || ""]))) found.push(event);
     }
     if (found.length > 0) this.handlers.onEvents(found);
   }
