@@ -53,6 +53,9 @@ async fn a_join_code_admits_in_the_address_and_as_the_project_id() {
         assert_eq!(project.gets().await, "a=1", "{count}");
     }
     // Without a slash and with one, and a name that is no nickname.
+    let mut unsaved = Project::connects(&mesh, &format!("/cloud/{code}")).await;
+    unsaved.shakes_hands("", "unsaved").await;
+    assert_eq!(unsaved.gets().await, "a=1");
     let mut last = Project::connects(&mesh, "/cloud/").await;
     last.shakes_hands(&code, "\u{200b}").await;
     assert_eq!(last.gets().await, "a=1");

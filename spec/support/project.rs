@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::mesh::{TIMEOUT, TestMesh};
 use super::socket::{Socket, upgrade};
+
+/// How long a close may take.
+const AT_ONCE: Duration = Duration::from_secs(20);
 
 /// A project whose socket is open.
 pub struct Project {
@@ -105,8 +109,9 @@ impl Project {
         }
     }
 
-    /// The code with which the server closes.
+    /// The code with which the server closes at once: no group's time ends meanwhile.
     pub async fn is_closed(&mut self) -> u16 {
-        self.socket.is_closed().await
+        let closed = timeout(AT_ONCE, self.socket.is_closed()).await;
+        closed.expect("a close")
     }
 }

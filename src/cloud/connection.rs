@@ -4,12 +4,14 @@
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::{BoxFuture, OptionFuture};
 use serde_json::Value as Json;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::error::Elapsed;
+use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_util::sync::CancellationToken;
@@ -19,7 +21,7 @@ use crate::cloud::calls::{CallError, Calls, Consequence};
 use crate::cloud::close;
 use crate::cloud::entry::{Entered, Entrance};
 use crate::cloud::inbox::Full;
-use crate::cloud::member::Member;
+use crate::cloud::member::{Leaving, Member};
 use crate::cloud::session::{Action, Session};
 use crate::cloud::{CloudSettings, Projects};
 use crate::hub::Publication;
@@ -38,32 +40,22 @@ use crate::realtime::socket::{ConnectionContext, Upgraded};
 const TEXTS_PER_MESSAGE: usize = 8;
 /// Bytes that count as one more text: one text may have many messages.
 const TEXT_BYTES: usize = 512;
+/// How long the last calls of a closed socket may take.
+const FINISH: Duration = Duration::from_secs(5);
 /// What may wait before the socket is a member, in bytes.
 const ENTERING_BYTES: usize = 4096;
 
 /// What remains of a closed socket.
 pub struct Departed {
-    member: Option<Member>,
-    running: Option<BoxFuture<'static, Outcome>>,
-    /// What the client set last.
-    last: Vec<SensorData>,
+    leaving: Option<Leaving>,
     settings: CloudSettings,
-    _lease: Lease,
 }
 
 impl Departed {
-    /// Reports what the client set last, and lets the node leave its group, unless its project
-    /// comes back soon.
-    pub async fn leave(mut self, stop: &CancellationToken) {
-        let running = self.running.take();
-        if let Some(Outcome::Entered(Ok(entered))) = OptionFuture::from(running).await {
-            self.member = Some(entered.member);
-        }
-        if let Some(member) = self.member {
-            if !self.last.is_empty() {
-                let _: Result<_, CallError> = member.report(&self.last).await;
-            }
-            member.close().leave(self.settings.leave, stop).await;
+    /// Lets the node leave its group, unless its project comes back soon.
+    pub async fn leave(self, stop: &CancellationToken) {
+        if let Some(leaving) = self.leaving {
+            leaving.leave(self.settings.leave, stop).await;
         }
     }
 }
@@ -138,24 +130,15 @@ pub async fn serve(
     };
     let mut frames = io.frames(limits.message_bytes).await;
     let handshake = Box::pin(connection.run(&mut frames, &mut writer)).await;
-    if let Some(member) = &mut connection.member {
-        member.unsubscribe();
-    }
+    // Before the close, however long that takes: a project that comes back is the same node.
+    let _: Result<_, Elapsed> = timeout(FINISH, connection.finish()).await;
+    let leaving = connection.member.take().map(Member::close);
     if let Some(handshake) = handshake {
         let limit = limits.close_timeout;
         let closing = handshake.run(&mut frames, &mut writer, &outbox, limit, &stop);
         Box::pin(closing).await;
     }
-    let pending = connection.session.pending();
-    // The report that is under way goes first.
-    pending.on_reported();
-    Departed {
-        last: pending.begin().unwrap_or_default(),
-        member: connection.member,
-        running: connection.running,
-        settings,
-        _lease: connection.lease,
-    }
+    Departed { leaving, settings }
 }
 
 impl Connection {
@@ -217,6 +200,19 @@ impl Connection {
             if let Some(close) = close {
                 return Some(close.into());
             }
+        }
+    }
+
+    /// Waits for the running call, and reports what the client set last.
+    async fn finish(&mut self) {
+        let pending = self.session.pending();
+        match OptionFuture::from(self.running.take()).await {
+            Some(Outcome::Entered(Ok(entered))) => self.member = Some(entered.member),
+            Some(Outcome::Reported(Err(_))) => pending.on_postponed(),
+            _ => pending.on_reported(),
+        }
+        if let (Some(member), Some(data)) = (&self.member, pending.begin()) {
+            let _: Result<_, CallError> = member.report(&data).await;
         }
     }
 
@@ -378,7 +374,7 @@ impl Connection {
         Close::TOO_SLOW
     }
 
-    fn keep_alive(&mut self, next: std::time::Duration) -> KeepAliveCheck {
+    fn keep_alive(&mut self, next: Duration) -> KeepAliveCheck {
         if self.outbox.take_resumed() {
             self.liveness.record_activity(Instant::now());
         }

@@ -90,7 +90,7 @@ impl Entrance {
             host: found.host,
             heartbeat,
             inbox,
-            subscription: Some(subscription),
+            _subscription: subscription,
         };
         Ok(Entered {
             member,
@@ -119,6 +119,9 @@ impl Entrance {
         }
         if is_in_address || !self.settings.open {
             return Err(close::UNAVAILABLE);
+        }
+        if text.is_empty() {
+            return Err(close::BAD_MESSAGE);
         }
         self.open(&handshake.project).await
     }

@@ -37,7 +37,7 @@ pub struct Member {
     /// The messages of its group.
     pub inbox: Arc<Inbox>,
     /// Fills the inbox.
-    pub subscription: Option<Subscription>,
+    pub _subscription: Subscription,
 }
 
 /// The server as the host of an open project's group.
@@ -124,11 +124,6 @@ impl Member {
         more["nodeId"] = self.slot.node.as_str().into();
         more["nodeToken"] = self.token.as_str().into();
         async move { calls.in_group(field, &group, more).await }
-    }
-
-    /// Takes no more messages.
-    pub fn unsubscribe(&mut self) {
-        self.subscription = None;
     }
 
     /// The socket is closed: the node is free for the same user.

@@ -45,7 +45,7 @@ pub enum ClientMessage {
 /// A client's first message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handshake {
-    /// The project, by its id or by a group's join code.
+    /// The project, by its id or by a group's join code; empty if the client has none.
     pub project: String,
     /// The user's name.
     pub user: String,
@@ -90,8 +90,8 @@ impl ClientMessage {
 
 impl Handshake {
     fn of(raw: &RawMessage<'_>) -> Result<Self, Close> {
-        let project = text_or_number(raw.project_id).ok_or(close::BAD_MESSAGE)?;
-        if project.is_empty() || is_longer(&project, MAX_PROJECT_UNITS) {
+        let project = text_or_number(raw.project_id).unwrap_or_default();
+        if is_longer(&project, MAX_PROJECT_UNITS) {
             return Err(close::BAD_MESSAGE);
         }
         let user = text(raw.user).filter(|user| (1..=MAX_USER_BYTES).contains(&user.len()));
@@ -180,6 +180,8 @@ mod tests {
                 r#"{"method":"handshake","project_id":104,"user":"u"}"#,
                 "104",
             ),
+            (r#"{"method":"handshake","project_id":null,"user":"u"}"#, ""),
+            (r#"{"method":"handshake","user":"u"}"#, ""),
         ] {
             let (project, user) = (project.into(), "u".into());
             let handshake = ClientMessage::Handshake(Handshake { project, user });
@@ -187,9 +189,6 @@ mod tests {
         }
         let long = "x".repeat(1000);
         for (rest, code) in [
-            (r#""user":"u""#.to_owned(), 4000),
-            (r#""project_id":"","user":"u""#.into(), 4000),
-            (r#""project_id":null,"user":"u""#.into(), 4000),
             (format!(r#""project_id":"{long}","user":"u""#), 4000),
             (r#""project_id":"1""#.into(), 4002),
             (r#""project_id":"1","user":"""#.into(), 4002),
