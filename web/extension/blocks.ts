@@ -4,13 +4,21 @@ import type { Texts } from "./texts";
 /** Part of every opcode in a saved project: it never changes. */
 export const ID = "meshv2";
 const COLOUR = "#0a7d8c";
-export const ICON =
+/** Of inputs and of outlines: Scratch's editor draws no block without all three. */
+const DARKER = "#086875";
+const DARKEST = "#06535e";
+
+/** The icon is white; behind it are the blocks, or what is given. */
+const icon = (behind = "") =>
   "data:image/svg+xml," +
   encodeURIComponent(
-    '<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40" viewBox="0 0 40 40"><g stroke="#fff" stroke-width="3">' +
-      '<path d="M10 12 30 10 26 31 10 12"/></g><g fill="#fff"><circle cx="10" cy="12" r="6"/><circle cx="30" cy="10" r="6"/>' +
-      '<circle cx="26" cy="31" r="6"/></g></svg>',
+    `<svg xmlns="http://www.w3.org/2000/svg" width="40" height="40" viewBox="0 0 40 40">${behind}` +
+      '<path d="M11 13 29 11 25 29Z" fill="none" stroke="#fff" stroke-width="3"/>' +
+      '<g fill="#fff"><circle cx="11" cy="13" r="5"/><circle cx="29" cy="11" r="5"/><circle cx="25" cy="29" r="5"/></g></svg>',
   );
+
+export const ICON = icon();
+const MENU_ICON = icon(`<circle cx="20" cy="20" r="20" fill="${COLOUR}"/>`);
 
 type Arguments = Record<string, { type: "string"; defaultValue: string }>;
 
@@ -36,8 +44,10 @@ export function describe(texts: Texts, onEvents: boolean) {
     id: ID,
     name: texts.name,
     color1: COLOUR,
+    color2: DARKER,
+    color3: DARKEST,
     blockIconURI: ICON,
-    menuIconURI: ICON,
+    menuIconURI: MENU_ICON,
     blocks: [
       command("join", { CODE: text("0f3a1b"), NAME: text(texts.nickname) }),
       command("leave"),

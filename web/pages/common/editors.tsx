@@ -8,7 +8,7 @@ const en = {
   xcratch: "The blocks in Xcratch: address for “Extension loader”",
   link: "In the block “join”, write the code, or this link:",
   cloud: "Cloud variables (☁): address of this lesson, for the TurboWarp packager",
-  open: "Open TurboWarp with this lesson's cloud variables",
+  open: "Play a project of scratch.mit.edu in TurboWarp, by its number, with this lesson's cloud variables",
   insecure: "turbowarp.org is a page over https: it reaches only servers over https. Ask your teacher for such an address.",
   smalruby: "Smalruby: in an editor for this server, choose Mesh and type the code in hiragana.",
   how: "All editors, step by step: docs/scratch-editors.md of the source.",
@@ -22,7 +22,7 @@ const TEXTS: Texts<typeof en> = {
     xcratch: "Xcratch のブロック: 「拡張機能ローダー」に入れるアドレス",
     link: "ブロック「参加する」には、コードか、このリンクを入れます。",
     cloud: "クラウド変数（☁）: TurboWarp Packager に入れる、この授業のアドレス",
-    open: "この授業のクラウド変数で TurboWarp を開く",
+    open: "scratch.mit.edu の作品を、番号を入れて、この授業のクラウド変数で遊ぶ（TurboWarp）",
     insecure: "turbowarp.org は https のページなので、https のサーバーにだけつながります。先生に https のアドレスを聞いてください。",
     smalruby: "Smalruby: このサーバー用のエディターでメッシュを選び、コードをひらがなで入れます。",
     how: "エディターごとの手順は、ソースの docs/scratch-editors.ja.md にあります。",
@@ -33,7 +33,7 @@ const TEXTS: Texts<typeof en> = {
     xcratch: "Xcratch の ブロック: 「かくちょうきのうローダー」に いれる アドレス",
     link: "ブロック「さんかする」には、コードか、この リンクを いれます。",
     cloud: "クラウドへんすう（☁）: TurboWarp Packager に いれる、この じゅぎょうの アドレス",
-    open: "この じゅぎょうの クラウドへんすうで TurboWarp を ひらく",
+    open: "scratch.mit.edu の さくひんを、ばんごうを いれて、この じゅぎょうの クラウドへんすうで あそぶ（TurboWarp）",
     insecure: "turbowarp.org は https の ページです。https の サーバーにだけ つながります。せんせいに https の アドレスを きいてください。",
     smalruby: "Smalruby: この サーバーの エディターで メッシュを えらび、コードを ひらがなで いれます。",
     how: "エディターごとの やりかたは、ソースの docs/scratch-editors.ja.md に あります。",
@@ -45,7 +45,8 @@ const isReached = ROOT.protocol === "https:" || /^(localhost|127\.0\.0\.1|\[::1\
 
 const to = (path: string) => new URL(path, ROOT).href;
 const toCloud = (code: string) => to(`cloud/${code}`).replace(/^http/, "ws");
-const toTurboWarp = (code: string) => `https://turbowarp.org/editor?cloud_host=${encodeURIComponent(toCloud(code))}`;
+/** Its player: TurboWarp's editor connects no cloud variables. */
+const toTurboWarp = (code: string) => `https://turbowarp.org/?cloud_host=${encodeURIComponent(toCloud(code))}`;
 
 /** The addresses for a lesson's code; without one, those that all lessons have. */
 export function Editors(props: { code?: string }) {
