@@ -140,7 +140,17 @@ async fn a_buffered_stream_is_named() {
     let mesh = TestMesh::own(|_| ()).await;
     let late = Duration::from_millis(2500);
     let found = found(&mesh, NetworkFault::Buffers(late), "--wait 20 --slow 1.5").await;
-    assert_eq!(found, (vec!["ws-buffered"], Way::PollingByHand));
+    assert_eq!(
+        found,
+        (vec!["ws-buffered", "sse-buffered"], Way::PollingByHand)
+    );
+}
+
+#[apply(case!)]
+async fn an_event_stream_that_is_held_is_named() {
+    let mesh = TestMesh::own(|_| ()).await;
+    let found = found(&mesh, NetworkFault::HoldsStreams, "--wait 1").await;
+    assert_eq!(found, (vec!["sse-silent"], Way::Websocket));
 }
 
 #[apply(case!)]

@@ -41,6 +41,15 @@ async fn queries_and_mutations_are_answered_and_completed() {
         json!({"data": {"__typename": "Query"}})
     );
     stream.is_complete().await;
+    // What clients derive from an endpoint that ends with a slash.
+    for path in ["/graphql//stream", "/graphql/stream/"] {
+        let url = format!("{}{path}?query={{__typename}}", mesh.origin());
+        let request = mesh.signs(mesh.http().get(url));
+        assert_eq!(
+            EventStream::to(request).await.next().await["data"]["__typename"],
+            "Query"
+        );
+    }
     let mut other = EventStream::of(&group).await;
     let document = documents::of("reportDataByNode");
     let arguments = json!({"nodeId": "kitten", "data": [{"key": "k", "value": "1"}]});

@@ -19,8 +19,11 @@ pub enum NetworkFault {
     AnswersAll(&'static str),
     /// After an upgrade it passes nothing on.
     SwallowsFrames,
-    /// After an upgrade it passes on what the server sends only at these intervals.
+    /// After an upgrade, or for an event stream, it passes on what the server sends only at these
+    /// intervals.
     Buffers(Duration),
+    /// It passes on an event stream when it has ended.
+    HoldsStreams,
     /// It closes a WebSocket after this time.
     CutsSockets(Duration),
     /// It takes this long for a connection's first bytes, as an inspection of TLS does.
@@ -69,6 +72,19 @@ fn relay(mut client: TcpStream, server: &str, fault: NetworkFault) -> std::io::R
     }
     let mut server = TcpStream::connect(server)?;
     server.write_all(head.as_bytes())?;
+    let streams = head.contains(" /graphql/stream ");
+    if let NetworkFault::Buffers(interval) = fault
+        && streams
+    {
+        return in_bulk(client, server, interval);
+    }
+    if matches!(fault, NetworkFault::HoldsStreams) && streams {
+        let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
+        thread::spawn(move || std::io::copy(&mut from, &mut to));
+        let mut whole = Vec::new();
+        server.read_to_end(&mut whole)?;
+        return client.write_all(&whole);
+    }
     if !upgrades {
         let (mut from, mut to) = (client.try_clone()?, server.try_clone()?);
         thread::spawn(move || std::io::copy(&mut from, &mut to));

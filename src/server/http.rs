@@ -66,7 +66,7 @@ async fn route(
     connection: Arc<Connection>,
     mut request: Request<Incoming>,
 ) -> Result<Response, Infallible> {
-    if request.uri().path() == stream::PATH {
+    if stream::is_path(request.uri().path()) {
         return Ok(stream::serve(&connection, request).await);
     }
     let is_endpoint = [GRAPHQL, GRAPHQL_AND_SLASH].contains(&request.uri().path());

@@ -34,15 +34,20 @@ use crate::server::request_body;
 use crate::server::stream::slots::{StreamSlot, StreamSlots};
 use crate::server::upgrade::until_drained;
 
-/// Where event streams are.
-pub const PATH: &str = "/graphql/stream";
+/// Where event streams are, and what clients derive from an endpoint that ends with a slash.
+const PATHS: [&str; 3] = ["/graphql/stream", "/graphql//stream", "/graphql/stream/"];
 
 /// The methods that pages may use here, beside those of other addresses.
 const METHODS: HeaderValue = HeaderValue::from_static("GET,POST,PUT,DELETE,OPTIONS");
 
-/// Whether a browser asks what a page may send to [`PATH`].
+/// Whether a request is about event streams.
+pub fn is_path(path: &str) -> bool {
+    PATHS.contains(&path)
+}
+
+/// Whether a browser asks what a page may send to an event stream.
 pub fn is_preflight<B>(request: &Request<B>) -> bool {
-    request.method() == Method::OPTIONS && request.uri().path() == PATH
+    request.method() == Method::OPTIONS && is_path(request.uri().path())
 }
 
 /// Names the methods in the answer to such a request.
@@ -56,7 +61,7 @@ pub fn allow_methods(mut response: Response) -> Response {
     response
 }
 
-/// Answers a request to [`PATH`].
+/// Answers a request about event streams.
 pub async fn serve(connection: &Arc<Connection>, request: Request<Incoming>) -> Response {
     let (head, body) = request.into_parts();
     let answered = match (&head.method, single::token(&head)) {
