@@ -104,12 +104,12 @@ if [ -x "$chromium" ]; then
     run "the client is typed and small" 60 "$here/../../clients/js" node build.mjs || true
     run "the client in Node" 90 "$here/mesh-v2-client" "${test[@]}" || true
     run "pages are those of their sources" 60 "$web" npm run --silent same || true
-    run "pages in Chromium" 180 "$web" env "CHROMIUM=$chromium" npm run --silent test || true
+    run "pages and projects in Chromium" 300 "$web" env "CHROMIUM=$chromium" npm run --silent test || true
   fi
 else
   suites=$((suites + 1))
-  failed+=("pages in Chromium")
-  echo "FAILED  pages in Chromium: no Chromium at $chromium; install it, or set CHROMIUM"
+  failed+=("pages and projects in Chromium")
+  echo "FAILED  pages and projects in Chromium: no Chromium at $chromium; install it, or set CHROMIUM"
 fi
 
 result "smalruby" 120 "$scratch/editors" "$began_editors" "$editors_job" || true

@@ -8,3 +8,4 @@ import "./scratch/cloud.test.mjs";
 import "./scratch/extension.test.mjs";
 import "./scratch/kit.test.mjs";
 import "./scratch/rules.test.mjs";
+import "./together.test.mjs";

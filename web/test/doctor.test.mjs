@@ -1,8 +1,8 @@
 // The network check against the server itself, and through a network with a fault.
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { openFilter } from "../../spec/clients/common/filter.mjs";
 import { environment } from "./environment.mjs";
-import { startRelay } from "./swallowing-relay.mjs";
 
 /** What the page found, by name. */
 async function check(it, query = "?pause=0.2") {
@@ -41,9 +41,9 @@ test("a good network has no problem, and the letter names what to allow", async 
 
 test("a WebSocket whose messages are swallowed is named, and nothing else", async () => {
   const { open, url } = await environment();
-  const relay = await startRelay(url);
+  const filter = await openFilter(url, { websocket: "swallow" });
   try {
-    const it = await open({ base: relay.url, locale: "ja-JP", viewport: { width: 1280, height: 900 } });
+    const it = await open({ base: filter.url, locale: "ja-JP", viewport: { width: 1280, height: 900 } });
     const { way, found } = await check(it, "?pause=0.2&wait=4");
     assert.equal(way, "polling-by-hand");
     assert.deepEqual(problems(found), ["ws-swallowed"]);
@@ -63,7 +63,7 @@ test("a WebSocket whose messages are swallowed is named, and nothing else", asyn
     assert.ok(!(await it.page.locator(".findings").isVisible()));
     await it.close();
   } finally {
-    relay.stop();
+    filter.close();
   }
 });
 

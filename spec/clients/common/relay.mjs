@@ -3,8 +3,8 @@
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
 
-/** Opens a relay to the server of `url`, which may refuse WebSockets. Its own `url` has the relay's address. */
-export async function openRelay(url, { webSockets = true } = {}) {
+/** Opens a relay to the server of `url`. Its own `url` has the relay's address. */
+export async function openRelay(url) {
   const target = new URL(url);
   const host = target.hostname.replace(/^\[|\]$/g, "");
   const port = Number(target.port || (target.protocol === "https:" ? 443 : 80));
@@ -21,12 +21,7 @@ export async function openRelay(url, { webSockets = true } = {}) {
       far.destroy();
     };
     for (const side of [near, far]) side.setNoDelay(true).on("error", end).on("close", end);
-    if (webSockets) return near.pipe(far).pipe(near);
-    near.once("data", (head) => {
-      if (/\r\nupgrade: *websocket/i.test(head)) return end();
-      far.write(head);
-      near.pipe(far).pipe(near);
-    });
+    near.pipe(far).pipe(near);
   });
   listener.listen(0, "127.0.0.1");
   await once(listener, "listening");

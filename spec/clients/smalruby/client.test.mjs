@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openRelay } from "../common/relay.mjs";
+import { openFilter } from "../common/filter.mjs";
 import { startServer } from "../common/server.mjs";
 import { Editor } from "./editor.mjs";
 import { label } from "./rules.mjs";
@@ -22,7 +22,7 @@ before(async () => {
     startServer({ flags: TIMES }),
     startServer({ flags: [...TIMES, "--default-connection-time", String(LIFE)] }),
   ]);
-  filter = await openRelay(server.url, { webSockets: false });
+  filter = await openFilter(server.url, { websocket: "refuse" });
 });
 
 after(async () => {
@@ -32,7 +32,8 @@ after(async () => {
 
 /** `link` says how it reaches the server: by WebSocket, forced to poll, or behind a filter of WebSockets. */
 function editor(name, link = "webSocket", to = server) {
-  const options = { forcePolling: link === "polling", url: link === "filter" ? filter.url : to.url, intervals: QUICK };
+  const url = link === "filter" ? new URL("graphql", filter.url).href : to.url;
+  const options = { forcePolling: link === "polling", url, intervals: QUICK };
   const made = new Editor(to, { ...options, globals: { [`of ${name}`]: 0, shared: "" } });
   editors.push(made);
   return Object.assign(made, { name, count: 0 });
