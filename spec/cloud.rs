@@ -168,6 +168,22 @@ async fn values_stay_while_any_project_is_open_and_nodes_leave_with_theirs() {
 }
 
 #[apply(case!)]
+async fn a_class_of_one_user_name_and_address_has_a_node_each() {
+    let mesh = server().await;
+    let group = class(&mesh).await;
+    let mut all = Vec::new();
+    for number in 0..40 {
+        let mut pupil = Project::enters(&mesh, &code(&group), "player").await;
+        pupil.sets(&format!("v{number}"), number).await;
+        all.push(pupil);
+    }
+    has_members(&group, 40).await;
+    for pupil in &mut all[..39] {
+        pupil.gets_at_last("v39=39").await;
+    }
+}
+
+#[apply(case!)]
 async fn what_a_project_sets_as_it_is_closed_is_shared() {
     let mesh = server().await;
     let group = class(&mesh).await;

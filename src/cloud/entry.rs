@@ -27,8 +27,8 @@ use crate::realtime::close::Close;
 
 /// The domain of open projects' groups. It is a typed one, for all networks.
 const DOMAIN: &str = "cloud";
-/// How many ids are tried for a node or a host: sockets of one user and address have one each.
-const SLOTS: usize = 16;
+/// How many ids of a node or a host may be found to be another client's before entering fails.
+const ATTEMPTS: usize = 16;
 /// How often members are to call, if the server does not say.
 const HEARTBEAT: u64 = 15;
 
@@ -131,7 +131,7 @@ impl Entrance {
         let name = project.chars().take(MAX_CHARACTERS).collect::<String>();
         GroupName::parse("name", &name).map_err(|_| close::UNAVAILABLE)?;
         let domains = &self.calls.runner.mesh().domains;
-        for number in 0..SLOTS {
+        for number in 0..ATTEMPTS {
             let number = number.to_string();
             let secret = |purpose| domains.secret_of(&[purpose, project, &number]);
             let (id, token) = (secret("cloud host"), secret("cloud host token"));
@@ -172,7 +172,9 @@ impl Entrance {
         let address = self.calls.caller.address.map(|it| it.to_string());
         let (group, address) = (found.group.to_string(), address.unwrap_or_default());
         let nickname = Nickname::parse(user).ok();
-        for number in 0..SLOTS {
+        // A whole class may have one address and one user name.
+        let mut refused = 0;
+        for number in 0..mesh.limits.nodes_per_group {
             let number = number.to_string();
             let parts = [group.as_str(), &address, user, &number];
             let secret = |purpose| mesh.domains.secret_of(&[&[purpose], &parts[..]].concat());
@@ -190,7 +192,7 @@ impl Entrance {
             match self.calls.in_group(Field::JOIN, &found.group, node).await {
                 Ok(joined) => return Ok((slot, token, heartbeat_in(&joined))),
                 // Another client used the id.
-                Err(error) if error.is_wrong_token() => {}
+                Err(error) if error.is_wrong_token() && refused < ATTEMPTS => refused += 1,
                 Err(error) => return Err(error.on_entering()),
             }
         }
