@@ -20,7 +20,7 @@ export interface SessionEvents {
   members: Member[];
   connection: Connection;
   end: Ending;
-  /** What was sent did not arrive, and is not sent again. */
+  /** What was sent did not arrive, and is not sent again; or the server refuses to deliver, and is asked again. */
   error: Error;
 }
 
@@ -69,7 +69,10 @@ export class Session extends Emitter<SessionEvents> {
       onStatus: (status) => this.#seen([status], () => this.#values.add(status)),
       onEvents: (events) => events.forEach((event) => this.emit("event", event)),
       onEnd: () => this.#end("over"),
-      onRefused: (error) => this.#refused(error),
+      onRefused: (error) => {
+        this.#refused(error);
+        if (!this.#isStopped && error.type !== "RateLimited") this.emit("error", error);
+      },
     });
   }
 
