@@ -1,21 +1,27 @@
 //! What AppSync does where it differs (`harness::differences`), as far as it is definite.
 
 use mesh_v2::heartbeat::clock::Clock;
+use mesh_v2::model::limits::Limits;
 use serde_json::{Value, json};
 use tokio::io::AsyncReadExt as _;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
+use crate::support::appsync;
 use crate::support::clients::event;
 use crate::support::json::{all, text};
 use crate::support::raw::Wire;
+use crate::support::runtime_api::FunctionError;
+use crate::support::trust;
 use crate::support::{Group, Reply, Setup, Socket, TestMesh, documents};
 
-async fn appsync() -> TestMesh {
+async fn behind_appsync() -> TestMesh {
     TestMesh::on_appsync(Setup::default(), Clock::fixed()).await
 }
 
 #[apply(case!)]
 async fn d2_a_caller_has_the_address_that_appsync_saw() {
-    let mesh = appsync().await;
+    let mesh = behind_appsync().await;
     let domain = mesh.calls("createDomain", json!({})).await.value();
     for forwarded in ["203.0.113.9", "203.0.113.9, 198.51.100.1", "nonsense", ""] {
         let request = mesh
@@ -28,9 +34,40 @@ async fn d2_a_caller_has_the_address_that_appsync_saw() {
     }
 }
 
+/// A text with an id or a status code disconnects the editor (docs/compatibility.md, must keep, 4).
+#[apply(case!)]
+async fn d21_what_fails_on_the_way_to_the_function_has_a_fixed_text_and_type() {
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let texts = [
+        "2026-11-22T08:00:00.000Z 5f1c3b1e-8f0f-4a77-9b0e-503429403000 Task timed out after 10.00 seconds",
+        "Service: Lambda, Status Code: 503, Request ID: 5f1c3b1e-8f0f-4a77-9b0e-503429403000",
+        "Rate Exceeded. (Service: AWSLambda; Status Code: 429; Error Code: TooManyRequestsException)",
+    ];
+    for text in texts {
+        let function = move |_| async move {
+            Err(FunctionError {
+                kind: "Sandbox.Timedout".into(),
+                message: text.into(),
+            })
+        };
+        let invoke = appsync::serve(function, &tasks, &stop).await;
+        let api = appsync::Api::open("da2-key", &invoke).await;
+        let client = trust::client(&api.endpoint);
+        let request = client.post(&api.endpoint).header("x-api-key", "da2-key");
+        let reply = Reply::to(request.json(&json!({"query": "mutation { createDomain }"}))).await;
+        let (kind, message) = reply.error();
+        assert_eq!(kind, "InternalFailure", "{text}");
+        assert_eq!(
+            message,
+            "The service is busy or out of order. Please try again."
+        );
+    }
+    stop.cancel();
+}
+
 #[apply(case!)]
 async fn d7_no_message_is_published_when_a_group_ends_by_itself() {
-    let mesh = appsync().await;
+    let mesh = behind_appsync().await;
     let host = mesh.host("teacher");
     let group = host.creates("class").await;
     let mut subscriber = group.subscribe().await;
@@ -49,8 +86,28 @@ async fn d7_no_message_is_published_when_a_group_ends_by_itself() {
 }
 
 #[apply(case!)]
+async fn groups_of_silent_hosts_fill_no_domain_and_no_stage() {
+    let setup = Setup {
+        limits: Limits {
+            groups: 3,
+            groups_per_domain: 3,
+            ..Limits::default()
+        },
+        ..Setup::default()
+    };
+    let mesh = TestMesh::on_appsync(setup, Clock::fixed()).await;
+    for host in ["a", "b", "c"] {
+        mesh.host(host).creates("class").await;
+    }
+    mesh.passes_seconds(65).await;
+    for host in ["d", "e", "f"] {
+        mesh.host(host).creates("class").await;
+    }
+}
+
+#[apply(case!)]
 async fn d13_recorded_events_reach_pollers_and_fired_events_reach_all() {
-    let mesh = appsync().await;
+    let mesh = behind_appsync().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut subscriber = group.subscribe().await;
     let kitten = group.join_polling("kitten").await;
@@ -64,7 +121,7 @@ async fn d13_recorded_events_reach_pollers_and_fired_events_reach_all() {
 #[apply(case!)]
 async fn d15_a_repeated_batch_is_stored_once_and_published_each_time_it_is_fired() {
     for (field, published) in [("fireEventsByNode", 2), ("recordEventsByNode", 0)] {
-        let mesh = appsync().await;
+        let mesh = behind_appsync().await;
         let group = mesh.host("teacher").creates_polling("class").await;
         let mut subscriber = group.subscribe().await;
         let kitten = group.join_polling("kitten").await;
@@ -94,7 +151,7 @@ async fn d15_a_repeated_batch_is_stored_once_and_published_each_time_it_is_fired
 
 #[apply(case!)]
 async fn d25_a_message_that_a_subscribers_aliases_make_too_large_is_dropped() {
-    let mesh = appsync().await;
+    let mesh = behind_appsync().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut socket = mesh.opens().await;
     socket.is_acknowledged().await;
@@ -145,7 +202,7 @@ async fn subscribed(group: &Group<'_>) -> Socket {
 
 #[apply(case!)]
 async fn d19_fields_that_the_mutation_does_not_select_are_null_for_subscribers() {
-    let mesh = appsync().await;
+    let mesh = behind_appsync().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut socket = subscribed(&group).await;
     reports_selecting(&group, "groupId domain").await;
@@ -186,7 +243,7 @@ fn data(message: &Value) -> Value {
 
 #[apply(case!)]
 async fn d19_a_mutation_that_does_not_select_its_group_and_domain_is_not_published() {
-    let mesh = appsync().await;
+    let mesh = behind_appsync().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut subscriber = group.subscribe().await;
     for selection in ["__typename", "groupId", "domain", "group: groupId"] {
@@ -202,7 +259,7 @@ async fn d19_a_mutation_that_does_not_select_its_group_and_domain_is_not_publish
 
 #[apply(case!)]
 async fn a_subscription_to_an_invalid_group_receives_nothing() {
-    let mesh = appsync().await;
+    let mesh = behind_appsync().await;
     let mut socket = mesh.opens().await;
     socket.is_acknowledged().await;
     for id in ["", "#"] {
@@ -217,7 +274,7 @@ async fn a_subscription_to_an_invalid_group_receives_nothing() {
 
 #[apply(case!)]
 async fn appsync_refuses_other_subprotocols() {
-    let mesh = appsync().await;
+    let mesh = behind_appsync().await;
     let mut wire = Wire::to(&mesh).await;
     let request = "GET /graphql/realtime HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\n\
                    connection: upgrade\r\nsec-websocket-version: 13\r\n\
@@ -236,7 +293,7 @@ async fn appsync_refuses_other_subprotocols() {
 
 #[apply(case!)]
 async fn a_key_that_does_not_come_with_the_upgrade_is_ignored() {
-    let mesh = appsync().await;
+    let mesh = behind_appsync().await;
     for (key, message) in [
         (None, "Valid authorization header not provided."),
         (
@@ -259,7 +316,7 @@ async fn a_key_that_does_not_come_with_the_upgrade_is_ignored() {
 
 #[apply(case!)]
 async fn a_subscription_over_http_is_refused_in_appsyncs_words() {
-    let mesh = appsync().await;
+    let mesh = behind_appsync().await;
     let reply = mesh
         .executes_with(
             &documents::of("onMessageInGroup"),
@@ -272,7 +329,7 @@ async fn a_subscription_over_http_is_refused_in_appsyncs_words() {
 
 #[apply(case!)]
 async fn an_error_of_a_document_has_no_error_type() {
-    let mesh = appsync().await;
+    let mesh = behind_appsync().await;
     let reply = mesh.executes("{\n  nothing\n}").await;
     let message = text(&reply.json["errors"][0]["message"]);
     let expected = json!({"data": null, "errors": [{

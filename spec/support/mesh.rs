@@ -267,7 +267,7 @@ impl TestMesh {
             ..setup
         };
         let rules = Rules::new(setup.timings).expect("timings that can work");
-        let store = Arc::new(on_a_table(rules, setup.limits).await);
+        let store = Arc::new(on_a_table(rules, setup.limits).await.without_reaper());
         let mesh = mesh_over(store, Hub::new(), &setup, clock.clone());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let invoke = super::appsync::lambda_here(mesh, &tasks, &stop).await;

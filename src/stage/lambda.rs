@@ -26,7 +26,11 @@ pub async fn handler() -> anyhow::Result<Handler> {
     let (rules, limits) = (settings.rules, settings.limits);
     let table = args.dynamodb.settings(args.stage);
     Ok(Handler::new(Mesh {
-        store: Arc::new(DynamoDb::connect(table, rules, limits).await),
+        store: Arc::new(
+            DynamoDb::connect(table, rules, limits)
+                .await
+                .without_reaper(),
+        ),
         // No subscribers: AppSync delivers the messages.
         hub: Hub::new(),
         rules,

@@ -12,10 +12,28 @@ use crate::store::{Error, Failure};
 pub enum AttemptError {
     /// The request was refused.
     Refused(ClientError),
-    /// A concurrent write conflicted, or the table is busy: retry from the reads.
-    Conflict(Failure),
+    /// The write was not applied: retry from the reads.
+    Retry(Cause, Failure),
     /// The table failed, after all retries of the client.
     Failed(Failure),
+}
+
+/// Why a write was not applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A condition did not hold: the records are not as they were read.
+    Lost,
+    /// Another write of the same records was under way. It may fail, so it proves nothing.
+    Conflict,
+    /// The table is busy.
+    Throttled,
+}
+
+impl AttemptError {
+    /// What was read does not fit together, because another write is under way.
+    pub fn conflict(failure: Failure) -> Self {
+        Self::Retry(Cause::Conflict, failure)
+    }
 }
 
 impl From<ClientError> for AttemptError {
@@ -46,80 +64,66 @@ impl From<AttemptError> for Error {
     fn from(error: AttemptError) -> Self {
         match error {
             AttemptError::Refused(error) => error.into(),
-            AttemptError::Conflict(failure) | AttemptError::Failed(failure) => failure.into(),
+            AttemptError::Retry(_, failure) | AttemptError::Failed(failure) => failure.into(),
         }
     }
 }
 
-/// Whether an error is a conflict with a concurrent write.
-trait IsConflict {
-    fn is_conflict(&self) -> bool;
-}
-
-impl<E: ProvideErrorMetadata> IsConflict for E {
-    fn is_conflict(&self) -> bool {
-        matches!(
-            self.code(),
-            Some(
-                "ConditionalCheckFailedException"
-                    | "TransactionConflictException"
-                    | "TransactionInProgressException"
-                    | "ReplicatedWriteConflictException"
-            )
-        )
+/// The cause by the code of an error, or of a step of a transaction that was cancelled.
+fn cause(code: &str) -> Option<Cause> {
+    match code {
+        "ConditionalCheckFailed" | "ConditionalCheckFailedException" => Some(Cause::Lost),
+        "TransactionConflict"
+        | "TransactionConflictException"
+        | "TransactionInProgressException"
+        | "ReplicatedWriteConflictException" => Some(Cause::Conflict),
+        "ThrottlingError" | "ProvisionedThroughputExceeded" => Some(Cause::Throttled),
+        _ => None,
     }
 }
 
-/// The result of a single request.
+fn attempt_error(cause: Option<Cause>, failure: Failure) -> AttemptError {
+    match cause {
+        Some(cause) => AttemptError::Retry(cause, failure),
+        None => AttemptError::Failed(failure),
+    }
+}
+
+/// The result of a single request. The client has retried one that was throttled.
 pub fn single<T, E>(doing: &'static str, sent: Result<T, SdkError<E>>) -> Result<T, AttemptError>
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     sent.map_err(|error| {
-        let is_conflict = error
-            .as_service_error()
-            .is_some_and(IsConflict::is_conflict);
-        let failure = failure(doing, &error);
-        if is_conflict {
-            AttemptError::Conflict(failure)
-        } else {
-            AttemptError::Failed(failure)
-        }
+        let code = error.as_service_error().and_then(E::code);
+        attempt_error(code.and_then(cause), failure(doing, &error))
     })
 }
 
-/// The result of a transaction. It is a conflict if every step that failed conflicted with a
-/// concurrent write or with a busy table.
+/// The result of a transaction. It is retried if every step that failed has a cause; a lost
+/// condition counts most, because only it proves something.
 pub fn transaction<T>(
     doing: &'static str,
     sent: Result<T, SdkError<TransactWriteItemsError>>,
 ) -> Result<T, AttemptError> {
     sent.map_err(|error| {
-        let is_conflict = match error.as_service_error() {
+        let found = match error.as_service_error() {
             Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => {
-                let mut reasons = cancelled.cancellation_reasons().iter();
-                reasons.all(|reason| {
-                    matches!(
-                        reason.code(),
-                        None | Some(
-                            "None"
-                                | "ConditionalCheckFailed"
-                                | "TransactionConflict"
-                                | "ThrottlingError"
-                                | "ProvisionedThroughputExceeded"
-                        )
-                    )
-                })
+                let reasons = cancelled.cancellation_reasons().iter();
+                let codes =
+                    reasons.filter_map(|reason| reason.code().filter(|code| *code != "None"));
+                let causes: Option<Vec<Cause>> = codes.map(cause).collect();
+                let first = |causes: Vec<Cause>| {
+                    let order = [Cause::Lost, Cause::Conflict, Cause::Throttled];
+                    order.into_iter().find(|cause| causes.contains(cause))
+                };
+                // Without any reason it is retried as well.
+                causes.map(|causes| first(causes).unwrap_or(Cause::Conflict))
             }
-            Some(other) => other.is_conflict(),
-            None => false,
+            Some(other) => other.code().and_then(cause),
+            None => None,
         };
-        let failure = failure(doing, &error);
-        if is_conflict {
-            AttemptError::Conflict(failure)
-        } else {
-            AttemptError::Failed(failure)
-        }
+        attempt_error(found, failure(doing, &error))
     })
 }
 

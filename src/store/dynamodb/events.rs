@@ -79,6 +79,9 @@ impl DynamoDb {
         let keep = !call.events.is_empty()
             && (call.kind == EventKind::Recorded
                 || self.has_pollers(&head, &view.group, now).await?);
+        if call.kind == EventKind::Fired {
+            self.cache.set_keeps_fired(key, keep);
+        }
         let last = Cursor {
             stamp: Stamp::after(head.last.map(|last| last.stamp), now),
             index: u32::try_from(call.events.len())

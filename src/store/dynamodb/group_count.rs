@@ -2,21 +2,21 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
 use crate::model::error::ClientError;
 use crate::model::origin::{Network, Origin};
+use crate::model::time::Timestamp;
 use crate::store::dynamodb::attempt_error::AttemptError;
+use crate::store::dynamodb::items::group::GroupRecord;
 
 /// The approximate number of groups in the table, and from each site: counted once a minute, and
 /// updated in between by this server's own groups. So one server enforces the limits exactly;
-/// several may exceed them by the groups that the others created within a minute. Where no reaper
-/// runs, a group whose host fell silent counts until it expires.
+/// several may exceed them by the groups that the others created within a minute.
 #[derive(Debug)]
 pub struct GroupCount {
-    known: Mutex<Option<(Counted, Instant)>>,
+    known: Mutex<Option<(Counted, Timestamp)>>,
     counting: Semaphore,
 }
 
@@ -25,7 +25,12 @@ pub struct GroupCount {
 pub struct Counted {
     all: usize,
     by_site: HashMap<Network, usize>,
+    /// Groups that were found dead, which are not counted.
+    dead: Vec<GroupRecord>,
 }
+
+/// Dead groups that are kept to be ended.
+const DEAD_KEPT: usize = 1_000;
 
 impl Counted {
     /// Counts a group.
@@ -34,6 +39,12 @@ impl Counted {
         if let Some(origin) = origin {
             *self.by_site.entry(origin.site).or_default() += 1;
         }
+    }
+
+    /// Keeps dead groups, which later calls end.
+    pub fn keep_dead(&mut self, dead: Vec<GroupRecord>) {
+        self.dead = dead;
+        self.dead.truncate(DEAD_KEPT);
     }
 
     fn remove(&mut self, origin: Option<Origin>) {
@@ -51,8 +62,8 @@ impl Counted {
 }
 
 impl GroupCount {
-    /// How long a count is valid.
-    const VALID_FOR: Duration = Duration::from_mins(1);
+    /// How many seconds a count is valid.
+    const VALID_FOR: i64 = 60;
 
     /// No count yet.
     pub fn new() -> Self {
@@ -62,7 +73,7 @@ impl GroupCount {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(Counted, Instant)>> {
+    fn lock(&self) -> MutexGuard<'_, Option<(Counted, Timestamp)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -72,6 +83,7 @@ impl GroupCount {
     pub async fn reserve<C>(
         &self,
         origin: Option<Origin>,
+        now: Timestamp,
         count: C,
         admit: impl FnOnce(usize, usize) -> Result<(), ClientError> + Send,
     ) -> Result<(), AttemptError>
@@ -79,16 +91,26 @@ impl GroupCount {
         C: Future<Output = Result<Counted, AttemptError>>,
     {
         let _permit = self.counting.acquire().await;
-        let is_valid = |at: Instant| at.elapsed() < Self::VALID_FOR;
+        let is_valid = |at: Timestamp| (now.seconds() - at.seconds()).abs() < Self::VALID_FOR;
         if !self.lock().as_ref().is_some_and(|(_, at)| is_valid(*at)) {
             let counted = count.await?;
-            *self.lock() = Some((counted, Instant::now()));
+            *self.lock() = Some((counted, now));
         }
         let mut known = self.lock();
-        let (groups, _) = known.get_or_insert_with(|| (Counted::default(), Instant::now()));
+        let (groups, _) = known.get_or_insert_with(|| (Counted::default(), now));
         admit(groups.all, groups.of(origin))?;
         groups.add(origin);
         Ok(())
+    }
+
+    /// Up to `most` groups that the last count found dead.
+    pub fn take_dead(&self, most: usize) -> Vec<GroupRecord> {
+        let mut known = self.lock();
+        let Some((counted, _)) = &mut *known else {
+            return Vec::new();
+        };
+        let rest = counted.dead.len().saturating_sub(most);
+        counted.dead.split_off(rest)
     }
 
     /// Counts a group less: it ended, or its creation failed.

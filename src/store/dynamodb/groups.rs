@@ -6,7 +6,7 @@ use crate::model::authority::{self, Actor};
 use crate::model::error::ClientError;
 use crate::model::group::{EndReason, Group, GroupKey};
 use crate::model::group_quota::GroupCounts;
-use crate::model::ids::GroupId;
+use crate::model::ids::{Domain, GroupId};
 use crate::model::join_code::JoinCode;
 use crate::model::lesson::LessonState;
 use crate::model::origin::Origin;
@@ -25,6 +25,9 @@ use crate::store::dynamodb::items::{self, group_reference, referenced_group, ttl
 use crate::store::dynamodb::removal::{NOT_ENDED, end_steps};
 use crate::store::dynamodb::requests::{Query, Step};
 use crate::store::{CreateGroup, EndedGroup, HostOutcome, Result};
+
+/// Dead groups of any domain that a createGroup ends where no reaper runs.
+const DEAD_PER_CREATE: usize = 4;
 
 impl DynamoDb {
     /// One attempt of [`Store::host_group`](crate::store::Store::host_group), with this join code.
@@ -207,15 +210,11 @@ impl DynamoDb {
         leaving: Option<&GroupRecord>,
         now: Timestamp,
     ) -> Result<usize, AttemptError> {
-        const DOING: &str = "count groups";
-        let groups = groups_of(&request.domain);
-        let (in_domain, scanned) = self.table.count(DOING, &groups).await?;
-        let mut domain = in_domain;
-        // Groups that ended and are not removed yet only matter when the domain is nearly full.
-        if domain >= self.limits.groups_per_domain / 2 {
-            let living = living_groups_of(&request.domain, &self.rules, now);
-            (domain, _) = self.table.count(DOING, &living).await?;
-        }
+        let (domain, tombstones) = self.count_domain(&request.domain, now).await?;
+        // Without a reaper, dead groups are not counted.
+        let leaving = leaving.filter(|leaving| {
+            !self.without_reaper || self.rules.end_of(&leaving.group, now).is_none()
+        });
         let site = |origin: Option<Origin>| origin.map(|origin| origin.site);
         let of_address =
             leaving.filter(|leaving| site(leaving.group.origin) == site(request.origin));
@@ -229,18 +228,44 @@ impl DynamoDb {
         };
         let counted = self.count_groups(now);
         self.group_count
-            .reserve(request.origin, counted, admit)
+            .reserve(request.origin, now, counted, admit)
             .await?;
-        Ok(scanned.saturating_sub(in_domain))
+        Ok(tombstones)
     }
 
-    /// The groups on the table that have not expired.
+    /// How many groups live in a domain, and how many tombstones it has.
+    async fn count_domain(
+        &self,
+        domain: &Domain,
+        now: Timestamp,
+    ) -> Result<(usize, usize), AttemptError> {
+        const DOING: &str = "count groups";
+        if self.without_reaper {
+            let records = self.records_of(DOING, domain, now).await?;
+            let mut dead = self.group_count.take_dead(DEAD_PER_CREATE);
+            dead.extend(records.dead);
+            self.end_dead(dead, now).await;
+            self.remove_tombstones(now).await?;
+            return Ok((records.listed.len(), records.others));
+        }
+        let (in_domain, scanned) = self.table.count(DOING, &groups_of(domain)).await?;
+        let mut living = in_domain;
+        // Groups that ended and are not removed yet only matter when the domain is nearly full.
+        if in_domain >= self.limits.groups_per_domain / 2 {
+            let query = living_groups_of(domain, &self.rules, now);
+            (living, _) = self.table.count(DOING, &query).await?;
+        }
+        Ok((living, scanned.saturating_sub(in_domain)))
+    }
+
+    /// The groups on the table that have not expired; without a reaper, those that live.
     async fn count_groups(&self, now: Timestamp) -> Result<Counted, AttemptError> {
+        const DOING: &str = "count groups";
         let longest = i64::from(self.rules.longest_lifetime());
         let watches = Query {
             keys: "#pk = :watches AND #sk >= :earliest",
             filter: Some("#ttl >= :living"),
-            fields: Some("#origin"),
+            fields: Some("#sk, #groupId, #domain, #origin"),
             values: vec![
                 (":watches", text(WATCHES)),
                 (":earliest", text(keys::watch_time(now.seconds() - longest))),
@@ -249,10 +274,21 @@ impl DynamoDb {
             eventually_consistent: true,
             ..Query::default()
         };
-        let mut counted = Counted::default();
-        for watch in &self.table.all("count groups", &watches).await? {
-            counted.add(Reader(watch).maybe_origin("origin")?);
+        let (mut counted, mut due) = (Counted::default(), Vec::new());
+        let later = keys::watch_time(now.seconds() + 1);
+        for watch in &self.table.all(DOING, &watches).await? {
+            let watch = Reader(watch);
+            if self.without_reaper && watch.text("sk")? < later.as_str() {
+                due.push(Key::group(&referenced_group(watch.0)?));
+            } else {
+                counted.add(watch.maybe_origin("origin")?);
+            }
         }
+        let (living, dead) = self.living_and_dead(DOING, &due, now).await?;
+        for record in living {
+            counted.add(record.group.origin);
+        }
+        counted.keep_dead(dead);
         Ok(counted)
     }
 

@@ -12,6 +12,7 @@
 mod attempt_error;
 pub mod client;
 mod codes;
+mod dead_groups;
 mod events;
 mod group_cache;
 mod group_count;
@@ -78,6 +79,7 @@ pub struct DynamoDb {
     group_count: GroupCount,
     tombstones: TombstoneCount,
     group_locks: GroupLocks,
+    without_reaper: bool,
     publisher: Arc<dyn Publisher>,
 }
 
@@ -114,6 +116,7 @@ impl DynamoDb {
             tombstones: TombstoneCount::default(),
             group_locks: GroupLocks::new(settings.request_timeout),
             settings,
+            without_reaper: false,
             publisher: Arc::new(NoSubscribers),
         }
     }
@@ -122,6 +125,15 @@ impl DynamoDb {
     #[must_use]
     pub fn publishing_to(self, publisher: Arc<dyn Publisher>) -> Self {
         Self { publisher, ..self }
+    }
+
+    /// The same where no reaper runs: createGroup and listings end the groups that they find dead.
+    #[must_use]
+    pub fn without_reaper(self) -> Self {
+        Self {
+            without_reaper: true,
+            ..self
+        }
     }
 
     fn publish_end(&self, ended: &EndedGroup) {
@@ -248,15 +260,19 @@ impl Store for DynamoDb {
 
     async fn append(&self, call: EventCall, now: Timestamp) -> Result<AppendOutcome> {
         let is_polling = |group: Group| !group.delivery.uses_websocket();
+        // Kept calls meet at the group's head, so those of this server run one after the other.
         let is_kept = call.kind == EventKind::Recorded
+            || self.cache.keeps_fired(&call.group)
             || self.cache.group(&call.group).is_some_and(is_polling);
-        let _permit = if is_kept {
-            self.group_locks.acquire(&call.group).await
-        } else {
-            None
-        };
+        let (mut waits, mut permit) = (is_kept, None);
         let request_id = uuid::Uuid::new_v4().to_string();
-        let appended = retry!(self, self.try_append(&call, &request_id, now))?;
+        let appended = retry!(self, {
+            if waits && permit.is_none() {
+                permit = self.group_locks.acquire(&call.group).await;
+            }
+            waits = true;
+            self.try_append(&call, &request_id, now)
+        })?;
         // Members on a WebSocket receive what pollers record (decision D13).
         let is_empty = call.kind == EventKind::Recorded && call.events.is_empty();
         if !appended.repeated && !is_empty {
@@ -297,7 +313,7 @@ impl Store for DynamoDb {
     async fn ready(&self) -> Result<(), Failure> {
         let probe = Step::delete(Key::readiness_probe()).when("attribute_exists(#pk)");
         match self.table.write("write to its table", vec![probe]).await {
-            Ok(()) | Err(AttemptError::Conflict(_) | AttemptError::Refused(_)) => Ok(()),
+            Ok(()) | Err(AttemptError::Retry(..) | AttemptError::Refused(_)) => Ok(()),
             Err(AttemptError::Failed(failure)) => Err(failure),
         }
     }

@@ -90,7 +90,7 @@ impl DynamoDb {
         head.ok_or_else(|| {
             self.cache.invalidate(key);
             let cause = "the group's record and its head disagree";
-            AttemptError::Conflict(crate::store::Failure::new("read a group's head", cause))
+            AttemptError::conflict(crate::store::Failure::new("read a group's head", cause))
         })
     }
 

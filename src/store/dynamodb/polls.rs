@@ -7,7 +7,7 @@ use crate::model::json_size;
 use crate::model::rules::Rules;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
-use crate::store::dynamodb::attempt_error::AttemptError;
+use crate::store::dynamodb::attempt_error::{AttemptError, Cause};
 use crate::store::dynamodb::items::attributes::{number, text};
 use crate::store::dynamodb::items::events::EventRecord;
 use crate::store::dynamodb::items::head::GroupHead;
@@ -31,7 +31,7 @@ impl DynamoDb {
         let Some(group) = self.live_group(key, now).await? else {
             return Ok(Vec::new());
         };
-        self.mark_polled(&group, now).await?;
+        retry!(self, self.mark_polled(&group, now))?;
         let events: Vec<Event> = retry!(self, self.try_poll(&group, since, now))?;
         Ok(json_size::page(key, events.into_iter(), max_bytes))
     }
@@ -91,7 +91,8 @@ impl DynamoDb {
 
     /// Marks the group as polled (decision D13). The mark is valid for longer than a minute, so
     /// that most polls need no write.
-    async fn mark_polled(&self, group: &Group, now: Timestamp) -> Result<()> {
+    async fn mark_polled(&self, group: &Group, now: Timestamp) -> Result<(), AttemptError> {
+        const DOING: &str = "mark a group as polled";
         let until_needed = now.plus_seconds(60);
         let marked = self.cache.polled_until(&group.key);
         if marked.is_some_and(|marked| marked >= until_needed) {
@@ -99,23 +100,26 @@ impl DynamoDb {
         }
         let spare = u32::try_from(self.settings.poll_mark_interval.as_secs()).unwrap_or(0);
         let until = until_needed.plus_seconds(spare);
-        let step = || {
-            let step = Step::update(Key::head(&group.key), "SET #polledUntil = :until");
-            step.when("attribute_exists(#pk) AND (attribute_not_exists(#polledUntil) OR #polledUntil < :until)")
-                .with(":until", number(until.millis()))
-        };
-        match self
-            .table
-            .write("mark a group as polled", vec![step()])
-            .await
-        {
-            // Another poll wrote the mark, or the group is ending.
-            Ok(()) | Err(AttemptError::Conflict(_)) => {
-                self.cache.set_polled_until(&group.key, until);
-                Ok(())
+        let head = Key::head(&group.key);
+        let step = Step::update(head.clone(), "SET #polledUntil = :until")
+            .when("attribute_exists(#pk) AND (attribute_not_exists(#polledUntil) OR #polledUntil < :until)")
+            .with(":until", number(until.millis()));
+        match self.table.write(DOING, vec![step]).await {
+            Ok(()) => {}
+            // Another poll wrote the mark, or the group is ending. Until a read shows that, fired
+            // events are perhaps not kept.
+            Err(AttemptError::Retry(Cause::Lost, failure)) => {
+                let found = self.table.read(DOING, &[head]).await?.remove(0);
+                let head = found.as_ref().map(GroupHead::read).transpose()?;
+                let is_marked = |head: GroupHead| head.polled_until >= Some(until);
+                if !head.is_none_or(is_marked) {
+                    return Err(AttemptError::Retry(Cause::Lost, failure));
+                }
             }
-            Err(error) => Err(error.into()),
+            Err(error) => return Err(error),
         }
+        self.cache.set_polled_until(&group.key, until);
+        Ok(())
     }
 }
 
@@ -165,7 +169,7 @@ impl LogReader {
     fn finish(mut self) -> Result<Vec<Event>, AttemptError> {
         if self.gap && self.events.is_empty() {
             let cause = "a call before the last is not visible yet";
-            return Err(AttemptError::Conflict(Failure::new("read events", cause)));
+            return Err(AttemptError::conflict(Failure::new("read events", cause)));
         }
         self.events.truncate(EVENTS_PER_READ);
         Ok(self.events)

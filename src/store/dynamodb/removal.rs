@@ -7,7 +7,7 @@ use futures_util::stream::{self, StreamExt as _};
 
 use crate::model::authority::{self, Actor};
 use crate::model::error::ClientError;
-use crate::model::group::{Group, GroupKey};
+use crate::model::group::{EndReason, Group, GroupKey};
 use crate::model::ids::NodeId;
 use crate::model::time::Timestamp;
 use crate::store::Result;
@@ -112,16 +112,26 @@ impl DynamoDb {
         }
         let removed = match self.table.write(DOING, steps).await {
             Ok(()) => true,
-            Err(AttemptError::Conflict(failure)) => {
+            Err(AttemptError::Retry(cause, failure)) => {
                 if self.group_record(DOING, group).await?.is_some() {
-                    return Err(AttemptError::Conflict(failure));
+                    return Err(AttemptError::Retry(cause, failure));
                 }
                 false
             }
             Err(error) => return Err(error),
         };
         if removed {
-            self.group_count.release(record.group.origin);
+            // Without a reaper, groups that ended by themselves are not counted.
+            let by_itself = matches!(
+                record.ended,
+                Some((
+                    EndCause::Ended(EndReason::HostSilent | EndReason::TimeUp),
+                    _
+                ))
+            );
+            if !(by_itself && self.without_reaper) {
+                self.group_count.release(record.group.origin);
+            }
             if let Some((_, slot)) = tombstone {
                 slot.keep();
             }
@@ -167,10 +177,10 @@ impl DynamoDb {
     ) -> Result<(), AttemptError> {
         let step = Step::delete(key.clone()).when(REFERS_TO_GROUP);
         match self.table.write(doing, vec![with_group(step, group)]).await {
-            Err(AttemptError::Conflict(failure)) => {
+            Err(AttemptError::Retry(cause, failure)) => {
                 let found = self.table.read(doing, &[key]).await?.remove(0);
                 match found.as_ref().map(referenced_group).transpose()? {
-                    Some(points) if points == *group => Err(AttemptError::Conflict(failure)),
+                    Some(points) if points == *group => Err(AttemptError::Retry(cause, failure)),
                     _ => Ok(()),
                 }
             }

@@ -121,7 +121,7 @@ impl Table {
                         }
                         Failure::new(doing, "DynamoDB left records of a batch unwritten")
                     }
-                    Err(AttemptError::Conflict(conflict)) => conflict,
+                    Err(AttemptError::Retry(_, failure)) => failure,
                     Err(other) => return Err(other),
                 };
                 backoff.wait(busy).await?;

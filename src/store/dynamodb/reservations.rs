@@ -130,6 +130,6 @@ impl DynamoDb {
         steps.push(change.step(group, &self.limits));
         self.table.write(DOING, steps).await?;
         let evicted = "variables of expired nodes were evicted";
-        Err(AttemptError::Conflict(Failure::new(DOING, evicted)))
+        Err(AttemptError::conflict(Failure::new(DOING, evicted)))
     }
 }

@@ -1,4 +1,4 @@
-//! Retries after conflicts, with exponential backoff.
+//! Retries of attempts that were not applied, with exponential backoff.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ fn random() -> f64 {
     f64::from(u16::from_be_bytes([a, b])) / f64::from(u16::MAX)
 }
 
-/// Retries an attempt until it does not conflict.
+/// Retries an attempt until it is applied or refused.
 macro_rules! retry {
     ($store:expr, $attempt:expr) => {{
         let mut backoff =
@@ -51,7 +51,7 @@ macro_rules! retry {
         loop {
             match $attempt.await {
                 Ok(value) => break Ok(value),
-                Err($crate::store::dynamodb::attempt_error::AttemptError::Conflict(failure)) => {
+                Err($crate::store::dynamodb::attempt_error::AttemptError::Retry(_, failure)) => {
                     backoff.wait(failure).await?;
                 }
                 Err(error) => break Err($crate::store::Error::from(error)),

@@ -13,6 +13,7 @@ use crate::store::dynamodb::items::keys::{self, Item, Key, WATCHES};
 use crate::store::dynamodb::items::{self, referenced_group};
 use crate::store::dynamodb::removal::{CONCURRENCY, end_steps};
 use crate::store::dynamodb::requests::{Query, Step};
+use crate::store::dynamodb::retry::retry;
 use crate::store::{EndedGroup, Result};
 
 /// Groups that one run of the reaper checks; the rest is left to the next run.
@@ -75,15 +76,14 @@ impl DynamoDb {
             ..Query::default()
         };
         let (watches, _) = self.table.page("find ended groups", &due, None).await?;
-        let checks = stream::iter(watches).map(|watch| self.check_watch(watch, now));
+        let checks = stream::iter(watches).map(|watch| self.check_until_done(watch, now));
         let mut checks = checks.buffer_unordered(CONCURRENCY);
         let (mut ended, mut failed) = (Vec::new(), None);
         while let Some(checked) = checks.next().await {
             match checked {
                 Ok(end) => ended.extend(end),
-                // Another server was faster, or the next run tries again.
-                Err(AttemptError::Conflict(_) | AttemptError::Refused(_)) => {}
-                Err(AttemptError::Failed(failure)) => failed = Some(failure),
+                Err(crate::store::Error::Refused(_)) => {}
+                Err(crate::store::Error::Failed(failure)) => failed = Some(failure),
             }
         }
         match failed {
@@ -98,19 +98,34 @@ impl DynamoDb {
         }
     }
 
-    /// Ends the group of a due watch, or moves the watch.
+    async fn check_until_done(&self, watch: Item, now: Timestamp) -> Result<Option<EndedGroup>> {
+        retry!(self, self.check_watch(&watch, now))
+    }
+
+    /// Checks the group of a due watch.
     async fn check_watch(
         &self,
-        watch: Item,
+        watch: &Item,
         now: Timestamp,
     ) -> Result<Option<EndedGroup>, AttemptError> {
         const DOING: &str = "check a group";
-        let group = referenced_group(&watch)?;
+        let group = referenced_group(watch)?;
         let Some(record) = self.group_record(DOING, &group).await? else {
-            let watch: Vec<Key> = Key::of(&watch).into_iter().collect();
+            let watch: Vec<Key> = Key::of(watch).into_iter().collect();
             self.table.remove(DOING, &watch).await?;
             return Ok(None);
         };
+        self.end_if_due(record, now).await
+    }
+
+    /// Ends a group, or moves its watch if it lives.
+    pub(super) async fn end_if_due(
+        &self,
+        record: GroupRecord,
+        now: Timestamp,
+    ) -> Result<Option<EndedGroup>, AttemptError> {
+        const DOING: &str = "end a group";
+        let group = record.group.key.clone();
         let reason = match (record.ended, self.rules.end_of(&record.group, now)) {
             (Some((_, since)), _) if now.seconds() - since.seconds() < TAKEOVER_AFTER_SECONDS => {
                 return Ok(None);

@@ -44,13 +44,25 @@ impl Table {
 
     /// All records that a query finds.
     pub async fn all(&self, doing: &'static str, query: &Query) -> Result<Vec<Item>, AttemptError> {
-        let (mut all, mut next) = self.page(doing, query, None).await?;
-        while next.is_some() {
-            let (more, after) = self.page(doing, query, next).await?;
-            all.extend(more);
-            next = after;
+        Ok(self.all_of(doing, query).await?.0)
+    }
+
+    /// The same, and how many it scanned.
+    pub async fn all_of(
+        &self,
+        doing: &'static str,
+        query: &Query,
+    ) -> Result<(Vec<Item>, usize), AttemptError> {
+        let (mut all, mut scanned, mut next) = (Vec::new(), 0, None);
+        loop {
+            let output = self.query(doing, query, next, None).await?;
+            all.extend(output.items.unwrap_or_default());
+            scanned += usize::try_from(output.scanned_count).unwrap_or(0);
+            next = output.last_evaluated_key;
+            if next.is_none() {
+                return Ok((all, scanned));
+            }
         }
-        Ok(all)
     }
 
     /// How many records a query finds, and how many it scanned.

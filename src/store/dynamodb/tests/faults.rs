@@ -39,9 +39,10 @@ enum Call {
     Leave,
     Dissolve,
     Reap,
+    Poll,
 }
 
-const CALLS: [Call; 10] = [
+const CALLS: [Call; 11] = [
     Call::Create,
     Call::Join,
     Call::Report,
@@ -52,6 +53,7 @@ const CALLS: [Call; 10] = [
     Call::Leave,
     Call::Dissolve,
     Call::Reap,
+    Call::Poll,
 ];
 
 fn node(name: &str) -> NodeId {
@@ -197,6 +199,11 @@ impl<'a> Scenario<'a> {
                 "{:?}",
                 store.dissolve(key, &group.host.clone().into(), now).await?
             ),
+            Call::Poll => {
+                let all = Since::Exactly("");
+                let events = store.events_since(key, all, usize::MAX, now).await?;
+                format!("{}", events.len())
+            }
             Call::Reap => {
                 let ended = store.reap(NOW.plus_seconds(100)).await?;
                 let own = ended.into_iter().filter(|ended| ended.group == *key);
@@ -229,6 +236,11 @@ impl<'a> Scenario<'a> {
         let members = store.members(key, now).await.unwrap();
         let members: Vec<_> = members.iter().map(|member| member.node.as_str()).collect();
         let statuses = store.statuses(key, now).await.unwrap();
+        if verb == Call::Poll {
+            // What is fired after a poll is kept (decision D13).
+            let fired = self.call(group, EventKind::Fired, "now");
+            store.append(fired, now).await.unwrap();
+        }
         let events = store
             .events_since(key, Since::Exactly(""), usize::MAX, now)
             .await
@@ -239,7 +251,7 @@ impl<'a> Scenario<'a> {
             Call::Join => assert!(members.contains(&self.late().as_str())),
             Call::Leave => assert_eq!((members.len(), statuses.len()), (0, 0)),
             Call::Report => assert_eq!(*statuses[0].data, data("now")),
-            Call::Record => assert_eq!(names, ["before", "now"]),
+            Call::Record | Call::Poll => assert_eq!(names, ["before", "now"]),
             Call::Renew => assert_eq!(listed[0].heartbeat_at, now),
             _ => assert_eq!(names, ["before"]),
         }

@@ -3,8 +3,10 @@
 
 mod agreement;
 mod conflicts;
+mod contention;
 mod controls;
 mod costs;
+mod dead_groups;
 mod engine;
 mod faults;
 mod proxy;

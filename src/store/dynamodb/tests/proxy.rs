@@ -15,6 +15,12 @@ pub enum Fault {
     Throttled,
     /// The same with its other error code.
     SlowDown,
+    /// Another write of the same records is under way.
+    Conflicts,
+    /// The table is too busy for a step of a transaction.
+    StepThrottled,
+    /// A condition did not hold, by a change that was undone since.
+    Loses,
     /// DynamoDB fails before the request is applied.
     Fails,
     /// DynamoDB fails after the request was applied.
@@ -31,9 +37,12 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Throttled,
         Self::SlowDown,
+        Self::Conflicts,
+        Self::StepThrottled,
+        Self::Loses,
         Self::Fails,
         Self::AppliesAndFails,
         Self::Stalls,
@@ -43,8 +52,9 @@ impl Fault {
     ];
 
     /// One of each kind.
-    pub const LASTING: [Self; 4] = [
+    pub const LASTING: [Self; 5] = [
         Self::Throttled,
+        Self::Conflicts,
         Self::AppliesAndFails,
         Self::AppliesAndStalls,
         Self::Cut,
@@ -57,6 +67,27 @@ impl Fault {
         )
     }
 
+    /// The code of a step, if DynamoDB answers this to writes alone.
+    fn of_step(self) -> Option<&'static str> {
+        match self {
+            Self::Conflicts => Some("TransactionConflict"),
+            Self::StepThrottled => Some("ThrottlingError"),
+            Self::Loses => Some("ConditionalCheckFailed"),
+            _ => None,
+        }
+    }
+
+    /// Whether DynamoDB can answer so to an operation.
+    fn affects(self, operation: &str) -> bool {
+        match self {
+            Self::StepThrottled => operation == "TransactWriteItems",
+            _ if self.of_step().is_some() => {
+                ["TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"].contains(&operation)
+            }
+            _ => true,
+        }
+    }
+
     /// The error response, if there is one.
     fn error(self) -> Option<(&'static str, &'static str)> {
         match self {
@@ -65,6 +96,8 @@ impl Fault {
             Self::Fails | Self::AppliesAndFails => {
                 Some(("500 Internal Server Error", "InternalServerError"))
             }
+            Self::Conflicts => Some(("400 Bad Request", "TransactionConflictException")),
+            Self::Loses => Some(("400 Bad Request", "ConditionalCheckFailedException")),
             _ => None,
         }
     }
@@ -95,6 +128,8 @@ pub struct Proxy {
     requests: Arc<AtomicUsize>,
     hit: Arc<AtomicBool>,
     measured: Option<Arc<Mutex<Vec<Measured>>>>,
+    /// The time that reads and that writes take more.
+    delays: [Duration; 2],
 }
 
 /// A request with its response.
@@ -109,12 +144,25 @@ pub struct Measured {
 impl Proxy {
     /// Starts a proxy of the engine.
     pub async fn start(engine: &str) -> Self {
-        Self::new(engine, None).await
+        Self::new(engine, None, [Duration::ZERO; 2]).await
     }
 
     /// The same; measures the capacity units of each request.
     pub async fn measuring(engine: &str) -> Self {
-        Self::new(engine, Some(Arc::default())).await
+        Self::delaying(engine, [Duration::ZERO; 2]).await
+    }
+
+    /// The same; reads and writes take that much longer, as on AWS.
+    pub async fn delaying(engine: &str, delays: [Duration; 2]) -> Self {
+        Self::new(engine, Some(Arc::default()), delays).await
+    }
+
+    async fn delay(&self, operation: &str) {
+        let reads = ["GetItem", "BatchGetItem", "Query"].contains(&operation);
+        let delay = self.delays[usize::from(!reads)];
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
     }
 
     /// The measurements since the last call.
@@ -123,7 +171,11 @@ impl Proxy {
         std::mem::take(&mut *measured.lock().unwrap())
     }
 
-    async fn new(engine: &str, measured: Option<Arc<Mutex<Vec<Measured>>>>) -> Self {
+    async fn new(
+        engine: &str,
+        measured: Option<Arc<Mutex<Vec<Measured>>>>,
+        delays: [Duration; 2],
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Self {
             endpoint: format!("http://{}", listener.local_addr().unwrap()),
@@ -131,6 +183,7 @@ impl Proxy {
             requests: Arc::default(),
             hit: Arc::default(),
             measured,
+            delays,
         };
         let engine = engine.trim_start_matches("http://").to_owned();
         let running = proxy.clone();
@@ -172,17 +225,20 @@ impl Proxy {
         let mut server = TcpStream::connect(engine).await?;
         let (mut from_client, mut from_server) = (Vec::new(), Vec::new());
         while let Some(request) = message(&mut client, &mut from_client).await? {
-            let fault = self.fault_now();
+            let operation = operation(&request);
+            let fault = self.fault_now().filter(|fault| fault.affects(&operation));
             let mut response = None;
             if fault.is_none_or(Fault::is_applied) {
-                let (operation, request) = match self.measured {
-                    Some(_) => with_units(&request),
-                    None => (String::new(), request),
+                let sent = match self.measured {
+                    Some(_) => &with_units(&request),
+                    None => &request,
                 };
-                server.write_all(&request).await?;
+                self.delay(&operation).await;
+                server.write_all(sent).await?;
                 response = message(&mut server, &mut from_server).await?;
                 if let (Some(measured), Some(response)) = (&self.measured, &response) {
                     let units = units(response);
+                    let operation = operation.clone();
                     measured.lock().unwrap().push(Measured { operation, units });
                 }
             }
@@ -190,6 +246,11 @@ impl Proxy {
                 (None, Some(response)) => client.write_all(&response).await?,
                 (Some(fault), _) if fault.stalls() => {
                     tokio::time::sleep(Duration::from_mins(1)).await;
+                }
+                (Some(fault), _)
+                    if operation == "TransactWriteItems" && fault.of_step().is_some() =>
+                {
+                    client.write_all(&cancelled(&request, fault)).await?;
                 }
                 (Some(fault), _) => match fault.error() {
                     Some((status, kind)) => client.write_all(&error_response(status, kind)).await?,
@@ -202,24 +263,45 @@ impl Proxy {
     }
 }
 
-/// The operation of a request, and the request with the option to return its units.
-fn with_units(request: &[u8]) -> (String, Vec<u8>) {
+/// The operation of a request.
+fn operation(request: &[u8]) -> String {
+    let (head, _) = request.split_at(request.len().min(2_000));
+    let head = String::from_utf8_lossy(head);
+    let target = head
+        .lines()
+        .find(|line| line.to_lowercase().starts_with("x-amz-target:"));
+    let name = target.and_then(|line| line.rsplit('.').next());
+    name.unwrap_or_default().trim().into()
+}
+
+/// A transaction that was cancelled by its first step.
+fn cancelled(request: &[u8], fault: Fault) -> Vec<u8> {
+    let (_, body) = parts(request);
+    let steps = body["TransactItems"].as_array().map_or(1, Vec::len);
+    let reasons = (0..steps).map(|step| match step {
+        0 => serde_json::json!({"Code": fault.of_step(), "Message": "injected by a test"}),
+        _ => serde_json::json!({"Code": "None"}),
+    });
+    let reasons: Vec<_> = reasons.collect();
+    let kind = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
+    let body = serde_json::json!({"__type": kind, "Message": "injected by a test", "CancellationReasons": reasons});
+    response("400 Bad Request", &body.to_string())
+}
+
+/// The request with the option to return its units.
+fn with_units(request: &[u8]) -> Vec<u8> {
     let (head, mut body) = parts(request);
     body["ReturnConsumedCapacity"] = "TOTAL".into();
     let body = body.to_string();
-    let mut operation = String::new();
     let mut text = String::new();
     for line in head.lines().filter(|line| !line.is_empty()) {
         let lower = line.to_lowercase();
-        if lower.starts_with("x-amz-target:") {
-            operation = line.rsplit('.').next().unwrap_or_default().into();
-        }
         if !lower.starts_with("content-length:") {
             let _ = write!(text, "{line}\r\n");
         }
     }
     let _ = write!(text, "content-length: {}\r\n\r\n{body}", body.len());
-    (operation, text.into_bytes())
+    text.into_bytes()
 }
 
 fn units(response: &[u8]) -> f64 {
@@ -243,6 +325,10 @@ fn error_response(status: &str, kind: &str) -> Vec<u8> {
     let body = format!(
         r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}","message":"injected by a test"}}"#
     );
+    response(status, &body)
+}
+
+fn response(status: &str, body: &str) -> Vec<u8> {
     let length = body.len();
     format!(
         "HTTP/1.1 {status}\r\ncontent-type: application/x-amz-json-1.0\r\ncontent-length: {length}\r\n\r\n{body}"

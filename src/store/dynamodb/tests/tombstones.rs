@@ -165,7 +165,7 @@ async fn servers_that_end_the_same_groups_reserve_one_slot_each() {
         mark_ended(&one, group).await;
         let remove = async |store: &DynamoDb| loop {
             match store.remove_group(group, 0).await {
-                Err(AttemptError::Conflict(_)) => {}
+                Err(AttemptError::Retry(..)) => {}
                 removed => return removed.unwrap(),
             }
         };

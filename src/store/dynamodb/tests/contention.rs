@@ -1,0 +1,165 @@
+//! Calls of one server and of many that meet at one group's head.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use super::engine::engine;
+use super::proxy::Proxy;
+use super::{new_table, server};
+use crate::model::event::{EventCall, EventInput, EventKind};
+use crate::model::group::{Delivery, GroupKey};
+use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::join_code::JoinCode;
+use crate::model::limits::Limits;
+use crate::model::time::Timestamp;
+use crate::store::dynamodb::DynamoDb;
+use crate::store::dynamodb::client::Settings;
+use crate::store::{CreateGroup, Store};
+
+const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
+const PUPILS: usize = 40;
+
+fn node(n: usize) -> NodeId {
+    NodeId::parse("nodeId", &format!("node{n}")).unwrap()
+}
+
+fn call(group: &GroupKey, n: usize, kind: EventKind) -> EventCall {
+    let event = EventInput {
+        name: "go".into(),
+        payload: None,
+        fired_at: "2026-11-21T04:40:35.740Z".into(),
+        order_key: Some(n.to_string()),
+    };
+    EventCall {
+        token: None,
+        group: group.clone(),
+        node: node(n % PUPILS),
+        kind,
+        events: vec![event].into(),
+    }
+}
+
+/// Servers with a class of forty, one of which polls, on a table with delays.
+struct Lesson {
+    servers: Vec<DynamoDb>,
+    proxy: Proxy,
+    group: GroupKey,
+}
+
+impl Lesson {
+    async fn start(servers: usize, delays: [Duration; 2]) -> Self {
+        let (direct, _) = new_table().await;
+        let proxy = Proxy::delaying(&engine().endpoint, delays).await;
+        let settings = Settings {
+            endpoint: Some(proxy.endpoint.clone()),
+            ..direct.clone()
+        };
+        let direct = server(&direct, Limits::default()).await;
+        let request = CreateGroup {
+            token: None,
+            domain: Domain::parse("domain", "school").unwrap(),
+            host: NodeId::parse("hostId", "teacher").unwrap(),
+            name: GroupName::parse("name", "class").unwrap(),
+            delivery: Delivery::WebSocket,
+            lifetime: 300,
+            origin: None,
+            host_ttl: None,
+            is_exempt: false,
+            join_code: JoinCode::random(),
+            name_is_join_code: false,
+        };
+        let group = direct.host_group(request, NOW).await.unwrap().group.key;
+        for pupil in 0..PUPILS {
+            let actor = node(pupil).into();
+            let joined = direct.join(&group, &actor, Some(pupil > 0), NOW);
+            joined.await.unwrap();
+        }
+        let servers = join_all((0..servers).map(|_| server(&settings, Limits::default()))).await;
+        for server in &servers {
+            // A warm instance.
+            server.group_lives(&group, NOW).await.unwrap();
+        }
+        proxy.measured();
+        Self {
+            servers,
+            proxy,
+            group,
+        }
+    }
+
+    /// One call each `pause`; returns how long each took, sorted, how many transactions each
+    /// needed on average, and how many failed.
+    async fn run(
+        &self,
+        calls: usize,
+        kind: EventKind,
+        pause: Duration,
+    ) -> (Vec<Duration>, f64, usize) {
+        let started = tokio::time::Instant::now();
+        let runs = (0..calls).map(|n| async move {
+            tokio::time::sleep_until(started + pause * u32::try_from(n).unwrap()).await;
+            let (store, begun) = (&self.servers[n % self.servers.len()], Instant::now());
+            let appended = store.append(call(&self.group, n, kind), NOW).await;
+            (begun.elapsed(), appended.is_ok())
+        });
+        let runs = join_all(runs).await;
+        let failed = runs.iter().filter(|(_, succeeded)| !succeeded).count();
+        let mut took: Vec<_> = runs.into_iter().map(|(took, _)| took).collect();
+        took.sort_unstable();
+        let measured = self.proxy.measured();
+        let writes = measured
+            .iter()
+            .filter(|measured| measured.operation == "TransactWriteItems");
+        let writes = u32::try_from(writes.count()).unwrap();
+        let tries = f64::from(writes) / f64::from(u32::try_from(calls).unwrap());
+        (took, tries, failed)
+    }
+}
+
+#[tokio::test]
+async fn fires_of_a_class_with_one_poller_write_once_each() {
+    let test = async {
+        let lesson = Lesson::start(1, [Duration::ZERO; 2]).await;
+        let (_, tries, failed) = lesson.run(60, EventKind::Fired, Duration::ZERO).await;
+        // The first ones do not know of the poller yet.
+        let (_, tries_later, failed_later) = lesson.run(60, EventKind::Fired, Duration::ZERO).await;
+        assert_eq!((failed, failed_later), (0, 0));
+        assert!(tries < 3.0 && tries_later < 1.05, "{tries} {tries_later}");
+    };
+    tokio::task::LocalSet::new().run_until(Box::pin(test)).await;
+}
+
+/// The figures of docs/performance.md: `cargo test --lib contention_figures -- --ignored --nocapture`
+/// with `DYNAMODB_ENDPOINT`.
+#[tokio::test]
+#[ignore = "measures for a minute"]
+async fn contention_figures() {
+    let millis = Duration::from_millis;
+    let test = async {
+        let delays = [millis(5), millis(20)];
+        for (what, servers, kind, calls, pause) in [
+            (
+                "1 server, fires, 1 poller",
+                1,
+                EventKind::Fired,
+                300,
+                millis(33),
+            ),
+            ("1 server, records", 1, EventKind::Recorded, 300, millis(25)),
+            (
+                "16 servers, records",
+                16,
+                EventKind::Recorded,
+                400,
+                millis(25),
+            ),
+        ] {
+            let lesson = Lesson::start(servers, delays).await;
+            let (took, tries, failed) = lesson.run(calls, kind, pause).await;
+            let (p50, p99) = (took[calls / 2], took[calls * 99 / 100]);
+            println!("{what}: p50 {p50:?}, p99 {p99:?}, {tries:.2} tries a call, {failed} failed");
+        }
+    };
+    tokio::task::LocalSet::new().run_until(Box::pin(test)).await;
+}
