@@ -89,7 +89,10 @@ async fn editors_of_any_origin_load_the_extension_and_its_key() {
             .get(format!("{}/extension/{path}", mesh.origin()))
             .header("origin", "https://turbowarp.org")
     };
-    for (file, part) in [("mesh.js", "Scratch.extensions"), ("mesh.mjs", "export{")] {
+    for (file, part) in [
+        ("mesh.js", ".extensions.register("),
+        ("mesh.mjs", "export{"),
+    ] {
         let script = Reply::to(ask(file)).await;
         assert_eq!(script.status, 200, "{file}");
         assert_eq!(script.header("access-control-allow-origin"), "*");

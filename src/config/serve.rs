@@ -174,7 +174,7 @@ pub struct AccessArgs {
     #[arg(long, env = "MESH_KEYS_FILE", value_name = "FILE")]
     pub keys: Option<PathBuf>,
 
-    /// Whether the pages for teachers and pupils are served; the pages get the first of the API keys
+    /// Whether the pages for teachers and pupils and the blocks for Scratch editors are served; they get the first of the API keys
     #[arg(
         long,
         env = "MESH_PAGES",

@@ -68,14 +68,15 @@ test("a pupil and 38 members join by the code within 10 s", async () => {
   const name = pupil.page.locator("#name");
   await name.fill("ねこ");
   await pupil.page.getByText("じぶんの Scratch さくひんで あそぶ").click();
-  const addresses = await pupil.page.locator("details input").evaluateAll((inputs) => inputs.map(({ value }) => value));
+  const addresses = await pupil.page.locator("details input[readonly]").evaluateAll((inputs) => inputs.map(({ value }) => value));
   const cloud = new URL(`cloud/${code}`, found.url).href.replace("http", "ws");
   assert.deepEqual(addresses, [
     ...["extension/mesh.js", "extension/mesh.mjs", `join/${code}`].map((path) => new URL(path, found.url).href),
     cloud,
   ]);
-  const turboWarp = await pupil.page.getByRole("link", { name: "TurboWarp を ひらく" }).getAttribute("href");
-  assert.equal(new URL(turboWarp).searchParams.get("cloud_host"), cloud);
+  await pupil.page.getByLabel("ばんごう").fill("https://scratch.mit.edu/projects/12345/");
+  const turboWarp = new URL(await pupil.page.getByRole("link", { name: "TurboWarp で あそぶ" }).getAttribute("href"));
+  assert.deepEqual([turboWarp.pathname, turboWarp.searchParams.get("cloud_host")], ["/12345", cloud]);
   await pupil.isAccessible("nickname");
   await name.press("Enter");
   await pupil.page.getByText("つながっています", { exact: true }).waitFor();

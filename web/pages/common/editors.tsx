@@ -1,4 +1,5 @@
 // How a pupil plays with a Scratch project of their own: addresses to copy into an editor.
+import { useState } from "preact/hooks";
 import { type Texts, useTexts } from "./language";
 import { ROOT } from "./server";
 
@@ -8,7 +9,8 @@ const en = {
   xcratch: "The blocks in Xcratch: address for “Extension loader”",
   link: "In the block “join”, write the code, or this link:",
   cloud: "Cloud variables (☁): address of this lesson, for the TurboWarp packager",
-  open: "Play a project of scratch.mit.edu in TurboWarp, by its number, with this lesson's cloud variables",
+  number: "A project of scratch.mit.edu with cloud variables: its number",
+  open: "Play it in TurboWarp",
   insecure: "turbowarp.org is a page over https: it reaches only servers over https. Ask your teacher for such an address.",
   smalruby: "Smalruby: in an editor for this server, choose Mesh and type the code in hiragana.",
   how: "All editors, step by step: docs/scratch-editors.md of the source.",
@@ -22,7 +24,8 @@ const TEXTS: Texts<typeof en> = {
     xcratch: "Xcratch のブロック: 「拡張機能ローダー」に入れるアドレス",
     link: "ブロック「参加する」には、コードか、このリンクを入れます。",
     cloud: "クラウド変数（☁）: TurboWarp Packager に入れる、この授業のアドレス",
-    open: "scratch.mit.edu の作品を、番号を入れて、この授業のクラウド変数で遊ぶ（TurboWarp）",
+    number: "クラウド変数を使う scratch.mit.edu の作品の番号",
+    open: "TurboWarp で遊ぶ",
     insecure: "turbowarp.org は https のページなので、https のサーバーにだけつながります。先生に https のアドレスを聞いてください。",
     smalruby: "Smalruby: このサーバー用のエディターでメッシュを選び、コードをひらがなで入れます。",
     how: "エディターごとの手順は、ソースの docs/scratch-editors.ja.md にあります。",
@@ -33,7 +36,8 @@ const TEXTS: Texts<typeof en> = {
     xcratch: "Xcratch の ブロック: 「かくちょうきのうローダー」に いれる アドレス",
     link: "ブロック「さんかする」には、コードか、この リンクを いれます。",
     cloud: "クラウドへんすう（☁）: TurboWarp Packager に いれる、この じゅぎょうの アドレス",
-    open: "scratch.mit.edu の さくひんを、ばんごうを いれて、この じゅぎょうの クラウドへんすうで あそぶ（TurboWarp）",
+    number: "クラウドへんすうを つかう scratch.mit.edu の さくひんの ばんごう",
+    open: "TurboWarp で あそぶ",
     insecure: "turbowarp.org は https の ページです。https の サーバーにだけ つながります。せんせいに https の アドレスを きいてください。",
     smalruby: "Smalruby: この サーバーの エディターで メッシュを えらび、コードを ひらがなで いれます。",
     how: "エディターごとの やりかたは、ソースの docs/scratch-editors.ja.md に あります。",
@@ -45,8 +49,9 @@ const isReached = ROOT.protocol === "https:" || /^(localhost|127\.0\.0\.1|\[::1\
 
 const to = (path: string) => new URL(path, ROOT).href;
 const toCloud = (code: string) => to(`cloud/${code}`).replace(/^http/, "ws");
-/** Its player: TurboWarp's editor connects no cloud variables. */
-const toTurboWarp = (code: string) => `https://turbowarp.org/?cloud_host=${encodeURIComponent(toCloud(code))}`;
+/** TurboWarp's player: its editor leaves cloud variables alone. */
+const toTurboWarp = (number: string, code: string) =>
+  `https://turbowarp.org/${number}?cloud_host=${encodeURIComponent(toCloud(code))}`;
 
 /** The addresses for a lesson's code; without one, those that all lessons have. */
 export function Editors(props: { code?: string }) {
@@ -59,13 +64,7 @@ export function Editors(props: { code?: string }) {
       <Address label={texts.xcratch} value={to("extension/mesh.mjs")} />
       {code && <Address label={texts.link} value={to(`join/${code}`)} />}
       {code && <Address label={texts.cloud} value={toCloud(code)} />}
-      {code && isReached && (
-        <p>
-          <a href={toTurboWarp(code)} rel="noreferrer">
-            {texts.open}
-          </a>
-        </p>
-      )}
+      {code && isReached && <TurboWarp code={code} />}
       {!isReached && <p class="small">{texts.insecure}</p>}
       <p class="small">{texts.smalruby}</p>
       <p class="small soft">{texts.how}</p>
@@ -79,5 +78,23 @@ function Address(props: { label: string; value: string }) {
       {props.label}
       <input readOnly value={props.value} onFocus={({ currentTarget }) => currentTarget.select()} />
     </label>
+  );
+}
+
+function TurboWarp(props: { code: string }) {
+  const texts = useTexts(TEXTS);
+  const [number, setNumber] = useState("");
+  return (
+    <div>
+      <label>
+        {texts.number}
+        <input inputMode="numeric" onInput={({ currentTarget }) => setNumber(/\d+/.exec(currentTarget.value)?.[0] ?? "")} />
+      </label>
+      {number && (
+        <a class="button" href={toTurboWarp(number, props.code)} rel="noreferrer">
+          {texts.open}
+        </a>
+      )}
+    </div>
   );
 }

@@ -15,16 +15,17 @@ const UNSANDBOXED = "getSandboxMode: () => 'unsandboxed'";
 /**
  * Packages a project as one HTML page, which starts by itself. Cloud variables go to `cloudHost`;
  * `extensions` are addresses of custom extensions that the page loads when it is opened: unsandboxed,
- * or as the TurboWarp editor does with strangers' if `sandboxed`.
+ * or as the TurboWarp editor does with strangers' if `sandboxed`. `baked` puts them into the page, as the
+ * packager does by itself.
  */
 export async function packaged(
   definition,
-  { cloudHost, projectId = "", username = "player", extensions = [], sandboxed = false } = {},
+  { cloudHost, projectId = "", username = "player", extensions = [], sandboxed = false, baked = false } = {},
 ) {
   const packager = new Packager.Packager();
   packager.project = await Packager.loadProject(await sb3(definition));
   const { options } = packager;
-  Object.assign(options, { autoplay: true, username, projectId, extensions, bakeExtensions: false });
+  Object.assign(options, { autoplay: true, username, projectId, extensions, bakeExtensions: baked });
   options.cloudVariables.mode = cloudHost ? "ws" : "";
   if (cloudHost) options.cloudVariables.cloudHost = cloudHost;
   const { data } = await packager.package();
