@@ -37,7 +37,7 @@ use crate::realtime::socket::{ConnectionContext, Upgraded};
 
 /// Texts of a client that count as one message: a project sets variables in each frame, and most
 /// of these go together in one report.
-const TEXTS_PER_MESSAGE: usize = 8;
+const TEXTS_PER_MESSAGE: usize = 32;
 /// Bytes that count as one more text: one text may have many messages.
 const TEXT_BYTES: usize = 512;
 /// How long the last calls of a closed socket may take.
