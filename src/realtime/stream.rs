@@ -6,6 +6,8 @@ mod fuzz;
 pub mod operations;
 pub mod request;
 mod single;
+#[cfg(test)]
+mod tests;
 
 use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -134,7 +136,7 @@ impl EventStream {
     /// Runs until the stream has ended and its client has read that, or has left.
     pub async fn run(&self) -> Ending {
         let close = self.serve().await;
-        self.state().subscriptions.clear();
+        self.end_operations();
         match close {
             Some(close) => {
                 let cut = [Close::TOO_SLOW, Close::PEER_TIMEOUT].contains(&close);
@@ -147,6 +149,14 @@ impl EventStream {
             () = self.left.cancelled() => Ending::Left,
             () = tokio::time::sleep(self.context.limits.close_timeout) => Ending::Unread,
         }
+    }
+
+    /// Ends its subscriptions and operations; an operation that still runs registers nothing
+    /// after this.
+    pub fn end_operations(&self) {
+        let mut state = self.state();
+        state.operations.close();
+        state.subscriptions.clear();
     }
 
     /// Runs until the client has left, or everything was sent (`None`), or it is to be closed.

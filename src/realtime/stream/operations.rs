@@ -9,6 +9,8 @@ use crate::realtime::session::OperationKey;
 pub struct Operations {
     by_id: HashMap<String, u64>,
     started: u64,
+    /// Whether the stream has ended.
+    closed: bool,
 }
 
 /// Why an operation is not begun.
@@ -18,11 +20,16 @@ pub enum NotBegun {
     Duplicate,
     /// The stream has as many as it may have.
     TooMany,
+    /// The stream has ended.
+    Closed,
 }
 
 impl Operations {
-    /// Begins one, unless its id is in use or there are `limit` of them.
+    /// Begins one, unless its id is in use, there are `limit` of them, or the stream has ended.
     pub fn begin(&mut self, id: &str, limit: usize) -> Result<OperationKey, NotBegun> {
+        if self.closed {
+            return Err(NotBegun::Closed);
+        }
         if self.by_id.contains_key(id) {
             return Err(NotBegun::Duplicate);
         }
@@ -48,6 +55,12 @@ impl Operations {
     pub fn end_by_id(&mut self, id: &str) -> bool {
         self.by_id.remove(id).is_some()
     }
+
+    /// Ends all of them; none begins after this.
+    pub fn close(&mut self) {
+        self.by_id.clear();
+        self.closed = true;
+    }
 }
 
 #[cfg(test)]
@@ -66,5 +79,14 @@ mod tests {
         assert!(!operations.end(&first), "the first one's result comes late");
         assert!(operations.contains(&second));
         assert!(operations.end(&second) && !operations.contains(&second));
+    }
+
+    #[test]
+    fn nothing_begins_after_the_close() {
+        let mut operations = Operations::default();
+        let running = operations.begin("a", 2).unwrap();
+        operations.close();
+        assert!(!operations.contains(&running) && !operations.end(&running));
+        assert_eq!(operations.begin("a", 2), Err(NotBegun::Closed));
     }
 }

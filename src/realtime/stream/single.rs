@@ -104,7 +104,7 @@ impl EventStream {
 
     fn subscribe(&self, key: &OperationKey, registration: Registration) {
         let mut state = self.state();
-        // The client may have ended it meanwhile.
+        // The client may have ended it meanwhile, or the stream has ended.
         if !state.operations.contains(key) {
             return;
         }

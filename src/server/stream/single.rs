@@ -4,6 +4,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Query;
@@ -19,13 +20,13 @@ use tokio_util::sync::CancellationToken;
 use crate::realtime::protocol::Dialect;
 use crate::realtime::session::is_valid_id;
 use crate::realtime::stream::EventStream;
+use crate::realtime::stream::operations::NotBegun;
 use crate::realtime::stream::request::StreamRequest;
 use crate::server::AppState;
 use crate::server::http::HttpError;
 use crate::server::listen::Connection;
 use crate::server::query;
 use crate::server::stream::body::StreamBody;
-use crate::server::stream::slots::StreamSlot;
 use crate::server::stream::{Carried, authenticate, context, payload, respond, slot};
 
 const TOKEN: HeaderName = HeaderName::from_static("x-graphql-event-stream-token");
@@ -94,8 +95,12 @@ pub async fn reserve(connection: &Arc<Connection>, head: &Parts) -> Result<Respo
         token: token.clone(),
     };
     state.tasks.spawn(async move {
-        if let Some(carried) = wait(&guard.state, opened, waiting).await {
-            carried.run(&stream, &stop).await;
+        let (settings, stopping) = (&guard.state.settings, &guard.state.stop);
+        let carried = wait(opened, settings.http.stream_reservation, stopping).await;
+        drop(waiting);
+        match carried {
+            Some(carried) => carried.run(&stream, &stop).await,
+            None => stream.end_operations(),
         }
     });
     let headers = [
@@ -105,17 +110,20 @@ pub async fn reserve(connection: &Arc<Connection>, head: &Parts) -> Result<Respo
     Ok((StatusCode::CREATED, headers, token).into_response())
 }
 
-/// Waits until the stream is opened; `None` if nobody opens it in time.
-async fn wait(
-    state: &AppState,
-    opened: oneshot::Receiver<Carried>,
-    _waiting: StreamSlot,
-) -> Option<Carried> {
+/// Waits until the stream is opened; `None` if no request opens it in `time`.
+async fn wait<T>(
+    mut opened: oneshot::Receiver<T>,
+    time: Duration,
+    stop: &CancellationToken,
+) -> Option<T> {
     tokio::select! {
-        opened = opened => opened.ok(),
-        () = sleep(state.settings.http.stream_reservation) => None,
-        () = state.stop.cancelled() => None,
+        opened = &mut opened => return opened.ok(),
+        () = sleep(time) => {}
+        () = stop.cancelled() => {}
     }
+    // A request may have opened it at the same moment: its response has begun and needs its task.
+    opened.close();
+    opened.try_recv().ok()
 }
 
 /// GET: opens the event stream. Its token shows who reserved it.
@@ -159,8 +167,11 @@ pub async fn operate(
     let request = StreamRequest::parse(payload).ok_or(HttpError::UNREADABLE)?;
     let id = request.operation_id.clone().filter(|id| is_valid_id(id));
     let id = id.ok_or(HttpError::NO_OPERATION_ID)?;
-    let begun = found.stream.begin(&id);
-    if let Some(key) = begun.map_err(|_| HttpError::OPERATION_ID_IN_USE)? {
+    let begun = found.stream.begin(&id).map_err(|why| match why {
+        NotBegun::Closed => HttpError::NO_STREAM,
+        NotBegun::Duplicate | NotBegun::TooMany => HttpError::OPERATION_ID_IN_USE,
+    });
+    if let Some(key) = begun? {
         // To its end, also when its client leaves.
         let executing = Arc::clone(&found.stream).execute(key, request, caller);
         let _ = state.tasks.spawn(executing).await;
@@ -186,4 +197,30 @@ pub fn end(connection: &Connection, head: &Parts, token: &str) -> Result<Respons
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Which branch sees it first is random: each repetition tries both.
+    #[tokio::test]
+    async fn an_opening_at_the_last_moment_is_served() {
+        for _ in 0..64 {
+            let stop = CancellationToken::new();
+            stop.cancel();
+            let (opens, opened) = oneshot::channel();
+            opens.send("carried").unwrap();
+            let waited = wait(opened, Duration::MAX, &stop).await;
+            assert_eq!(waited, Some("carried"));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_opening_after_the_time_is_refused() {
+        let (opens, opened) = oneshot::channel::<()>();
+        let waited = wait(opened, Duration::from_secs(5), &CancellationToken::new()).await;
+        assert_eq!(waited, None);
+        assert!(opens.send(()).is_err());
+    }
 }
