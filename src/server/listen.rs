@@ -22,7 +22,7 @@ use crate::memory::{Lease, Memory, Purpose};
 use crate::metrics::OpenGuard;
 use crate::server::address_slots::AddressSlot;
 use crate::server::footprint::{HTTP_BYTES, SOCKET_BYTES, TLS_BYTES};
-use crate::server::http::HttpError;
+use crate::server::http_error::HttpError;
 use crate::server::{AppState, Listeners, http, public, stream, tcp};
 
 /// How long to wait after the system refused a connection, such as for want of file handles.

@@ -11,7 +11,7 @@ use axum::Extension;
 use axum::http::{HeaderMap, header};
 use axum::response::{IntoResponse as _, Response};
 
-use crate::server::http::HttpError;
+use crate::server::http_error::HttpError;
 use crate::server::listen::Connection;
 use crate::server::query::authenticate;
 

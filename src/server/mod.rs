@@ -8,6 +8,7 @@ mod extension;
 mod footprint;
 mod health;
 mod http;
+mod http_error;
 #[cfg(feature = "oidc")]
 pub mod issuer;
 mod listen;

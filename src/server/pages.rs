@@ -13,7 +13,8 @@ use axum::{Extension, Router};
 use serde_json::json;
 
 use crate::auth::{Credential, Role};
-use crate::server::http::{HttpError, answer};
+use crate::server::http::answer;
+use crate::server::http_error::HttpError;
 use crate::server::listen::Connection;
 use crate::server::{addresses, query};
 

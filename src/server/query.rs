@@ -21,7 +21,8 @@ use crate::resolvers::request::GraphQlRequest;
 use crate::resolvers::response;
 use crate::resolvers::run::GraphQlResponse;
 use crate::server::body::ResponseBody;
-use crate::server::http::{HttpError, answer as respond};
+use crate::server::http::answer as respond;
+use crate::server::http_error::HttpError;
 use crate::server::listen::Connection;
 use crate::server::request_body;
 

@@ -9,7 +9,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 
 use crate::memory::{Lease, Purpose, Work};
 use crate::server::AppState;
-use crate::server::http::HttpError;
+use crate::server::http_error::HttpError;
 
 /// A body of up to this many bytes that has come with its head is not counted.
 const SMALL_BODY: usize = 4096;

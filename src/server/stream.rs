@@ -27,7 +27,7 @@ use crate::realtime::protocol::Dialect;
 use crate::realtime::stream::{Ending, EventStream, StreamContext};
 use crate::server::AppState;
 use crate::server::footprint::STREAM_BYTES;
-use crate::server::http::HttpError;
+use crate::server::http_error::HttpError;
 use crate::server::listen::Connection;
 use crate::server::query::{self, check_content_type};
 use crate::server::request_body;

@@ -27,7 +27,7 @@ use crate::realtime::session::Session;
 use crate::realtime::socket::{self, ConnectionContext, Upgraded};
 use crate::server::AppState;
 use crate::server::address_slots::AddressSlot;
-use crate::server::http::HttpError;
+use crate::server::http_error::HttpError;
 use crate::server::listen::Connection;
 use crate::server::query::{caller, credential_in};
 

@@ -19,7 +19,7 @@ use crate::realtime::stream::request::StreamRequest;
 use crate::resolvers::response;
 use crate::resolvers::run::GraphQlResponse;
 use crate::server::body::ResponseBody;
-use crate::server::http::HttpError;
+use crate::server::http_error::HttpError;
 use crate::server::listen::Connection;
 use crate::server::query::unread_refusal;
 use crate::server::stream::body::StreamBody;

@@ -23,7 +23,7 @@ use crate::realtime::stream::EventStream;
 use crate::realtime::stream::operations::NotBegun;
 use crate::realtime::stream::request::StreamRequest;
 use crate::server::AppState;
-use crate::server::http::HttpError;
+use crate::server::http_error::HttpError;
 use crate::server::listen::Connection;
 use crate::server::query;
 use crate::server::stream::body::StreamBody;
