@@ -21,6 +21,7 @@ session.on("event", ({ name, payload }) => {
 session.on("end", () => process.exit());
 
 for await (const line of createInterface({ input: process.stdin })) {
-  await (code ? session.fire("buzz", myName) : session.fire("question", line));
+  const fired = code ? session.fire("buzz", myName) : session.fire("question", line);
+  await fired.catch(({ message }) => console.log(message)); // such as a pause of the lesson
 }
 await session.leave();

@@ -1,12 +1,12 @@
 // What happens in a group, as it comes: over a WebSocket, over SSE, or by polling where neither gets through.
-import type { MeshError } from "./errors.js";
+import { type MeshError, NetworkError } from "./errors.js";
 import { Inbox, type MeshEvent } from "./inbox.js";
 import type { OpenLink, Position } from "./link.js";
 import type { Mesh } from "./mesh.js";
-import { Poller } from "./poller.js";
+import { isAnswer, Poller } from "./poller.js";
 import { openSocket } from "./socket.js";
 import { openStream } from "./stream.js";
-import { jittered, pauseAfter } from "./timing.js";
+import { jittered, pauseAfter, sleep } from "./timing.js";
 import type { GroupRef, Status } from "./types.js";
 
 /** How messages come now. */
@@ -20,6 +20,8 @@ export interface FeedHandlers {
   onEvents(events: MeshEvent[]): void;
   onEnd(message: string): void;
   onRefused(error: MeshError): void;
+  /** Events may be missing: those of a break could not be read. */
+  onMissed?(error: Error): void;
 }
 
 /** The ways of a subscription, the best first. */
@@ -29,6 +31,8 @@ const WAYS: { connection: Connection; open: OpenLink }[] = [
 ];
 /** Failures in a row of a way that worked before, until the next one is tried; of one that never did, 1. */
 const TRIES = 2;
+/** How often the events of a break are asked for: over 7 to 15 s, of the minute for which the server keeps them. */
+const CATCH_UP_TRIES = 5;
 
 export class Feed {
   #isStopped = false;
@@ -46,6 +50,10 @@ export class Feed {
   #again?: ReturnType<typeof setTimeout>;
   #closeAgain = () => {};
   #retry?: ReturnType<typeof setTimeout>;
+  /** Counts the changes of the link, so that what began before a change does not go on after it. */
+  #changes = 0;
+  /** Counts the gaps: one catch-up, the last one, reads what is missing of all. */
+  #gaps = 0;
   /** Whether messages may be missing if the next connection cannot resume. */
   #hasStarted = false;
   #inbox: Inbox;
@@ -98,6 +106,7 @@ export class Feed {
 
   #connect() {
     if (this.#isStopped) return;
+    this.#close();
     const way = this.#way;
     if (way >= WAYS.length) return this.#startPolling();
     this.#close = this.#open(way, () => this.#use(way), () => void this.#lost());
@@ -120,6 +129,8 @@ export class Feed {
   }
 
   #use(way: number) {
+    this.#changes += 1;
+    clearTimeout(this.#retry);
     this.#failures = this.#blocked = 0;
     this.#worked.add(way);
     this.#poller.stop();
@@ -134,12 +145,13 @@ export class Feed {
 
   async #lost() {
     if (this.#isStopped) return;
+    const change = ++this.#changes;
     this.handlers.onConnection("connecting");
     // From now on the server keeps events: they are read if the next connection cannot resume, or if
     // there is none. If no call gets through either, the way is not the reason.
     this.#hasStarted = true;
-    const isReached = await this.#poller.probe();
-    if (this.#isStopped) return;
+    const isReached = isAnswer(await this.#poller.probe());
+    if (this.#isStopped || change !== this.#changes) return;
     this.#failures += 1;
     this.#blocked = isReached && !this.#isTooFast ? this.#blocked + 1 : 0;
     this.#isTooFast = false;
@@ -190,7 +202,16 @@ export class Feed {
       return this.refresh();
     }
     this.#inbox.hold();
-    await this.#poller.poll();
-    if (!this.#isStopped) this.#inbox.release();
+    const gap = ++this.#gaps;
+    for (let tries = 1; ; tries += 1) {
+      const error = await this.#poller.poll();
+      if (this.#isStopped || gap !== this.#gaps) return;
+      if (error && tries < CATCH_UP_TRIES) {
+        await sleep(pauseAfter(tries));
+        continue;
+      }
+      if (error) this.handlers.onMissed?.(new NetworkError(`Events may be missing: ${error.message}`, { cause: error }));
+      return this.#inbox.release();
+    }
   }
 }

@@ -62,7 +62,7 @@ export class Inbox {
   #deliver(source: Source, events: Omit<PolledEvent, "cursor">[]) {
     const found: MeshEvent[] = [];
     for (const { name, payload, firedByNodeId, timestamp, orderKey } of events) {
-      // Polls alone tell an empty payload from none.
+      // Only in polls does an empty payload differ from none.
       const event = { name, payload: payload ?? "", nodeId: firedByNodeId, timestamp };
       if (this.#delivered.add(source, timestamp, JSON.stringify([event, orderKey || ""]))) found.push(event);
     }

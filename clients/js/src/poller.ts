@@ -24,7 +24,7 @@ export class Poller {
   #starts = 0;
   #since = "";
   /** Polls run one after the other. */
-  #last = Promise.resolve(true);
+  #last: Promise<Error | undefined> = Promise.resolve(undefined);
 
   constructor(
     readonly mesh: Mesh,
@@ -45,19 +45,19 @@ export class Poller {
     this.#running = 0;
   }
 
-  /** Reads what there is since the last event. Whether the server answered. */
-  poll(): Promise<boolean> {
-    return (this.#last = this.#last.then(() => this.#reach(() => this.#read())));
+  /** Reads what there is since the last event. The answer is the error that ended it, if any. */
+  poll(): Promise<Error | undefined> {
+    return (this.#last = this.#last.then(() => this.#try(() => this.#read())));
   }
 
-  /** Polls and delivers nothing: the server keeps events for a minute after it. Whether it answered. */
-  probe(): Promise<boolean> {
-    return this.#reach(() => this.#page());
+  /** Polls and delivers nothing: the server keeps events for a minute after it. */
+  probe(): Promise<Error | undefined> {
+    return this.#try(() => this.#page());
   }
 
   async #run(start: number) {
     for (let wasReached = true; this.#running === start; await sleep(POLL_MS)) {
-      const isReached = await this.poll();
+      const isReached = isAnswer(await this.poll());
       if (isReached !== wasReached && this.#running === start) this.handlers.onReached(isReached);
       wasReached = isReached;
     }
@@ -80,13 +80,16 @@ export class Poller {
     return this.mesh.call("pollGroupData", { groupId, domain, since: this.#since });
   }
 
-  async #reach(read: () => Promise<unknown>): Promise<boolean> {
+  async #try(read: () => Promise<unknown>): Promise<Error | undefined> {
     try {
       await read();
+      return undefined;
     } catch (error) {
-      if (!(error instanceof MeshError)) return false;
-      this.handlers.onRefused(error);
+      if (error instanceof MeshError) this.handlers.onRefused(error);
+      return error as Error;
     }
-    return true;
   }
 }
+
+/** Whether the server answered: a refusal is an answer too. */
+export const isAnswer = (error: Error | undefined) => !error || error instanceof MeshError;

@@ -20,7 +20,10 @@ export interface SessionEvents {
   members: Member[];
   connection: Connection;
   end: Ending;
-  /** What was sent did not arrive, and is not sent again; or the server refuses to deliver, and is asked again. */
+  /**
+   * What was sent did not arrive, and is not sent again; or the server refuses to deliver, and is asked again; or
+   * the events of a break could not be read.
+   */
   error: Error;
 }
 
@@ -73,6 +76,7 @@ export class Session extends Emitter<SessionEvents> {
         this.#refused(error);
         if (!this.#isStopped && error.type !== "RateLimited") this.emit("error", error);
       },
+      onMissed: (error) => this.emit("error", error),
     });
   }
 
@@ -98,7 +102,7 @@ export class Session extends Emitter<SessionEvents> {
     return this.group.joinCode ?? this.mesh.code ?? "";
   }
 
-  /** The newest value of each variable, whoever wrote it. */
+  /** The newest value of each variable, of all nodes. */
   get values(): ReadonlyMap<string, Value> {
     return this.#values.newest;
   }
@@ -160,7 +164,7 @@ export class Session extends Emitter<SessionEvents> {
     return this.#presence.host;
   }
 
-  /** When messages arrive, or will: whoever has the session misses none. */
+  /** Ends when messages arrive, or will: a program that has the session misses none. */
   async #start(): Promise<this> {
     this.#feed.start();
     this.#presence.start();

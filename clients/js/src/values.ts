@@ -14,7 +14,7 @@ export interface Value {
 
 /** The variables of a group, each with its newest value. */
 export class Values {
-  /** Of each variable's name, whoever wrote it. */
+  /** Of each variable's name, of all nodes. */
   readonly newest = new Map<string, Value>();
   #ofNodes = new Map<string, Value & { at: number }>();
 

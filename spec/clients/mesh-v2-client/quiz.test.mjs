@@ -5,17 +5,21 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { Mesh } from "../../../clients/js/dist/index.js";
 import { startServer } from "../common/server.mjs";
 
 const root = fileURLToPath(new URL("../../../", import.meta.url));
 const { RUBY = "/usr/bin/ruby" } = process.env;
+/** Longer than a member may be silent on this server. */
+const SILENT_MS = 4_000;
 const players = [];
 let server;
 let folder;
 
 before(async () => {
-  server = await startServer();
+  server = await startServer({ flags: ["--member-heartbeat-interval", "1", "--member-heartbeat-ttl", "3"] });
   // As after `npm install mesh-v2-client` beside the examples.
   folder = mkdtempSync(join(tmpdir(), "mesh-v2-quiz-"));
   cpSync(join(root, "examples"), folder, { recursive: true });
@@ -70,6 +74,13 @@ test("the quiz is asked in JavaScript, answered in Python, Ruby and JavaScript, 
   const results = all.map(({ output }) => output.match(/\w+ was first!/g));
   for (const result of results) assert.deepEqual(result, results[0]);
   assert.deepEqual(results[0].slice(1), ["Ren was first!", "Sora was first!"]);
+
+  // All send heartbeats: none was removed.
+  await sleep(SILENT_MS);
+  const mesh = new Mesh({ url: server.url, key: server.apiKey, code });
+  const { id: groupId, domain } = await mesh.call("groupByJoinCode", { code });
+  const members = await mesh.call("listNodesInGroup", { groupId, domain });
+  assert.deepEqual(members.map(({ nickname }) => nickname).filter(Boolean).sort(), ["Mio", "Ren", "Sora"]);
   host.program.stdin.end();
   assert.deepEqual(await Promise.all(all.map(({ ended }) => ended)), [0, 0, 0, 0]);
 });
