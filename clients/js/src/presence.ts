@@ -28,6 +28,8 @@ export class Presence {
   #isStopped = false;
   #timer?: ReturnType<typeof setTimeout>;
   #readAt = 0;
+  /** How often the server wants a heartbeat: of a host as its group says, of a member as the answer to joining says. */
+  #seconds: number;
   /** As the server knows it: it keeps events for a member that polls, and only for such a one. */
   #polls = false;
 
@@ -39,6 +41,7 @@ export class Presence {
     readonly nickname: string | undefined,
     readonly handlers: PresenceHandlers,
   ) {
+    this.#seconds = group.heartbeatIntervalSeconds ?? 15;
     this.as = { groupId: group.id, domain: group.domain, ...identity };
   }
 
@@ -48,13 +51,13 @@ export class Presence {
     return { groupId, domain, hostId: nodeId, hostToken: nodeToken };
   }
 
-  join() {
-    return this.mesh.call("joinGroup", { ...this.as, useWebSocket: !this.#polls, nickname: this.nickname });
+  async join() {
+    const self = await this.mesh.call("joinGroup", { ...this.as, useWebSocket: !this.#polls, nickname: this.nickname });
+    this.#seconds = self.heartbeatIntervalSeconds ?? this.#seconds;
   }
 
   start() {
-    const most = (this.group.heartbeatIntervalSeconds ?? 15) * 1_000;
-    this.#timer = setTimeout(() => void this.#beat(), Math.min(most, jittered(HEARTBEAT_MS / 2)));
+    this.#timer = setTimeout(() => void this.#beat(), Math.min(this.#seconds * 1_000, jittered(HEARTBEAT_MS / 2)));
   }
 
   stop() {
