@@ -73,6 +73,7 @@ pub fn mesh() -> Arc<Mesh> {
         metrics: Metrics::default(),
         rate_limits: mesh_v2::rate_limits::RateLimits::off(),
         start_hold: StartHold::NONE,
+        projects: mesh_v2::projects::Projects::default(),
         domains: DomainKey::new(b"a secret of the benchmarks"),
         policy: Policy::default(),
         next_since: NextSince::default(),

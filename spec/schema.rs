@@ -340,6 +340,7 @@ fn the_subscription_names_the_three_mutations_it_delivers() {
         metrics: mesh_v2::metrics::Metrics::default(),
         rate_limits: mesh_v2::rate_limits::RateLimits::off(),
         start_hold: mesh_v2::heartbeat::hold::StartHold::NONE,
+        projects: mesh_v2::projects::Projects::default(),
         domains: mesh_v2::domains::DomainKey::new(SECRET),
         policy: mesh_v2::auth::Policy::default(),
         next_since: mesh_v2::mesh::NextSince::default(),

@@ -4,13 +4,12 @@
 //!
 //! A socket is a node of the group: its variables are reported by it, and every other node's are
 //! sent to it. It calls the same fields as any client (`calls`), so that rates, sizes, policies and
-//! a lesson's control hold.
+//! a lesson's control hold. What the sockets of one group share is in [`crate::projects`].
 //!
 //! - `protocol`, `close`: what clients send and get, and the codes by which they are closed
 //! - `session`, `pending`: the state of one socket; nothing there waits
 //! - `entry`: from a handshake to a member of a group
 //! - `member`: what a member calls while its socket is open, and when it is closed
-//! - `project`: what the sockets of one group share
 //! - `inbox`: the hub's subscriber
 //! - `connection`: runs all of these on one socket
 
@@ -21,14 +20,12 @@ mod entry;
 mod inbox;
 mod member;
 mod pending;
-mod project;
 mod protocol;
 mod session;
 
 use std::time::Duration;
 
 pub use connection::{Departed, serve};
-pub use project::Projects;
 
 /// How cloud sockets are served.
 #[derive(Clone, Copy, Debug)]

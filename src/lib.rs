@@ -16,7 +16,7 @@
 //! mesh                     the application state of resolvers
 //! rate_limits              how often nodes, groups, connections and addresses may call
 //! heartbeat                the clock, the reaper, the hold after a start
-//! hub | store              publish and subscribe | storage: the contract and its stores
+//! hub | store | projects   publish and subscribe | storage: the contract and its stores | what cloud sockets of a group share
 //! auth | domains | memory  keys, tokens and roles | domains of addresses | the memory budget
 //! metrics                  the server's counters
 //! model                    ids, groups, statuses, events, messages, errors, liveness rules
@@ -55,6 +55,7 @@ pub mod memory;
 pub mod mesh;
 pub mod metrics;
 pub mod model;
+pub mod projects;
 #[cfg(test)]
 mod property;
 pub mod rate_limits;

@@ -12,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::model::limits::Limits;
 use crate::model::message::Message;
 use crate::model::rules::Rules;
+use crate::projects::Projects;
 use crate::rate_limits::RateLimits;
 use crate::store::{Publisher, Store};
 
@@ -36,6 +37,8 @@ pub struct Mesh {
     pub rate_limits: RateLimits,
     /// After a start, delays the calls that publish.
     pub start_hold: StartHold,
+    /// What cloud sockets of one group share.
+    pub projects: Projects,
     /// Derives domains from addresses.
     pub domains: DomainKey,
     /// Whom the server admits to its groups.
@@ -86,6 +89,7 @@ impl Mesh {
             metrics: Metrics::default(),
             rate_limits: RateLimits::off(),
             start_hold: StartHold::NONE,
+            projects: Projects::default(),
             domains: DomainKey::new(b"k"),
             policy: Policy::default(),
             next_since: NextSince::default(),

@@ -32,6 +32,7 @@ use crate::heartbeat::hold::StartHold;
 use crate::hub::Hub;
 use crate::mesh::Mesh;
 use crate::metrics::Metrics;
+use crate::projects::Projects;
 use crate::rate_limits::RateLimits;
 use crate::server;
 use crate::stage::reload::WatchedFiles;
@@ -113,6 +114,7 @@ async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh
         memory,
         metrics,
         start_hold,
+        projects: Projects::default(),
         domains: settings.domains.clone(),
         policy: settings.policy,
         next_since: settings.next_since,

@@ -1,8 +1,10 @@
 //! Who is let in: join codes, and what is refused with which code.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use mesh_v2::auth::Policy;
+use mesh_v2::rate_limits::rates::Rate;
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -144,4 +146,22 @@ async fn a_code_opens_its_group_from_any_network_under_each_policy() {
         ann.sets("a", "1").await;
         assert_eq!(ben.gets().await, "a=1", "{policy}");
     }
+}
+
+#[apply(case!)]
+async fn pings_count_as_messages_also_before_the_handshake() {
+    let set_up = |setup: &mut Setup| {
+        setup.rates.as_mut().expect("rates").connection_messages = Rate::new(50);
+    };
+    let mesh = TestMesh::own(set_up).await;
+    let group = class(&mesh).await;
+    let mut flood = Project::connects(&mesh, "/cloud").await;
+    let began = Instant::now();
+    for _ in 0..200 {
+        flood.socket.sends_frame(Message::Ping(Bytes::new())).await;
+    }
+    flood.shakes_hands(&code(&group), "flood").await;
+    has_members(&group, 1).await;
+    let took = began.elapsed();
+    assert!(took > Duration::from_secs(1), "{took:?}");
 }

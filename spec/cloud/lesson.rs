@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::{HOST, class, code, has_members, members, server};
+use crate::support::TestMesh;
 use crate::support::clients::Group;
 use crate::support::json::text;
 use crate::support::project::Project;
@@ -62,6 +63,8 @@ async fn a_removed_project_is_closed_and_does_not_come_back() {
     assert_eq!(ann.is_closed().await, 4004);
     let mut again = Project::enters(&mesh, &code(&group), "ann").await;
     assert_eq!(again.is_closed().await, 4004);
+    let mut late = Project::enters(&mesh, &code(&group), "late").await;
+    late.gets_nothing().await;
 }
 
 #[apply(case!)]
@@ -92,7 +95,42 @@ async fn a_cleared_variable_is_empty_in_every_project() {
     controls(&group, "clearGroupData", json!({})).await;
     sleep(Duration::from_millis(100)).await;
     let mut late = Project::enters(&mesh, &code(&group), "late").await;
+    late.gets_nothing().await;
     late.sets("b", "2").await;
-    let before = ben.gets_at_last("b=2").await;
-    assert!(before.iter().all(|it| it == "a="), "{before:?}");
+    assert_eq!(ben.gets().await, "b=2");
+    ben.sets("a", "3").await;
+    assert_eq!(late.gets().await, "a=3");
+}
+
+#[apply(case!)]
+async fn values_of_projects_that_left_do_not_grow_past_the_groups_limit() {
+    let mesh = TestMesh::own(|setup| {
+        setup.cloud.leave = Duration::ZERO;
+        setup.limits.status_bytes_per_group = 100_000;
+    })
+    .await;
+    let group = class(&mesh).await;
+    let mut watcher = Project::enters(&mesh, &code(&group), "watcher").await;
+    let mut user = Project::enters(&mesh, &code(&group), "user").await;
+    for number in 0..8 {
+        user.sets(&format!("v{number}"), 1).await;
+        watcher.gets().await;
+    }
+    user.socket.breaks();
+    has_members(&group, 1).await;
+    for number in 0..8 {
+        let key = format!("v{number}");
+        let mut user = Project::enters(&mesh, &code(&group), "user").await;
+        user.sets(&key, "1".repeat(30_000)).await;
+        assert_eq!(watcher.gets().await.len(), 30_000 + key.len() + 1);
+        user.socket.breaks();
+        has_members(&group, 1).await;
+    }
+    let mut late = Project::enters(&mesh, &code(&group), "late").await;
+    late.sets("end", 1).await;
+    watcher.gets_at_last("end=1").await;
+    watcher.sets("end", 2).await;
+    let kept = late.gets_at_last("end=2").await;
+    let bytes: usize = kept.iter().map(String::len).sum();
+    assert!(bytes > 60_000 && bytes <= 100_000, "{bytes} bytes");
 }

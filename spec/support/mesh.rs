@@ -124,6 +124,7 @@ fn mesh_over(store: Arc<dyn Store>, hub: Arc<Hub>, setup: &Setup, clock: Clock) 
         memory: Memory::unlimited(),
         metrics,
         start_hold: StartHold::NONE,
+        projects: mesh_v2::projects::Projects::default(),
         domains: DomainKey::new(SECRET),
         next_since: setup.next_since,
         policy: setup.policy,

@@ -23,7 +23,7 @@ const JOIN: &str = "mutation ($groupId: ID!, $domain: String!, $nodeId: ID!, $no
     $nickname: String) { it: joinGroup(groupId: $groupId, domain: $domain, nodeId: $nodeId, \
     useWebSocket: true, nodeToken: $nodeToken, nickname: $nickname) { heartbeatIntervalSeconds } }";
 const STATUSES: &str = "query ($groupId: ID!, $domain: String!) { \
-    listGroupStatuses(groupId: $groupId, domain: $domain) { timestamp data { key value } } }";
+    listGroupStatuses(groupId: $groupId, domain: $domain) { nodeId timestamp data { key value } } }";
 const REPORT: &str = "mutation ($groupId: ID!, $domain: String!, $nodeId: ID!, \
     $data: [SensorDataInput!]!, $nodeToken: String) { reportDataByNode(groupId: $groupId, \
     domain: $domain, nodeId: $nodeId, data: $data, nodeToken: $nodeToken) { groupId } }";

@@ -17,15 +17,15 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Caller;
+use crate::cloud::CloudSettings;
 use crate::cloud::calls::{CallError, Calls, Consequence};
 use crate::cloud::close;
 use crate::cloud::entry::{Entered, Entrance};
 use crate::cloud::inbox::Full;
 use crate::cloud::member::{Leaving, Member};
 use crate::cloud::session::{Action, Session};
-use crate::cloud::{CloudSettings, Projects};
 use crate::hub::Publication;
-use crate::memory::{Lease, Purpose};
+use crate::memory::{Lease, Purpose, Work};
 use crate::model::message::Message;
 use crate::model::status::SensorData;
 use crate::realtime::close::Close;
@@ -71,7 +71,6 @@ struct Connection {
     context: ConnectionContext,
     caller: Caller,
     settings: CloudSettings,
-    projects: Projects,
     /// The join code in the address.
     code: Option<String>,
     session: Session,
@@ -95,7 +94,7 @@ pub async fn serve(
     socket: Upgraded,
     context: ConnectionContext,
     caller: Caller,
-    (settings, projects): (CloudSettings, Projects),
+    settings: CloudSettings,
     code: Option<String>,
 ) -> Departed {
     let memory = context.runner.mesh().memory.clone();
@@ -111,7 +110,6 @@ pub async fn serve(
         context,
         caller,
         settings,
-        projects,
         code,
         session: Session::default(),
         outbox: Arc::clone(&outbox),
@@ -165,7 +163,9 @@ impl Connection {
                 }
                 frame = frames.next(), if self.accepts_more() => {
                     self.liveness.record_activity(Instant::now());
-                    match frame? {
+                    let frame = frame?;
+                    self.count(&frame);
+                    match frame {
                         Ok(Frame::Text(text)) => self.on_text(&text),
                         Ok(Frame::Close(close)) => {
                             return Some(CloseHandshake::after_close(close.as_ref()));
@@ -227,14 +227,26 @@ impl Connection {
         self.pause.is_none() && pending.bytes() < bytes && pending.len() < limits.keys_per_node
     }
 
-    fn on_text(&mut self, text: &str) -> Option<Close> {
-        let mesh = Arc::clone(self.context.runner.mesh());
-        self.texts += 1 + text.len() / TEXT_BYTES;
+    /// Counts a frame towards the rate of messages. Projects send texts alone, so every other
+    /// frame is a message of its own.
+    fn count<E>(&mut self, frame: &Result<Frame, E>) {
+        let Ok(frame) = frame else { return };
+        let texts = if frame.is_text() {
+            1
+        } else {
+            TEXTS_PER_MESSAGE
+        };
+        self.texts += texts + frame.len() / TEXT_BYTES;
+        let rate_limits = &self.context.runner.mesh().rate_limits;
         while self.texts >= TEXTS_PER_MESSAGE {
             self.texts -= TEXTS_PER_MESSAGE;
-            let pause = mesh.rate_limits.message(self.caller);
-            self.pause = pause.map(|time| Box::pin(sleep(time)));
+            if let Some(time) = rate_limits.message(self.caller) {
+                self.pause = Some(Box::pin(sleep(time)));
+            }
         }
+    }
+
+    fn on_text(&mut self, text: &str) -> Option<Close> {
         for action in self.session.on_text(text) {
             match action {
                 Action::Enter(handshake) => {
@@ -244,7 +256,6 @@ impl Connection {
                             caller: self.caller,
                         },
                         settings: self.settings,
-                        projects: self.projects.clone(),
                         inbox_bytes: self.context.limits.outbox_bytes,
                     };
                     let entering = entrance.enter(self.code.take(), handshake);
@@ -303,6 +314,12 @@ impl Connection {
                 self.next_heartbeat = now + member.heartbeat_interval();
                 let text = self.session.on_entered(member.slot.node.clone(), values);
                 if let Some(text) = text {
+                    let memory = &self.context.runner.mesh().memory;
+                    if memory.admit(Work::Data, text.len()).is_err() {
+                        // The node leaves as that of any closed socket.
+                        self.member = Some(member);
+                        return Some(close::NOT_NOW);
+                    }
                     self.outbox.respond(text.into_bytes());
                 }
                 drop(permit);

@@ -13,16 +13,15 @@ use crate::cloud::calls::{CallError, Calls, Field};
 use crate::cloud::close;
 use crate::cloud::inbox::Inbox;
 use crate::cloud::member::{Host, Member};
-use crate::cloud::project::{NodeSlot, Project, ProjectKey, Projects};
 use crate::cloud::protocol::Handshake;
-use crate::cloud::session::Value;
 use crate::hub::selection::Selection;
 use crate::model::group::GroupKey;
 use crate::model::ids::{GroupName, MAX_CHARACTERS, NodeId};
 use crate::model::join_code::JoinCode;
 use crate::model::nickname::Nickname;
-use crate::model::status::SensorData;
+use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
+use crate::projects::{NODE_PREFIX, NodeSlot, Project, ProjectKey, Value};
 use crate::realtime::close::Close;
 
 /// The domain of open projects' groups. It is a typed one, for all networks.
@@ -39,8 +38,6 @@ pub struct Entrance {
     pub calls: Calls,
     /// How cloud sockets are served.
     pub settings: CloudSettings,
-    /// The projects of the server.
-    pub projects: Projects,
     /// What may wait for one socket, in bytes.
     pub inbox_bytes: usize,
 }
@@ -79,7 +76,7 @@ impl Entrance {
         let hub = &self.calls.runner.mesh().hub;
         let subscriber = Arc::clone(&inbox);
         let subscription = hub.subscribe(&target.group, selection, |_| subscriber);
-        let permit = self.projects.reading().await;
+        let permit = self.calls.runner.mesh().projects.reading().await;
         let values = self.values(&found).await?;
         let member = Member {
             calls: self.calls,
@@ -135,7 +132,7 @@ impl Entrance {
             let number = number.to_string();
             let secret = |purpose| domains.secret_of(&[purpose, project, &number]);
             let (id, token) = (secret("cloud host"), secret("cloud host token"));
-            let id = format!("cloud-{id}");
+            let id = format!("{NODE_PREFIX}{id}");
             let group = json!({"name": name, "hostId": id, "domain": DOMAIN, "hostToken": token});
             let created = match self.calls.call(Field::CREATE, group).await {
                 Ok(created) => created,
@@ -161,8 +158,7 @@ impl Entrance {
     fn project(&self, key: ProjectKey) -> Arc<Project> {
         let mesh = self.calls.runner.mesh();
         let limit = mesh.limits.status_bytes_per_group;
-        self.projects
-            .open(key, &mesh.memory, limit, self.settings.keep)
+        mesh.projects.open(key, &mesh.memory, limit)
     }
 
     /// Joins as a node that is the same whenever this user comes back from its address, so that it
@@ -179,7 +175,7 @@ impl Entrance {
             let parts = [group.as_str(), &address, user, &number];
             let secret = |purpose| mesh.domains.secret_of(&[&[purpose], &parts[..]].concat());
             let (id, token) = (secret("cloud node"), secret("cloud node token"));
-            let Ok(id) = NodeId::parse("nodeId", &format!("cloud-{id}")) else {
+            let Ok(id) = NodeId::parse("nodeId", &format!("{NODE_PREFIX}{id}")) else {
                 break;
             };
             let Some(slot) = found.project.take(id) else {
@@ -206,9 +202,9 @@ impl Entrance {
             .calls
             .in_group(Field::STATUSES, &found.group, json!({}));
         let statuses = statuses.await.map_err(|error| error.on_entering())?;
-        let stored = values_in(&statuses);
+        let stored = statuses_in(&found.group, &statuses);
         let is_new = stored.is_empty();
-        let values = found.project.merge(stored);
+        let values = found.project.merge(&stored);
         if let Some(host) = found.host.as_ref().filter(|_| is_new && !values.is_empty()) {
             let data = values.iter().map(|value| &value.data);
             // Those that the group cannot take are still sent to this project's sockets.
@@ -228,21 +224,25 @@ fn heartbeat_in(found: &Json) -> Duration {
     Duration::from_secs(seconds.unwrap_or(HEARTBEAT).max(1))
 }
 
-/// The values in the answer of listGroupStatuses; several of one variable are merged by their time.
-fn values_in(statuses: &Json) -> Vec<Value> {
+/// The answer of listGroupStatuses.
+fn statuses_in(group: &GroupKey, answer: &Json) -> Vec<NodeStatus> {
     let text = |value: &Json| value.as_str().unwrap_or_default().to_owned();
-    let values = statuses
+    let statuses = answer
         .as_array()
         .into_iter()
         .flatten()
-        .flat_map(|status| {
-            let at = Timestamp::parse(status["timestamp"].as_str().unwrap_or_default());
+        .filter_map(|status| {
             let data = status["data"].as_array().into_iter().flatten();
-            data.filter_map(move |data| {
-                let (key, value) = (text(&data["key"]), text(&data["value"]));
-                let data = SensorData { key, value };
-                Some(Value { data, at: at? })
+            let data = data.map(|data| SensorData {
+                key: text(&data["key"]),
+                value: text(&data["value"]),
+            });
+            Some(NodeStatus {
+                node: NodeId::parse("nodeId", status["nodeId"].as_str()?).ok()?,
+                group: group.clone(),
+                data: data.collect::<Vec<_>>().into(),
+                timestamp: Timestamp::parse(status["timestamp"].as_str()?)?,
             })
         });
-    values.collect()
+    statuses.collect()
 }

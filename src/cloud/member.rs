@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 use crate::cloud::calls::{CallError, Calls, Field};
 use crate::cloud::close;
 use crate::cloud::inbox::Inbox;
-use crate::cloud::project::{NodeSlot, Project};
 use crate::hub::Subscription;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::status::SensorData;
+use crate::projects::{NodeSlot, Project};
 use crate::realtime::close::Close;
 
 /// A member.

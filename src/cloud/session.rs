@@ -9,6 +9,7 @@ use crate::cloud::protocol::{ClientMessage, Handshake, set_message};
 use crate::model::ids::NodeId;
 use crate::model::status::{NodeStatus, SensorData};
 use crate::model::time::Timestamp;
+use crate::projects::Value;
 use crate::realtime::close::Close;
 
 /// What is to be done after a client's text.
@@ -25,15 +26,6 @@ pub enum Action {
     },
     /// Close the socket.
     Close(Close),
-}
-
-/// A variable's newest value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Value {
-    /// The variable.
-    pub data: SensorData,
-    /// When it was reported.
-    pub at: Timestamp,
 }
 
 /// The state of one socket.

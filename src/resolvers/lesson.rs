@@ -156,7 +156,10 @@ impl<'a> HostCall<'a> {
         access.node(&group, &host.id, NodeCall::Membership).await?;
         let mesh = access.mesh;
         let now = mesh.clock.now();
-        Ok(mesh.store.control(&group, &host, &control?, now).await?)
+        let control = control?;
+        let controlled = mesh.store.control(&group, &host, &control, now).await?;
+        mesh.projects.on_control(&group, &control, mesh.clock.now());
+        Ok(controlled)
     }
 
     async fn shows(

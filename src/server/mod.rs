@@ -37,7 +37,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Authenticator;
-use crate::cloud::{CloudSettings, Projects};
+use crate::cloud::CloudSettings;
 use crate::domains::SiteBits;
 use crate::heartbeat::reaper;
 use crate::mesh::Mesh;
@@ -143,8 +143,6 @@ struct AppState {
     tasks: TaskTracker,
     stop: CancellationToken,
     slots: ConnectionSlots,
-    /// What cloud sockets of one group share.
-    projects: Projects,
     address_slots: Arc<AddressSlots>,
     streams: StreamSlots,
     /// For event streams that are reserved and not yet open.
@@ -198,13 +196,15 @@ pub async fn run(
         tasks: tasks.clone(),
         stop: stop.clone(),
         slots: ConnectionSlots::new(connections),
-        projects: Projects::default(),
         address_slots: AddressSlots::new(connections, share, site, metrics),
         forwarded_hint: Once::new(),
         accepted: AtomicU64::default(),
         listens: listeners.plain.local_addr().unwrap_or(NOWHERE),
     });
     let drain = state.settings.http.drain;
+    let projects = mesh.projects.clone();
+    let (keep, until) = (state.settings.cloud.keep, stop.clone());
+    tasks.spawn(async move { projects.sweep_until(until, keep).await });
     let reaping = {
         let stop = stop.clone();
         async move {

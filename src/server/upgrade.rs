@@ -151,8 +151,8 @@ pub fn upgrade_cloud(
         let open = state.runner.mesh().metrics.socket(SocketProtocol::Cloud);
         let stop = CancellationToken::new();
         let (socket, context) = (plain_or_other(upgraded), context(&state, stop.clone()));
-        let served = (state.settings.cloud, state.projects.clone());
-        let serving = Box::pin(cloud::serve(socket, context, caller, served, code));
+        let settings = state.settings.cloud;
+        let serving = Box::pin(cloud::serve(socket, context, caller, settings, code));
         let departed = until_drained(&state, &stop, serving).await;
         // The node may stay for a while; the connection's place is free.
         drop((connection, share, open));

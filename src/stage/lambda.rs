@@ -11,6 +11,7 @@ use crate::hub::Hub;
 use crate::lambda::Handler;
 use crate::mesh::Mesh;
 use crate::metrics::Metrics;
+use crate::projects::Projects;
 use crate::stage::log_to_stderr;
 use crate::store::dynamodb::DynamoDb;
 
@@ -40,6 +41,7 @@ pub async fn handler() -> anyhow::Result<Handler> {
         metrics: Metrics::default(),
         rate_limits: crate::rate_limits::RateLimits::off(),
         start_hold: StartHold::NONE,
+        projects: Projects::default(),
         domains: settings.domains,
         policy: settings.policy,
         next_since: settings.next_since,
