@@ -176,13 +176,18 @@ impl CallError {
         self.message.ends_with("with which it was made")
     }
 
+    /// Whether the process is short of memory, which may pass: a full group stays full.
+    fn is_for_memory(&self) -> bool {
+        self.message.contains("memory is full")
+    }
+
     /// How a socket is closed that cannot enter the group.
     pub fn on_entering(&self) -> Close {
         match self.kind.as_str() {
             "GroupNotFound" => close::UNAVAILABLE,
             "Locked" => close::LOCKED,
             "Unauthorized" => close::REMOVED,
-            "LimitExceeded" => close::FULL,
+            "LimitExceeded" if !self.is_for_memory() => close::FULL,
             "ValidationError" => close::BAD_MESSAGE,
             _ => close::NOT_NOW,
         }
@@ -194,7 +199,8 @@ impl CallError {
             "GroupNotFound" => Consequence::Close(ended),
             "NodeNotFound" => Consequence::Close(close::AGAIN),
             "Unauthorized" => Consequence::Close(close::REMOVED),
-            "LimitExceeded" | "ValidationError" => Consequence::Drop,
+            "LimitExceeded" if !self.is_for_memory() => Consequence::Drop,
+            "ValidationError" => Consequence::Drop,
             _ => Consequence::Repeat(self.retry_after.unwrap_or(AFTER_FAILURE)),
         }
     }
@@ -248,5 +254,14 @@ mod tests {
         let paused = json!({"errorType": "Paused", "extensions": {"retryAfterMs": 300}});
         let paused = CallError::of(&paused).on_member(close::ENDED);
         assert_eq!(paused, Consequence::Repeat(Duration::from_millis(300)));
+        let short = crate::memory::Memory::new(1).admit(crate::memory::Work::Data, 2);
+        let short = short.unwrap_err();
+        let short = json!({"errorType": short.kind(), "message": short.to_string()});
+        let short = CallError::of(&short);
+        assert_eq!(short.on_entering(), close::NOT_NOW);
+        assert_eq!(
+            short.on_member(close::ENDED),
+            Consequence::Repeat(AFTER_FAILURE)
+        );
     }
 }

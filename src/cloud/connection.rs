@@ -3,7 +3,7 @@
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -47,14 +47,14 @@ const ENTERING_BYTES: usize = 4096;
 
 /// What remains of a closed socket.
 pub struct Departed {
-    leaving: Option<Leaving>,
+    joined: Arc<OnceLock<Leaving>>,
     settings: CloudSettings,
 }
 
 impl Departed {
     /// Lets the node leave its group, unless its project comes back soon.
     pub async fn leave(self, stop: &CancellationToken) {
-        if let Some(leaving) = self.leaving {
+        if let Some(leaving) = self.joined.get() {
             leaving.leave(self.settings.leave, stop).await;
         }
     }
@@ -75,6 +75,8 @@ struct Connection {
     code: Option<String>,
     session: Session,
     outbox: Arc<Outbox>,
+    /// The node, once it has joined.
+    joined: Arc<OnceLock<Leaving>>,
     member: Option<Member>,
     running: Option<BoxFuture<'static, Outcome>>,
     /// Before this, no report begins.
@@ -113,6 +115,7 @@ pub async fn serve(
         code,
         session: Session::default(),
         outbox: Arc::clone(&outbox),
+        joined: Arc::default(),
         member: None,
         running: None,
         next_report: now,
@@ -130,13 +133,14 @@ pub async fn serve(
     let handshake = Box::pin(connection.run(&mut frames, &mut writer)).await;
     // Before the close, however long that takes: a project that comes back is the same node.
     let _: Result<_, Elapsed> = timeout(FINISH, connection.finish()).await;
-    let leaving = connection.member.take().map(Member::close);
+    (connection.member, connection.running) = (None, None);
+    let joined = Arc::clone(&connection.joined);
     if let Some(handshake) = handshake {
         let limit = limits.close_timeout;
         let closing = handshake.run(&mut frames, &mut writer, &outbox, limit, &stop);
         Box::pin(closing).await;
     }
-    Departed { leaving, settings }
+    Departed { joined, settings }
 }
 
 impl Connection {
@@ -257,6 +261,7 @@ impl Connection {
                         },
                         settings: self.settings,
                         inbox_bytes: self.context.limits.outbox_bytes,
+                        joined: Arc::clone(&self.joined),
                     };
                     let entering = entrance.enter(self.code.take(), handshake);
                     self.running = Some(Box::pin(async move {
@@ -264,9 +269,12 @@ impl Connection {
                     }));
                 }
                 Action::Rename { from, to } => {
-                    let project = self.member.as_ref().map(|member| &member.project);
-                    if let Some(value) = project.and_then(|project| project.value(&from)) {
-                        self.session.pending().set(to, value);
+                    let shown = self.member.as_ref().map(|member| &member.project);
+                    let pending = self.session.pending();
+                    let value = pending.value(&from);
+                    let value = value.or_else(|| shown.and_then(|project| project.value(&from)));
+                    if let Some(value) = value {
+                        pending.set(to, value);
                     }
                 }
                 Action::Close(close) => return Some(close),

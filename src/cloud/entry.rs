@@ -2,7 +2,7 @@
 //! open project, and the socket's node joins and subscribes before it reads the values
 //! (decision D17).
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde_json::{Value as Json, json};
@@ -12,7 +12,7 @@ use crate::cloud::CloudSettings;
 use crate::cloud::calls::{CallError, Calls, Field};
 use crate::cloud::close;
 use crate::cloud::inbox::Inbox;
-use crate::cloud::member::{Host, Member};
+use crate::cloud::member::{Host, Leaving, Member};
 use crate::cloud::protocol::Handshake;
 use crate::hub::selection::Selection;
 use crate::model::group::GroupKey;
@@ -40,6 +40,8 @@ pub struct Entrance {
     pub settings: CloudSettings,
     /// What may wait for one socket, in bytes.
     pub inbox_bytes: usize,
+    /// Set once the node has joined: it leaves also if entering fails after that.
+    pub joined: Arc<OnceLock<Leaving>>,
 }
 
 /// A member, with what its client gets first.
@@ -186,7 +188,17 @@ impl Entrance {
                 node["nickname"] = nickname.as_str().into();
             }
             match self.calls.in_group(Field::JOIN, &found.group, node).await {
-                Ok(joined) => return Ok((slot, token, heartbeat_in(&joined))),
+                Ok(joined) => {
+                    let leaving = Leaving {
+                        calls: self.calls.clone(),
+                        group: found.group.clone(),
+                        node: slot.node.clone(),
+                        token: token.clone(),
+                        project: Arc::clone(&found.project),
+                    };
+                    self.joined.get_or_init(|| leaving);
+                    return Ok((slot, token, heartbeat_in(&joined)));
+                }
                 // Another client used the id.
                 Err(error) if error.is_wrong_token() && refused < ATTEMPTS => refused += 1,
                 Err(error) => return Err(error.on_entering()),

@@ -53,11 +53,16 @@ pub struct Host {
 
 /// A node whose socket is closed, until it leaves its group.
 pub struct Leaving {
-    calls: Calls,
-    group: GroupKey,
-    node: NodeId,
-    token: String,
-    project: Arc<Project>,
+    /// Calls as the socket's caller.
+    pub calls: Calls,
+    /// Its group.
+    pub group: GroupKey,
+    /// The node.
+    pub node: NodeId,
+    /// Its token.
+    pub token: String,
+    /// What the sockets of its group share.
+    pub project: Arc<Project>,
 }
 
 impl Host {
@@ -125,23 +130,12 @@ impl Member {
         more["nodeToken"] = self.token.as_str().into();
         async move { calls.in_group(field, &group, more).await }
     }
-
-    /// The socket is closed: the node is free for the same user.
-    pub fn close(self) -> Leaving {
-        Leaving {
-            calls: self.calls,
-            group: self.group,
-            node: self.slot.node.clone(),
-            token: self.token,
-            project: self.project,
-        }
-    }
 }
 
 impl Leaving {
     /// Leaves the group after `time`, unless a socket uses the node again. When the server stops, the
     /// node stays: its project connects to the next one.
-    pub async fn leave(self, time: Duration, stop: &CancellationToken) {
+    pub async fn leave(&self, time: Duration, stop: &CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             () = sleep(time) => {}

@@ -14,6 +14,8 @@ pub struct Pending {
     bytes: usize,
     /// The report that is under way.
     reporting: Vec<SensorData>,
+    /// The last report that succeeded, while the group does not yet show it.
+    reported: Vec<SensorData>,
     /// The keys of reports whose messages did not yet come back, and of how many.
     unseen: HashMap<String, usize>,
 }
@@ -53,7 +55,8 @@ impl Pending {
 
     /// The report succeeded; its message comes, or came.
     pub fn on_reported(&mut self) {
-        self.reporting.clear();
+        self.reported = std::mem::take(&mut self.reporting);
+        self.forget_shown();
     }
 
     /// The report is to be repeated: what was set again meanwhile goes with its newer value.
@@ -82,6 +85,22 @@ impl Pending {
         for data in data {
             self.see(&data.key);
         }
+        self.forget_shown();
+    }
+
+    fn forget_shown(&mut self) {
+        let unseen = &self.unseen;
+        self.reported.retain(|data| unseen.contains_key(&data.key));
+    }
+
+    /// The client's own newest value of a variable that the group does not yet show.
+    pub fn value(&self, key: &str) -> Option<String> {
+        if let Some((_, value)) = self.waiting.get(key) {
+            return Some(value.clone());
+        }
+        let mut sent = self.reporting.iter().chain(&self.reported);
+        let found = sent.find(|data| data.key == key);
+        found.map(|data| data.value.clone())
     }
 
     fn take_waiting(&mut self) -> Vec<SensorData> {
@@ -167,5 +186,18 @@ mod tests {
         pending.begin();
         assert_eq!(pending.on_refused(), ["b"]);
         assert!(!pending.is_newer("b"));
+    }
+
+    #[test]
+    fn its_own_values_are_known_until_the_group_shows_them() {
+        let mut pending = Pending::default();
+        pending.set("a".into(), "1".into());
+        assert_eq!(pending.value("a").as_deref(), Some("1"));
+        let report = pending.begin().unwrap();
+        assert_eq!(pending.value("a").as_deref(), Some("1"));
+        pending.on_reported();
+        assert_eq!(pending.value("a").as_deref(), Some("1"));
+        pending.on_seen(&report);
+        assert_eq!(pending.value("a"), None);
     }
 }
