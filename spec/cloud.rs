@@ -101,6 +101,24 @@ async fn a_variable_crosses_between_projects_and_members_both_ways() {
 }
 
 #[apply(case!)]
+async fn what_a_project_sets_as_it_connects_is_not_set_back() {
+    let mesh = server().await;
+    let group = class(&mesh).await;
+    let mut subscriber = group.subscribe().await;
+    let pupil = group.join("pupil").await;
+    pupil.reports([("score", "6"), ("turn", "1")]).await;
+    subscriber.status().await;
+    let mut project = Project::enters(&mesh, &code(&group), "ann").await;
+    // As TurboWarp does: what was set meanwhile follows the handshake.
+    sleep(Duration::from_millis(10)).await;
+    project.sets("score", 7).await;
+    assert_eq!(project.gets().await, "turn=1");
+    let status = subscriber.status().await;
+    assert_eq!(data(&status), [("score".into(), "7".into())]);
+    project.gets_nothing().await;
+}
+
+#[apply(case!)]
 async fn a_flood_of_values_becomes_few_reports_and_the_last_value_is_the_last() {
     let mesh = server().await;
     let group = class(&mesh).await;

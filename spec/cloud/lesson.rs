@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
-use super::{HOST, class, code, has_members, members, server};
+use super::{HOST, class, code, data, has_members, members, server};
 use crate::support::TestMesh;
 use crate::support::clients::Group;
 use crate::support::json::text;
@@ -22,15 +22,15 @@ async fn controls(group: &Group<'_>, field: &str, more: Value) {
 async fn a_locked_group_admits_those_who_come_back_and_no_others() {
     let mesh = server().await;
     let group = class(&mesh).await;
+    let mut subscriber = group.subscribe().await;
     let mut ann = Project::enters(&mesh, &code(&group), "ann").await;
     ann.sets("a", "1").await;
-    has_members(&group, 1).await;
+    subscriber.status().await;
     controls(&group, "lockGroup", json!({"locked": true})).await;
     let mut ben = Project::enters(&mesh, &code(&group), "ben").await;
     assert_eq!(ben.is_closed().await, 4004);
     ann.sets("a", "2").await;
-    let subscriber = group.statuses().await;
-    assert!(!subscriber.is_empty());
+    assert_eq!(data(&subscriber.status().await), [("a".into(), "2".into())]);
 }
 
 #[apply(case!)]

@@ -28,6 +28,9 @@ use crate::realtime::close::Close;
 const DOMAIN: &str = "cloud";
 /// How many ids of a node or a host may be found to be another client's before entering fails.
 const ATTEMPTS: usize = 16;
+/// How long a client is waited for that sends what it has set while it was cut off: the group's
+/// values come after it. They would set its own ones back, which it alone would not notice.
+const FIRST_SETS: Duration = Duration::from_millis(50);
 /// How often members are to call, if the server does not say.
 const HEARTBEAT: u64 = 15;
 
@@ -70,6 +73,7 @@ impl Entrance {
     ) -> Result<Entered, Close> {
         let found = self.find(code, &handshake).await?;
         let (slot, token, heartbeat) = self.join(&found, &handshake.user).await?;
+        tokio::time::sleep(FIRST_SETS).await;
         let inbox = Arc::new(Inbox::new(self.inbox_bytes));
         let target = self.calls.subscribe(&found.group).await;
         let target = target.map_err(|error| error.on_entering())?;
