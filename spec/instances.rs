@@ -39,6 +39,8 @@ const LEFT_OUT: &[(&str, &[&str])] = &[
             "polling::any_text_is_accepted_as_since",
             "polling::d14_a_first_poll_answers_events_since_the_join_and_the_next_none_twice",
             "polling::a_client_that_polls_a_broadcast_reads_the_variable_set_before_it",
+            "quotas::one_nodes_calls_fill_only_its_part_of_the_log",
+            "quotas::reports_under_invented_names_lock_nobody_out",
             "subscription::order::d17_every_mutation_after_the_acknowledgement_is_received",
         ],
     ),

@@ -152,7 +152,7 @@ async fn the_folder_shrinks_after_a_flood() {
             for node in 0..60 {
                 let member = group.join(&format!("node {number}.{node}")).await;
                 member.reports([("k", value)]).await;
-                if node % 10 == 0 {
+                if node % 3 == 0 {
                     group.renews().await.value();
                 }
             }
