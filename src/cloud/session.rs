@@ -2,6 +2,7 @@
 //! here waits or touches a socket.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 
 use crate::cloud::close;
 use crate::cloud::pending::Pending;
@@ -36,10 +37,12 @@ pub struct Session {
     node: Option<NodeId>,
     pending: Pending,
     /// The times of the values that the client got as it joined: messages that came meanwhile
-    /// may be older. Dropped with the first message that is newer than all.
-    joined_with: HashMap<String, Timestamp>,
+    /// may be older, or bring the same; with the values' digests. Dropped with the first message that
+    /// is newer than all.
+    joined_with: HashMap<String, (Timestamp, u64)>,
     /// The bytes of these.
     joined_bytes: usize,
+    digests: RandomState,
 }
 
 /// What a time takes beside its key.
@@ -99,10 +102,11 @@ impl Session {
     pub fn on_entered(&mut self, node: NodeId, mut values: Vec<Value>) -> Option<String> {
         self.node = Some(node);
         values.sort_by(|a, b| (a.at, &a.data.key).cmp(&(b.at, &b.data.key)));
-        let times = values
-            .iter()
-            .map(|value| (value.data.key.clone(), value.at));
-        self.joined_with = times.collect();
+        let known = values.iter().map(|Value { data, at }| {
+            let known = (*at, self.digests.hash_one(&data.value));
+            (data.key.clone(), known)
+        });
+        self.joined_with = known.collect();
         let keys = self.joined_with.keys();
         self.joined_bytes = keys.map(|key| key.len() + ENTRY_BYTES).sum();
         self.lines(values.iter().map(|value| &value.data))
@@ -115,13 +119,16 @@ impl Session {
             return None;
         }
         let joined = &self.joined_with;
-        if !joined.is_empty() && joined.values().all(|at| *at < status.timestamp) {
+        if !joined.is_empty() && joined.values().all(|(at, _)| *at < status.timestamp) {
             self.joined_with = HashMap::new();
             self.joined_bytes = 0;
         }
         let is_old = |data: &&SensorData| {
-            let at = self.joined_with.get(&data.key);
-            at.is_some_and(|at| status.timestamp < *at)
+            let known = self.joined_with.get(&data.key);
+            known.is_some_and(|(at, digest)| {
+                let is_same = || self.digests.hash_one(&data.value) == *digest;
+                status.timestamp < *at || (status.timestamp == *at && is_same())
+            })
         };
         self.lines(status.data.iter().filter(|data| !is_old(data)))
     }
@@ -216,7 +223,13 @@ mod tests {
         let old = status("other", &[("a", "1"), ("b", "2"), ("c", "3")], 10);
         assert_eq!(names(session.on_status(&old)), ["b=2", "c=3"]);
         let same = status("other", &[("a", "2")], 20);
-        assert_eq!(names(session.on_status(&same)), ["a=2"]);
+        assert_eq!(session.on_status(&same), None);
+        let next = status("other", &[("a", "4")], 20);
+        assert_eq!(
+            names(session.on_status(&next)),
+            ["a=4"],
+            "of one millisecond"
+        );
         let new = status("other", &[("a", "3")], 21);
         assert_eq!(names(session.on_status(&new)), ["a=3"]);
         assert!(session.joined_with.is_empty());

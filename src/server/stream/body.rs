@@ -14,8 +14,8 @@ use tokio_util::sync::DropGuard;
 use crate::realtime::stream::EventStream;
 use crate::server::listen::InFlight;
 
-/// How long the last bytes of a stream that is cut have to be written.
-const LAST_WRITE: Duration = Duration::from_millis(100);
+/// How long the last bytes of a stream that is cut have to be written: hyper does not say when they are.
+const LAST_WRITE: Duration = Duration::from_secs(2);
 
 /// What is still to be sent of an event stream.
 pub struct StreamBody {
