@@ -403,12 +403,7 @@ impl Connection {
         if self.outbox.take_resumed() {
             self.liveness.record_activity(Instant::now());
         }
-        let limits = &self.context.limits;
-        let timeout = if self.context.slots.run_low() {
-            limits.short_peer_timeout.min(limits.peer_timeout)
-        } else {
-            limits.peer_timeout
-        };
+        let timeout = self.context.peer_timeout();
         let check = self.liveness.check(Instant::now(), timeout, next);
         self.outbox.ping();
         check

@@ -308,12 +308,7 @@ impl Connection {
 
     /// Sends a keep-alive, and a ping when the client was silent for long.
     fn keep_alive(&mut self, next: Duration) -> KeepAliveCheck {
-        let limits = &self.context.limits;
-        let timeout = if self.context.slots.run_low() {
-            limits.short_peer_timeout.min(limits.peer_timeout)
-        } else {
-            limits.peer_timeout
-        };
+        let timeout = self.context.peer_timeout();
         let check = self.liveness.check(Instant::now(), timeout, next);
         match self.session.keep_alive() {
             Some(text) => self.outbox.send(text),

@@ -34,6 +34,18 @@ pub struct ConnectionContext {
     pub slots: ConnectionSlots,
 }
 
+impl ConnectionContext {
+    /// How long a peer may be silent: less while connections run short.
+    pub fn peer_timeout(&self) -> Duration {
+        let limits = &self.limits;
+        if self.slots.run_low() {
+            limits.short_peer_timeout.min(limits.peer_timeout)
+        } else {
+            limits.peer_timeout
+        }
+    }
+}
+
 /// A socket after the upgrade.
 pub enum Upgraded {
     /// Plain TCP, to which the hub's dispatchers may write.
