@@ -164,21 +164,25 @@ pub fn caller_address(peer: IpAddr, forwarded: &[&str], trusted: &[IpNet]) -> Op
     None
 }
 
+/// How many addresses AWS appends to `X-Forwarded-For` after the client's, without a custom
+/// domain: that of its edge.
+pub const EDGE_HOPS: usize = 1;
+
 /// The client's address in an AppSync event (D2): the last entry of AppSync's list
 /// `identity.sourceIp`; a client can forge the entries before it. Without that list (a request
-/// with an API key has no identity), the last entry of `X-Forwarded-For` is AWS's edge and the
-/// one before it the client; a single entry is the client. `None` if that entry is no address.
-pub fn address_behind_appsync(source: &[&str], forwarded: &[&str]) -> Option<IpAddr> {
+/// with an API key has no identity), the last `hops` entries of `X-Forwarded-For` are AWS's own and
+/// the one before them the client; of fewer entries, the first is the client. `None` if that
+/// entry is no address.
+pub fn address_behind_appsync(source: &[&str], forwarded: &[&str], hops: usize) -> Option<IpAddr> {
     if let Some(connected) = source.last() {
         return address_in(connected.trim());
     }
-    let mut entries = forwarded
+    let entries = forwarded
         .iter()
         .rev()
         .flat_map(|line| line.rsplit(','))
         .map(str::trim);
-    let last = entries.next()?;
-    address_in(entries.next().unwrap_or(last))
+    address_in(entries.take(hops + 1).last()?)
 }
 
 /// Parses an entry, which may have a port: `203.0.113.1:4711`, `[2001:db8::1]:4711`.

@@ -19,7 +19,7 @@ use thiserror::Error;
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Caller;
-use crate::domains::address_behind_appsync;
+use crate::domains::{EDGE_HOPS, address_behind_appsync};
 use crate::lambda::fields::{Field, Fields};
 use crate::mesh::Mesh;
 use crate::realtime::credentials::join_code_in;
@@ -38,6 +38,7 @@ const MAX_NAME_BYTES: usize = 128;
 pub struct Handler {
     runner: Runner,
     fields: Fields,
+    domain_hops: usize,
 }
 
 /// An event that no client can cause: AppSync and this function are of different versions.
@@ -90,6 +91,17 @@ impl Handler {
         Self {
             runner: Runner::new(Arc::new(mesh), limits, TaskTracker::new()),
             fields: Fields::new(&schema.expect("the schema file is valid")),
+            domain_hops: EDGE_HOPS,
+        }
+    }
+
+    /// The same handler where AWS appends `hops` addresses to `X-Forwarded-For` behind the API's
+    /// custom domain.
+    #[must_use]
+    pub fn with_domain_hops(self, hops: usize) -> Self {
+        Self {
+            domain_hops: hops,
+            ..self
         }
     }
 
@@ -142,7 +154,8 @@ impl Handler {
         };
         let document = field.document(arguments)?;
         let variables = to_json(arguments);
-        Ok(self.run(field, &document, &variables, caller(event)).await)
+        let caller = caller(event, self.domain_hops);
+        Ok(self.run(field, &document, &variables, caller).await)
     }
 
     fn field(&self, event: &Value) -> Result<&Field, MalformedEvent> {
@@ -244,7 +257,7 @@ fn to_json(arguments: &Map<String, Value>) -> Box<RawValue> {
 }
 
 /// The caller, with the address that AppSync gives (decision D2).
-fn caller(event: &Value) -> Caller {
+fn caller(event: &Value, domain_hops: usize) -> Caller {
     fn strings(value: &Value) -> Vec<&str> {
         match value {
             Value::Null => Vec::new(),
@@ -258,8 +271,14 @@ fn caller(event: &Value) -> Caller {
     let headers = &event["request"]["headers"];
     let source = strings(&event["identity"]["sourceIp"]);
     let forwarded = strings(&headers["x-forwarded-for"]);
+    // AppSync names the custom domain of a request, and null for its own address. A caller of its
+    // own address could forge an entry if the custom domain's hops counted there.
+    let hops = match &event["request"]["domainName"] {
+        Value::String(_) => domain_hops,
+        _ => EDGE_HOPS,
+    };
     Caller {
-        address: address_behind_appsync(&source, &forwarded),
+        address: address_behind_appsync(&source, &forwarded, hops),
         join_code: headers.as_object().and_then(join_code_in),
         ..Caller::default()
     }

@@ -222,6 +222,18 @@ pub struct AccessArgs {
     )]
     pub trusted_proxies: Vec<IpNet>,
 
+    /// Behind AppSync alone: addresses that AWS appends to X-Forwarded-For after the client's when
+    /// the request comes by the API's custom domain (docs/deployment.md)
+    #[arg(
+        long,
+        env = "MESH_APPSYNC_HOPS",
+        default_value = "1",
+        value_name = "N",
+        hide_short_help = true,
+        value_parser = clap::value_parser!(u8).range(0..=8)
+    )]
+    pub appsync_hops: u8,
+
     /// The only pages that may call, by their origin, separated by commas, such as
     /// <https://editor.example>; other clients send none and are not affected [default: all]
     #[arg(

@@ -26,7 +26,8 @@ pub async fn handler() -> anyhow::Result<Handler> {
     let settings = StageSettings::behind_appsync(&args)?;
     let (rules, limits) = (settings.rules, settings.limits);
     let table = args.dynamodb.settings(args.stage);
-    Ok(Handler::new(Mesh {
+    let hops = args.access.appsync_hops.into();
+    let mesh = Mesh {
         store: Arc::new(
             DynamoDb::connect(table, rules, limits)
                 .await
@@ -45,5 +46,6 @@ pub async fn handler() -> anyhow::Result<Handler> {
         domains: settings.domains,
         policy: settings.policy,
         next_since: settings.next_since,
-    }))
+    };
+    Ok(Handler::new(mesh).with_domain_hops(hops))
 }

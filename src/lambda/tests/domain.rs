@@ -116,3 +116,37 @@ async fn d2_a_domain_belongs_to_the_address_that_appsync_gives() {
     bare.as_object_mut().unwrap().remove("request");
     assert_eq!(fixture.handler.handle(bare).await.unwrap(), none);
 }
+
+#[tokio::test]
+async fn d2_behind_a_custom_domain_as_many_hops_are_skipped_as_the_settings_say() {
+    const NAME: &str = "graphql.api.example";
+    let domain = async |hops: usize, name: Value, header: &str| {
+        let fixture = fixture();
+        let handler = fixture.handler.with_domain_hops(hops);
+        let mut event = event("Mutation", "createDomain", &json!({}));
+        event["request"]["domainName"] = name;
+        event["request"]["headers"]["x-forwarded-for"] = json!(header);
+        handler.handle(event).await.unwrap()
+    };
+    let fixture = fixture();
+    let of = |address: &str| json!(fixture.mesh.domains.domain_of(address.parse().ok()));
+    let longer = "198.51.100.1, 203.0.113.7, 64.252.1.1, 130.176.1.1";
+    for (hops, name, header, address) in [
+        (2, json!(NAME), longer, "203.0.113.7"),
+        (1, json!(NAME), longer, "64.252.1.1"),
+        (0, json!(NAME), longer, "130.176.1.1"),
+        (2, json!(NAME), "203.0.113.7, 130.176.1.1", "203.0.113.7"),
+        (8, json!(NAME), "203.0.113.7", "203.0.113.7"),
+        // AppSync's own address appends one entry, whatever the setting says: what is before the
+        // client's address is forged.
+        (
+            2,
+            Value::Null,
+            "198.51.100.1, 203.0.113.7, 130.176.1.1",
+            "203.0.113.7",
+        ),
+    ] {
+        let answered = domain(hops, name, header).await;
+        assert_eq!(answered, of(address), "{hops} hops of {header}");
+    }
+}
