@@ -1,38 +1,41 @@
 //! One cloud socket: here its client, its outbox, its group's messages, its running call, its
 //! timers and the server's stop meet.
 
+mod calls;
+
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
-use futures_util::future::{BoxFuture, OptionFuture};
-use serde_json::Value as Json;
+use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::error::Elapsed;
-use tokio::time::{Instant, Sleep, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message as Frame;
 use tokio_util::sync::CancellationToken;
 
 use crate::auth::Caller;
 use crate::cloud::CloudSettings;
-use crate::cloud::calls::{CallError, Calls, Consequence};
+use crate::cloud::calls::Calls;
 use crate::cloud::close;
-use crate::cloud::entry::{Entered, Entrance};
+use crate::cloud::connection::calls::Outcome;
+use crate::cloud::entry::Entrance;
 use crate::cloud::inbox::Full;
 use crate::cloud::member::{Leaving, Member};
 use crate::cloud::session::{Action, Session};
 use crate::hub::Publication;
-use crate::memory::{Lease, Purpose, Work};
+use crate::memory::{Lease, Purpose};
 use crate::model::message::Message;
-use crate::model::status::SensorData;
 use crate::realtime::close::Close;
 use crate::realtime::close_handshake::{CloseHandshake, PeerState};
 use crate::realtime::io::OutboxIo;
 use crate::realtime::liveness::{KeepAliveCheck, Liveness};
+use crate::realtime::operation::next_outcome;
 use crate::realtime::outbox::Outbox;
+use crate::realtime::pause::Pause;
 use crate::realtime::socket::{ConnectionContext, Upgraded};
 
 /// Texts of a client that count as one message: a project sets variables in each frame, and most
@@ -60,13 +63,6 @@ impl Departed {
     }
 }
 
-/// A call that ended.
-enum Outcome {
-    Entered(Result<Box<Entered>, Close>),
-    Reported(Result<Json, CallError>),
-    Heartbeat(Result<Json, CallError>),
-}
-
 struct Connection {
     context: ConnectionContext,
     caller: Caller,
@@ -84,7 +80,7 @@ struct Connection {
     next_heartbeat: Instant,
     liveness: Liveness,
     /// While its client sends too fast, nothing is read.
-    pause: Option<Pin<Box<Sleep>>>,
+    pause: Pause,
     /// Texts since the last one that counted as a message.
     texts: usize,
     /// Counts what the session holds.
@@ -121,7 +117,7 @@ pub async fn serve(
         next_report: now,
         next_heartbeat: now,
         liveness: Liveness::new(now),
-        pause: None,
+        pause: Pause::default(),
         texts: 0,
         lease: memory.lease(Purpose::Requests, 0),
     };
@@ -179,7 +175,7 @@ impl Connection {
                         Err(error) => return Some(CloseHandshake::after_error(&error)),
                     }
                 }
-                () = pause_is_over(&mut self.pause) => None,
+                () = self.pause.is_over() => None,
                 outcome = next_outcome(&mut self.running) => self.on_outcome(outcome),
                 message = next_message(self.member.as_ref()) => match message {
                     Ok(message) => self.on_message(message.message()),
@@ -207,19 +203,6 @@ impl Connection {
         }
     }
 
-    /// Waits for the running call, and reports what the client set last.
-    async fn finish(&mut self) {
-        let pending = self.session.pending();
-        match OptionFuture::from(self.running.take()).await {
-            Some(Outcome::Entered(Ok(entered))) => self.member = Some(entered.member),
-            Some(Outcome::Reported(Err(_))) => pending.on_postponed(),
-            _ => pending.on_reported(),
-        }
-        if let (Some(member), Some(data)) = (&self.member, pending.begin()) {
-            let _: Result<_, CallError> = member.report(&data).await;
-        }
-    }
-
     /// Whether one more text is read: what waits to be reported is limited.
     fn accepts_more(&mut self) -> bool {
         let limits = &self.context.runner.mesh().limits;
@@ -228,7 +211,7 @@ impl Connection {
             None => limits.status_bytes.min(ENTERING_BYTES),
         };
         let pending = self.session.pending();
-        self.pause.is_none() && pending.bytes() < bytes && pending.len() < limits.keys_per_node
+        !self.pause.is_on() && pending.bytes() < bytes && pending.len() < limits.keys_per_node
     }
 
     /// Counts a frame towards the rate of messages. Projects send texts alone, so every other
@@ -245,7 +228,7 @@ impl Connection {
         while self.texts >= TEXTS_PER_MESSAGE {
             self.texts -= TEXTS_PER_MESSAGE;
             if let Some(time) = rate_limits.message(self.caller) {
-                self.pause = Some(Box::pin(sleep(time)));
+                self.pause.begin(time);
             }
         }
     }
@@ -282,96 +265,6 @@ impl Connection {
         }
         self.account();
         None
-    }
-
-    /// When the next call is to begin; `None` while one runs or before the socket is a member.
-    fn next_call(&mut self) -> Option<Instant> {
-        if self.running.is_some() || self.member.is_none() {
-            return None;
-        }
-        let report = (self.session.pending().len() > 0).then_some(self.next_report);
-        Some(report.map_or(self.next_heartbeat, |at| at.min(self.next_heartbeat)))
-    }
-
-    fn begin_call(&mut self) {
-        let (Some(member), now) = (&self.member, Instant::now()) else {
-            return;
-        };
-        if now >= self.next_heartbeat {
-            self.next_heartbeat = now + member.heartbeat_interval();
-            let heartbeat = member.heartbeat();
-            self.running = Some(Box::pin(async { Outcome::Heartbeat(heartbeat.await) }));
-        } else if let Some(data) = self.session.pending().begin() {
-            self.next_report = now + self.settings.report_interval;
-            let report = member.report(&data);
-            self.running = Some(Box::pin(async { Outcome::Reported(report.await) }));
-        }
-        self.account();
-    }
-
-    fn on_outcome(&mut self, outcome: Outcome) -> Option<Close> {
-        let now = Instant::now();
-        match outcome {
-            Outcome::Entered(Err(close)) => return Some(close),
-            Outcome::Entered(Ok(entered)) => {
-                let Entered {
-                    member,
-                    values,
-                    permit,
-                } = *entered;
-                self.next_heartbeat = now + member.heartbeat_interval();
-                let text = self.session.on_entered(member.slot.node.clone(), values);
-                if let Some(text) = text {
-                    let memory = &self.context.runner.mesh().memory;
-                    if memory.admit(Work::Data, text.len()).is_err() {
-                        // The node leaves as that of any closed socket.
-                        self.member = Some(member);
-                        return Some(close::NOT_NOW);
-                    }
-                    self.outbox.respond(text.into_bytes());
-                }
-                drop(permit);
-                self.member = Some(member);
-            }
-            Outcome::Reported(Ok(_)) => self.session.pending().on_reported(),
-            Outcome::Reported(Err(error)) => match self.consequence(&error) {
-                Consequence::Repeat(after) => {
-                    self.session.pending().on_postponed();
-                    self.next_report = now + after.max(self.settings.report_interval);
-                }
-                Consequence::Close(close) => return Some(close),
-                Consequence::Drop => self.restore(),
-            },
-            Outcome::Heartbeat(Ok(_)) => {}
-            Outcome::Heartbeat(Err(error)) => match self.consequence(&error) {
-                Consequence::Close(close) => return Some(close),
-                Consequence::Repeat(after) => self.next_heartbeat = now + after,
-                Consequence::Drop => {}
-            },
-        }
-        self.account();
-        None
-    }
-
-    fn consequence(&self, error: &CallError) -> Consequence {
-        let ended = self.member.as_ref().map_or(close::ENDED, Member::ended);
-        error.on_member(ended)
-    }
-
-    /// After a report was refused, the client gets the values that the group has.
-    fn restore(&mut self) {
-        let keys = self.session.pending().on_refused();
-        let Some(project) = self.member.as_ref().map(|member| &member.project) else {
-            return;
-        };
-        let data = keys.into_iter().filter_map(|key| {
-            let value = project.value(&key)?;
-            Some(SensorData { key, value })
-        });
-        let data: Vec<_> = data.collect();
-        if let Some(text) = self.session.lines(data.iter()) {
-            self.outbox.send(&text);
-        }
     }
 
     fn on_message(&mut self, message: &Message) -> Option<Close> {
@@ -418,30 +311,9 @@ impl Connection {
     }
 }
 
-async fn next_outcome(running: &mut Option<BoxFuture<'static, Outcome>>) -> Outcome {
-    match running {
-        Some(call) => {
-            let outcome = call.await;
-            *running = None;
-            outcome
-        }
-        None => std::future::pending().await,
-    }
-}
-
 async fn next_message(member: Option<&Member>) -> Result<Arc<Publication>, Full> {
     match member {
         Some(member) => member.inbox.next().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn pause_is_over(pause: &mut Option<Pin<Box<Sleep>>>) {
-    match pause {
-        Some(time) => {
-            time.await;
-            *pause = None;
-        }
         None => std::future::pending().await,
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::time::{Instant, Sleep, sleep};
+use tokio::time::{Instant, sleep};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -24,6 +24,7 @@ use crate::realtime::liveness::{KeepAliveCheck, Liveness};
 use crate::realtime::message::channel_error;
 use crate::realtime::operation::{Outcome, next_outcome, run};
 use crate::realtime::outbox::Outbox;
+use crate::realtime::pause::Pause;
 use crate::realtime::session::{Action, Session};
 use crate::realtime::socket::ConnectionContext;
 use crate::realtime::subscriptions::Subscriptions;
@@ -41,7 +42,7 @@ pub struct Connection {
     running: Option<BoxFuture<'static, Outcome>>,
     liveness: Liveness,
     /// While its client sends too fast, nothing is read.
-    pause: Option<Pin<Box<Sleep>>>,
+    pause: Pause,
 }
 
 impl Connection {
@@ -61,7 +62,7 @@ impl Connection {
             queue: OperationQueue::default(),
             running: None,
             liveness: Liveness::new(Instant::now()),
-            pause: None,
+            pause: Pause::default(),
         }
     }
 
@@ -118,7 +119,9 @@ impl Connection {
                 frame = frames.next(), if self.accepts_more() => {
                     self.liveness.record_activity(Instant::now());
                     let limits = &self.context.runner.mesh().rate_limits;
-                    self.pause = limits.message(self.caller).map(|time| Box::pin(sleep(time)));
+                    if let Some(time) = limits.message(self.caller) {
+                        self.pause.begin(time);
+                    }
                     match frame? {
                         Ok(Message::Text(text)) => (self.on_text(&text).await, text.len()),
                         Ok(Message::Binary(_)) => return Some(Close::NOT_TEXT.into()),
@@ -129,7 +132,7 @@ impl Connection {
                         Err(error) => return Some(CloseHandshake::after_error(&error)),
                     }
                 }
-                () = pause_is_over(&mut self.pause) => continue,
+                () = self.pause.is_over() => continue,
                 outcome = next_outcome(&mut self.running) => (self.on_outcome(outcome), 0),
                 () = &mut timer => {
                     if !open {
@@ -213,7 +216,7 @@ impl Connection {
     /// Whether one more message is read: waiting operations and their bytes are limited.
     fn accepts_more(&self) -> bool {
         let limits = &self.context.limits;
-        self.pause.is_none()
+        !self.pause.is_on()
             && self.queue.len() < limits.operations
             && self.queue.bytes() < limits.message_bytes
     }
@@ -318,17 +321,6 @@ impl Connection {
             self.outbox.ping();
         }
         check
-    }
-}
-
-/// Waits for the end of a pause; pending while there is none.
-async fn pause_is_over(pause: &mut Option<Pin<Box<Sleep>>>) {
-    match pause {
-        Some(time) => {
-            time.await;
-            *pause = None;
-        }
-        None => std::future::pending().await,
     }
 }
 

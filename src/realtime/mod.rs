@@ -30,6 +30,7 @@ pub mod liveness;
 mod message;
 pub mod operation;
 pub mod outbox;
+pub mod pause;
 mod position;
 pub mod protocol;
 pub mod session;

@@ -87,7 +87,7 @@ pub async fn run(
 }
 
 /// The running operation's outcome; pending while none runs.
-pub async fn next_outcome(running: &mut Option<BoxFuture<'static, Outcome>>) -> Outcome {
+pub async fn next_outcome<T>(running: &mut Option<BoxFuture<'static, T>>) -> T {
     match running {
         Some(operation) => {
             let outcome = operation.await;
