@@ -29,6 +29,8 @@ mod browsers;
 mod check;
 mod cloud;
 mod command_line;
+#[cfg(feature = "costs")]
+mod costs;
 mod dissolving;
 mod docs;
 #[cfg(feature = "doctor")]

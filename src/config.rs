@@ -78,6 +78,13 @@ pub enum Command {
     /// known. Exits with code 1 when anything of that happened, or when nothing was received.
     #[cfg(feature = "bench")]
     Bench(Box<mesh_bench::BenchArgs>),
+    /// Print what a lesson costs on each deployment: AppSync, a server with DynamoDB, a server alone.
+    ///
+    /// From the class, how long the lesson is and how much it sends, with the prices of one region and
+    /// what each call was measured to need. For example, 30 pupils of whom three cannot use WebSockets:
+    /// mesh-v2 costs --pupils 30 --minutes 50 --polling 10
+    #[cfg(feature = "costs")]
+    Costs(mesh_costs::CostsArgs),
     /// Check the network between here and a server: which ways a lesson can use.
     ///
     /// Run it on a device of the class, in the class's network. It looks up the name, connects,

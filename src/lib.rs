@@ -36,8 +36,8 @@
 //! ```
 //!
 //! A test (`imports.rs`) checks both tables. [`model`] does no I/O and reads no clock. The load
-//! tool and the network check are crates of their own (`crates/mesh-bench`, `crates/mesh-doctor`),
-//! used by the command line only. No lock is held over an await.
+//! tool, the price model and the network check are crates of their own (`crates/mesh-bench`,
+//! `crates/mesh-costs`, `crates/mesh-doctor`), used by the command line only. No lock is held over an await.
 
 pub mod auth;
 pub mod cloud;

@@ -43,6 +43,8 @@ fn run() -> anyhow::Result<ExitCode> {
         Some(Command::Group(command)) => stage::dynamodb::group(&command)?,
         #[cfg(feature = "bench")]
         Some(Command::Bench(args)) => mesh_bench::run(*args)?,
+        #[cfg(feature = "costs")]
+        Some(Command::Costs(args)) => mesh_costs::run(&args)?,
         #[cfg(feature = "doctor")]
         Some(Command::Doctor(args)) => return Ok(u8::from(!mesh_doctor::run(&args)?).into()),
         Some(Command::Serve(args)) => stage::serve(&args, env_file.as_deref())?,

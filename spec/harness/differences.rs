@@ -22,6 +22,7 @@ pub const ONCE: &[&str] = &[
     "bench",
     "check",
     "command_line",
+    "costs",
     "doctor",
     "durability",
     "instances",

@@ -1,13 +1,13 @@
-//! The measured cost of each call, written to docs/costs.md by
-//! `MESH_WRITE_COSTS=1 cargo test --lib costs`.
+//! The measured units of each call. `MESH_WRITE_COSTS=1 cargo test --lib costs` writes them to
+//! `crates/mesh-costs/units.json`, of which `mesh-v2 costs` computes, and docs/costs.md from them.
 
 mod lesson;
-mod page;
 
 use std::path::Path;
 
+use mesh_costs::{CallUnits, Units};
+
 use self::lesson::lesson;
-use self::page::page;
 use super::engine::engine;
 use super::proxy::{Measured, Proxy};
 use crate::model::event::{EventCall, EventInput, EventKind};
@@ -24,49 +24,34 @@ const PUPILS: u32 = 40;
 const VARIABLES: usize = 10;
 const GROUPS: usize = 10;
 
-/// US dollars per million units, on demand, in ap-northeast-1 since AWS halved the prices in
-/// November 2024; without taxes, storage and transfer. Check them before you rely on them.
-const WRITES_MILLION: f64 = 0.715;
-const READS_MILLION: f64 = 0.1425;
-
 /// The time of a call.
 fn at(second: u32) -> Timestamp {
     Timestamp::from_seconds(3_900_000_000).plus_seconds(second)
 }
 
 /// The units and requests of one call.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Cost {
-    reads: usize,
-    writes: usize,
-    read_units: f64,
-    write_units: f64,
-}
-
-impl Cost {
-    fn of(measured: &[Measured]) -> Self {
-        let mut cost = Self::default();
-        for Measured { operation, units } in measured {
-            if ["GetItem", "BatchGetItem", "Query"].contains(&operation.as_str()) {
-                cost.reads += 1;
-                cost.read_units += units;
-            } else {
-                cost.writes += 1;
-                cost.write_units += units;
-            }
+fn cost(call: &str, how: &str, measured: &[Measured]) -> CallUnits {
+    let mut cost = CallUnits {
+        call: call.to_owned(),
+        how: how.to_owned(),
+        ..CallUnits::default()
+    };
+    for Measured { operation, units } in measured {
+        if ["GetItem", "BatchGetItem", "Query"].contains(&operation.as_str()) {
+            cost.reads += 1;
+            cost.read_units += units;
+        } else {
+            cost.writes += 1;
+            cost.write_units += units;
         }
-        cost
     }
-
-    fn dollars(&self) -> f64 {
-        (self.write_units * WRITES_MILLION + self.read_units * READS_MILLION) / 1e6
-    }
+    cost
 }
 
 struct Class {
     store: DynamoDb,
     proxy: Proxy,
-    costs: Vec<(&'static str, &'static str, Cost)>,
+    costs: Vec<CallUnits>,
 }
 
 impl Class {
@@ -78,17 +63,8 @@ impl Class {
     ) -> T {
         self.proxy.measured();
         let value = Box::pin(call(&self.store)).await.unwrap();
-        self.costs
-            .push((what, how, Cost::of(&self.proxy.measured())));
+        self.costs.push(cost(what, how, &self.proxy.measured()));
         value
-    }
-
-    fn cost(&self, what: &str, how: &str) -> &Cost {
-        let found = self
-            .costs
-            .iter()
-            .find(|cost| (cost.0, cost.1) == (what, how));
-        &found.unwrap_or_else(|| panic!("{what}, {how}")).2
     }
 }
 
@@ -142,27 +118,28 @@ async fn docs_costs_md_is_up_to_date() {
     let class = tokio::task::LocalSet::new()
         .run_until(Box::pin(lesson()))
         .await;
-    for (what, how, cost) in &class.costs {
-        if *what == "reportDataByNode" {
-            assert!(
-                cost.reads <= 1 && cost.writes <= 1,
-                "{what} {how}: {cost:?}"
-            );
+    let before = Units::measured();
+    let units = Units {
+        pupils: PUPILS,
+        calls: class.costs,
+        ..before.clone()
+    };
+    for row in &units.calls {
+        if row.call == "reportDataByNode" {
+            assert!(row.reads <= 1 && row.writes <= 1, "{row:?}");
         }
     }
     // Ten groups of half a kilobyte; no members were read.
-    assert!(class.cost("listGroupsByDomain", "10 groups").read_units <= 2.0);
-    let page = page(&class);
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/costs.md");
+    assert!(units.of("listGroupsByDomain", "10 groups").read_units <= 2.0);
     if std::env::var_os("MESH_WRITE_COSTS").is_some() {
-        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
-        std::fs::write(&file, &page).unwrap();
-    }
-    // Other engines round units differently.
-    if engine().name.starts_with("dynoxide") {
-        let written = std::fs::read_to_string(&file).unwrap_or_default();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let text = serde_json::to_string_pretty(&units).unwrap() + "\n";
+        std::fs::write(root.join("crates/mesh-costs/units.json"), text).unwrap();
+        std::fs::write(root.join("docs/costs.md"), mesh_costs::page(&units)).unwrap();
+    } else if engine().name.starts_with("dynoxide") {
+        // Other engines round units differently.
         assert!(
-            written == page,
+            units == before,
             "update it: MESH_WRITE_COSTS=1 cargo test --lib costs"
         );
     }
