@@ -46,7 +46,8 @@ done
 synth everything MESH_ENV_FILE=../.env.production AWS_ACCOUNT_ID=123456789012 \
   ROUTE53_PARENT_ZONE_ID=Z0123456789 APPSYNC_IAM=true \
   APPSYNC_USER_POOL_ID=ap-northeast-1_AbCdEfGhI \
-  APPSYNC_OIDC_ISSUER=https://sign-in.example APPSYNC_OIDC_CLIENT_IDS=mesh ALARM_EMAIL=ops@example.org
+  APPSYNC_OIDC_ISSUER=https://sign-in.example APPSYNC_OIDC_CLIENT_IDS=mesh ALARM_EMAIL=ops@example.org \
+  APPSYNC_KEYS=1,2 APPSYNC_WAF_RATE=20000 LAMBDA_RESERVED_CONCURRENCY=50 BUDGET_USD=10
 
 say "cfn-lint"
 # W3005: CDK says DependsOn where a reference says it already.

@@ -1,6 +1,5 @@
-/** What an operator is alerted of: failures, throttling, slowness. */
+/** What an operator is alerted of: failures, refusals, throttling, slowness, keys that end. */
 
-import { Duration } from 'aws-cdk-lib';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { GraphqlApi } from 'aws-cdk-lib/aws-appsync';
@@ -11,13 +10,17 @@ import * as sns from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 
+import { ofApi, period, pollingShare, subscriptionErrors, throttled } from './metrics';
+import { KeyReminder } from './reminder';
 import type { Settings } from './settings';
 import { named } from './stage';
-import { INDEX_NAMES } from './table';
 
-const period = Duration.minutes(5);
 /** Milliseconds within which 95 of 100 requests should be answered (docs/compatibility.md, On AWS). */
 const SLOW_MS = 500;
+/** Refusals in five minutes: half a class. A single client that tries again stays below. */
+const MANY_REFUSALS = 20;
+/** Of a hundred members: one school in five blocks WebSockets, or AppSync's do not work. */
+const MANY_POLLING = 20;
 
 export interface Watched {
   table: dynamodb.Table;
@@ -27,16 +30,22 @@ export interface Watched {
 }
 
 export class MeshAlarms extends Construct {
-  constructor(scope: Construct, private readonly settings: Settings, watched: Watched) {
+  constructor(scope: Construct, private readonly settings: Settings, { table, function: fn, log, api }: Watched) {
     super(scope, 'Alarms');
+    const failures = this.logged(log, 'Failures', logs.FilterPattern.stringValue('$.level', '=', 'ERROR'));
+    const polling = this.logged(log, 'Polling', logs.FilterPattern.stringValue('$.fields.protocol', '=', 'Polling'));
     const all = [
-      this.alarm('LambdaErrors', 'The function fails', watched.function.metricErrors({ period }), 1),
-      this.alarm('Failures', 'The function logs failures: its table fails it', this.failures(watched.log), 1),
-      this.alarm('LambdaThrottles', 'More calls than the function may answer at once', watched.function.metricThrottles({ period }), 1),
-      this.alarm('TableThrottles', 'The table turns requests away', throttled(watched.table), 1),
-      this.alarm('ApiErrors', 'AppSync itself fails', ofApi(watched.api, '5XXError', 'Sum'), 1),
+      this.alarm('LambdaErrors', 'The function fails', fn.metricErrors({ period }), 1),
+      this.alarm('Failures', 'The function logs failures: its table fails it', failures, 1),
+      this.alarm('LambdaThrottles', 'More calls than the function may answer at once', fn.metricThrottles({ period }), 1),
+      this.alarm('TableThrottles', 'The table turns requests away', throttled(table), 1),
+      this.alarm('ApiErrors', 'AppSync itself fails', ofApi(api, '5XXError', 'Sum'), 1),
+      this.alarm('ApiRefusals', 'AppSync refuses requests: their key ended, or they are malformed', ofApi(api, '4XXError', 'Sum'), MANY_REFUSALS),
       // Three spans of five minutes: a few cold starts are no news.
-      this.alarm('ApiLatency', `5 of 100 requests take ${SLOW_MS} ms or more`, ofApi(watched.api, 'Latency', 'p95'), SLOW_MS, 3),
+      this.alarm('ApiLatency', `5 of 100 requests take ${SLOW_MS} ms or more`, ofApi(api, 'Latency', 'p95'), SLOW_MS, 3),
+      this.alarm('SubscriptionErrors', "AppSync's WebSockets fail", subscriptionErrors(api, 'Server'), 1),
+      this.alarm('SubscriptionRefusals', 'AppSync refuses connections, subscriptions or messages', subscriptionErrors(api, 'Client'), MANY_REFUSALS),
+      this.alarm('PollingShare', `${MANY_POLLING} of 100 members poll: a network blocks WebSockets`, pollingShare(api, polling), MANY_POLLING),
     ];
     if (!settings.alarmEmail) return;
     const topic = new sns.Topic(this, 'Topic', { topicName: named('MeshV2-Alarms', settings.stage) });
@@ -45,6 +54,7 @@ export class MeshAlarms extends Construct {
       alarm.addAlarmAction(new SnsAction(topic));
       alarm.addOkAction(new SnsAction(topic));
     }
+    new KeyReminder(this, settings, topic);
   }
 
   private alarm(name: string, sentence: string, metric: cloudwatch.IMetric, threshold: number, periods = 1) {
@@ -60,46 +70,18 @@ export class MeshAlarms extends Construct {
   }
 
   /**
-   * A failure of the store is answered as InternalFailure. For Lambda and AppSync
-   * that is a good answer; only the function's log knows.
+   * How many of the function's lines fit the pattern. A failure of the store is answered as
+   * InternalFailure, and a member that polls as any other: for Lambda and AppSync those are good
+   * answers; only the function's log knows.
    */
-  private failures(logGroup: logs.LogGroup): cloudwatch.Metric {
-    const filter = new logs.MetricFilter(this, 'FailuresInLog', {
+  private logged(logGroup: logs.LogGroup, name: string, filterPattern: logs.IFilterPattern): cloudwatch.Metric {
+    const filter = new logs.MetricFilter(this, `${name}InLog`, {
       logGroup,
-      filterPattern: logs.FilterPattern.stringValue('$.level', '=', 'ERROR'),
+      filterPattern,
       metricNamespace: 'MeshV2',
-      metricName: named('Failures', this.settings.stage),
+      metricName: named(name, this.settings.stage),
       metricValue: '1',
     });
     return filter.metric({ period, statistic: 'Sum' });
   }
-}
-
-/** Of the table and of each of its indexes, which are counted apart. */
-function throttled(table: dynamodb.Table): cloudwatch.IMetric {
-  const places = [{}, ...INDEX_NAMES.map((name) => ({ GlobalSecondaryIndexName: name }))];
-  const sums = places.flatMap((place, at) =>
-    ['Read', 'Write'].map((kind): [string, cloudwatch.Metric] => [
-      `${kind.toLowerCase()}s${at}`,
-      new cloudwatch.Metric({
-        namespace: 'AWS/DynamoDB',
-        metricName: `${kind}ThrottleEvents`,
-        dimensionsMap: { TableName: table.tableName, ...place },
-        statistic: 'Sum',
-        period,
-      }),
-    ]),
-  );
-  return new cloudwatch.MathExpression({
-    // DynamoDB counts only what happens, and a sum with a gap in it may be a gap.
-    expression: sums.map(([id]) => `FILL(${id}, 0)`).join(' + '),
-    usingMetrics: Object.fromEntries(sums),
-    label: 'Throttled reads and writes',
-    period,
-  });
-}
-
-function ofApi(api: GraphqlApi, metricName: string, statistic: string): cloudwatch.Metric {
-  const dimensionsMap = { GraphQLAPIId: api.apiId };
-  return new cloudwatch.Metric({ namespace: 'AWS/AppSync', metricName, dimensionsMap, statistic, period });
 }

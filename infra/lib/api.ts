@@ -3,7 +3,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Duration, Expiration, RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
+import { RemovalPolicy, Stack, Tags } from 'aws-cdk-lib';
 import * as acm from 'aws-cdk-lib/aws-certificatemanager';
 import * as appsync from 'aws-cdk-lib/aws-appsync';
 import { UserPool } from 'aws-cdk-lib/aws-cognito';
@@ -13,12 +13,11 @@ import * as logs from 'aws-cdk-lib/aws-logs';
 import { Construct } from 'constructs';
 
 import { logRetention } from './function';
+import { type EarlierKey, earlierKeys, handedOut } from './keys';
 import { type Field, fields, forAppSync, openedTo } from './schema';
 import type { Settings } from './settings';
 import { named } from './stage';
 
-/** How long the API key is good for, from the day of the deploy; AppSync takes no more. */
-const KEY_DAYS = 365;
 /**
  * Resolvers that one request may run. Each is a call of the function; the server takes as
  * many aliases (MESH_MAX_ALIASES).
@@ -32,6 +31,8 @@ interface Mode {
 
 export class MeshApi extends Construct {
   readonly made: appsync.GraphqlApi;
+  /** Keys that clients may still use beside the one that is handed out. */
+  readonly earlierKeys: EarlierKey[];
 
   constructor(
     scope: Construct,
@@ -56,6 +57,7 @@ export class MeshApi extends Construct {
       resolverCountLimit: MOST_RESOLVERS,
       domainName: certificate && { certificate, domainName: settings.domain!.name },
     });
+    this.earlierKeys = earlierKeys(this.made, settings);
     this.keepLog(settings);
     const own = settings.program.MESH_POLICY === 'own';
     this.resolve(fields(schema, own), root, answers);
@@ -114,7 +116,8 @@ function schemaOf(path: string, schema: string, modes: Mode[]): appsync.Definiti
 }
 
 /** Who is let in: the API key's holder first, then the additional ones. */
-function modes(scope: Construct, { stage, iam: withIam, userPoolId, oidc }: Settings): [Mode, ...Mode[]] {
+function modes(scope: Construct, settings: Settings): [Mode, ...Mode[]] {
+  const { iam: withIam, userPoolId, oidc } = settings;
   const { AuthorizationType } = appsync;
   const others: Mode[] = [];
   if (withIam) {
@@ -139,17 +142,6 @@ function modes(scope: Construct, { stage, iam: withIam, userPoolId, oidc }: Sett
       directive: '@aws_oidc',
     });
   }
-  const key = {
-    name: named('MeshV2Api', stage),
-    description: 'The key of the Mesh v2 clients',
-    expires: Expiration.atTimestamp(keyEnd()),
-  };
-  const mode = { authorizationType: AuthorizationType.API_KEY, apiKeyConfig: key };
+  const mode = { authorizationType: AuthorizationType.API_KEY, apiKeyConfig: handedOut(settings) };
   return [{ mode, directive: '@aws_api_key' }, ...others];
-}
-
-/** To the day, so that a second deploy on one day finds nothing to change. */
-function keyEnd(): number {
-  const day = Duration.days(1).toMilliseconds();
-  return Math.floor(Date.now() / day) * day + KEY_DAYS * day;
 }

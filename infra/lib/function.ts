@@ -58,6 +58,7 @@ export class MeshFunction extends Construct {
       timeout: Duration.seconds(30),
       // Processor time grows with it: a cold start is shorter than with the least, 128.
       memorySize: 256,
+      reservedConcurrentExecutions: settings.reservedConcurrency,
       role: this.role(table),
       logGroup: this.log,
       loggingFormat: lambda.LoggingFormat.JSON,

@@ -1,5 +1,6 @@
 /** The settings of the stack, checked. */
 
+import { type Operations, operations } from './operations';
 import { BadSetting, Sources } from './sources';
 import { STAGES, type Stage, envFileOf, stageOf } from './stage';
 
@@ -59,7 +60,7 @@ export interface OidcIssuer {
   clientIds: string[];
 }
 
-export interface Settings {
+export interface Settings extends Operations {
   stage: Stage;
   region: string;
   account?: string;
@@ -72,8 +73,6 @@ export interface Settings {
   userPoolId?: string;
   /** The OpenID Connect service whose users are let in as well. */
   oidc?: OidcIssuer;
-  /** Where alarms are mailed. */
-  alarmEmail?: string;
   /** A secret in Secrets Manager that is there already; without it one is made. */
   secretName?: string;
   /** The folder with the built program. */
@@ -92,19 +91,20 @@ export function settings(
   const stage = stageSetting(from, environment.STAGE, askedStage);
   const found: Settings = {
     stage,
-    region: from.get('AWS_REGION') ?? 'ap-northeast-1',
-    account: from.get('AWS_ACCOUNT_ID') ?? environment.CDK_DEFAULT_ACCOUNT,
+    region: from.ofThisShell('AWS_REGION') ?? 'ap-northeast-1',
+    account: from.ofThisShell('AWS_ACCOUNT_ID') ?? environment.CDK_DEFAULT_ACCOUNT,
     program: programSettings(from),
     domain: domainSetting(from, stage),
     iam: from.is('APPSYNC_IAM'),
     userPoolId: from.get('APPSYNC_USER_POOL_ID'),
     oidc: oidcSetting(from),
-    alarmEmail: from.get('ALARM_EMAIL'),
+    ...operations(from, stage),
     secretName: from.get('MESH_SECRET_NAME'),
-    programFolder: from.get('MESH_LAMBDA_FOLDER'),
+    programFolder: from.ofThisShell('MESH_LAMBDA_FOLDER'),
     notes: from.notes,
   };
   checkForms(found);
+  from.noteUnfiled();
   return found;
 }
 
@@ -180,7 +180,7 @@ function domainSetting(from: Sources, stage: Stage): CustomDomain | undefined {
   };
 }
 
-function checkForms({ domain, userPoolId, alarmEmail, account, region }: Settings): void {
+function checkForms({ domain, userPoolId, account, region }: Settings): void {
   const must = (holds: boolean, sentence: string) => {
     if (!holds) throw new BadSetting(sentence);
   };
@@ -189,10 +189,6 @@ function checkForms({ domain, userPoolId, alarmEmail, account, region }: Setting
   must(
     !userPoolId || /^[a-z]{2}(-[a-z]+)+-\d_[A-Za-z0-9]+$/.test(userPoolId),
     `APPSYNC_USER_POOL_ID looks like ap-northeast-1_AbCdEfGhI, not like "${userPoolId}"`,
-  );
-  must(
-    !alarmEmail || /^[^@\s]+@[^@\s]+$/.test(alarmEmail),
-    `ALARM_EMAIL is no mail address: "${alarmEmail}"`,
   );
   if (!domain) return;
   must(

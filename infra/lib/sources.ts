@@ -10,6 +10,7 @@ export class BadSetting extends Error {}
 export class Sources {
   /** Notes for the operator. */
   readonly notes: string[] = [];
+  private readonly unfiled = new Set<string>();
   private readonly file: Record<string, string>;
   readonly fileName: string;
 
@@ -31,8 +32,15 @@ export class Sources {
     }
   }
 
-  /** The setting, or undefined if it is nowhere or empty. Says so when the file overrules. */
+  /** The setting, or undefined if it is nowhere or empty. Noted if another shell would lose it. */
   get(name: string): string | undefined {
+    const value = this.ofThisShell(name);
+    if (value !== undefined && this.file[name] === undefined) this.unfiled.add(name);
+    return value;
+  }
+
+  /** The same for what belongs to one shell or machine. Says so when the file overrules. */
+  ofThisShell(name: string): string | undefined {
     const [filed, set] = [this.file[name], this.environment[name]];
     if (filed !== undefined && set && set !== filed) {
       this.overruled(name, filed, `${name}=${set} in the environment`);
@@ -44,6 +52,16 @@ export class Sources {
   overruled(name: string, filed: string, asked: string, remedy = `change ${this.fileName}`): void {
     this.notes.push(
       `${this.fileName} says ${name}=${filed} and wins: ${asked} is not followed. To change it, ${remedy}.`,
+    );
+  }
+
+  /** Notes the settings that stand in the environment alone. */
+  noteUnfiled(): void {
+    if (this.unfiled.size === 0) return;
+    const names = [...this.unfiled].join(', ');
+    this.notes.push(
+      `the environment alone sets ${names}: a deploy from another shell would be without. ` +
+        `Write it into ${this.fileName}, unless it is for this command only.`,
     );
   }
 

@@ -9,6 +9,9 @@ import { MeshAlarms } from './alarms';
 import { MeshApi } from './api';
 import { CertificateStack, pointTo } from './custom-domain';
 import { MeshFunction } from './function';
+import { RatePerAddress, budget } from './guards';
+import { keep } from './kept';
+import { keyEnd } from './keys';
 import type { Program } from './program';
 import type { Settings } from './settings';
 import { named } from './stage';
@@ -31,15 +34,22 @@ export class MeshStack extends Stack {
       : props.certificate;
     const records = table(this, settings.stage);
     const { made: answers, log } = new MeshFunction(this, settings, program, records);
-    const { made: api } = new MeshApi(this, settings, root, answers, certificate);
+    const { made: api, earlierKeys } = new MeshApi(this, settings, root, answers, certificate);
     new MeshAlarms(this, settings, { table: records, function: answers, log, api });
     if (domain) pointTo(this, api, domain);
+    if (settings.wafRate) new RatePerAddress(this, settings, api, settings.wafRate);
+    if (settings.budgetUsd) budget(this, settings, settings.budgetUsd, settings.alarmEmail!);
+    keep(this, settings);
     if (program.placeholder) this.forbidDeploying();
 
     this.say('TableName', records.tableName, 'The table');
     this.say('TableArn', records.tableArn, 'Its ARN');
     this.say('GraphQLApiEndpoint', api.graphqlUrl, 'Where clients ask');
     this.say('GraphQLApiKey', api.apiKey!, 'The key they bring');
+    for (const { number, value } of earlierKeys) {
+      this.say(`GraphQLApiKey${number}`, value, 'An earlier key, for clients that still have it');
+    }
+    this.say('GraphQLApiKeyEnd', keyEnd().toISOString().slice(0, 10), 'The day on which the keys end');
     this.say('GraphQLApiId', api.apiId, "The API's id");
     if (domain) this.say('CustomDomainUrl', `https://${domain.name}/graphql`, 'The same by name');
   }
@@ -66,14 +76,17 @@ export class MeshStack extends Stack {
 export function addStage(app: App, inputs: Inputs): MeshStack {
   const { stage, account, region, domain } = inputs.settings;
   const tags = { Project: 'MeshV2', Stage: stage, Service: 'AppSync', ManagedBy: 'CDK' };
+  const terminationProtection = stage === 'prod';
   let certificate: acm.ICertificate | undefined;
   if (domain && !domain.certificateArn) {
     const env = { account, region: 'us-east-1' };
-    ({ certificate } = new CertificateStack(app, named('MeshV2CertificateStack', stage), domain, { env }));
+    const props = { env, terminationProtection };
+    ({ certificate } = new CertificateStack(app, named('MeshV2CertificateStack', stage), domain, props));
   }
   const stack = new MeshStack(app, named('MeshV2Stack', stage), inputs, {
     description: `Mesh v2, environment ${stage}`,
     env: { account, region },
+    terminationProtection,
     crossRegionReferences: certificate !== undefined,
     certificate,
   });

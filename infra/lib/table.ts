@@ -25,6 +25,7 @@ export function table(scope: Construct, stage: Stage): dynamodb.Table {
     billingMode: dynamodb.BillingMode.PAY_PER_REQUEST,
     timeToLiveAttribute: 'ttl',
     pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: kept },
+    deletionProtection: kept,
     removalPolicy: kept ? RemovalPolicy.RETAIN : RemovalPolicy.DESTROY,
   });
   for (const { name, keys, projection } of INDEXES) {

@@ -139,6 +139,7 @@ test('the commands of the guide run, one after the other, as they stand', async 
       const outputs = {
         GraphQLApiEndpoint: endpoint,
         GraphQLApiKey: key,
+        GraphQLApiKeyEnd: '2027-11-22',
         GraphQLApiId: 'abcdefghijklmnopqrstuvwxyz',
         TableName: 'MeshV2Table-stg',
         TableArn: 'arn:aws:dynamodb:ap-northeast-1:123456789012:table/MeshV2Table-stg',

@@ -14,8 +14,8 @@ const without = { APPSYNC_CUSTOM_DOMAIN: 'false' };
 /** Settings in a project whose `.env` says this. */
 function withFile(file: string, environment: Record<string, string> = {}, asked?: string) {
   return inScratch((root) => {
-    writeFileSync(join(root, '.env'), file);
-    return settings({ ...without, ...environment }, root, asked);
+    writeFileSync(join(root, '.env'), `APPSYNC_CUSTOM_DOMAIN=false\nALARM_EMAIL=ops@example.org\n${file}`);
+    return settings(environment, root, asked);
   });
 }
 
@@ -69,6 +69,17 @@ test("the file's times go to the program, and win over the environment aloud", a
   assert.match(notes.join(), /MESH_EVENT_TTL_SECONDS=12 and wins: MESH_EVENT_TTL_SECONDS=20 in the environment/);
 });
 
+test('a setting that only this shell has is noted, and so is an environment without a mail address', () =>
+  inScratch(async (root) => {
+    const { notes } = await withFile('STAGE=stg\n', { APPSYNC_IAM: 'true', MESH_SECRET_NAME: 'school/mesh', AWS_REGION: 'us-east-1' });
+    assert.deepEqual(notes, [
+      'the environment alone sets APPSYNC_IAM, MESH_SECRET_NAME: a deploy from another shell would be without. ' +
+        'Write it into .env, unless it is for this command only.',
+    ]);
+    writeFileSync(join(root, '.env'), 'STAGE=prod\nAPPSYNC_CUSTOM_DOMAIN=false\n');
+    assert.match(settings({}, root).notes.join(), /^without ALARM_EMAIL no mail says/);
+  }));
+
 test('secrets and what only a server uses stay out, and that is said', async () => {
   const { program, notes } = await withFile('MESH_SECRET_KEY=s3cret\nMESH_API_KEYS=da2-x\nMESH_LISTEN=0.0.0.0:1\n');
   assert.deepEqual(program, {});
@@ -116,6 +127,7 @@ test('the .env files say what their stages do without them, and nothing is left 
 const OTHERS = new Set([
   ...['MESH_SECRET_NAME', 'MESH_LAMBDA_FOLDER', 'MESH_SPEC_STORE', 'MESH_BLESS'],
   ...['APPSYNC_CUSTOM_DOMAIN', 'APPSYNC_CERTIFICATE_ARN', 'APPSYNC_IAM', 'APPSYNC_USER_POOL_ID'],
+  ...['APPSYNC_KEYS', 'APPSYNC_WAF_RATE'],
   ...['APPSYNC_OIDC_ISSUER', 'APPSYNC_OIDC_CLIENT_IDS'],
   ...['APPSYNC_ENDPOINT', 'APPSYNC_API_KEY', 'DYNAMODB_TABLE_NAME'],
 ]);
@@ -149,6 +161,14 @@ test('bad values are refused with their name', () => {
     ['APPSYNC_IAM', 'yes'],
     ['APPSYNC_USER_POOL_ID', 'my pool'],
     ['ALARM_EMAIL', 'nobody'],
+    ['APPSYNC_KEYS', '1,1'],
+    ['APPSYNC_KEYS', 'one'],
+    ['APPSYNC_KEYS', '0'],
+    ['APPSYNC_KEYS', '1,2,3,4,5,6,7,8,9,10,11'],
+    ['APPSYNC_WAF_RATE', '99'],
+    ['BUDGET_USD', '0'],
+    ['BUDGET_USD', '10'],
+    ['LAMBDA_RESERVED_CONCURRENCY', '-1'],
     ['AWS_REGION', 'tokyo'],
     ['AWS_ACCOUNT_ID', '12'],
     ['MESH_ENV_FILE', '/nowhere/.env'],

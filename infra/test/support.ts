@@ -10,7 +10,7 @@ import { Template } from 'aws-cdk-lib/assertions';
 
 import { settings } from '../lib/settings';
 import { STAGES, type Stage, envFileOf } from '../lib/stage';
-import { addStage } from '../lib/stack';
+import { type MeshStack, addStage } from '../lib/stack';
 
 export const root = join(__dirname, '../..');
 export const infra = join(root, 'infra');
@@ -28,11 +28,16 @@ export function settingsOf(stage: Stage, more: Record<string, string> = {}) {
   return settings(environment, root);
 }
 
-/** The stage's template as CDK's assertions take it. */
-export function templateOf(stage: Stage, more: Record<string, string> = {}): Template {
+/** The stage's stack in an app of its own. */
+export function stackOf(stage: Stage, more: Record<string, string> = {}): MeshStack {
   const app = new App({ analyticsReporting: false });
   const program = { folder: join(infra, 'placeholder'), placeholder: false };
-  return Template.fromStack(addStage(app, { settings: settingsOf(stage, more), program, root }));
+  return addStage(app, { settings: settingsOf(stage, more), program, root });
+}
+
+/** The stage's template as CDK's assertions take it. */
+export function templateOf(stage: Stage, more: Record<string, string> = {}): Template {
+  return Template.fromStack(stackOf(stage, more));
 }
 
 /** The only resource of a kind. */

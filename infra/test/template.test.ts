@@ -12,7 +12,7 @@ const NAMES = {
   stg2: ['MeshV2Table-stg2', 'MeshV2Api-stg2', 'MeshV2-GraphQL-stg2'],
   prod: ['MeshV2Table', 'MeshV2Api', 'MeshV2-GraphQL'],
 };
-const OUTPUTS = ['GraphQLApiEndpoint', 'GraphQLApiId', 'GraphQLApiKey', 'TableArn', 'TableName'];
+const OUTPUTS = ['GraphQLApiEndpoint', 'GraphQLApiId', 'GraphQLApiKey', 'GraphQLApiKeyEnd', 'TableArn', 'TableName'];
 /** Kinds that CloudFormation cannot tag. */
 const UNTAGGED = /^AWS::(IAM::Policy|AppSync::(GraphQLSchema|ApiKey|DataSource|Resolver)|Logs::MetricFilter)$/;
 
@@ -72,6 +72,7 @@ for (const stage of STAGES) {
       }
       const recovery = of('AWS::DynamoDB::Table').PointInTimeRecoverySpecification;
       assert.deepEqual(recovery, { PointInTimeRecoveryEnabled: prod });
+      assert.equal(of('AWS::DynamoDB::Table').DeletionProtectionEnabled, prod);
     });
 
     test('lets in who brings the API key, for a year', () => {
@@ -139,16 +140,22 @@ for (const stage of STAGES) {
       }
     });
 
-    test('watches for failures, throttling and slowness, and mails no one unless asked', () => {
+    test('watches for failures, refusals, throttling and slowness, and mails no one unless asked', () => {
       const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')).map((one) => (one as Json).Properties);
       const tail = prod ? '' : `-${stage}`;
-      const names = ['ApiErrors', 'ApiLatency', 'Failures', 'LambdaErrors', 'LambdaThrottles', 'TableThrottles'];
+      const names = [
+        'ApiErrors', 'ApiLatency', 'ApiRefusals', 'Failures', 'LambdaErrors', 'LambdaThrottles', 'PollingShare',
+        'SubscriptionErrors', 'SubscriptionRefusals', 'TableThrottles',
+      ];
       assert.deepEqual(alarms.map((alarm) => alarm.AlarmName).sort(), names.map((name) => `MeshV2-${name}${tail}`));
       assert.ok(alarms.every((alarm) => !alarm.AlarmActions && alarm.TreatMissingData === 'notBreaching'));
       template.resourceCountIs('AWS::SNS::Topic', 0);
-      const filter = of('AWS::Logs::MetricFilter');
-      assert.equal(filter.FilterPattern, '{ $.level = "ERROR" }');
-      assert.ok(alarms.some(({ MetricName }) => MetricName === filter.MetricTransformations[0].MetricName));
+      const filters = Object.values(template.findResources('AWS::Logs::MetricFilter')).map((one) => (one as Json).Properties);
+      assert.deepEqual(
+        filters.map((filter) => [filter.FilterPattern, filter.MetricTransformations[0].MetricName]),
+        [['{ $.level = "ERROR" }', `Failures${tail}`], ['{ $.fields.protocol = "Polling" }', `Polling${tail}`]],
+      );
+      assert.ok(alarms.some(({ MetricName }) => MetricName === `Failures${tail}`));
     });
 
     test('makes nothing else', () => {
@@ -206,6 +213,26 @@ test('a throttled read or write is noticed alone, of the table and of each index
   });
   const both = (index?: string) => [[index, 'ReadThrottleEvents'], [index, 'WriteThrottleEvents']];
   assert.deepEqual(watched, [...both(), ...both('GroupIdIndex'), ...both('GroupNameIndex')]);
+});
+
+test('the share of members that poll is of those who poll and those who subscribed', () => {
+  const alarms = Object.values(templateOf('prod').findResources('AWS::CloudWatch::Alarm')).map((one) => (one as Json).Properties);
+  const alarm = alarms.find(({ AlarmName }) => AlarmName === 'MeshV2-PollingShare')!;
+  const [share, ...parts] = alarm.Metrics as Json[];
+  assert.match(share!.Expression, /^IF\(.* >= 10, 100 \* FILL\(polling, 0\) \/ .*, 0\)$/);
+  const watched = parts.map(({ Id, MetricStat: { Metric, Period } }) => [Id, Metric.Namespace, Metric.MetricName, Period]);
+  assert.deepEqual(watched, [['polling', 'MeshV2', 'Polling', 900], ['sockets', 'AWS/AppSync', 'SubscribeSuccess', 900]]);
+  assert.equal(alarm.Threshold, 20);
+});
+
+test('errors of subscriptions are counted of connections, subscriptions and messages', () => {
+  const alarms = Object.values(templateOf('prod').findResources('AWS::CloudWatch::Alarm')).map((one) => (one as Json).Properties);
+  for (const [name, whose, threshold] of [['SubscriptionErrors', 'Server', 1], ['SubscriptionRefusals', 'Client', 20]]) {
+    const { Metrics, Threshold } = alarms.find(({ AlarmName }) => AlarmName === `MeshV2-${name}`)!;
+    const names = Metrics.slice(1).map(({ MetricStat }: Json) => MetricStat.Metric.MetricName);
+    assert.deepEqual(names, ['Connect', 'Subscribe', 'PublishDataMessage'].map((kind) => `${kind}${whose}Error`));
+    assert.equal(Threshold, threshold);
+  }
 });
 
 test('alarms are mailed to who asks for it', () => {

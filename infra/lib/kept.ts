@@ -1,0 +1,49 @@
+/**
+ * What an environment must not lose by an oversight. The template has each of these values as a
+ * parameter with a rule that it equals the settings. A deploy keeps a parameter's deployed value,
+ * so CloudFormation refuses a change that the operator did not ask for, from any shell.
+ */
+
+import { CfnParameter, CfnRule, Fn, type Stack } from 'aws-cdk-lib';
+
+import type { Settings } from './settings';
+
+interface Kept {
+  name: string;
+  what: string;
+  setting: string;
+  value: string;
+}
+
+const NONE = 'none';
+
+function kept({ domain, secretName, userPoolId, oidc }: Settings): Kept[] {
+  const of = (name: string, what: string, setting: string, value = NONE) => ({ name, what, setting, value });
+  return [
+    of('Domain', 'custom domain', 'APPSYNC_CUSTOM_DOMAIN', domain?.name),
+    of('DomainKey', 'secret of all domains', 'MESH_SECRET_NAME', secretName ?? 'own'),
+    of('UserPool', 'user pool', 'APPSYNC_USER_POOL_ID', userPoolId),
+    of('OidcIssuer', 'sign-in service', 'APPSYNC_OIDC_ISSUER', oidc?.issuer),
+  ];
+}
+
+/** Has CloudFormation refuse a template that would change one of them. */
+export function keep(stack: Stack, settings: Settings): void {
+  for (const { name, what, setting, value } of kept(settings)) {
+    const parameter = new CfnParameter(stack, `Kept${name}`, {
+      default: value,
+      description: `The ${what} of the last deploy (docs/deployment.md)`,
+    });
+    const change = `npx cdk deploy --all --parameters ${stack.stackName}:Kept${name}=${value}`;
+    new CfnRule(stack, `${name}IsKept`, {
+      assertions: [
+        {
+          assert: Fn.conditionEquals(parameter.valueAsString, value),
+          assertDescription:
+            `This would make "${value}" the ${what}, which is another than before. ` +
+            `If that is no intent, correct ${setting} in the settings file. If it is: ${change}`,
+        },
+      ],
+    });
+  }
+}
