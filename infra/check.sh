@@ -35,8 +35,9 @@ synth() {
   local to=$target/infra/$1
   shift
   env -i PATH="$PATH" HOME="$HOME" CI=true CDK_DISABLE_CLI_TELEMETRY=true \
-    MESH_LAMBDA_FOLDER=placeholder "$@" npx cdk synth --quiet --output "$to"
+    MESH_LAMBDA_FOLDER=placeholder "$@" npx cdk synth --quiet --output "$to" -c "on=$on"
 }
+on=appsync
 
 say "each stage's template"
 rm -rf "$target/infra"
@@ -48,6 +49,10 @@ synth everything MESH_ENV_FILE=../.env.production AWS_ACCOUNT_ID=123456789012 \
   APPSYNC_USER_POOL_ID=ap-northeast-1_AbCdEfGhI \
   APPSYNC_OIDC_ISSUER=https://sign-in.example APPSYNC_OIDC_CLIENT_IDS=mesh ALARM_EMAIL=ops@example.org \
   APPSYNC_KEYS=1,2 APPSYNC_WAF_RATE=20000 LAMBDA_RESERVED_CONCURRENCY=50 BUDGET_USD=10
+
+on=server
+synth server MESH_ENV_FILE=../.env.production SERVER_DOMAIN=mesh.example.org ROUTE53_PARENT_ZONE_NAME=example.org \
+  ROUTE53_PARENT_ZONE_ID=Z0123456789 SERVER_NAMED_KEYS_SECRET=mesh/teachers ALARM_EMAIL=ops@example.org
 
 say "cfn-lint"
 # W3005: CDK says DependsOn where a reference says it already.

@@ -78,6 +78,41 @@ async fn keys_of_the_file_and_of_the_setting_open_and_others_do_not() {
 }
 
 #[apply(case!)]
+async fn a_container_has_the_lines_of_the_file_as_a_variable() {
+    let folder = folder();
+    let lines = format!("# teachers\nteachers teacher {TEACHER}\n");
+    let settings = [
+        ("MESH_API_KEYS", UNNAMED),
+        ("MESH_NAMED_KEYS", &lines),
+        ("MESH_STORE", "memory"),
+    ];
+    let server = Server::start(folder.path(), &settings);
+    for (key, expected) in [(UNNAMED, 200), (TEACHER, 200), (OPERATOR, 401)] {
+        assert_eq!(status(&server, key).await, expected, "{key}");
+    }
+    let check = |lines: &str, more: &[&str]| {
+        let mut check = program(folder.path());
+        let check = check.arg("check").args(more).env("MESH_NAMED_KEYS", lines);
+        let output = check.output().expect("the program runs");
+        let text = utf8(&output.stdout) + &utf8(&output.stderr);
+        (output.status.success(), text)
+    };
+    let (usable, text) = check(&lines, &["--listen=0"]);
+    assert!(usable && !text.contains(TEACHER), "{text}");
+    assert!(
+        text.contains("# of MESH_NAMED_KEYS: teachers, teacher"),
+        "{text}"
+    );
+    let (usable, text) = check("teachers\n", &[]);
+    assert!(
+        !usable && text.contains("MESH_NAMED_KEYS, line 1"),
+        "{text}"
+    );
+    let (usable, text) = check(&lines, &["--keys=keys"]);
+    assert!(!usable && text.contains("--keys"), "{text}");
+}
+
+#[apply(case!)]
 async fn a_teacher_chooses_the_host_ttl_and_a_long_life() {
     let folder = folder();
     let keys = format!("teachers teacher {TEACHER}\ndesk operator {OPERATOR}\n");

@@ -8,14 +8,15 @@ import { CfnParameter, CfnRule, Fn, type Stack } from 'aws-cdk-lib';
 
 import type { Settings } from './settings';
 
-interface Kept {
+/** A value that stays until an operator changes it on purpose. */
+export interface Kept {
   name: string;
   what: string;
   setting: string;
   value: string;
 }
 
-const NONE = 'none';
+export const NONE = 'none';
 
 function kept({ domain, secretName, userPoolId, oidc }: Settings): Kept[] {
   const of = (name: string, what: string, setting: string, value = NONE) => ({ name, what, setting, value });
@@ -27,14 +28,19 @@ function kept({ domain, secretName, userPoolId, oidc }: Settings): Kept[] {
   ];
 }
 
-/** Has CloudFormation refuse a template that would change one of them. */
+/** Has CloudFormation refuse a template that would change one of AppSync's. */
 export function keep(stack: Stack, settings: Settings): void {
-  for (const { name, what, setting, value } of kept(settings)) {
+  keepThese(stack, kept(settings));
+}
+
+/** The same for any values; `more` is what else the command needs that changes one. */
+export function keepThese(stack: Stack, values: Kept[], more = ''): void {
+  for (const { name, what, setting, value } of values) {
     const parameter = new CfnParameter(stack, `Kept${name}`, {
       default: value,
       description: `The ${what} of the last deploy (docs/deployment.md)`,
     });
-    const change = `npx cdk deploy --all --parameters ${stack.stackName}:Kept${name}=${value}`;
+    const change = `npx cdk deploy --all${more} --parameters ${stack.stackName}:Kept${name}=${value}`;
     new CfnRule(stack, `${name}IsKept`, {
       assertions: [
         {

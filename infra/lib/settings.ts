@@ -108,7 +108,7 @@ export function settings(
   return found;
 }
 
-function stageSetting(from: Sources, inEnvironment?: string, asked?: string): Stage {
+export function stageSetting(from: Sources, inEnvironment?: string, asked?: string): Stage {
   const filed = from.inFile('STAGE');
   const [said, by] = filed
     ? [filed, from.fileName]
@@ -135,12 +135,8 @@ function stageSetting(from: Sources, inEnvironment?: string, asked?: string): St
 function programSettings(from: Sources): Record<string, string> {
   const program: Record<string, string> = {};
   for (const name of PROGRAM_SETTINGS) {
-    const value = from.get(name);
-    if (value === undefined) continue;
-    if (!WORDS.includes(name) && !/^\d{1,9}$/.test(value)) {
-      throw new BadSetting(`${name} must be a whole number, not "${value}"`);
-    }
-    program[name] = value;
+    const value = programSetting(from, name);
+    if (value !== undefined) program[name] = value;
   }
   const ours: string[] = [...PROGRAM_SETTINGS, 'MESH_SECRET_NAME', 'MESH_LAMBDA_FOLDER'];
   for (const name of from.namesInFile()) {
@@ -149,6 +145,14 @@ function programSettings(from: Sources): Record<string, string> {
     }
   }
   return program;
+}
+
+export function programSetting(from: Sources, name: string): string | undefined {
+  const value = from.get(name);
+  if (value !== undefined && !WORDS.includes(name) && !/^\d{1,9}$/.test(value)) {
+    throw new BadSetting(`${name} must be a whole number, not "${value}"`);
+  }
+  return value;
 }
 
 function oidcSetting(from: Sources): OidcIssuer | undefined {

@@ -16,10 +16,10 @@ export const INDEX_NAMES = INDEXES.map(({ name }) => name);
 
 const text = (name: string) => ({ name, type: dynamodb.AttributeType.STRING });
 
-export function table(scope: Construct, stage: Stage): dynamodb.Table {
+export function table(scope: Construct, stage: Stage, name = 'MeshV2Table'): dynamodb.Table {
   const kept = stage === 'prod';
   const made = new dynamodb.Table(scope, 'Table', {
-    tableName: named('MeshV2Table', stage),
+    tableName: named(name, stage),
     partitionKey: text('pk'),
     sortKey: text('sk'),
     billingMode: dynamodb.BillingMode.PAY_PER_REQUEST,

@@ -1,9 +1,9 @@
-//! The API keys of the settings: those of `MESH_API_KEYS`, and the file of named ones, which may be
-//! read again while the server runs.
+//! The API keys of the settings: those of `MESH_API_KEYS`, and the named ones of a file, which may be
+//! read again while the server runs, or of `MESH_NAMED_KEYS`.
 
 use std::fs::File;
 use std::io::Read as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::auth::{ApiKeys, KeyFileRules, parse_key_file};
 use crate::config::stage::{DEVELOPMENT_KEY, KEY_BYTES};
@@ -19,6 +19,8 @@ pub struct KeySource {
     unnamed: ApiKeys,
     /// The file of named keys.
     pub file: Option<PathBuf>,
+    /// The lines of such a file, without one.
+    lines: Option<String>,
     rules: KeyFileRules,
 }
 
@@ -29,6 +31,7 @@ impl KeySource {
         Self {
             unnamed: ApiKeys::new(unnamed),
             file: args.access.keys.clone(),
+            lines: args.access.named_keys.clone(),
             rules: KeyFileRules {
                 shortest: (args.stage == Stage::Prod).then_some(KEY_BYTES),
                 keys: args.bounds.max_api_keys as usize,
@@ -38,26 +41,31 @@ impl KeySource {
 
     /// All keys, as they are now. What is wrong with the file is said with its line.
     pub fn read(&self) -> Result<ApiKeys, String> {
-        let Some(path) = &self.file else {
-            return Ok(self.unnamed.clone());
+        let (text, place) = match (&self.file, &self.lines) {
+            (Some(path), _) => (text_of(path)?, format!("the key file {}", path.display())),
+            (None, Some(lines)) => (lines.clone(), "MESH_NAMED_KEYS".to_owned()),
+            (None, None) => return Ok(self.unnamed.clone()),
         };
-        let file = path.display();
-        let mut text = String::new();
-        let opened = File::open(path).map(|file| file.take(FILE_BYTES + 1));
-        opened
-            .and_then(|mut file| file.read_to_string(&mut text))
-            .map_err(|error| format!("cannot read the key file {file}: {error}"))?;
-        if text.len() as u64 > FILE_BYTES {
-            return Err(format!("the key file {file} is larger than 1 MiB"));
-        }
-        let named = parse_key_file(&text, self.rules)
-            .map_err(|error| format!("the key file {file}, {error}"))?;
+        let named =
+            parse_key_file(&text, self.rules).map_err(|error| format!("{place}, {error}"))?;
         let keys = self.unnamed.clone().with(named);
         if self.rules.shortest.is_some() && keys.contains(DEVELOPMENT_KEY) {
-            return Err(format!(
-                "the key file {file} has the development key, which is public"
-            ));
+            return Err(format!("{place} has the development key, which is public"));
         }
         Ok(keys)
     }
+}
+
+/// The text of a key file.
+fn text_of(path: &Path) -> Result<String, String> {
+    let file = path.display();
+    let mut text = String::new();
+    let opened = File::open(path).map(|file| file.take(FILE_BYTES + 1));
+    opened
+        .and_then(|mut file| file.read_to_string(&mut text))
+        .map_err(|error| format!("cannot read the key file {file}: {error}"))?;
+    if text.len() as u64 > FILE_BYTES {
+        return Err(format!("the key file {file} is larger than 1 MiB"));
+    }
+    Ok(text)
 }

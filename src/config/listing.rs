@@ -9,6 +9,8 @@ use crate::config::{Cli, ServeArgs, StageSettings};
 
 /// Variables of other programs that read the same `.env` file (docs/deployment.md).
 const OF_THE_STACK: [&str; 2] = ["MESH_SECRET_NAME", "MESH_LAMBDA_FOLDER"];
+/// Secrets that have a value for development.
+const DEVELOPMENT_VALUES: [&str; 2] = ["MESH_API_KEYS", "MESH_SECRET_KEY"];
 /// How alike two names must be for one to be suggested, from 0 to 1.
 const ALIKE: f64 = 0.85;
 
@@ -38,13 +40,17 @@ pub fn listing(args: &ServeArgs, given: &ArgMatches, settings: &StageSettings) -
                     None => writeln!(text, "# {name}: set"),
                 }
             }
-            None if arg.is_hide_env_values_set() => {
+            None if DEVELOPMENT_VALUES.contains(&name) => {
                 writeln!(text, "# {name}: a development value")
             }
             Some(value) => writeln!(text, "{name}={value}"),
             None => writeln!(text, "# {name}: not set"),
         };
-        if name == "MESH_KEYS_FILE" {
+        let source = match args.access.named_keys {
+            Some(_) => "MESH_NAMED_KEYS",
+            None => "MESH_KEYS_FILE",
+        };
+        if name == source {
             for key in &named {
                 let _ = writeln!(text, "# of {name}: {key}");
             }

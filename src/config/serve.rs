@@ -174,6 +174,16 @@ pub struct AccessArgs {
     #[arg(long, env = "MESH_KEYS_FILE", value_name = "FILE")]
     pub keys: Option<PathBuf>,
 
+    /// The lines of such a file themselves, for containers that have their secrets as variables
+    #[arg(
+        long,
+        env = "MESH_NAMED_KEYS",
+        hide_env_values = true,
+        conflicts_with = "keys",
+        value_name = "LINES"
+    )]
+    pub named_keys: Option<String>,
+
     /// Whether the pages for teachers and pupils and the blocks for Scratch editors are served; they get the first of the API keys
     #[arg(
         long,
