@@ -64,6 +64,7 @@ const KINDS: [RegExp, Kind][] = [
   [/^rustup target add aarch64-unknown-linux-gnu$/, { elsewhere: 'it fetches a toolchain' }],
   [/^python3 -m pip install /, { elsewhere: 'it fetches a toolchain' }],
   [/^cargo lambda build --profile dist --arm64 --no-default-features --features lambda --bin mesh-v2-lambda$/, { elsewhere: 'lib/program.ts asks for this very command' }],
+  [/^dig \+short /, 'needs AWS'],
   [/^npm ci$/, { elsewhere: 'check.sh' }],
   [/^MESH_SPEC_STORE=appsync .* cargo test --test spec$/s, { elsewhere: '.ci/run, against its own stages' }],
 ];

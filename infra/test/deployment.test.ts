@@ -50,11 +50,11 @@ test('links in the guides lead somewhere', () => {
   }
 });
 
-test('the four tests to paste do what the guide says', async () => {
+test('the five tests to paste do what the guide says', async () => {
   const contract = readFileSync(join(root, 'schema/schema.graphql'), 'utf8');
   const schema = buildSchema(`directive @aws_subscribe(mutations: [String]) on FIELD_DEFINITION\n${contract}`);
   for (const document of documents) assert.deepEqual(validate(schema, parse(document)), []);
-  const [create, list, join_, listen, report] = documents as [string, string, string, string, string];
+  const [create, list, introspect, join_, listen, report] = documents as [string, string, string, string, string, string];
 
   await serving(async (endpoint, key) => {
     const ask = async (query: string): Promise<Json> => {
@@ -66,6 +66,9 @@ test('the four tests to paste do what the guide says', async () => {
     };
     const { id } = (await ask(create)).createGroup;
     assert.deepEqual((await ask(list)).listGroupsByDomain.map((group: Json) => group.id), [id]);
+    const operations = (await ask(introspect)).__schema;
+    assert.equal(operations.subscriptionType.fields[0].name, 'onMessageInGroup');
+    assert.ok(operations.mutationType.fields.some(({ name }: Json) => name === 'fireEventsByNode'));
     const filled = (document: string) => document.replaceAll('GROUP_ID', id);
     assert.equal((await ask(filled(join_))).joinGroup.groupId, id);
     const received = await receives(endpoint, key, filled(listen), () => ask(filled(report)));
@@ -166,6 +169,7 @@ test('the commands of the guide run, one after the other, as they stand', async 
       const answer = (begin: string) => said[runnable.findIndex((command) => command.startsWith(begin))]!;
       assert.equal(answer('echo "$ENDPOINT"'), `${endpoint}\n`);
       assert.match(answer(`ask '{"query":"mutation { createDomain }"}'`), /^\{"data":\{"createDomain":"[0-9a-f]{16}"\}\}/);
+      assert.match(answer(`ask '{"query":"{ __schema`), /"name":"createGroup"/);
       assert.match(answer(`ask '{"query":"query { listGroups`), /"listGroupsByDomain":\[\]/);
       assert.match(answer('mesh-v2 table show'), /table\s+MeshV2Table-stg\n.*indexes\s+GroupIdIndex, GroupNameIndex\nttl\s+ttl/s);
       assert.ok(existsSync(join(folder, 'infra/cdk.out/MeshV2Stack-stg.template.json')));
