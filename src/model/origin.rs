@@ -17,6 +17,11 @@ impl Network {
     pub fn new(digest: [u8; 8]) -> Self {
         Self(u64::from_be_bytes(digest))
     }
+
+    /// Its digest.
+    pub fn digest(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
 }
 
 impl TryFrom<&str> for Network {

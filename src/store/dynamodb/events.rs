@@ -2,6 +2,8 @@
 //! the log head in the group's head record, so calls of all servers are totally ordered. Each
 //! call names the one before it, so a reader notices when a call is not visible yet.
 
+use uuid::Uuid;
+
 use crate::model::authority;
 use crate::model::cursor::{CURSOR_PREFIX, Cursor, Stamp};
 use crate::model::error::ClientError;
@@ -38,7 +40,7 @@ impl DynamoDb {
     pub(super) async fn try_append(
         &self,
         call: &EventCall,
-        request_id: &str,
+        request_id: Uuid,
         now: Timestamp,
     ) -> Result<AppendOutcome, AttemptError> {
         let key = &call.group;
@@ -78,6 +80,8 @@ impl DynamoDb {
         node.logged.retain(|(second, _)| self.in_log(*second, now));
         let keep = !call.events.is_empty()
             && (call.kind == EventKind::Recorded
+                // Its own record may still say that it expired.
+                || node.polls()
                 || self.has_pollers(&head, &view.group, now).await?);
         if call.kind == EventKind::Fired {
             self.cache.set_keeps_fired(key, keep);
@@ -92,11 +96,8 @@ impl DynamoDb {
             if node.calls.len() >= CALLS_PER_NODE.min(self.limits.calls_per_group) {
                 return Err(log_full(self.limits.calls_per_group));
             }
-            node.calls.push(RecentCall {
-                fingerprint: fingerprint.as_bytes().to_vec(),
-                last,
-                request_id: request_id.into(),
-            });
+            let called = RecentCall::new(&fingerprint, last, request_id);
+            node.calls.push(called);
         }
         let mut steps = Vec::new();
         if keep {

@@ -265,13 +265,13 @@ impl Store for DynamoDb {
             || self.cache.keeps_fired(&call.group)
             || self.cache.group(&call.group).is_some_and(is_polling);
         let (mut waits, mut permit) = (is_kept, None);
-        let request_id = uuid::Uuid::new_v4().to_string();
+        let request_id = uuid::Uuid::new_v4();
         let appended = retry!(self, {
             if waits && permit.is_none() {
                 permit = self.group_locks.acquire(&call.group).await;
             }
             waits = true;
-            self.try_append(&call, &request_id, now)
+            self.try_append(&call, request_id, now)
         })?;
         // Members on a WebSocket receive what pollers record (decision D13).
         let is_empty = call.kind == EventKind::Recorded && call.events.is_empty();

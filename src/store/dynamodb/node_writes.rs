@@ -12,13 +12,13 @@ use crate::store::dynamodb::head_change::HeadChange;
 use crate::store::dynamodb::items::attributes::text;
 use crate::store::dynamodb::items::head::GroupHead;
 use crate::store::dynamodb::items::keys::{self, Key, NODES};
-use crate::store::dynamodb::items::node::Node;
+use crate::store::dynamodb::items::node::{Node, Version};
 use crate::store::dynamodb::requests::{Query, Step};
 
 /// The step that replaces the node's record that was read.
 pub(super) fn put_node(group: &GroupKey, before: Option<&Node>, after: &Node) -> Step {
     let after = Node {
-        version: uuid::Uuid::new_v4().simple().to_string(),
+        version: Version::random(),
         ..after.clone()
     };
     unchanged(Step::put(after.item(group)), before)
@@ -28,9 +28,10 @@ pub(super) fn put_node(group: &GroupKey, before: Option<&Node>, after: &Node) ->
 fn unchanged(step: Step, before: Option<&Node>) -> Step {
     match before {
         None => step.when("attribute_not_exists(#pk)"),
-        Some(node) => step
-            .when("#version = :read")
-            .with(":read", text(&*node.version)),
+        Some(node) => {
+            let (condition, version) = node.version.condition();
+            step.when(condition).with(":read", version)
+        }
     }
 }
 

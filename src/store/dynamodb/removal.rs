@@ -13,10 +13,10 @@ use crate::model::time::Timestamp;
 use crate::store::Result;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::attempt_error::AttemptError;
-use crate::store::dynamodb::items::attributes::{Reader, text};
+use crate::store::dynamodb::items::attributes::text;
 use crate::store::dynamodb::items::group::{EndCause, GroupRecord, epoch};
 use crate::store::dynamodb::items::keys::{self, Item, Key};
-use crate::store::dynamodb::items::{referenced_group, tombstone};
+use crate::store::dynamodb::items::{node, referenced_group, tombstone};
 use crate::store::dynamodb::requests::{Query, Step};
 use crate::store::dynamodb::retry::retry;
 
@@ -85,7 +85,7 @@ impl DynamoDb {
         };
         let inside = Query {
             keys: "#pk = :inside",
-            fields: Some("#pk, #sk, #nodeId, #joinedAt"),
+            fields: Some(node::MEMBER_FIELDS),
             values: vec![(":inside", text(keys::inside(group)))],
             ..Query::default()
         };
@@ -141,11 +141,7 @@ impl DynamoDb {
 
     /// Removes the reverse records of a group's members, unless they refer to another group.
     async fn remove_reverses(&self, group: &GroupKey, items: &[Item]) -> Result<(), AttemptError> {
-        let members = items.iter().map(Reader).filter_map(|item| {
-            item.maybe_text("joinedAt").ok()??;
-            NodeId::parse("nodeId", item.text("nodeId").ok()?).ok()
-        });
-        let members: Vec<NodeId> = members.collect();
+        let members: Vec<NodeId> = items.iter().filter_map(node::member).collect();
         let removals =
             stream::iter(members).map(async |node| retry!(self, self.remove_reverse(group, &node)));
         let mut removals = removals.buffer_unordered(CONCURRENCY);

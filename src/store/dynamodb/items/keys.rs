@@ -130,6 +130,13 @@ impl Key {
     }
 }
 
+/// The node's id in the sort key of its record; none if that has the id's digest, or is of another
+/// record.
+pub fn node_of(sk: &str) -> Option<&str> {
+    let id = sk.strip_prefix(NODES)?;
+    (!id.starts_with('#')).then_some(id)
+}
+
 /// The partition of a domain's groups.
 pub fn domain(domain: &Domain) -> String {
     format!("DOMAIN#{}", part(domain.as_str()))

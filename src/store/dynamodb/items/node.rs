@@ -1,29 +1,30 @@
-//! A node's record.
+//! A node in a group, as its record has it.
 
-use std::sync::Arc;
+mod earlier;
+mod packed;
+mod record;
+#[cfg(test)]
+mod tests;
 
-use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue as Value;
+use uuid::Uuid;
 
+pub use self::record::{MEMBER_FIELDS, member};
 use crate::model::authority::TokenHash;
 use crate::model::cursor::Cursor;
 use crate::model::error::ClientError;
 use crate::model::event::Fingerprint;
-use crate::model::group::{Group, GroupKey};
+use crate::model::group::Group;
 use crate::model::ids::NodeId;
 use crate::model::log_quota::Usage;
 use crate::model::nickname::Nickname;
 use crate::model::origin::Network;
 use crate::model::places::Place;
-use crate::model::readings::{Layer, Readings};
+use crate::model::readings::Readings;
 use crate::model::rules::Rules;
-use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
-use crate::store::dynamodb::items::attributes::{
-    Reader, Unreadable, bytes, list, map, number, text,
-};
-use crate::store::dynamodb::items::keys::{Item, Key};
-use crate::store::dynamodb::items::{count, cursor, group_reference, ttl};
+use crate::store::dynamodb::items::attributes::{bytes, text};
+use crate::store::dynamodb::items::ttl;
 
 /// A node in a group: one record, so that a report or a heartbeat is one write.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +32,7 @@ pub struct Node {
     /// The node.
     pub id: NodeId,
     /// Changes with every write; a write's condition names the version that was read.
-    pub version: String,
+    pub version: Version,
     /// When it joined, and whether it requested WebSockets.
     pub membership: Option<(Timestamp, Option<bool>)>,
     /// The site that it joined from, if that is not the group's.
@@ -56,15 +57,60 @@ pub struct Node {
     pub is_removed: bool,
 }
 
+/// The version of a record: which write it is of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// A random number.
+    Id([u8; 16]),
+    /// The text in a record of the earlier form.
+    Earlier(String),
+}
+
+impl Version {
+    /// That of the next write.
+    pub fn random() -> Self {
+        Self::Id(Uuid::new_v4().into_bytes())
+    }
+
+    /// The condition that a record has this version, and the value `:read` in it.
+    pub fn condition(&self) -> (&'static str, Value) {
+        match self {
+            Self::Id(id) => ("#v = :read", bytes(id)),
+            Self::Earlier(version) => ("#version = :read", text(&**version)),
+        }
+    }
+}
+
 /// An appended call, by which a repetition is recognized.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecentCall {
-    /// The call's fingerprint.
-    pub fingerprint: Vec<u8>,
+    /// The call's fingerprint, as much as is kept of it.
+    pub fingerprint: ShortFingerprint,
     /// The cursor of its last event.
     pub last: Cursor,
     /// The request that appended it: distinguishes a retry of that request from a repetition.
-    pub request_id: String,
+    pub request_id: Uuid,
+}
+
+/// The first half of a fingerprint. By chance, two calls of one node have the same once in 2^128
+/// pairs. A node that searches for such a pair finds one after 2^64 calls, and only its own call
+/// is then taken for a repetition.
+pub type ShortFingerprint = [u8; 16];
+
+impl RecentCall {
+    /// The call with this fingerprint.
+    pub fn new(fingerprint: &Fingerprint, last: Cursor, request_id: Uuid) -> Self {
+        Self {
+            fingerprint: shortened(fingerprint.as_bytes()),
+            last,
+            request_id,
+        }
+    }
+}
+
+fn shortened(fingerprint: &[u8; 32]) -> ShortFingerprint {
+    let (first, _) = fingerprint.split_at(16);
+    first.try_into().unwrap_or_default()
 }
 
 impl Node {
@@ -72,7 +118,7 @@ impl Node {
     pub fn new(id: &NodeId, group: &Group) -> Self {
         Self {
             id: id.clone(),
-            version: String::new(),
+            version: Version::Id([0; 16]),
             membership: None,
             foreign: None,
             alive_until: None,
@@ -134,166 +180,9 @@ impl Node {
 
     /// The earlier call with this fingerprint.
     pub fn find_call(&self, fingerprint: &Fingerprint) -> Option<&RecentCall> {
+        let fingerprint = shortened(fingerprint.as_bytes());
         self.calls
             .iter()
-            .find(|call| call.fingerprint == fingerprint.as_bytes())
+            .find(|call| call.fingerprint == fingerprint)
     }
-
-    /// The record to write.
-    pub fn item(&self, group: &GroupKey) -> Item {
-        let mut item = group_reference(&Key::node(group, &self.id), group, self.ttl);
-        let mut put = |name: &str, value| item.insert(name.into(), value);
-        put("nodeId", text(self.id.as_str()));
-        put("version", text(&*self.version));
-        if let Some((joined_at, use_websocket)) = self.membership {
-            put("joinedAt", text(joined_at.to_string()));
-            if let Some(requested) = use_websocket {
-                put("useWebSocket", Value::Bool(requested));
-            }
-        }
-        if let Some(site) = self.foreign {
-            put("from", text(site.to_string()));
-        }
-        if let Some(until) = self.alive_until {
-            put("aliveUntil", number(until.seconds()));
-        }
-        if !self.readings.layers().is_empty() {
-            put("status", list(self.readings.layers().iter().map(layer)));
-        }
-        if let Some(token) = &self.token {
-            put("token", bytes(token.as_bytes()));
-        }
-        if let Some(nickname) = &self.nickname {
-            put("nickname", text(nickname.as_str()));
-        }
-        if self.is_removed {
-            put("removed", Value::Bool(true));
-        }
-        if self.reserved > 0 {
-            put("reserved", number(count(self.reserved)));
-        }
-        if !self.calls.is_empty() {
-            put("calls", list(self.calls.iter().map(recent_call)));
-        }
-        if !self.logged.is_empty() {
-            put("logged", logged(&self.logged));
-        }
-        item
-    }
-
-    /// Reads the record.
-    pub fn read(item: &Item) -> Result<Self, Unreadable> {
-        let item = Reader(item);
-        let membership = match item.maybe_text("joinedAt")? {
-            None => None,
-            Some(_) => Some((item.iso("joinedAt")?, item.maybe_flag("useWebSocket")?)),
-        };
-        let layers = item
-            .items("status")?
-            .map(read_layer)
-            .collect::<Result<Vec<_>, _>>()?;
-        Ok(Self {
-            id: NodeId::parse("nodeId", item.text("nodeId")?).map_err(|_| Unreadable("nodeId"))?,
-            version: item.text("version")?.into(),
-            membership,
-            foreign: item
-                .maybe_text("from")?
-                .map(|site| Network::try_from(site).map_err(|_| Unreadable("from")))
-                .transpose()?,
-            alive_until: item
-                .maybe_number("aliveUntil")?
-                .map(Timestamp::from_seconds),
-            readings: Readings::from(layers),
-            reserved: item.maybe_number("reserved")?.unwrap_or(0),
-            calls: item
-                .items("calls")?
-                .map(read_recent_call)
-                .collect::<Result<_, _>>()?,
-            logged: read_logged(item)?,
-            ttl: item.number("ttl")?,
-            token: item.token("token")?,
-            nickname: item
-                .maybe_text("nickname")?
-                .map(|nickname| Nickname::parse(nickname).map_err(|_| Unreadable("nickname")))
-                .transpose()?,
-            is_removed: item.maybe_flag("removed")?.unwrap_or(false),
-        })
-    }
-}
-
-/// Bytes of a second in `logged`: the second, its calls and their bytes.
-const SECOND_BYTES: usize = 16;
-
-/// The window as bytes: it is in every record of a node that records.
-fn logged(window: &[(i64, Usage)]) -> Value {
-    let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX).to_be_bytes();
-    let seconds = window.iter().flat_map(|(second, usage)| {
-        let numbers = [number(usage.calls), number(usage.bytes)].concat();
-        [second.to_be_bytes().to_vec(), numbers].concat()
-    });
-    Value::B(Blob::new(seconds.collect::<Vec<u8>>()))
-}
-
-fn read_logged(item: Reader<'_>) -> Result<Vec<(i64, Usage)>, Unreadable> {
-    let bytes = item.maybe_bytes("logged")?.unwrap_or_default();
-    let (seconds, rest) = bytes.as_chunks::<SECOND_BYTES>();
-    if !rest.is_empty() {
-        return Err(Unreadable("logged"));
-    }
-    let number = |bytes: &[u8]| {
-        let numbers = bytes.iter().map(|byte| i64::from(*byte));
-        numbers.fold(0, |number, byte| number << 8 | byte)
-    };
-    let window = seconds.iter().map(|bytes| {
-        let usage = |bytes| usize::try_from(number(bytes)).unwrap_or(0);
-        let usage = Usage {
-            calls: usage(&bytes[8..12]),
-            bytes: usage(&bytes[12..]),
-        };
-        (number(&bytes[..8]), usage)
-    });
-    Ok(window.collect())
-}
-
-fn layer(layer: &Layer) -> Value {
-    let data = layer
-        .data
-        .iter()
-        .map(|d| map([("key", text(&*d.key)), ("value", text(&*d.value))]));
-    map([
-        ("timestamp", text(layer.timestamp.to_string())),
-        ("data", list(data)),
-    ])
-}
-
-fn read_layer(item: Reader<'_>) -> Result<Layer, Unreadable> {
-    let data = item.items("data")?.map(|data| {
-        Ok(SensorData {
-            key: data.text("key")?.into(),
-            value: data.text("value")?.into(),
-        })
-    });
-    Ok(Layer {
-        timestamp: item.iso("timestamp")?,
-        data: Arc::new(data.collect::<Result<_, _>>()?),
-    })
-}
-
-fn recent_call(call: &RecentCall) -> Value {
-    let Cursor { stamp, index } = call.last;
-    map([
-        ("what", Value::B(Blob::new(call.fingerprint.clone()))),
-        ("at", number(stamp.at.millis())),
-        ("call", number(i64::from(stamp.call))),
-        ("index", number(i64::from(index))),
-        ("by", text(&*call.request_id)),
-    ])
-}
-
-fn read_recent_call(item: Reader<'_>) -> Result<RecentCall, Unreadable> {
-    Ok(RecentCall {
-        fingerprint: item.bytes("what")?.to_vec(),
-        last: cursor(item)?,
-        request_id: item.text("by")?.into(),
-    })
 }

@@ -21,7 +21,6 @@ use crate::store::{CreateGroup, Result};
 
 /// The measured class.
 const PUPILS: u32 = 40;
-const VARIABLES: usize = 10;
 const GROUPS: usize = 10;
 
 /// The time of a call.
@@ -88,13 +87,25 @@ fn request(host: usize, delivery: Delivery) -> CreateGroup {
     }
 }
 
-fn data(n: usize) -> Vec<SensorData> {
-    (0..n)
-        .map(|n| SensorData {
-            key: format!("変数{n}"),
-            value: "12.5".into(),
-        })
-        .collect()
+/// Variables as children name them, with values as a game has them.
+const VARIABLES: [(&str, &str); 10] = [
+    ("スコア", "1280"),
+    ("x座標", "-123.45678901234567"),
+    ("y座標", "98.76543210987654"),
+    ("向き", "90"),
+    ("残り時間", "59.966"),
+    ("コスチューム番号", "3"),
+    ("プレイヤーの名前", "さくら"),
+    ("ゲームの状態", "プレイ中"),
+    ("敵の数", "12"),
+    ("my variable", "true"),
+];
+
+/// One of the variables: clients report each when it changes.
+fn variable(n: usize) -> Vec<SensorData> {
+    let (key, value) = VARIABLES[n];
+    let (key, value) = (key.into(), value.into());
+    vec![SensorData { key, value }]
 }
 
 fn call(group: &GroupKey, from: usize, kind: EventKind, key: &str) -> EventCall {
@@ -125,8 +136,8 @@ async fn docs_costs_md_is_up_to_date() {
         ..before.clone()
     };
     for row in &units.calls {
-        if row.call == "reportDataByNode" {
-            assert!(row.reads <= 1 && row.writes <= 1, "{row:?}");
+        if row.call == "reportDataByNode" && !row.how.starts_with("first") {
+            assert!(row.reads <= 1 && row.write_units <= 1.0, "{row:?}");
         }
     }
     // Ten groups of half a kilobyte; no members were read.

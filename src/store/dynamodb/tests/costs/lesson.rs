@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use super::{Class, GROUPS, PUPILS, VARIABLES, at, call, data, node, request};
+use super::{Class, GROUPS, PUPILS, VARIABLES, at, call, node, request, variable};
 use crate::model::cursor::Since;
 use crate::model::event::EventKind;
 use crate::model::group::{Delivery, Group, GroupKey};
 use crate::model::join_code::JoinCode;
 use crate::model::limits::Limits;
 use crate::store::Store as _;
+use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::client::Settings;
 use crate::store::dynamodb::tests::engine::engine;
 use crate::store::dynamodb::tests::proxy::Proxy;
@@ -17,17 +18,33 @@ use crate::store::dynamodb::tests::{new_table, rules, server};
 /// Forty members with ten variables each, in each of a WebSocket and a polling group.
 async fn fill(class: &Class, groups: [&Group; 2]) {
     for (group, first) in groups.into_iter().zip([100, 200]) {
-        for pupil in first..first + PUPILS as usize {
+        for pupil in pupils(first) {
             let (store, key) = (&class.store, &group.key);
             store
                 .join(key, &node(pupil).into(), Some(true), at(1))
                 .await
                 .unwrap();
-            store
-                .report(key, &node(pupil).into(), data(VARIABLES), at(1))
-                .await
-                .unwrap();
         }
+        // Each variable is written at a time of its own.
+        for (n, millis) in (0..VARIABLES.len()).zip((0..).step_by(50)) {
+            for (pupil, millis) in pupils(first).zip(millis..) {
+                let (actor, at) = (node(pupil).into(), at(1).shifted(millis));
+                let reported = class.store.report(&group.key, &actor, variable(n), at);
+                reported.await.unwrap();
+            }
+        }
+    }
+}
+
+fn pupils(first: usize) -> std::ops::Range<usize> {
+    first..first + PUPILS as usize
+}
+
+/// A member fires as many events as it does in the event TTL with one a second.
+async fn fire(store: &DynamoDb, group: &GroupKey, pupil: usize) {
+    for n in 0..=10 {
+        let call = call(group, pupil, EventKind::Fired, &n.to_string());
+        store.append(call, at(2).shifted(n)).await.unwrap();
     }
 }
 
@@ -93,29 +110,7 @@ async fn measure_in_groups(class: &mut Class, websocket: &GroupKey, polling: &Gr
             s.join(websocket, &node(300).into(), None, at(3)).await
         })
         .await;
-    class
-        .measure(
-            "reportDataByNode",
-            "first of a node that never joined",
-            async |s| {
-                s.report(websocket, &node(1).into(), data(VARIABLES), at(2))
-                    .await
-            },
-        )
-        .await;
-    class
-        .measure("reportDataByNode", "one variable of ten", async |s| {
-            s.report(websocket, &node(100).into(), data(1), at(3)).await
-        })
-        .await;
-    class.store.cache.invalidate(websocket);
-    class
-        .measure(
-            "reportDataByNode",
-            "the same, group not cached",
-            async |s| s.report(websocket, &node(100).into(), data(1), at(4)).await,
-        )
-        .await;
+    measure_reports(class, websocket).await;
     class
         .measure("fireEventsByNode", "WebSocket group", async |s| {
             s.append(call(websocket, 100, EventKind::Fired, "1"), at(4))
@@ -177,6 +172,47 @@ async fn measure_in_groups(class: &mut Class, websocket: &GroupKey, polling: &Gr
         .measure("sendMemberHeartbeat", "", async |s| {
             s.heartbeat(websocket, &node(100).into(), at(8)).await
         })
+        .await;
+}
+
+async fn measure_reports(class: &mut Class, websocket: &GroupKey) {
+    class
+        .measure(
+            "reportDataByNode",
+            "first of a node that never joined",
+            async |s| {
+                s.report(websocket, &node(1).into(), variable(0), at(2))
+                    .await
+            },
+        )
+        .await;
+    class
+        .measure("reportDataByNode", "one variable of ten", async |s| {
+            s.report(websocket, &node(100).into(), variable(0), at(3))
+                .await
+        })
+        .await;
+    fire(&class.store, websocket, 101).await;
+    class
+        .measure(
+            "reportDataByNode",
+            "the same of a node that fires an event a second",
+            async |s| {
+                s.report(websocket, &node(101).into(), variable(0), at(3))
+                    .await
+            },
+        )
+        .await;
+    class.store.cache.invalidate(websocket);
+    class
+        .measure(
+            "reportDataByNode",
+            "the same, group not cached",
+            async |s| {
+                s.report(websocket, &node(100).into(), variable(0), at(4))
+                    .await
+            },
+        )
         .await;
 }
 
