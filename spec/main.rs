@@ -51,6 +51,7 @@ mod keys;
 #[cfg(feature = "lambda")]
 mod lambda;
 mod lesson_control;
+mod logs;
 #[cfg(all(feature = "bench", feature = "lambda"))]
 mod matrix;
 mod memory;

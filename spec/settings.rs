@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::support::program::{folder, program, runs, utf8};
+use crate::support::Reply;
+use crate::support::program::{Server, folder, program, runs, utf8};
 
 #[apply(case!)]
 fn a_stage_sets_its_times() {
@@ -208,4 +209,51 @@ fn a_link_from_env_to_another_file_chooses_the_stage() {
     std::os::unix::fs::symlink(".env.stg2", folder.path().join(".env")).expect("a link");
     let mut check = program(folder.path());
     assert_eq!(checked(check.arg("check"), "STAGE"), "stg2");
+}
+
+#[apply(case!)]
+async fn graphiql_and_introspection_are_off_in_prod_and_can_be_set_anywhere() {
+    let folder = folder();
+    let prod = [
+        ("STAGE", "prod"),
+        ("MESH_API_KEYS", "da2-of-our-own-school"),
+        ("MESH_SECRET_KEY", "0123456789abcdef0123"),
+        ("MESH_STORE", "memory"),
+    ];
+    let set = [("MESH_GRAPHIQL", "true"), ("MESH_INTROSPECTION", "true")];
+    let unset = [("MESH_GRAPHIQL", "false"), ("MESH_INTROSPECTION", "false")];
+    for (settings, is_on) in [
+        (&prod[..], false),
+        (&[&prod[..], &set].concat(), true),
+        (&prod[1..], true),
+        (&[&prod[1..], &unset].concat(), false),
+    ] {
+        let server = Server::start(folder.path(), settings);
+        let mesh = server.mesh("da2-of-our-own-school");
+        let page = mesh
+            .http()
+            .get(&mesh.endpoint)
+            .header("accept", "text/html");
+        let page = Reply::to(page).await;
+        assert_eq!(page.status, if is_on { 200 } else { 404 }, "{}", page.text);
+        assert_eq!(page.text.contains("MESH_GRAPHIQL=true"), !is_on);
+        let asset = format!("{}/assets/graphiql.css", mesh.endpoint);
+        assert_eq!(Reply::to(mesh.http().get(asset)).await.status, page.status);
+        for document in [
+            "{ __schema { queryType { name } } }",
+            "query($name: String = \"Group\") { it: __type(name: $name) { name } }",
+        ] {
+            let reply = mesh.executes(document).await;
+            if is_on {
+                assert!(reply.json.get("errors").is_none(), "{}", reply.text);
+            } else {
+                let (kind, message) = reply.error();
+                assert_eq!(kind, "ValidationError");
+                assert_eq!(message, "Introspection is disabled on this server.");
+                assert!(reply.json["data"].is_null());
+            }
+        }
+        let reply = mesh.executes("{ __typename }").await;
+        assert_eq!(reply.json["data"]["__typename"], "Query");
+    }
 }

@@ -47,8 +47,11 @@ fn run() -> anyhow::Result<ExitCode> {
         Some(Command::Costs(args)) => mesh_costs::run(&args)?,
         #[cfg(feature = "doctor")]
         Some(Command::Doctor(args)) => return Ok(u8::from(!mesh_doctor::run(&args)?).into()),
-        Some(Command::Serve(args)) => stage::serve(&args, env_file.as_deref())?,
-        None => stage::serve(&cli.serve, env_file.as_deref())?,
+        Some(Command::Serve(args)) => {
+            let given = given.subcommand_matches("serve").unwrap_or(&given);
+            stage::serve(&args, given, env_file.as_deref())?;
+        }
+        None => stage::serve(&cli.serve, &given, env_file.as_deref())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -2,6 +2,8 @@
 //! no recorder for the whole process. Labels are enums, so that no family grows with its
 //! clients, and no name, key, domain or address is shown.
 
+mod sampled;
+
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
@@ -11,6 +13,8 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+use crate::metrics::sampled::Sampled;
 
 /// The prefix of every metric.
 const PREFIX: &str = "mesh";
@@ -70,6 +74,27 @@ impl EncodeLabelValue for ConnectionRefusal {
     }
 }
 
+/// What carries messages to a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// GraphQL over a WebSocket.
+    WebSocket,
+    /// GraphQL over server-sent events.
+    EventStream,
+    /// Cloud variables over a WebSocket.
+    Cloud,
+}
+
+impl Transport {
+    fn label(self) -> &'static str {
+        match self {
+            Self::WebSocket => "websocket",
+            Self::EventStream => "sse",
+            Self::Cloud => "cloud",
+        }
+    }
+}
+
 /// The protocol of a WebSocket or an event stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SocketProtocol {
@@ -123,6 +148,7 @@ struct Counters {
     connections: Gauge,
     sockets: [Gauge; 4],
     slow_readers: Counter,
+    slow_reader_lines: Sampled,
 }
 
 impl Default for Metrics {
@@ -166,6 +192,7 @@ impl Default for Metrics {
             connections,
             sockets,
             slow_readers,
+            slow_reader_lines: Sampled::default(),
             registry,
         }))
     }
@@ -197,9 +224,17 @@ impl Metrics {
         OpenGuard::new(&self.0.connections)
     }
 
-    /// Counts a client that read too slowly.
-    pub fn slow_reader(&self) {
+    /// Counts and logs a client that is closed because it read too slowly.
+    pub fn slow_reader(&self, transport: Transport) {
         self.0.slow_readers.inc();
+        if let Some(omitted) = self.0.slow_reader_lines.admit() {
+            let transport = transport.label();
+            tracing::warn!(
+                transport,
+                omitted,
+                "a client read too slowly and was closed (mesh_slow_readers_total counts them)"
+            );
+        }
     }
 
     /// Counts a WebSocket or an event stream until the guard is dropped.
@@ -248,7 +283,7 @@ mod tests {
         let open = metrics.connection();
         let socket = metrics.socket(SocketProtocol::GraphqlTransportWs);
         drop(metrics.socket(SocketProtocol::GraphqlWs));
-        metrics.slow_reader();
+        metrics.slow_reader(Transport::WebSocket);
         let text = metrics.text();
         for line in [
             "mesh_refusals_total{limit=\"address_rate\"} 2",

@@ -7,6 +7,7 @@ pub mod dynamodb;
 mod greeting;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+mod lifecycle;
 mod listeners;
 mod reload;
 mod signals;
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::ArgMatches;
 use tokio::sync::Notify;
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
@@ -35,6 +37,7 @@ use crate::metrics::Metrics;
 use crate::projects::Projects;
 use crate::rate_limits::RateLimits;
 use crate::server;
+use crate::stage::lifecycle::Lifecycle;
 use crate::stage::reload::WatchedFiles;
 use crate::store::embedded::Embedded;
 use crate::store::{Publisher, Store};
@@ -44,11 +47,12 @@ pub use check::check;
 /// The version of the program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// Serves until SIGTERM or SIGINT.
-pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
+/// Serves until SIGTERM or SIGINT. `given` is what the command line and the environment contain.
+pub fn serve(args: &ServeArgs, given: &ArgMatches, env_file: Option<&Path>) -> anyhow::Result<()> {
     let mut settings = StageSettings::new(args)?;
     log_to_stderr(&args.log)?;
-    tracing::info!(version = VERSION, stage = settings.stage.name(), "starting");
+    let listing = listing::listing(args, given, &settings);
+    let lifecycle = Lifecycle::start(&listing, settings.stage.name());
     for warning in listing::unknown(environment()) {
         tracing::warn!("{warning}");
     }
@@ -74,7 +78,7 @@ pub fn serve(args: &ServeArgs, env_file: Option<&Path>) -> anyhow::Result<()> {
             () = server::run(mesh, settings.server, listeners, stop) => {}
             never = reload::run(watched.collect(), interval, &hangup) => match never {},
         }
-        tracing::info!(version = VERSION, "stopped");
+        lifecycle.stop();
         Ok(())
     })
 }
@@ -163,7 +167,10 @@ fn allow_connections(connections: u32) {
 
 /// The filter of `--log`.
 fn log_filter(filter: &str) -> anyhow::Result<EnvFilter> {
-    EnvFilter::try_new(filter).with_context(|| format!("--log does not understand \"{filter}\""))
+    let parsed = EnvFilter::try_new(filter);
+    parsed
+        .map(lifecycle::admit)
+        .with_context(|| format!("--log does not understand \"{filter}\""))
 }
 
 /// Libraries that log messages, events and keys below `info`, which no filter may show.

@@ -28,6 +28,7 @@ pub const ONCE: &[&str] = &[
     "instances",
     "keys",
     "lambda",
+    "logs",
     "matrix",
     "memory",
     "metrics",

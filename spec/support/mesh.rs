@@ -220,6 +220,7 @@ impl TestMesh {
         }
         let (mesh, folder) = mesh(&setup, clock.clone()).await;
         let settings = ServerSettings {
+            graphiql: true,
             authenticator: Authenticator::new(ApiKeys::new([KEY])),
             #[cfg(feature = "oidc")]
             issuer: None,

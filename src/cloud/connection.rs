@@ -28,6 +28,7 @@ use crate::cloud::member::{Leaving, Member};
 use crate::cloud::session::{Action, Session};
 use crate::hub::Publication;
 use crate::memory::{Lease, Purpose};
+use crate::metrics::Transport;
 use crate::model::message::Message;
 use crate::realtime::close::Close;
 use crate::realtime::close_handshake::{CloseHandshake, PeerState};
@@ -288,7 +289,11 @@ impl Connection {
     }
 
     fn too_slow(&self) -> Close {
-        self.context.runner.mesh().metrics.slow_reader();
+        self.context
+            .runner
+            .mesh()
+            .metrics
+            .slow_reader(Transport::Cloud);
         Close::TOO_SLOW
     }
 

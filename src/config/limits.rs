@@ -60,12 +60,13 @@ pub(super) fn timings(args: &ServeArgs, lives: Lives) -> Timings {
     }
 }
 
-pub(super) fn documents(bounds: &BoundArgs) -> DocumentLimits {
+pub(super) fn documents(bounds: &BoundArgs, introspection: bool) -> DocumentLimits {
     DocumentLimits {
         depth: bounds.max_depth as usize,
         complexity: bounds.max_complexity as usize,
         aliases: bounds.max_aliases as usize,
         nesting: bounds.max_nesting as usize,
+        introspection,
     }
 }
 

@@ -84,6 +84,17 @@ fn computed(args: &ServeArgs, settings: &StageSettings) -> HashMap<&'static str,
         ("MESH_MAX_MEMORY", settings.memory.limit().to_string()),
     ]
     .into();
+    let access = &args.access;
+    computed.extend(
+        [
+            ("MESH_GRAPHIQL", args.for_developers(access.graphiql)),
+            (
+                "MESH_INTROSPECTION",
+                args.for_developers(access.introspection),
+            ),
+        ]
+        .map(|(name, is_on)| (name, is_on.to_string())),
+    );
     computed.extend(seconds.map(|(name, seconds)| (name, seconds.to_string())));
     let public = args.public_address();
     computed.extend(public.map(|address| ("MESH_PUBLIC_LISTEN", address.to_string())));

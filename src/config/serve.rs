@@ -194,6 +194,25 @@ pub struct AccessArgs {
     )]
     pub pages: bool,
 
+    /// Whether browsers get the GraphiQL page at /graphql [default: true; false in prod]
+    #[arg(
+        long,
+        env = "MESH_GRAPHIQL",
+        action = ArgAction::Set,
+        value_name = "BOOL"
+    )]
+    pub graphiql: Option<bool>,
+
+    /// Whether queries may ask for the schema (`__schema`, `__type`); `mesh-v2 schema` prints it
+    /// anywhere [default: true; false in prod]
+    #[arg(
+        long,
+        env = "MESH_INTROSPECTION",
+        action = ArgAction::Set,
+        value_name = "BOOL"
+    )]
+    pub introspection: Option<bool>,
+
     /// Whom the server admits to its groups: open, own or token (docs/threat-model.md)
     ///
     /// With open, any caller with a key can act in every group, as in the original service. With own,
@@ -325,6 +344,11 @@ pub struct PublicArgs {
 }
 
 impl ServeArgs {
+    /// A setting of what only developers use: off in prod unless it is set.
+    pub fn for_developers(&self, set: Option<bool>) -> bool {
+        set.unwrap_or(self.stage != Stage::Prod)
+    }
+
     /// Where the folder of pages is served, if there is one.
     pub fn public_address(&self) -> Option<SocketAddr> {
         self.public.public.as_ref()?;

@@ -16,6 +16,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::auth::Caller;
+use crate::metrics::Transport;
 use crate::realtime::close::Close;
 use crate::realtime::close_handshake::{CloseHandshake, PeerState};
 use crate::realtime::connection::operation_queue::{OperationQueue, QueuedOperation};
@@ -191,7 +192,11 @@ impl Connection {
     /// Does what the outbox has for this task after a write; `Some` if it is full.
     async fn on_written(&mut self) -> Option<Close> {
         if self.outbox.is_full() {
-            self.context.runner.mesh().metrics.slow_reader();
+            self.context
+                .runner
+                .mesh()
+                .metrics
+                .slow_reader(Transport::WebSocket);
             return Some(Close::TOO_SLOW);
         }
         if self.outbox.take_resumed() {

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::auth::{Authenticator, Grant, Unauthorized};
+use crate::metrics::Transport;
 use crate::model::join_code::JoinCode;
 use crate::realtime::SocketLimits;
 use crate::realtime::close::Close;
@@ -171,7 +172,7 @@ impl EventStream {
                 () = self.left.cancelled() => return None,
                 () = poll_fn(|cx| self.outbox.poll_work(cx)) => {
                     if self.outbox.is_full() {
-                        self.context.runner.mesh().metrics.slow_reader();
+                        self.context.runner.mesh().metrics.slow_reader(Transport::EventStream);
                         return Some(Close::TOO_SLOW);
                     }
                     if self.remove_ended() {

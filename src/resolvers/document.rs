@@ -1,6 +1,7 @@
 //! A request's document: checked before it is parsed, cached once it is parsed, and its
 //! operation selected by name.
 
+mod introspection;
 mod limits;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use thiserror::Error;
 
 use crate::model::error::ClientError;
 use crate::resolvers::DocumentLimits;
+use crate::resolvers::document::introspection::introspects;
 use crate::resolvers::document::limits::{check_nesting, check_width};
 use crate::resolvers::fast_path::FastPath;
 use crate::resolvers::request::GraphQlRequest;
@@ -43,6 +45,9 @@ pub enum DocumentError {
     /// Too many new documents or introspections were sent.
     #[error(transparent)]
     Refused(#[from] ClientError),
+    /// It asks for the schema, which this server does not show.
+    #[error("Introspection is disabled on this server.")]
+    Introspection,
     /// It has no operation.
     #[error("The document has no operation.")]
     NoOperation,
@@ -180,20 +185,18 @@ fn parse(text: &str, limits: DocumentLimits) -> Result<ParsedDocument, DocumentE
         }
     })?;
     check_width(&document, limits.complexity)?;
+    let introspects = introspects(text, &document);
+    if introspects && !limits.introspection {
+        return Err(DocumentError::Introspection);
+    }
     let mut operations = document.operations.iter();
     let only = operations.next().filter(|_| operations.next().is_none());
     let fast_path = only.and_then(|(_, operation)| FastPath::new(&document, &operation.node));
     Ok(ParsedDocument {
         document,
         fast_path,
-        introspects: introspects(text),
+        introspects,
     })
-}
-
-/// Whether a document may ask for the schema, which is the largest and dearest response.
-fn introspects(text: &str) -> bool {
-    let mut names = text.match_indices("__");
-    names.any(|(at, _)| !text[at..].starts_with("__typename"))
 }
 
 /// A parsed document and the name of the operation to run.
@@ -214,7 +217,7 @@ impl Document {
         self.name.as_deref()
     }
 
-    /// Whether it may ask for the schema.
+    /// Whether it asks for the schema.
     pub fn introspects(&self) -> bool {
         self.parsed.introspects
     }

@@ -72,6 +72,8 @@ pub struct DocumentLimits {
     pub aliases: usize,
     /// Nested brackets in the text; a deeper text is rejected before it is parsed.
     pub nesting: usize,
+    /// Whether documents may ask for the schema.
+    pub introspection: bool,
 }
 
 impl Default for DocumentLimits {
@@ -81,6 +83,7 @@ impl Default for DocumentLimits {
             complexity: 400,
             aliases: 50,
             nesting: 64,
+            introspection: true,
         }
     }
 }

@@ -157,7 +157,11 @@ async fn get_graphql(
         .and_then(|accepted| accepted.to_str().ok());
     if accepted.is_some_and(|kinds| kinds.contains("text/html")) && request.uri().query().is_none()
     {
-        return page::page(&connection.state);
+        return if connection.state.settings.graphiql {
+            page::page(&connection.state)
+        } else {
+            page::off()
+        };
     }
     query::get(&connection, request.into_parts().0).await
 }

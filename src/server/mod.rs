@@ -58,6 +58,8 @@ pub struct ServerSettings {
     pub issuer: Option<issuer::IssuerSettings>,
     /// A development key that the GraphiQL page may fill in.
     pub development_key: Option<&'static str>,
+    /// Whether the GraphiQL page is served.
+    pub graphiql: bool,
     /// Whether the pages for people are served.
     pub pages: bool,
     /// The key that these pages call with, while its role is public.

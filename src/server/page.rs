@@ -1,10 +1,14 @@
 //! The embedded GraphiQL page: a browser that opens /graphql needs no other host.
 
+use std::sync::Arc;
+
+use axum::Extension;
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 
 use crate::server::AppState;
+use crate::server::listen::Connection;
 
 const PAGE: &str = include_str!("graphiql/index.html");
 /// What the page has where the development key goes.
@@ -27,8 +31,25 @@ pub fn page(state: &AppState) -> Response {
     (headers, page).into_response()
 }
 
+/// GET /graphql for a browser, where the page is switched off.
+pub fn off() -> Response {
+    const TEXT: &str = "GraphiQL is off on this server. Who runs it can switch it on with \
+                        MESH_GRAPHIQL=true.\n";
+    let headers = [
+        (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    (StatusCode::NOT_FOUND, headers, TEXT).into_response()
+}
+
 /// GET /graphql/assets/{file}.
-pub async fn asset(Path(file): Path<String>) -> Response {
+pub async fn asset(
+    Extension(connection): Extension<Arc<Connection>>,
+    Path(file): Path<String>,
+) -> Response {
+    if !connection.state.settings.graphiql {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let (kind, bytes): (_, &'static [u8]) = match file.as_str() {
         "graphiql.js" => (
             "text/javascript; charset=utf-8",

@@ -14,7 +14,7 @@ use crate::server::self_signed::{Folder, State};
 use crate::server::tls;
 #[cfg(feature = "dynamodb")]
 use crate::stage::dynamodb;
-use crate::stage::{environment, listeners, log_filter};
+use crate::stage::{environment, lifecycle, listeners, log_filter};
 use crate::store::embedded::{self, InUse, has_data};
 
 /// What was found in one place: nothing, something that a running server explains, or a fault.
@@ -31,7 +31,11 @@ pub fn check(args: &ServeArgs, given: &ArgMatches, env_file: Option<&Path>) -> a
     let file = env_file.map_or("none".into(), |file| file.display().to_string());
     let listing = listing::listing(args, given, &settings);
     // A reader that has seen enough, such as `head`, must not hide a fault.
-    let _ = write!(std::io::stdout(), "# settings file: {file}\n{listing}");
+    let fingerprint = lifecycle::fingerprint(&listing);
+    let _ = write!(
+        std::io::stdout(),
+        "# settings file: {file}\n# fingerprint, as in the log of a server: {fingerprint}\n{listing}"
+    );
     for warning in listing::unknown(environment()) {
         eprintln!("warning: {warning}");
     }

@@ -222,6 +222,7 @@ fn permissive_schema() -> Schema {
             complexity: 10_000,
             aliases: 10_000,
             nesting: 1000,
+            introspection: true,
         },
     )
 }
