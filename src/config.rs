@@ -11,6 +11,8 @@ mod limits;
 #[cfg(all(test, feature = "dynamodb"))]
 mod limits_page;
 pub mod listing;
+#[cfg(test)]
+mod metrics_page;
 #[cfg(feature = "oidc")]
 mod oidc;
 mod rates;

@@ -33,6 +33,32 @@ pub enum Purpose {
     Disk,
 }
 
+impl Purpose {
+    const ALL: [Self; PURPOSES] = [
+        Self::Stored,
+        Self::Selections,
+        Self::Queues,
+        Self::Histories,
+        Self::Responses,
+        Self::Requests,
+        Self::Connections,
+        Self::Disk,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Stored => "stored",
+            Self::Selections => "selections",
+            Self::Queues => "queues",
+            Self::Histories => "histories",
+            Self::Responses => "responses",
+            Self::Requests => "requests",
+            Self::Connections => "connections",
+            Self::Disk => "disk",
+        }
+    }
+}
+
 /// Kinds of new work, in the order in which they are refused as memory fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
@@ -96,6 +122,12 @@ impl Memory {
     /// Bytes leased for one purpose.
     pub fn leased(&self, purpose: Purpose) -> usize {
         self.0.leased[purpose as usize].load(Ordering::Relaxed)
+    }
+
+    /// Bytes leased, by the name of their purpose.
+    pub fn by_purpose(&self) -> Vec<(&'static str, usize)> {
+        let named = |purpose: &Purpose| (purpose.name(), self.leased(*purpose));
+        Purpose::ALL.iter().map(named).collect()
     }
 
     /// Bytes leased in total.

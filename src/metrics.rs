@@ -1,138 +1,33 @@
 //! The server's counters. Each is held where it is counted: no name is looked up, and there is
-//! no recorder for the whole process. Labels are enums, so that no family grows with its
-//! clients, and no name, key, domain or address is shown.
+//! no recorder for the whole process. docs/monitoring.md has them all.
 
+mod calls;
+mod held;
+mod labels;
+mod messages;
 mod sampled;
+mod snapshot;
 
-use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use prometheus_client::encoding::text::encode;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
-use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
+use crate::metrics::calls::Calls;
+use crate::metrics::held::Held;
+use crate::metrics::labels::Label as _;
 use crate::metrics::sampled::Sampled;
+use crate::metrics::snapshot::Snapshots;
+
+pub use labels::{ConnectionRefusal, MessageKind, Refusal, SocketProtocol, StoreCall, Transport};
+pub use messages::Messages;
+pub use snapshot::{JournalFigures, Population, Snapshot, StoreFigures};
 
 /// The prefix of every metric.
 const PREFIX: &str = "mesh";
-
-/// What refused a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Refusal {
-    /// The rate of a node's calls.
-    NodeRate,
-    /// The rate of a group's calls.
-    GroupRate,
-    /// The rate of a connection's calls.
-    ConnectionRate,
-    /// The rate of an address's calls.
-    AddressRate,
-}
-
-impl Refusal {
-    const ALL: [Self; 4] = [
-        Self::NodeRate,
-        Self::GroupRate,
-        Self::ConnectionRate,
-        Self::AddressRate,
-    ];
-
-    fn label(self) -> &'static str {
-        match self {
-            Self::NodeRate => "node_rate",
-            Self::GroupRate => "group_rate",
-            Self::ConnectionRate => "connection_rate",
-            Self::AddressRate => "address_rate",
-        }
-    }
-}
-
-impl EncodeLabelValue for Refusal {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        encoder.write_str(self.label())
-    }
-}
-
-/// Why a connection was closed at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ConnectionRefusal {
-    /// Its address has its share.
-    AddressShare,
-    /// The rest of all connections is for addresses with few.
-    Total,
-}
-
-impl EncodeLabelValue for ConnectionRefusal {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        encoder.write_str(match self {
-            Self::AddressShare => "address_share",
-            Self::Total => "total",
-        })
-    }
-}
-
-/// What carries messages to a client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// GraphQL over a WebSocket.
-    WebSocket,
-    /// GraphQL over server-sent events.
-    EventStream,
-    /// Cloud variables over a WebSocket.
-    Cloud,
-}
-
-impl Transport {
-    fn label(self) -> &'static str {
-        match self {
-            Self::WebSocket => "websocket",
-            Self::EventStream => "sse",
-            Self::Cloud => "cloud",
-        }
-    }
-}
-
-/// The protocol of a WebSocket or an event stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum SocketProtocol {
-    /// graphql-ws: AppSync's clients and older ones.
-    GraphqlWs,
-    /// graphql-transport-ws.
-    GraphqlTransportWs,
-    /// GraphQL over server-sent events.
-    Sse,
-    /// The cloud variables of Scratch and TurboWarp.
-    Cloud,
-}
-
-impl EncodeLabelValue for SocketProtocol {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> fmt::Result {
-        encoder.write_str(match self {
-            Self::GraphqlWs => "graphql-ws",
-            Self::GraphqlTransportWs => "graphql-transport-ws",
-            Self::Sse => "sse",
-            Self::Cloud => "cloud",
-        })
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct RefusalLabels {
-    limit: Refusal,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ConnectionLabels {
-    reason: ConnectionRefusal,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct SocketLabels {
-    protocol: SocketProtocol,
-}
 
 /// The counters. Clones share them.
 #[derive(Clone, Debug)]
@@ -141,58 +36,66 @@ pub struct Metrics(Arc<Counters>);
 #[derive(Debug)]
 struct Counters {
     registry: Registry,
-    refusals: [Counter; Refusal::ALL.len()],
+    refusals: Held<Refusal, Counter>,
     wrong_keys: Counter,
-    refused_connections: [Counter; 2],
+    refused_connections: Held<ConnectionRefusal, Counter>,
     wrong_codes: Counter,
     connections: Gauge,
-    sockets: [Gauge; 4],
+    sockets: Held<SocketProtocol, Gauge>,
+    opened: Held<SocketProtocol, Counter>,
+    subscriptions: Held<Transport, Gauge>,
     slow_readers: Counter,
     slow_reader_lines: Sampled,
+    messages: Messages,
+    calls: Calls,
+    snapshots: Snapshots,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
-        let refusals = Family::<RefusalLabels, Counter>::default();
-        let refused = Family::<ConnectionLabels, Counter>::default();
-        let sockets = Family::<SocketLabels, Gauge>::default();
+        let all = &mut registry;
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        all.register("build", "The program", version);
         let (wrong_keys, connections) = (Counter::default(), Gauge::default());
         let (wrong_codes, slow_readers) = (Counter::default(), Counter::default());
         let text = "Requests that were refused, by the limit";
-        registry.register("refusals", text, refusals.clone());
+        let refusals = Held::register(all, "refusals", text, Counter::default);
         let text = "Requests with a key that is none of the server's";
-        registry.register("wrong_keys", text, wrong_keys.clone());
+        all.register("wrong_keys", text, wrong_keys.clone());
         let text = "Connections and WebSockets that were closed at once, by the reason";
-        registry.register("refused_connections", text, refused.clone());
+        let refused_connections =
+            Held::register(all, "refused_connections", text, Counter::default);
         let text = "Requests with a join code that is none of the group's, or of no group";
-        registry.register("wrong_codes", text, wrong_codes.clone());
+        all.register("wrong_codes", text, wrong_codes.clone());
         let text = "Open connections, WebSockets included";
-        registry.register("connections", text, connections.clone());
+        all.register("connections", text, connections.clone());
         let text = "Open WebSockets and event streams, by their protocol";
-        registry.register("sockets", text, sockets.clone());
+        let sockets = Held::register(all, "sockets", text, Gauge::default);
+        let text = "WebSockets and event streams that were opened, those that came back included";
+        let opened = Held::register(all, "opened_sockets", text, Counter::default);
+        let text = "Open subscriptions, by what carries them";
+        let subscriptions = Held::register(all, "subscriptions", text, Gauge::default);
         let text =
             "WebSockets and event streams that were ended because their client read too slowly";
-        registry.register("slow_readers", text, slow_readers.clone());
-        let of = |protocol| sockets.get_or_create_owned(&SocketLabels { protocol });
-        let sockets = [
-            SocketProtocol::GraphqlWs,
-            SocketProtocol::GraphqlTransportWs,
-            SocketProtocol::Sse,
-            SocketProtocol::Cloud,
-        ]
-        .map(of);
-        let of = |limit| refusals.get_or_create_owned(&RefusalLabels { limit });
+        all.register("slow_readers", text, slow_readers.clone());
+        let (messages, calls) = (Messages::register(all), Calls::register(all));
+        let snapshots = Snapshots::default();
+        all.register_collector(Box::new(snapshots.clone()));
         Self(Arc::new(Counters {
-            refusals: Refusal::ALL.map(of),
+            refusals,
             wrong_keys,
-            refused_connections: [ConnectionRefusal::AddressShare, ConnectionRefusal::Total]
-                .map(|reason| refused.get_or_create_owned(&ConnectionLabels { reason })),
+            refused_connections,
             wrong_codes,
             connections,
             sockets,
+            opened,
+            subscriptions,
             slow_readers,
             slow_reader_lines: Sampled::default(),
+            messages,
+            calls,
+            snapshots,
             registry,
         }))
     }
@@ -201,7 +104,7 @@ impl Default for Metrics {
 impl Metrics {
     /// Counts a refused request.
     pub fn refused(&self, limit: Refusal) {
-        self.0.refusals[limit as usize].inc();
+        self.0.refusals.of(limit).inc();
     }
 
     /// Counts a request with a wrong key.
@@ -211,7 +114,7 @@ impl Metrics {
 
     /// Counts a connection that is closed at once.
     pub fn refused_connection(&self, reason: ConnectionRefusal) {
-        self.0.refused_connections[reason as usize].inc();
+        self.0.refused_connections.of(reason).inc();
     }
 
     /// Counts a request with a wrong join code.
@@ -228,7 +131,7 @@ impl Metrics {
     pub fn slow_reader(&self, transport: Transport) {
         self.0.slow_readers.inc();
         if let Some(omitted) = self.0.slow_reader_lines.admit() {
-            let transport = transport.label();
+            let transport = transport.text();
             tracing::warn!(
                 transport,
                 omitted,
@@ -239,10 +142,32 @@ impl Metrics {
 
     /// Counts a WebSocket or an event stream until the guard is dropped.
     pub fn socket(&self, protocol: SocketProtocol) -> OpenGuard {
-        OpenGuard::new(&self.0.sockets[protocol as usize])
+        self.0.opened.of(protocol).inc();
+        OpenGuard::new(self.0.sockets.of(protocol))
     }
 
-    /// All counters in the text format of `OpenMetrics`.
+    /// Counts a subscription until the guard is dropped.
+    pub fn subscription(&self, transport: Transport) -> OpenGuard {
+        OpenGuard::new(self.0.subscriptions.of(transport))
+    }
+
+    /// The counters of messages.
+    pub fn messages(&self) -> &Messages {
+        &self.0.messages
+    }
+
+    /// The counters of calls.
+    pub fn calls(&self) -> &Calls {
+        &self.0.calls
+    }
+
+    /// All counters in the text format of `OpenMetrics`, with what is looked up for it.
+    pub fn text_with(&self, snapshot: Snapshot) -> String {
+        self.0.snapshots.set(snapshot);
+        self.text()
+    }
+
+    /// The same with what was looked up last.
     pub fn text(&self) -> String {
         let mut text = String::new();
         encode(&mut text, &self.0.registry).expect("writing to a string succeeds");

@@ -40,6 +40,7 @@ use crate::server;
 use crate::stage::lifecycle::Lifecycle;
 use crate::stage::reload::WatchedFiles;
 use crate::store::embedded::Embedded;
+use crate::store::timed::Timed;
 use crate::store::{Publisher, Store};
 
 pub use check::check;
@@ -86,7 +87,8 @@ pub fn serve(args: &ServeArgs, given: &ArgMatches, env_file: Option<&Path>) -> a
 async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh> {
     let (rules, limits) = (settings.rules, settings.limits);
     let memory = settings.memory.clone();
-    let hub = Hub::with_history(memory.clone(), settings.history);
+    let metrics = Metrics::default();
+    let hub = Hub::counted(memory.clone(), settings.history, metrics.clone());
     let publisher = Arc::clone(&hub) as Arc<dyn Publisher>;
     let store: Arc<dyn Store> = match args.store.store {
         StoreKind::Memory => Arc::new(Embedded::in_memory_within(
@@ -107,7 +109,7 @@ async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh
     };
     let clock = Clock::monotonic();
     let start_hold = start_hold(store.as_ref(), &clock, settings.start_hold).await;
-    let metrics = Metrics::default();
+    let store: Arc<dyn Store> = Arc::new(Timed::new(store, metrics.clone()));
     Ok(Mesh {
         rate_limits: RateLimits::new(settings.rates.as_ref(), &clock, metrics.clone()),
         store,

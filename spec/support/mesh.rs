@@ -8,7 +8,7 @@ use mesh_v2::cloud::CloudSettings;
 use mesh_v2::domains::DomainKey;
 use mesh_v2::heartbeat::clock::Clock;
 use mesh_v2::heartbeat::hold::StartHold;
-use mesh_v2::hub::Hub;
+use mesh_v2::hub::{HistoryLimits, Hub};
 use mesh_v2::memory::Memory;
 use mesh_v2::mesh::{Mesh, NextSince};
 use mesh_v2::metrics::Metrics;
@@ -18,8 +18,10 @@ use mesh_v2::rate_limits::RateLimits;
 use mesh_v2::rate_limits::rates::Rates;
 use mesh_v2::realtime::SocketLimits;
 use mesh_v2::resolvers::DocumentLimits;
+use mesh_v2::server::metrics_access::MetricsAccess;
 use mesh_v2::server::origins::Origins;
 use mesh_v2::server::{self, HttpLimits, Listeners, ServerSettings};
+use mesh_v2::store::timed::Timed;
 use mesh_v2::store::{Publisher, Store};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -106,14 +108,30 @@ struct Own {
 /// A mesh over a new store of the deployment's kind.
 async fn mesh(setup: &Setup, clock: Clock) -> (Mesh, Option<TempDir>) {
     let rules = Rules::new(setup.timings).expect("timings that can work");
-    let hub = Hub::new();
+    let metrics = Metrics::default();
+    let hub = counted(&metrics);
     let publisher = Arc::clone(&hub) as Arc<dyn Publisher>;
     let (store, folder) = Box::pin(store(rules, setup.limits, publisher)).await;
-    (mesh_over(store, hub, setup, clock), folder)
+    let store = Arc::new(Timed::new(store, metrics.clone()));
+    (mesh_over(store, hub, metrics, setup, clock), folder)
 }
 
-fn mesh_over(store: Arc<dyn Store>, hub: Arc<Hub>, setup: &Setup, clock: Clock) -> Mesh {
-    let metrics = Metrics::default();
+/// A hub that counts its messages.
+fn counted(metrics: &Metrics) -> Arc<Hub> {
+    Hub::counted(
+        Memory::unlimited(),
+        HistoryLimits::default(),
+        metrics.clone(),
+    )
+}
+
+fn mesh_over(
+    store: Arc<dyn Store>,
+    hub: Arc<Hub>,
+    metrics: Metrics,
+    setup: &Setup,
+    clock: Clock,
+) -> Mesh {
     Mesh {
         rate_limits: RateLimits::new(setup.rates.as_ref(), &clock, metrics.clone()),
         store,
@@ -221,6 +239,7 @@ impl TestMesh {
         let (mesh, folder) = mesh(&setup, clock.clone()).await;
         let settings = ServerSettings {
             graphiql: true,
+            metrics: MetricsAccess::AnyKey,
             authenticator: Authenticator::new(ApiKeys::new([KEY])),
             #[cfg(feature = "oidc")]
             issuer: None,
@@ -242,6 +261,7 @@ impl TestMesh {
             plain,
             tls: None,
             public: None,
+            metrics: None,
         };
         tasks.spawn(server::run(mesh, settings, listeners, stop.clone()));
         tasks.close();
@@ -270,7 +290,7 @@ impl TestMesh {
         };
         let rules = Rules::new(setup.timings).expect("timings that can work");
         let store = Arc::new(on_a_table(rules, setup.limits).await.without_reaper());
-        let mesh = mesh_over(store, Hub::new(), &setup, clock.clone());
+        let mesh = mesh_over(store, Hub::new(), Metrics::default(), &setup, clock.clone());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let invoke = super::appsync::lambda_here(mesh, &tasks, &stop).await;
         tasks.close();

@@ -11,6 +11,7 @@ use crate::auth::Policy;
 use crate::config::address::{listen_address, tls_name};
 use crate::config::{BoundArgs, RateArgs, Stage};
 use crate::mesh::NextSince;
+use crate::server::metrics_access::MetricsAccess;
 use crate::server::origins::Origin;
 use crate::store::embedded::{Durability, Options};
 
@@ -101,6 +102,12 @@ pub struct ServeArgs {
         value_parser = listen_address
     )]
     pub listen: SocketAddr,
+
+    /// Where /metrics is served, with /healthz and /readyz: without a key, and then nowhere else;
+    /// choose an address that only the monitor reaches, such as 127.0.0.1:9464 [default: beside the
+    /// API, for this machine and for callers with a key, in prod an operator's]
+    #[arg(long, env = "MESH_METRICS_LISTEN", value_name = "ADDR", value_parser = listen_address)]
+    pub metrics_listen: Option<SocketAddr>,
 
     /// What recordEventsByNode answers as nextSince
     #[arg(
@@ -344,6 +351,15 @@ pub struct PublicArgs {
 }
 
 impl ServeArgs {
+    /// Who may read the counters on the listeners of the API.
+    pub fn metrics_access(&self) -> MetricsAccess {
+        match (self.metrics_listen, self.stage) {
+            (Some(_), _) => MetricsAccess::OwnListener,
+            (None, Stage::Prod) => MetricsAccess::Operators,
+            (None, Stage::Stg | Stage::Stg2) => MetricsAccess::AnyKey,
+        }
+    }
+
     /// A setting of what only developers use: off in prod unless it is set.
     pub fn for_developers(&self, set: Option<bool>) -> bool {
         set.unwrap_or(self.stage != Stage::Prod)

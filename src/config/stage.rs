@@ -221,6 +221,7 @@ impl StageSettings {
             authority: None,
             origins: Origins::new(&args.access.allowed_origins, &args.tls.tls_names),
             trusted_proxies: args.access.trusted_proxies.clone().into(),
+            metrics: args.metrics_access(),
             graphiql: args.for_developers(args.access.graphiql),
             documents: documents(&args.bounds, args.for_developers(args.access.introspection)),
             sockets: sockets(&args.bounds),

@@ -8,6 +8,7 @@ use crate::hub::Subscriber;
 use crate::hub::dispatcher::{Dispatcher, Scratch};
 use crate::hub::publication::Publication;
 use crate::hub::rendering::{LeasedSelection, Rendering};
+use crate::metrics::Messages;
 
 /// Subscribers of one batch: this many are delivered to before other work gets a turn.
 const BATCH_MAX: usize = 256;
@@ -173,16 +174,21 @@ impl Delivery {
         self.subscribers.len()
     }
 
-    /// Delivers the messages in `scratch`.
-    pub fn run(&self, scratch: &mut Scratch) {
-        match &self.rendering {
+    /// Delivers the messages in `scratch`, and counts them.
+    pub fn run(&self, scratch: &mut Scratch, counters: &Messages) {
+        let delivered = match &self.rendering {
             Rendering::Shared(slot, selection) => self.deliver(*slot, selection, scratch),
             Rendering::PerSubscriber => self.enqueue(&scratch.messages),
-        }
+        };
+        let published = scratch.messages.iter().map(|message| message.published());
+        // What a client missed was published long before.
+        let published = published.filter(|_| !self.resumed);
+        counters.delivered(delivered, published);
         scratch.clear();
     }
 
-    fn deliver(&self, slot: usize, selection: &Arc<LeasedSelection>, scratch: &mut Scratch) {
+    fn deliver(&self, slot: usize, selection: &Arc<LeasedSelection>, scratch: &mut Scratch) -> u64 {
+        let mut delivered = 0;
         let (rendered, frames) = (&mut scratch.rendered, &mut scratch.frames);
         let (mut first, mut bytes, mut last) = (self.first, 0, None);
         for (sequence, message) in (self.first..).zip(&scratch.messages) {
@@ -191,7 +197,7 @@ impl Delivery {
             bytes += data.as_ref().map_or(0, Bytes::len);
             rendered.extend(data);
             if oversized || bytes > RENDERED_BYTES {
-                self.deliver_rendered(first, rendered, frames);
+                delivered += self.deliver_rendered(first, rendered, frames);
                 (first, bytes) = (sequence + 1, 0);
             }
             if oversized {
@@ -201,32 +207,40 @@ impl Delivery {
                 last = Some(sequence);
             }
         }
-        self.deliver_rendered(first, rendered, frames);
+        delivered += self.deliver_rendered(first, rendered, frames);
         if let Some(last) = last {
             self.started_by(last).for_each(|s| s.on_group_end());
         }
+        delivered
     }
 
-    /// Delivers rendered messages, the first of which has the sequence number `first`.
-    fn deliver_rendered(&self, first: u64, rendered: &mut Vec<Bytes>, frames: &mut Vec<u8>) {
+    /// Delivers rendered messages, the first of which has the sequence number `first`; returns
+    /// how many, each counted for each of its subscribers.
+    fn deliver_rendered(&self, first: u64, rendered: &mut Vec<Bytes>, frames: &mut Vec<u8>) -> u64 {
+        let mut delivered = 0;
         for entry in self.subscribers.iter() {
             let skipped = usize::try_from(entry.start.saturating_sub(first));
             if let Some(messages @ [_, ..]) = rendered.get(skipped.unwrap_or(usize::MAX)..) {
                 let first = entry.start.max(first);
                 entry.subscriber.deliver(messages, first, frames);
+                delivered += messages.len() as u64;
             }
         }
         rendered.clear();
+        delivered
     }
 
-    fn enqueue(&self, messages: &[Arc<Publication>]) {
+    fn enqueue(&self, messages: &[Arc<Publication>]) -> u64 {
+        let mut delivered = 0;
         // Message by message: a connection whose subscriptions get the same message one
         // right after the other accounts for it once.
         for (sequence, message) in (self.first..).zip(messages) {
             for subscriber in self.started_by(sequence) {
                 Arc::clone(subscriber).enqueue(message, sequence);
+                delivered += 1;
             }
         }
+        delivered
     }
 
     /// The subscribers that get the message `sequence`.

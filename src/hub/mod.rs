@@ -31,6 +31,7 @@ use crate::hub::history::History;
 use crate::hub::selection::Selection;
 use crate::hub::topic::Topic;
 use crate::memory::{Memory, Purpose};
+use crate::metrics::{MessageKind, Metrics};
 use crate::model::group::GroupKey;
 use crate::model::message::Message;
 
@@ -76,6 +77,7 @@ pub struct Hub {
     dispatchers: Box<[Dispatcher]>,
     next_dispatcher: AtomicUsize,
     memory: Memory,
+    metrics: Metrics,
     history: HistoryLimits,
     rendering: Semaphore,
 }
@@ -103,6 +105,11 @@ impl Hub {
 
     /// The same, with limits for what is kept for subscribers that come back.
     pub fn with_history(memory: Memory, history: HistoryLimits) -> Arc<Self> {
+        Self::counted(memory, history, Metrics::default())
+    }
+
+    /// The same, with counters of its messages.
+    pub fn counted(memory: Memory, history: HistoryLimits, metrics: Metrics) -> Arc<Self> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Arc::new(Self {
             shards: Default::default(),
@@ -110,6 +117,7 @@ impl Hub {
             dispatchers: (0..cores).map(|_| Dispatcher::default()).collect(),
             next_dispatcher: AtomicUsize::new(0),
             memory,
+            metrics,
             history,
             rendering: Semaphore::new(1),
         })
@@ -181,13 +189,16 @@ impl Hub {
         }
         let mut topics = write(shard);
         let topic = topics.entry(group.clone());
-        subscribe(topic.or_insert_with(|| Arc::new(Topic::new(group.clone()))))
+        subscribe(
+            topic.or_insert_with(|| Arc::new(Topic::new(group.clone(), self.metrics.clone()))),
+        )
     }
 
     /// Publishes a message to all subscribers of its group, in one order for all. It is cheap
     /// and delivers nothing: the publisher may hold a store's lock. It calls
     /// [`Hub::flush_exceeded`] later.
     pub fn publish(&self, message: Message) {
+        self.metrics.messages().published(kind_of(&message));
         let shard = self.shard(message.group());
         let Some(topic) = read(shard).get(message.group()).cloned() else {
             return;
@@ -273,6 +284,14 @@ impl std::fmt::Debug for Hub {
         f.debug_struct("Hub")
             .field("topics", &self.topics())
             .finish()
+    }
+}
+
+fn kind_of(message: &Message) -> MessageKind {
+    match message {
+        Message::Status(_) => MessageKind::Status,
+        Message::Events(_) => MessageKind::Events,
+        Message::Dissolved(_) => MessageKind::Dissolved,
     }
 }
 

@@ -1,6 +1,7 @@
 //! A published message and its renderings.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -20,6 +21,7 @@ pub const MIN_SHARED_BYTES: usize = 4 * 1024;
 #[derive(Debug)]
 pub struct Publication {
     message: Message,
+    published: Instant,
     memory: Memory,
     /// By the slot of each shared selection.
     rendered: [OnceLock<Rendered>; MAX_SHARED_SELECTIONS],
@@ -41,6 +43,7 @@ impl Publication {
         let lease = memory.lease(Purpose::Queues, message.bytes());
         Self {
             message,
+            published: Instant::now(),
             memory: memory.clone(),
             rendered: Default::default(),
             lease,
@@ -50,6 +53,11 @@ impl Publication {
     /// The message.
     pub fn message(&self) -> &Message {
         &self.message
+    }
+
+    /// When it was published.
+    pub fn published(&self) -> Instant {
+        self.published
     }
 
     /// Whether it ends its group.

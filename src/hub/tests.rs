@@ -9,6 +9,7 @@ use crate::hub::batch::SubscriberBatch;
 use crate::hub::dispatcher::Scratch;
 use crate::hub::rendering::Rendering;
 use crate::hub::selection::{Field, SelectedField};
+use crate::metrics::Metrics;
 use crate::model::group::EndReason;
 use crate::model::message::Dissolution;
 
@@ -354,7 +355,9 @@ fn an_oversized_message_is_reported_to_those_who_would_get_it_and_the_next_is_de
         batch.push(Arc::new(Publication::new(message(&id), &memory)));
     }
     let mut scratch = Scratch::default();
-    batch.take(&mut scratch.messages, 2).run(&mut scratch);
+    batch
+        .take(&mut scratch.messages, 2)
+        .run(&mut scratch, Metrics::default().messages());
     let oversized = [&early, &late].map(|subscriber| lock(&subscriber.0).oversized);
     assert_eq!(oversized, [1, 0]);
     assert_eq!((early.messages().len(), late.messages().len()), (1, 1));

@@ -14,11 +14,13 @@ use crate::hub::history::{History, Resume, Start};
 use crate::hub::publication::{MAX_SHARED_SELECTIONS, Publication};
 use crate::hub::rendering::{LeasedSelection, Rendering};
 use crate::hub::{Subscriber, lock};
+use crate::metrics::Metrics;
 use crate::model::group::GroupKey;
 
 /// The subscribers of one group.
 pub struct Topic {
     group: GroupKey,
+    metrics: Metrics,
     state: Mutex<State>,
 }
 
@@ -34,9 +36,10 @@ struct State {
 
 impl Topic {
     /// A topic without subscribers.
-    pub fn new(group: GroupKey) -> Self {
+    pub fn new(group: GroupKey, metrics: Metrics) -> Self {
         Self {
             group,
+            metrics,
             state: Mutex::default(),
         }
     }
@@ -74,6 +77,7 @@ impl Topic {
             Some(resume) => {
                 let history = state.history.get_or_insert_with(|| Box::new(history()));
                 let (start, missed) = history.subscribe(resume, next);
+                self.metrics.messages().resumed(start.recovered);
                 (Some(start), missed)
             }
             None => (None, Vec::new()),
@@ -172,7 +176,7 @@ impl Topic {
             };
             batch.take(&mut scratch.messages, next)
         };
-        delivery.run(scratch);
+        delivery.run(scratch, self.metrics.messages());
         if delivery.resumed() {
             lock(&self.state).merge(batch);
         }

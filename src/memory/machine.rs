@@ -19,8 +19,19 @@ fn under(root: &Path) -> Option<usize> {
     physical.into_iter().chain(limits).min()
 }
 
+/// Bytes that this process holds, where the system says so (Linux).
+pub fn resident() -> Option<usize> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    kib_of(&status, "VmRSS:")
+}
+
 fn physical(meminfo: &str) -> Option<usize> {
-    let line = meminfo.lines().find_map(|l| l.strip_prefix("MemTotal:"))?;
+    kib_of(meminfo, "MemTotal:")
+}
+
+/// The bytes of a line such as `VmRSS:  2048 kB`.
+fn kib_of(text: &str, name: &str) -> Option<usize> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     let kib: usize = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     kib.checked_mul(1024)
 }

@@ -293,6 +293,10 @@ impl Connection {
                 return self.session.on_response(&operation, text);
             }
             Outcome::Rejected(operation, errors) => {
+                let runner = &self.context.runner;
+                for error in &errors {
+                    runner.count_error(error);
+                }
                 return self.session.on_rejected(&operation, errors);
             }
             Outcome::Subscription(registration) => registration,

@@ -2,6 +2,7 @@
 //! `subscriptions-transport-ws`, both named `graphql-ws`, and the newer
 //! `graphql-transport-ws`; and those of event streams (docs/protocols.md).
 
+use crate::metrics::Transport;
 use crate::realtime::credentials::HEADER_PROTOCOL;
 
 /// The subprotocol that was agreed in the upgrade.
@@ -71,6 +72,15 @@ pub enum Dialect {
 }
 
 impl Dialect {
+    /// What carries its messages.
+    pub fn transport(self) -> Transport {
+        if self.is_event_stream() {
+            Transport::EventStream
+        } else {
+            Transport::WebSocket
+        }
+    }
+
     /// Whether its messages are events of an event stream.
     pub fn is_event_stream(self) -> bool {
         matches!(

@@ -6,16 +6,26 @@ use std::sync::Arc;
 use crate::hub::Subscription;
 use crate::memory::{Memory, Work};
 use crate::mesh::Mesh;
+use crate::metrics::OpenGuard;
 use crate::realtime::operation::Registration;
 use crate::realtime::outbox::Outbox;
 use crate::realtime::protocol::Dialect;
 use crate::realtime::subscriber::SocketSubscriber;
 
-/// Subscriptions by their operation's id, each with the bytes of its selection.
+/// Subscriptions by their operation's id.
 #[derive(Debug, Default)]
 pub struct Subscriptions {
-    by_id: HashMap<String, (Subscription, usize)>,
+    by_id: HashMap<String, Entry>,
     selection_bytes: usize,
+}
+
+/// A subscription until it ends.
+#[derive(Debug)]
+struct Entry {
+    _subscription: Subscription,
+    _open: OpenGuard,
+    /// Bytes of its selection.
+    bytes: usize,
 }
 
 impl Subscriptions {
@@ -53,7 +63,12 @@ impl Subscriptions {
             }
         };
         self.selection_bytes += bytes;
-        self.by_id.insert(id, (subscription, bytes));
+        let entry = Entry {
+            _subscription: subscription,
+            _open: mesh.metrics.subscription(dialect.transport()),
+            bytes,
+        };
+        self.by_id.insert(id, entry);
         Ok(())
     }
 
@@ -70,8 +85,8 @@ impl Subscriptions {
 
     /// Ends a subscription.
     pub fn remove(&mut self, id: &str) {
-        if let Some((_, bytes)) = self.by_id.remove(id) {
-            self.selection_bytes -= bytes;
+        if let Some(entry) = self.by_id.remove(id) {
+            self.selection_bytes -= entry.bytes;
         }
     }
 

@@ -127,6 +127,16 @@ pub(crate) type ResolverResult<T> = Result<T, ResolverError>;
 #[derive(Clone, Debug)]
 pub(crate) struct ResolverError(store::Error);
 
+impl ResolverError {
+    /// The `errorType`.
+    fn kind(&self) -> &'static str {
+        match &self.0 {
+            store::Error::Refused(error) => error.kind(),
+            store::Error::Failed(_) => "InternalFailure",
+        }
+    }
+}
+
 impl<E: Into<store::Error>> From<E> for ResolverError {
     fn from(error: E) -> Self {
         Self(error.into())

@@ -98,10 +98,18 @@ pub fn document_error(error: &DocumentError) -> serde_json::Value {
     })
 }
 
+/// The type of an error. The engine's own errors have none: a document or an argument is invalid.
+pub fn error_type(error: &ServerError) -> String {
+    let given = error.extensions.as_ref().and_then(|e| e.get("errorType"));
+    match given {
+        Some(Value::String(kind)) => kind.clone(),
+        _ => "ValidationError".into(),
+    }
+}
+
 fn error(error: &ServerError) -> serde_json::Value {
     let extension = |name| error.extensions.as_ref().and_then(|e| e.get(name)).cloned();
-    // The engine's own errors have no type: a document or an argument is invalid.
-    let kind = extension("errorType").unwrap_or_else(|| Value::from("ValidationError"));
+    let kind = error_type(error);
     let written = json!({
         "path": path(&error.path),
         "data": null,

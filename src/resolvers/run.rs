@@ -115,6 +115,9 @@ impl Runner {
         });
         Some(match result.await {
             Ok(result) => {
+                if let Err(error) = &result {
+                    self.mesh.metrics.calls().error(error.kind());
+                }
                 let text = fast_path.respond(result, &mut budget);
                 self.finish(text, budget)
             }
@@ -143,6 +146,9 @@ impl Runner {
         };
         if let Some(fast_path) = document.fast_path().filter(|_| response.is_ok()) {
             fast_path.mark_validated(document.parsed(), document.operation());
+        }
+        for error in response.errors.iter().map(response::error_type) {
+            self.mesh.metrics.calls().error(&error);
         }
         let finished = self.finish(response::to_json(&response), budget);
         // Errors without a path: the document did not pass validation.
@@ -184,9 +190,16 @@ impl Runner {
 
     /// The response that rejects an operation with an error in AppSync's format.
     pub fn reject(&self, error: &serde_json::Value) -> GraphQlResponse {
+        self.count_error(error);
         let text = response::without_data(error);
         let lease = self.mesh.memory.lease(Purpose::Responses, text.len());
         GraphQlResponse::new(text, lease)
+    }
+
+    /// Counts an operation that is answered with an error in AppSync's format.
+    pub fn count_error(&self, error: &serde_json::Value) {
+        let kind = error["errorType"].as_str().unwrap_or_default();
+        self.mesh.metrics.calls().error(kind);
     }
 
     /// Validates a subscription and returns its target, or errors in AppSync's format.

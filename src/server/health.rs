@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::http::StatusCode;
 
+use crate::server::AppState;
 use crate::server::listen::Connection;
 
 /// GET /healthz: the process answers.
@@ -16,7 +17,11 @@ pub async fn alive() -> &'static str {
 pub async fn ready(
     Extension(connection): Extension<Arc<Connection>>,
 ) -> (StatusCode, &'static str) {
-    let state = &connection.state;
+    readiness(&connection.state).await
+}
+
+/// The same for any listener.
+pub async fn readiness(state: &AppState) -> (StatusCode, &'static str) {
     if state.stop.is_cancelled() {
         return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n");
     }

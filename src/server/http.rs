@@ -17,8 +17,11 @@ use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
 
 use crate::server::listen::Connection;
+use crate::server::metrics_access::MetricsAccess;
 use crate::server::origins::Origins;
-use crate::server::{extension, health, metrics, page, pages, query, stream, upgrade};
+use crate::server::{
+    ServerSettings, extension, health, metrics, page, pages, query, stream, upgrade,
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 /// Names the kind of an error, also that of a request that is refused as a whole.
@@ -77,17 +80,17 @@ async fn route(
     router.oneshot(request).await
 }
 
-/// Every route of the server's own listeners but POST /graphql; those of the pages if they are served.
-pub fn router(with_pages: bool) -> Router {
-    let pages = if with_pages {
-        pages::router().merge(extension::router())
-    } else {
-        Router::new()
-    };
-    api()
-        .merge(pages)
-        .route("/metrics", get(metrics::show))
-        .fallback(|| async { StatusCode::NOT_FOUND })
+/// Every route of the server's own listeners but POST /graphql; those of the pages
+/// and the counters if they are served here.
+pub fn router(settings: &ServerSettings) -> Router {
+    let mut router = api();
+    if settings.pages {
+        router = router.merge(pages::router()).merge(extension::router());
+    }
+    if settings.metrics != MetricsAccess::OwnListener {
+        router = router.route("/metrics", get(metrics::show));
+    }
+    router.fallback(|| async { StatusCode::NOT_FOUND })
 }
 
 /// What every listener serves, but POST /graphql.

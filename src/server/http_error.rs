@@ -29,6 +29,15 @@ impl HttpError {
         message: "Pages of this origin may not call this server.",
         hint: Some("who runs the server can add the page's origin to MESH_ALLOWED_ORIGINS"),
     };
+    /// The counters in prod.
+    pub const OPERATORS_ONLY: Self = Self {
+        status: StatusCode::FORBIDDEN,
+        kind: "ForbiddenException",
+        message: "In prod, metrics need the key of an operator.",
+        hint: Some(
+            "name a key of role operator in MESH_KEYS_FILE, or serve them with MESH_METRICS_LISTEN",
+        ),
+    };
     /// The content type is not JSON.
     pub const CONTENT_TYPE: Self = Self::malformed("Unable to parse GraphQL query.")
         .hinting("send the header content-type: application/json");

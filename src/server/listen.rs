@@ -66,7 +66,7 @@ impl Connection {
 
 /// Accepts until the server stops.
 pub async fn accept_all(state: Arc<AppState>, listeners: Listeners) {
-    let router = http::router(state.settings.pages);
+    let router = http::router(&state.settings);
     let mut all = vec![accept(&state, router.clone(), listeners.plain, None)];
     if let Some((listener, config)) = listeners.tls {
         all.push(accept(&state, router, listener, Some(config.into())));

@@ -13,6 +13,8 @@ mod http_error;
 pub mod issuer;
 mod listen;
 mod metrics;
+pub mod metrics_access;
+mod monitor;
 pub mod origins;
 mod page;
 mod pages;
@@ -60,6 +62,8 @@ pub struct ServerSettings {
     pub development_key: Option<&'static str>,
     /// Whether the GraphiQL page is served.
     pub graphiql: bool,
+    /// Who may read the counters.
+    pub metrics: metrics_access::MetricsAccess,
     /// Whether the pages for people are served.
     pub pages: bool,
     /// The key that these pages call with, while its role is public.
@@ -153,6 +157,7 @@ struct AppState {
     /// Whether the operator knows that `X-Forwarded-For` comes from a peer that is not trusted.
     forwarded_hint: Once,
     accepted: AtomicU64,
+    scrapes: metrics::Scrapes,
     /// Where plain HTTP is served.
     listens: SocketAddr,
 }
@@ -166,13 +171,15 @@ pub struct Listeners {
     pub tls: Option<(TcpListener, Arc<rustls::ServerConfig>)>,
     /// Plain HTTP for a folder of pages, which find the API beside them.
     pub public: Option<(TcpListener, PathBuf)>,
+    /// Plain HTTP for a monitor.
+    pub metrics: Option<TcpListener>,
 }
 
 /// Serves until `stop` is cancelled, then closes every WebSocket by name.
 pub async fn run(
     mesh: Mesh,
     settings: ServerSettings,
-    listeners: Listeners,
+    mut listeners: Listeners,
     stop: CancellationToken,
 ) {
     let tasks = TaskTracker::new();
@@ -201,6 +208,7 @@ pub async fn run(
         address_slots: AddressSlots::new(connections, share, site, metrics),
         forwarded_hint: Once::new(),
         accepted: AtomicU64::default(),
+        scrapes: metrics::Scrapes::default(),
         listens: listeners.plain.local_addr().unwrap_or(NOWHERE),
     });
     let drain = state.settings.http.drain;
@@ -225,6 +233,9 @@ pub async fn run(
         state.settings.issuer.clone(),
     ) {
         tasks.spawn(issuer::run(Arc::clone(tokens), settings, stop.clone()));
+    }
+    if let Some(listener) = listeners.metrics.take() {
+        tasks.spawn(monitor::accept_all(Arc::clone(&state), listener));
     }
     listen::accept_all(state, listeners).await;
     tasks.close();

@@ -180,8 +180,10 @@ fn ports(args: &ServeArgs) -> Vec<Found> {
     let tls = args.tls.tls_listen.map(|address| (address, "--tls-listen"));
     let public = args.public_address();
     let public = public.map(|address| (address, "--public-listen"));
+    let metrics = args.metrics_listen;
+    let metrics = metrics.map(|address| (address, "--metrics-listen"));
     // Held until all are tried: two of one address are found.
-    let tried: Vec<_> = [plain, tls, public]
+    let tried: Vec<_> = [plain, tls, public, metrics]
         .into_iter()
         .flatten()
         .map(|(address, flag)| (TcpListener::bind(address), address, flag))

@@ -47,6 +47,12 @@ pub fn print(
         let (address, folder) = (listener.local_addr()?, folder.display());
         lines.push(format!("  pages     http://{address}/ (of {folder})"));
     }
+    if let Some(listener) = &listeners.metrics {
+        lines.push(format!(
+            "  metrics   http://{}/metrics",
+            listener.local_addr()?
+        ));
+    }
     lines.push(format!("  store     {}", store(args)));
     let key = settings.server.development_key;
     lines.push(match key {

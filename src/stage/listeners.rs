@@ -33,7 +33,17 @@ pub async fn open(args: &ServeArgs) -> anyhow::Result<(Listeners, Option<Arc<Cer
         }
         _ => None,
     };
-    Ok((Listeners { plain, tls, public }, certificate))
+    let metrics = match args.metrics_listen {
+        Some(address) => Some(bind(address, "--metrics-listen").await?),
+        None => None,
+    };
+    let listeners = Listeners {
+        plain,
+        tls,
+        public,
+        metrics,
+    };
+    Ok((listeners, certificate))
 }
 
 /// The certificate that is served, if there is one.

@@ -12,12 +12,14 @@ pub mod dynamodb;
 pub mod embedded;
 #[cfg(test)]
 pub mod suite;
+pub mod timed;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
+use crate::metrics::StoreFigures;
 use crate::model::authority::{Actor, TokenHash};
 use crate::model::cursor::Since;
 use crate::model::error::ClientError;
@@ -296,4 +298,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the store accepts writes now.
     async fn ready(&self) -> Result<(), Failure>;
+
+    /// What the store has, for its operator, as far as it knows that without a request.
+    fn figures(&self, now: Timestamp) -> StoreFigures {
+        let _ = now;
+        StoreFigures::default()
+    }
 }

@@ -13,8 +13,11 @@ use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::memory::{Lease, Memory, Purpose};
+use crate::metrics::StoreFigures;
+use crate::model::time::Timestamp;
 use crate::store::embedded::folder::Folder;
 use crate::store::embedded::journal::Journal;
+use crate::store::embedded::journal::counters::JournalCounters;
 use crate::store::embedded::record::Changes;
 use crate::store::embedded::state::State;
 use crate::store::embedded::{Durability, Options};
@@ -180,6 +183,8 @@ pub struct Shared {
     pub stop: CancellationToken,
     /// Locked by who writes; not while `core` is locked.
     pub journal: Mutex<Journal>,
+    /// What is done with it.
+    pub counters: JournalCounters,
     /// The data folder.
     pub folder: Folder,
     /// Takes the messages of committed changes.
@@ -253,6 +258,14 @@ impl Shared {
         }
     }
 
+    /// What lives, changes that are not yet committed included, and the journal.
+    pub fn figures(&self, now: Timestamp) -> StoreFigures {
+        StoreFigures {
+            population: Some(lock(&self.core).state.population(now)),
+            journal: Some(self.counters.figures()),
+        }
+    }
+
     /// Whether changes are accepted.
     pub fn ready(&self) -> Committed {
         self.admit(&lock(&self.core))
@@ -279,7 +292,12 @@ impl Shared {
     fn commit_now(&self, mut core: MutexGuard<'_, Core>) -> Committed {
         let mut batch = core.take_batch();
         drop(core);
-        let written = lock(&self.journal).append(&batch.changes.lines);
+        let written = {
+            let mut journal = lock(&self.journal);
+            let written = journal.append(&batch.changes.lines);
+            self.counters.wrote(journal.len());
+            written
+        };
         self.finish(&mut batch, written)
     }
 

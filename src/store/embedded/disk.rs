@@ -15,6 +15,7 @@ use crate::store::embedded::commit::{Core, Shared, lock};
 use crate::store::embedded::compaction::Schedule;
 use crate::store::embedded::folder::{Folder, JOURNAL};
 use crate::store::embedded::journal::Journal;
+use crate::store::embedded::journal::counters::JournalCounters;
 use crate::store::embedded::journal::format::{self, ReadError};
 use crate::store::embedded::record::Record;
 use crate::store::embedded::state::State;
@@ -62,6 +63,7 @@ impl Disk {
             core: Mutex::new(Core::new(state, &memory)),
             work: Condvar::new(),
             stop: CancellationToken::new(),
+            counters: JournalCounters::new(journal.len()),
             journal: Mutex::new(journal),
             folder,
             publisher,

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use crate::memory::{Lease, Memory, Work};
+use crate::metrics::Population;
 use crate::model::authority::{self, Actor, TokenHash};
 use crate::model::cursor::{Cursor, Since, Stamp};
 use crate::model::error::ClientError;
@@ -305,6 +306,23 @@ impl GroupState {
             use_websocket: record.membership.and_then(|m| m.use_websocket),
         })
         .collect()
+    }
+
+    /// Adds the group, its nodes and members to what is alive.
+    pub fn count(&self, now: Timestamp, all: &mut Population) {
+        let polls = self.group.delivery != Delivery::WebSocket;
+        all.groups += 1;
+        for record in self.nodes.values() {
+            if !Rules::node_alive(record.alive_until, now) {
+                continue;
+            }
+            all.nodes += 1;
+            match record.membership.map(|member| member.use_websocket) {
+                None => {}
+                Some(uses) if uses.unwrap_or(!polls) => all.subscribing += 1,
+                Some(_) => all.polling += 1,
+            }
+        }
     }
 
     /// Appends a call and publishes it; keeps its events if the group has pollers.

@@ -1,5 +1,6 @@
 //! The journal: the only file with data. Each batch of records is appended by one write.
 
+pub mod counters;
 pub mod format;
 
 use std::fs::File;

@@ -29,6 +29,7 @@ use async_trait::async_trait;
 pub use self::disk::inspect;
 pub use self::folder::{InUse, has_data};
 use crate::memory::Memory;
+use crate::metrics::StoreFigures;
 use crate::model::authority::Actor;
 use crate::model::cursor::Since;
 use crate::model::error::ClientError;
@@ -336,6 +337,16 @@ impl Store for Embedded {
         match &self.0 {
             Place::Memory { .. } => Ok(()),
             Place::Disk(disk) => disk.shared().ready(),
+        }
+    }
+
+    fn figures(&self, now: Timestamp) -> StoreFigures {
+        match &self.0 {
+            Place::Memory { state, .. } => StoreFigures {
+                population: Some(lock(state).population(now)),
+                journal: None,
+            },
+            Place::Disk(disk) => disk.shared().figures(now),
         }
     }
 }

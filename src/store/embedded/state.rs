@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::memory::Memory;
+use crate::metrics::Population;
 use crate::model::authority::{self, Actor, TokenHash};
 use crate::model::cursor::Since;
 use crate::model::error::ClientError;
@@ -235,6 +236,18 @@ impl State {
         self.live(group, now)
             .map(|state| state.members(now))
             .unwrap_or_default()
+    }
+
+    /// What is alive.
+    pub fn population(&self, now: Timestamp) -> Population {
+        let now = self.at(now);
+        let mut all = Population::default();
+        for state in self.groups.values() {
+            if self.rules.end_of(&state.group, now).is_none() {
+                state.count(now, &mut all);
+            }
+        }
+        all
     }
 
     /// See [`Store::append`](crate::store::Store::append).

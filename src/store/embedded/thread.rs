@@ -143,10 +143,12 @@ impl StoreThread {
         let mut journal = lock(&self.shared.journal);
         let before = journal.len();
         journal.append(lines)?;
+        self.shared.counters.wrote(journal.len());
         if self.shared.options.durability == Durability::Always && !lines.is_empty() {
             std::thread::sleep(SYNC_INTERVAL.saturating_sub(self.synced.elapsed()));
             self.synced = Instant::now();
             journal.sync_batch(before)?;
+            self.shared.counters.synced(self.synced);
         }
         Ok(())
     }
@@ -202,8 +204,10 @@ impl StoreThread {
         }
         let shared = Arc::clone(&self.shared);
         let sync = move || {
+            let began = Instant::now();
             let synced = file.sync_data();
             if synced.is_ok() {
+                shared.counters.synced(began);
                 lock(&shared.journal).synced(&file, bytes);
             }
             let mut core = lock(&shared.core);
@@ -233,6 +237,7 @@ impl StoreThread {
         match next.switch(&self.shared.folder) {
             Ok(next) => {
                 self.schedule.done(next.len());
+                self.shared.counters.rewrote(next.len());
                 *lock(&self.shared.journal) = next;
             }
             // The folder may have either file.
@@ -278,6 +283,7 @@ impl StoreThread {
             }
         };
         self.schedule.done(next.len());
+        shared.counters.rewrote(next.len());
         *lock(&shared.journal) = next;
         let mut core = lock(&shared.core);
         core.health = Health::Writable;
