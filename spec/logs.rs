@@ -6,6 +6,7 @@ use std::io::Write as _;
 use serde_json::Value;
 
 use crate::support::program::{Server, folder, runs, utf8};
+use crate::support::{Reply, Socket};
 
 /// The lines of a log with this message.
 fn lines(log: &str, message: &str) -> Vec<Value> {
@@ -87,4 +88,72 @@ fn a_torn_end_of_the_journal_is_one_line() {
     let server = Server::start(folder.path(), &[("MESH_LOG", "warn")]);
     let log = server.log();
     assert_eq!(log.matches("dropped the end of").count(), 1, "{log}");
+}
+
+#[apply(case!)]
+async fn lines_of_a_request_have_its_id_and_a_place_instead_of_its_path() {
+    let folder = folder();
+    let settings = [("MESH_LOG", "debug"), ("MESH_STORE", "memory")];
+    let server = Server::start(folder.path(), &settings);
+    let mesh = server.mesh("da2-mesh-development");
+    let id = "3fa2b1c4-0000-4000-8000-0123456789ab";
+    let get = |path: &str| {
+        let request = mesh.http().get(format!("{}/{path}", mesh.origin()));
+        request.header("x-request-id", id)
+    };
+    Reply::to(get("readyz?kitten")).await;
+    Reply::to(get("cloud/3fa2b1")).await;
+    let mut socket = Socket::transport(&mesh).await;
+    let group = mesh.host("teacher").creates("class").await;
+    socket.subscribes("kitten", &group.id, &group.domain).await;
+    group.join("cat").await.fires(["meow"]).await;
+    socket.receives().await;
+    let log = server.log();
+    let spans: Vec<Value> = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter_map(|line| line["spans"].as_array().cloned())
+        .flatten()
+        .collect();
+    let request = |place: &str| {
+        let is_it = |span: &&Value| span["id"] == id && span["path"] == place;
+        assert!(spans.iter().any(|span| is_it(&span)), "{place} in {log}");
+    };
+    request("/readyz");
+    request("/cloud");
+    let has = |name: &str| spans.iter().any(|span| span["name"] == name);
+    assert!(has("socket") && has("operation"), "{log}");
+    assert_eq!(lines(&log, "a subscription begins").len(), 1);
+    for private in ["3fa2b1\"", "kitten", "meow", "teacher"] {
+        assert!(!log.contains(private), "{private} in {log}");
+    }
+}
+
+#[apply(case!)]
+async fn a_request_may_choose_its_id_which_is_a_uuid() {
+    let folder = folder();
+    let server = Server::start(folder.path(), &[("MESH_STORE", "memory")]);
+    let mesh = server.mesh("da2-mesh-development");
+    let id = "3fa2b1c4-0000-4000-8000-0123456789ab";
+    let send = |chosen: Option<&str>| {
+        let request = mesh
+            .http()
+            .post(&mesh.endpoint)
+            .body(r#"{"query":"{__typename}"}"#);
+        let request = request.header("content-type", "application/json");
+        let request = request.header("x-api-key", &mesh.key);
+        Reply::to(match chosen {
+            Some(chosen) => request.header("x-request-id", chosen),
+            None => request,
+        })
+    };
+    let reply = send(Some(id)).await;
+    assert_eq!(reply.header("x-request-id"), id);
+    assert_eq!(reply.header("x-amzn-requestid"), id);
+    for chosen in [None, Some("kitten"), Some(""), Some(&*"7".repeat(4000))] {
+        let reply = send(chosen).await;
+        assert_eq!(reply.status, 200);
+        assert_eq!(reply.header("x-request-id"), "", "no UUID is chosen");
+        assert_eq!(reply.header("x-amzn-requestid").len(), 36);
+    }
 }

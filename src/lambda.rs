@@ -4,6 +4,7 @@
 //! request does. AppSync then selects the client's fields by name from the returned value.
 //! It also delivers the messages: a function has no subscribers.
 
+mod emf;
 mod fields;
 #[cfg(test)]
 mod fuzz;
@@ -11,6 +12,7 @@ mod fuzz;
 mod tests;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use async_graphql_parser::parse_schema;
 use serde_json::value::RawValue;
@@ -20,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Caller;
 use crate::domains::{EDGE_HOPS, address_behind_appsync};
+use crate::lambda::emf::Ending;
 use crate::lambda::fields::{Field, Fields};
 use crate::mesh::Mesh;
 use crate::realtime::credentials::join_code_in;
@@ -27,6 +30,8 @@ use crate::resolvers::DocumentLimits;
 use crate::resolvers::document::DocumentError;
 use crate::resolvers::request::GraphQlRequest;
 use crate::resolvers::run::Runner;
+
+pub use crate::lambda::emf::Emf;
 
 /// The maximum number of events in a batch: AppSync's limit of `maxBatchSize`.
 const MAX_BATCH_EVENTS: usize = 2000;
@@ -39,6 +44,7 @@ pub struct Handler {
     runner: Runner,
     fields: Fields,
     domain_hops: usize,
+    emf: Option<Emf>,
 }
 
 /// An event that no client can cause: AppSync and this function are of different versions.
@@ -92,6 +98,7 @@ impl Handler {
             runner: Runner::new(Arc::new(mesh), limits, TaskTracker::new()),
             fields: Fields::new(&schema.expect("the schema file is valid")),
             domain_hops: EDGE_HOPS,
+            emf: None,
         }
     }
 
@@ -101,6 +108,15 @@ impl Handler {
     pub fn with_domain_hops(self, hops: usize) -> Self {
         Self {
             domain_hops: hops,
+            ..self
+        }
+    }
+
+    /// The same, which writes its metrics into the log.
+    #[must_use]
+    pub fn with_metrics(self, emf: Emf) -> Self {
+        Self {
+            emf: Some(emf),
             ..self
         }
     }
@@ -155,7 +171,18 @@ impl Handler {
         let document = field.document(arguments)?;
         let variables = to_json(arguments);
         let caller = caller(event, self.domain_hops);
-        Ok(self.run(field, &document, &variables, caller).await)
+        let began = Instant::now();
+        let result = self.run(field, &document, &variables, caller).await;
+        if let Some(emf) = &self.emf {
+            let ending = match &result {
+                Ok(_) => Ending::Answered,
+                Err(error) if error.kind == "InternalFailure" => Ending::Failed,
+                Err(_) => Ending::Refused,
+            };
+            let now = self.runner.mesh().clock.now();
+            emf.count(&field.name, ending, began.elapsed(), now);
+        }
+        Ok(result)
     }
 
     fn field(&self, event: &Value) -> Result<&Field, MalformedEvent> {

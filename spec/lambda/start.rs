@@ -1,8 +1,11 @@
 //! How the function starts, and what it logs.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use super::{SECRET, Table, event, mutates};
+use crate::support::mesh::TIMEOUT;
 use crate::support::program::{folder, utf8};
 use crate::support::runtime_api::ends_at_once;
 
@@ -111,4 +114,35 @@ async fn the_log_contains_no_content_and_notes_a_blocked_network() {
     ] {
         assert_eq!(log.matches(expected).count(), 1, "{expected}");
     }
+}
+
+#[apply(case!)]
+async fn calls_become_metrics_of_cloudwatch_in_few_lines() {
+    let table = Table::new().await;
+    let settings = [
+        ("MESH_SECRET_KEY", SECRET),
+        ("MESH_LOG", "warn"),
+        ("MESH_LAMBDA_METRICS_SECONDS", "1"),
+    ];
+    let function = table.function(&settings).await;
+    let since = Instant::now();
+    let line = loop {
+        let domain = mutates(&function, "createDomain", json!({})).await;
+        assert!(domain.is_string() || domain.is_object(), "{domain}");
+        let log = function.log();
+        if let Some(line) = log.lines().find(|line| line.contains("\"_aws\"")) {
+            break serde_json::from_str::<Value>(line).expect("JSON");
+        }
+        assert!(since.elapsed() < TIMEOUT, "{log}");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    };
+    assert_eq!(line["_aws"]["CloudWatchMetrics"][0]["Namespace"], "MeshV2");
+    assert_eq!(line["Stage"], "stg");
+    assert_eq!(line["Polls"], 0);
+    assert!(line["Calls"].as_u64() >= Some(2), "{line}");
+    let secret = ["203.0.113.77", SECRET, "spec-kitchen"];
+    assert!(
+        !secret.iter().any(|it| line.to_string().contains(it)),
+        "{line}"
+    );
 }

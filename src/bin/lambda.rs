@@ -7,6 +7,7 @@ use lambda_runtime::{Diagnostic, LambdaEvent, service_fn};
 use mesh_v2::lambda::MalformedEvent;
 use mesh_v2::stage;
 use serde_json::Value;
+use tracing::Instrument as _;
 
 fn main() -> ExitCode {
     match run() {
@@ -31,7 +32,13 @@ fn run() -> anyhow::Result<()> {
     runtime.block_on(async {
         let handler = stage::lambda::handler().await?;
         let handle = async |event: LambdaEvent<Value>| {
-            let result = handler.handle(event.payload).await;
+            // Of the highest level, so that each line has the ids at whatever level is logged.
+            let span = tracing::error_span!(
+                "invocation",
+                request = event.context.request_id,
+                xray = event.context.xray_trace_id
+            );
+            let result = handler.handle(event.payload).instrument(span).await;
             result.map_err(|malformed| diagnostic(&malformed))
         };
         let result = lambda_runtime::run(service_fn(handle)).await;

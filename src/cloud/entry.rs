@@ -15,6 +15,7 @@ use crate::cloud::inbox::Inbox;
 use crate::cloud::member::{Host, Leaving, Member};
 use crate::cloud::protocol::Handshake;
 use crate::hub::selection::Selection;
+use crate::metrics::Transport;
 use crate::model::group::GroupKey;
 use crate::model::ids::{GroupName, MAX_CHARACTERS, NodeId};
 use crate::model::join_code::JoinCode;
@@ -82,6 +83,12 @@ impl Entrance {
         let hub = &self.calls.runner.mesh().hub;
         let subscriber = Arc::clone(&inbox);
         let subscription = hub.subscribe(&target.group, selection, |_| subscriber);
+        let open = self
+            .calls
+            .runner
+            .mesh()
+            .metrics
+            .subscription(Transport::Cloud);
         let permit = self.calls.runner.mesh().projects.reading().await;
         let values = self.values(&found).await?;
         let member = Member {
@@ -94,6 +101,7 @@ impl Entrance {
             heartbeat,
             inbox,
             _subscription: subscription,
+            _open: open,
         };
         Ok(Entered {
             member,

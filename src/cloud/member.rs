@@ -12,6 +12,7 @@ use crate::cloud::calls::{CallError, Calls, Field};
 use crate::cloud::close;
 use crate::cloud::inbox::Inbox;
 use crate::hub::Subscription;
+use crate::metrics::OpenGuard;
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
 use crate::model::status::SensorData;
@@ -38,6 +39,8 @@ pub struct Member {
     pub inbox: Arc<Inbox>,
     /// Fills the inbox.
     pub _subscription: Subscription,
+    /// Counts the subscription.
+    pub _open: OpenGuard,
 }
 
 /// The server as the host of an open project's group.

@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tracing::Instrument as _;
 
 use crate::auth::Caller;
 use crate::metrics::Transport;
@@ -41,6 +42,8 @@ pub struct Connection {
     /// later fire (decision D18).
     queue: OperationQueue,
     running: Option<BoxFuture<'static, Outcome>>,
+    /// How many operations were begun, by which the log tells them apart.
+    begun: u64,
     liveness: Liveness,
     /// While its client sends too fast, nothing is read.
     pause: Pause,
@@ -62,6 +65,7 @@ impl Connection {
             subscriptions: Subscriptions::default(),
             queue: OperationQueue::default(),
             running: None,
+            begun: 0,
             liveness: Liveness::new(Instant::now()),
             pause: Pause::default(),
         }
@@ -283,7 +287,9 @@ impl Connection {
                 next.request,
                 next.positions,
             );
-            self.running = Some(Box::pin(operation));
+            self.begun += 1;
+            let span = tracing::debug_span!("operation", number = self.begun);
+            self.running = Some(Box::pin(operation.instrument(span)));
         }
     }
 

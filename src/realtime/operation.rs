@@ -62,6 +62,7 @@ pub async fn run(
             }
             None => None,
         };
+        tracing::debug!("a subscription begins");
         return Outcome::Subscription(Registration {
             operation,
             target,

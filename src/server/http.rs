@@ -13,23 +13,23 @@ use axum::{Extension, Router};
 use hyper::body::Incoming;
 use tower::{Service, ServiceBuilder, ServiceExt as _};
 use tower_http::cors::{AllowHeaders, CorsLayer};
-use tower_http::set_header::SetResponseHeaderLayer;
 use tower_http::trace::TraceLayer;
+use tracing::Instrument as _;
 
 use crate::server::listen::Connection;
 use crate::server::metrics_access::MetricsAccess;
 use crate::server::origins::Origins;
+use crate::server::request_id::{AMZN_REQUEST_ID, RequestId};
 use crate::server::{
     ServerSettings, extension, health, metrics, page, pages, query, stream, upgrade,
 };
 
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-amzn-requestid");
 /// Names the kind of an error, also that of a request that is refused as a whole.
 pub const ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 /// Response headers that a page may read: without them, Amplify in a browser cannot
 /// see why a request was refused.
 const EXPOSED: [HeaderName; 6] = [
-    REQUEST_ID,
+    AMZN_REQUEST_ID,
     ERROR_TYPE,
     HeaderName::from_static("x-amz-user-agent"),
     HeaderName::from_static("x-amzn-errormessage"),
@@ -46,20 +46,25 @@ const GRAPHQL_AND_SLASH: &str = "/graphql/";
 /// Cloud variables; a join code may follow.
 const CLOUD: &str = "/cloud";
 
-/// Serves one connection's requests: the headers of every response, then the routes.
+/// Serves one connection's requests: a span for its log and an id in its response, then CORS, then the
+/// routes.
 pub fn service(
     connection: Arc<Connection>,
 ) -> impl Service<Request<Incoming>, Response = Response, Error = Infallible, Future: Send> + Clone
 {
     let origins = connection.state.settings.origins.clone();
     let routes = tower::service_fn(move |request| route(Arc::clone(&connection), request));
-    ServiceBuilder::new()
-        .layer(SetResponseHeaderLayer::overriding(
-            REQUEST_ID,
-            |_: &Response| Some(request_id()),
-        ))
-        .layer(cors(&origins))
-        .service(routes)
+    let routes = ServiceBuilder::new().layer(cors(&origins)).service(routes);
+    tower::service_fn(move |request: Request<Incoming>| {
+        let id = RequestId::of(request.headers());
+        let span = span(&request, id);
+        let served = routes.clone().oneshot(request).instrument(span);
+        async move {
+            let mut response = served.await?;
+            id.answer(response.headers_mut());
+            Ok(response)
+        }
+    })
 }
 
 /// Mutations go past the router: with it, its boxed futures and its trace they take 13 % more
@@ -111,17 +116,36 @@ pub fn api() -> Router {
         // Handlers log their own failures.
         .layer(
             TraceLayer::new_for_http()
-                .make_span_with(span)
+                .make_span_with(|_: &Request<Body>| tracing::Span::current())
                 .on_failure(()),
         )
 }
 
-/// A span per request, without its query, which may contain a key or what pupils wrote, and without
-/// the join code of a cloud socket.
-fn span(request: &Request<Body>) -> tracing::Span {
-    let path = request.uri().path();
-    let path = if path.starts_with(CLOUD) { CLOUD } else { path };
-    tracing::debug_span!("request", method = %request.method(), path)
+/// A span per request, with its id and the place that it is for: a whole path may have a join code,
+/// and a query a key or what pupils wrote.
+fn span<B>(request: &Request<B>, id: RequestId) -> tracing::Span {
+    tracing::debug_span!(
+        "request",
+        id = %id.id(),
+        method = %request.method(),
+        path = place(request.uri().path()),
+    )
+}
+
+/// The part of a path that says nothing of its request.
+fn place(path: &str) -> &'static str {
+    const PLACES: [&str; 8] = [
+        "/graphql/realtime",
+        "/graphql/stream",
+        GRAPHQL,
+        CLOUD,
+        "/metrics",
+        "/healthz",
+        "/readyz",
+        "/join",
+    ];
+    let found = PLACES.iter().find(|place| path.starts_with(*place));
+    found.copied().unwrap_or("/")
 }
 
 /// Any page may call, as with AppSync, and the key decides, unless the settings name the pages.
@@ -136,14 +160,6 @@ fn cors(origins: &Origins) -> CorsLayer {
         .expose_headers(EXPOSED)
         .max_age(PREFLIGHT_AGE)
         .vary(vary.into_iter().collect::<Vec<_>>())
-}
-
-/// A random UUID from the thread's own generator (`uuid`'s fast-rng): two ids do not
-/// show how many requests came between them.
-fn request_id() -> HeaderValue {
-    let mut text = uuid::Uuid::encode_buffer();
-    let text = uuid::Uuid::new_v4().hyphenated().encode_lower(&mut text);
-    HeaderValue::from_str(text).expect("a UUID is visible ASCII")
 }
 
 /// GET /graphql: a WebSocket upgrade, the GraphiQL page, or a query in the URL.

@@ -21,6 +21,7 @@ mod pages;
 mod public;
 mod query;
 pub mod request_body;
+mod request_id;
 pub mod self_signed;
 mod stream;
 mod tcp;

@@ -17,6 +17,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument as _;
 
 use crate::auth::{Caller, Credential};
 use crate::cloud;
@@ -86,7 +87,9 @@ pub async fn upgrade(
     let settings = &connection.state.settings;
     let authenticator = settings.authenticator.clone();
     let clock = connection.state.runner.mesh().clock.clone();
-    connection.state.tasks.clone().spawn(async move {
+    let tasks = connection.state.tasks.clone();
+    let span = tracing::debug_span!("socket", number = connection.number);
+    let serving = async move {
         let Ok(share) = share else {
             if let Ok(upgraded) = upgrading.await {
                 refuse(&connection.state, upgraded).await;
@@ -113,7 +116,8 @@ pub async fn upgrade(
             until_drained(state, &stop, serving).await;
         }
         drop(share);
-    });
+    };
+    tasks.spawn(serving.instrument(span));
     // Only what was offered: clients would close otherwise, and some reconnect for ever.
     let protocol = match offer {
         Offer::Known(protocol) => Some(protocol.name()),

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 
-use crate::config::{Cli, StageSettings};
+use crate::config::{BoundArgs, Cli, StageSettings};
 use crate::heartbeat::clock::Clock;
 use crate::heartbeat::hold::StartHold;
 use crate::hub::Hub;
-use crate::lambda::Handler;
+use crate::lambda::{Emf, Handler};
 use crate::mesh::Mesh;
 use crate::metrics::Metrics;
 use crate::projects::Projects;
@@ -27,6 +27,7 @@ pub async fn handler() -> anyhow::Result<Handler> {
     let (rules, limits) = (settings.rules, settings.limits);
     let table = args.dynamodb.settings(args.stage);
     let hops = args.access.appsync_hops.into();
+    let interval = BoundArgs::seconds(args.bounds.lambda_metrics);
     let mesh = Mesh {
         store: Arc::new(
             DynamoDb::connect(table, rules, limits)
@@ -47,5 +48,10 @@ pub async fn handler() -> anyhow::Result<Handler> {
         policy: settings.policy,
         next_since: settings.next_since,
     };
-    Ok(Handler::new(mesh).with_domain_hops(hops))
+    let handler = Handler::new(mesh).with_domain_hops(hops);
+    Ok(if interval.is_zero() {
+        handler
+    } else {
+        handler.with_metrics(Emf::new(args.stage.name(), interval))
+    })
 }
