@@ -78,8 +78,8 @@ async fn metrics_behind_a_proxy_need_a_key() {
 }
 
 /// All values of a scrape.
-async fn scrape(url: &str) -> HashMap<String, f64> {
-    let reply = Reply::to(reqwest::Client::new().get(url)).await;
+async fn scrape(mesh: &TestMesh, url: &str) -> HashMap<String, f64> {
+    let reply = Reply::to(mesh.http().get(url)).await;
     assert_eq!(reply.status, 200, "{}", reply.text);
     let lines = reply.text.lines().filter(|line| !line.starts_with('#'));
     let pairs = lines.filter_map(|line| line.rsplit_once(' '));
@@ -88,10 +88,10 @@ async fn scrape(url: &str) -> HashMap<String, f64> {
 }
 
 /// Scrapes until the values are these: what lives is counted once a second.
-async fn shows(url: &str, expected: &[(&str, f64)]) -> HashMap<String, f64> {
+async fn shows(mesh: &TestMesh, url: &str, expected: &[(&str, f64)]) -> HashMap<String, f64> {
     let since = Instant::now();
     loop {
-        let shown = scrape(url).await;
+        let shown = scrape(mesh, url).await;
         let wrong = expected
             .iter()
             .find(|(name, value)| shown.get(*name) != Some(value));
@@ -123,6 +123,7 @@ async fn a_lesson_is_seen_in_the_metrics() {
         "GroupNotFound"
     );
     let shown = shows(
+        &mesh,
         &url,
         &[
             ("mesh_published_messages_total{kind=\"events\"}", 3.0),
@@ -145,6 +146,7 @@ async fn a_lesson_is_seen_in_the_metrics() {
     );
     drop(subscriber);
     shows(
+        &mesh,
         &url,
         &[("mesh_subscriptions{transport=\"websocket\"}", 0.0)],
     )
@@ -181,6 +183,7 @@ async fn what_lives_and_the_journal_are_shown_on_a_listener_of_its_own() {
     let polls = json!({"nodeId": "poller", "nodeName": "p", "useWebSocket": false});
     group.calls("joinGroup", group.and(polls)).await.value();
     let shown = shows(
+        &mesh,
         own,
         &[
             ("mesh_groups", 1.0),

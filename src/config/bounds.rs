@@ -132,7 +132,7 @@ bounds! {
     cloud_leave: u32 = "10", "MESH_CLOUD_LEAVE_SECONDS", 0..=600;
     /// Seconds for which the values of cloud variables are kept after the last project was closed
     cloud_keep: u32 = "60", "MESH_CLOUD_KEEP_SECONDS", 0..=3600;
-    /// Seconds between two lines with CloudWatch metrics of one instance of the function behind AppSync;
+    /// Seconds between two lines with metrics for AWS of one instance of the function behind AppSync;
     /// 0: none
     lambda_metrics: u32 = "60", "MESH_LAMBDA_METRICS_SECONDS", 0..=3600;
     /// Keys in the file of `--keys`; each costs a call some nanoseconds

@@ -69,10 +69,9 @@ fn table() -> String {
         };
         let label = labels.get(name).filter(|(label, _)| *label != "le");
         let label = label.map_or_else(String::new, |(label, values)| {
-            let values = match *label {
-                "version" => String::new(),
-                _ => format!(": {}", Vec::from_iter(values.iter().copied()).join(", ")),
-            };
+            let values: Vec<_> = values.iter().copied().collect();
+            let listed = format!(": {}", values.join(", "));
+            let values = if *label == "version" { "" } else { &listed };
             format!("`{label}`{values}")
         });
         let help = helps.get(name).copied().unwrap_or_default();

@@ -35,9 +35,9 @@ impl JournalCounters {
     /// Counts an appended batch, after which the file has `bytes`.
     pub fn wrote(&self, bytes: u64) {
         let before = self.bytes.swap(bytes, Relaxed);
-        self.written
-            .fetch_add(bytes.saturating_sub(before), Relaxed);
-        if self.unsynced_since.load(Relaxed) == 0 {
+        let written = bytes.saturating_sub(before);
+        self.written.fetch_add(written, Relaxed);
+        if written > 0 && self.unsynced_since.load(Relaxed) == 0 {
             self.unsynced_since.store(self.now(), Relaxed);
         }
     }
@@ -55,6 +55,7 @@ impl JournalCounters {
     pub fn rewrote(&self, bytes: u64) {
         self.rewrites.fetch_add(1, Relaxed);
         self.bytes.store(bytes, Relaxed);
+        self.unsynced_since.store(0, Relaxed);
     }
 
     /// The figures now.
