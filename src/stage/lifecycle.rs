@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 use crate::stage::VERSION;
 
 /// The target of these lines, with a directive of its own in each filter.
-const TARGET: &str = "mesh_v2::lifecycle";
+const TARGET: &str = module_path!();
 /// Bytes of a settings' digest that are shown.
 const FINGERPRINT_BYTES: usize = 6;
 
