@@ -17,11 +17,15 @@ export const DOMAIN = {
 };
 const IMAGE = { SERVER_IMAGE: 'registry.example/mesh-v2:1' };
 
-/** With an image of a registry, so that none is prepared. */
-export function serverTemplate(stage: Stage, more: Record<string, string> = {}): Template {
+/** The server's stack, with an image of a registry, so that none is prepared. */
+export function serverStack(stage: Stage, more: Record<string, string> = {}) {
   const environment = { MESH_ENV_FILE: join(root, envFileOf(stage)), ...DOMAIN, ...IMAGE, ...more };
   const app = new App({ analyticsReporting: false });
-  return Template.fromStack(addServer(app, serverSettings(environment, root), root));
+  return addServer(app, serverSettings(environment, root), root);
+}
+
+export function serverTemplate(stage: Stage, more: Record<string, string> = {}): Template {
+  return Template.fromStack(serverStack(stage, more));
 }
 
 export const container = (template: Template): Json => only(template, 'AWS::ECS::TaskDefinition').Properties.ContainerDefinitions[0];
