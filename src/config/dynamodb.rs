@@ -102,6 +102,19 @@ pub struct DynamoDbArgs {
         hide_short_help = true
     )]
     pub dynamodb_remember_ms: u32,
+
+    /// Bytes of nodes' records that are remembered as this server wrote them last, so that a
+    /// node's next report needs no read; 0 where a balancer spreads a node's calls over several
+    /// servers. Behind AppSync always 0
+    #[arg(
+        long,
+        env = "MESH_DYNAMODB_REMEMBER_NODE_BYTES",
+        default_value = "16777216",
+        value_name = "BYTES",
+        hide_short_help = true,
+        value_parser = clap::value_parser!(u32).range(0..=1_073_741_824)
+    )]
+    pub dynamodb_remember_node_bytes: u32,
 }
 
 impl DynamoDbArgs {
@@ -123,6 +136,7 @@ impl DynamoDbArgs {
             connections: self.dynamodb_connections as usize,
             conflict_attempts: self.dynamodb_races,
             cache_ttl: millis(self.dynamodb_remember_ms),
+            cached_node_bytes: self.dynamodb_remember_node_bytes as usize,
             ..Settings::new(table.unwrap_or_else(|| table_of(stage.name())))
         }
     }

@@ -36,6 +36,13 @@ impl AttemptError {
     }
 }
 
+impl AttemptError {
+    /// Whether it may be for a cached record that is out of date.
+    pub fn may_be_stale(&self) -> bool {
+        matches!(self, Self::Refused(_) | Self::Retry(Cause::Lost, _))
+    }
+}
+
 impl From<ClientError> for AttemptError {
     fn from(error: ClientError) -> Self {
         Self::Refused(error)

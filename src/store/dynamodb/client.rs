@@ -35,6 +35,8 @@ pub struct Settings {
     pub cache_ttl: Duration,
     /// How many groups' records are cached.
     pub cached_groups: usize,
+    /// How many bytes of nodes' records are cached, as this server wrote them last; 0 for none.
+    pub cached_node_bytes: usize,
     /// The shortest time between two writes of a group's poll mark (decision D13). The mark is
     /// valid for this much longer.
     pub poll_mark_interval: Duration,
@@ -54,6 +56,7 @@ impl Settings {
             conflict_attempts: 24,
             cache_ttl: Duration::from_secs(5),
             cached_groups: 10_000,
+            cached_node_bytes: 16 * 1024 * 1024,
             poll_mark_interval: Duration::from_secs(20),
         }
     }

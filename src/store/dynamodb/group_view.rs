@@ -64,6 +64,22 @@ impl DynamoDb {
         })
     }
 
+    /// The same with a node's record as this server wrote it last, if that is cached. It may be out
+    /// of date (`requests/node_cache.rs`).
+    pub(super) async fn group_of_known(
+        &self,
+        key: &GroupKey,
+        node: &NodeId,
+        now: Timestamp,
+    ) -> Result<Option<GroupView>, AttemptError> {
+        let Some(record) = self.table.take_node(&Key::node(key, node)) else {
+            return Ok(None);
+        };
+        let view = self.read_group(key, Include::default(), now).await?;
+        let node = Some(Node::read(&record)?);
+        Ok(Some(GroupView { node, ..view }))
+    }
+
     /// Reads the keys that are not `None`; the results have the same positions.
     async fn read_some<const N: usize>(
         &self,

@@ -101,14 +101,8 @@ impl DynamoDb {
 
     /// The same with an existing client.
     pub fn with_client(client: Client, settings: Settings, rules: Rules, limits: Limits) -> Self {
-        let table = Table::new(
-            client,
-            settings.table.clone(),
-            settings.connections,
-            settings.conflict_attempts,
-        );
         Self {
-            table,
+            table: Table::new(client, &settings),
             rules,
             limits,
             cache: GroupCache::new(settings.cache_ttl, settings.cached_groups),
@@ -128,10 +122,13 @@ impl DynamoDb {
     }
 
     /// The same where no reaper runs: createGroup and listings end the groups that they find dead.
+    /// That is a function with many instances, of which each gets few of a node's calls, so nodes'
+    /// records are not cached: a lost condition costs more than a read.
     #[must_use]
     pub fn without_reaper(self) -> Self {
         Self {
             without_reaper: true,
+            table: self.table.without_node_cache(),
             ..self
         }
     }
@@ -301,6 +298,7 @@ impl Store for DynamoDb {
     }
 
     async fn reap(&self, now: Timestamp) -> Result<Vec<EndedGroup>> {
+        self.table.drop_unused();
         let ended = self.reap_due(now).await?;
         for end in &ended {
             self.publish_end(end);

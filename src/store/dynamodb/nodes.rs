@@ -184,6 +184,17 @@ impl DynamoDb {
         now: Timestamp,
         is_eligible: impl Fn(&Node) -> Result<bool, ClientError> + Send,
     ) -> Result<bool, AttemptError> {
+        let known = self.group_of_known(key, node, now).await?;
+        let known = known.and_then(|view| view.node);
+        if let Some(before) = known.filter(|node| matches!(is_eligible(node), Ok(true))) {
+            match self.refresh_record(key, &before, now).await {
+                Ok(true) => return Ok(true),
+                // Without a write nothing says that the record is still the same.
+                Ok(false) => {}
+                Err(error) if error.may_be_stale() => {}
+                Err(error) => return Err(error),
+            }
+        }
         let include = Include {
             node: Some(node),
             ..Include::default()
@@ -201,16 +212,27 @@ impl DynamoDb {
             }
             return Ok(false);
         };
-        let mut after = before.clone();
-        if after.refresh(self.rules.member_until(now)) {
-            let step = put_node(key, Some(&before), &after);
-            let written = self.table.write("renew a node", vec![step]).await;
-            if written.is_err() {
-                self.cache.invalidate(key);
-            }
-            written?;
+        let refreshed = self.refresh_record(key, &before, now).await;
+        if refreshed.is_err() {
+            self.cache.invalidate(key);
         }
-        Ok(true)
+        refreshed.map(|_| true)
+    }
+
+    /// Extends the life of a node with this record; returns whether that changed anything.
+    async fn refresh_record(
+        &self,
+        key: &GroupKey,
+        before: &Node,
+        now: Timestamp,
+    ) -> Result<bool, AttemptError> {
+        let mut after = before.clone();
+        let is_needed = after.refresh(self.rules.member_until(now));
+        if is_needed {
+            let step = put_node(key, Some(before), &after);
+            self.table.write("renew a node", vec![step]).await?;
+        }
+        Ok(is_needed)
     }
 
     /// See [`Store::members`](crate::store::Store::members).

@@ -1,6 +1,7 @@
 //! Requests to the table: read, query, write, remove. All pages are read, unprocessed items of
 //! a batch are retried, and reads are consistent unless stated otherwise.
 
+mod node_cache;
 mod query;
 mod step;
 mod write;
@@ -11,10 +12,12 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{DeleteRequest, KeysAndAttributes, WriteRequest};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use self::node_cache::NodeCache;
 pub use self::query::Query;
 pub use self::step::Step;
 use crate::store::Failure;
 use crate::store::dynamodb::attempt_error::{AttemptError, single};
+use crate::store::dynamodb::client::Settings;
 use crate::store::dynamodb::items::keys::{Item, Key};
 use crate::store::dynamodb::retry::Backoff;
 
@@ -31,17 +34,36 @@ pub struct Table {
     name: String,
     permits: Semaphore,
     attempts: u32,
+    nodes: NodeCache,
 }
 
 impl Table {
     /// A table with its client.
-    pub fn new(client: Client, name: String, connections: usize, attempts: u32) -> Self {
+    pub fn new(client: Client, settings: &Settings) -> Self {
         Self {
             client,
-            name,
-            permits: Semaphore::new(connections),
-            attempts,
+            name: settings.table.clone(),
+            permits: Semaphore::new(settings.connections),
+            attempts: settings.conflict_attempts,
+            nodes: NodeCache::new(settings.cached_node_bytes),
         }
+    }
+
+    /// The same without a cache of nodes' records.
+    #[must_use]
+    pub fn without_node_cache(self) -> Self {
+        let nodes = NodeCache::new(0);
+        Self { nodes, ..self }
+    }
+
+    /// Takes a node's record from the cache, as this server wrote it last.
+    pub fn take_node(&self, key: &Key) -> Option<Item> {
+        self.nodes.take(key)
+    }
+
+    /// Drops cached records that were not used for a while.
+    pub fn drop_unused(&self) {
+        self.nodes.drop_unused();
     }
 
     async fn permit(&self) -> Result<SemaphorePermit<'_>, Failure> {
@@ -103,6 +125,7 @@ impl Table {
 
     /// Removes records unconditionally.
     pub async fn remove(&self, doing: &'static str, keys: &[Key]) -> Result<(), AttemptError> {
+        self.nodes.remove(keys);
         for keys in keys.chunks(REMOVE_BATCH) {
             let requests: Result<Vec<_>, _> = keys.iter().map(removal).collect();
             let requests = requests.map_err(|error| Failure::new(doing, error))?;

@@ -1,5 +1,6 @@
-//! Statuses. A report is one read (the node's record, and the group's unless it is cached) and
-//! one write.
+//! Statuses. A report is one write of the node's record, on the condition that it has not changed
+//! since this server wrote or read it: a node whose last write was here needs no read, unless the
+//! group's record is not cached either.
 
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::model::time::Timestamp;
 use crate::store::Result;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::attempt_error::AttemptError;
-use crate::store::dynamodb::group_view::Include;
+use crate::store::dynamodb::group_view::{GroupView, Include};
 use crate::store::dynamodb::items::keys::Key;
 use crate::store::dynamodb::items::node::Node;
 use crate::store::dynamodb::items::referenced_group;
@@ -31,14 +32,30 @@ impl DynamoDb {
     ) -> Result<NodeStatus, AttemptError> {
         if retry {
             self.cache.invalidate(key);
+        } else if let Some(view) = self.group_of_known(key, &actor.id, now).await? {
+            match self.report_in(&view, actor, data, now).await {
+                Err(error) if error.may_be_stale() => {}
+                reported => return reported,
+            }
         }
-        let node = &actor.id;
         let include = Include {
-            node: Some(node),
+            node: Some(&actor.id),
             head: retry,
             ..Include::default()
         };
         let view = self.read_group(key, include, now).await?;
+        self.report_in(&view, actor, data, now).await
+    }
+
+    /// Reports in a group that was read.
+    async fn report_in(
+        &self,
+        view: &GroupView,
+        actor: &Actor,
+        data: &SharedData,
+        now: Timestamp,
+    ) -> Result<NodeStatus, AttemptError> {
+        let (key, node) = (&view.group.key, &actor.id);
         let mut after = view
             .node
             .clone()

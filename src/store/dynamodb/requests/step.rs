@@ -68,6 +68,15 @@ impl Step {
         self
     }
 
+    /// The key of the record that it changes, and the record if it puts the whole one.
+    pub fn record(&self) -> Option<(Key, Option<&Item>)> {
+        match &self.action {
+            Action::Put(item) => Some((Key::of(item)?, Some(item))),
+            Action::Update(key, _) | Action::Delete(key) => Some((key.clone(), None)),
+            Action::Check(_) => None,
+        }
+    }
+
     /// Whether it only checks a condition.
     pub fn checks_only(&self) -> bool {
         matches!(self.action, Action::Check(_))

@@ -10,11 +10,14 @@ use crate::store::dynamodb::requests::step::{Action, Step};
 
 impl Table {
     /// Writes all steps or none.
-    pub async fn write(
-        &self,
-        doing: &'static str,
-        mut steps: Vec<Step>,
-    ) -> Result<(), AttemptError> {
+    pub async fn write(&self, doing: &'static str, steps: Vec<Step>) -> Result<(), AttemptError> {
+        let nodes = self.nodes.begin_write(&steps);
+        self.send(doing, steps).await?;
+        self.nodes.insert(nodes);
+        Ok(())
+    }
+
+    async fn send(&self, doing: &'static str, mut steps: Vec<Step>) -> Result<(), AttemptError> {
         let alone = steps.len() == 1 && !matches!(steps[0].action, Action::Check(_));
         match steps.pop() {
             None => Ok(()),

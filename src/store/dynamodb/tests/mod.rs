@@ -9,6 +9,7 @@ mod costs;
 mod dead_groups;
 mod engine;
 mod faults;
+mod known_nodes;
 mod proxy;
 mod tables;
 mod tombstones;

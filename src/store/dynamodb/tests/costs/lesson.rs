@@ -173,6 +173,12 @@ async fn measure_in_groups(class: &mut Class, websocket: &GroupKey, polling: &Gr
             s.heartbeat(websocket, &node(100).into(), at(8)).await
         })
         .await;
+    class.forget(websocket, 100);
+    class
+        .measure("sendMemberHeartbeat", "node not cached", async |s| {
+            s.heartbeat(websocket, &node(100).into(), at(9)).await
+        })
+        .await;
 }
 
 async fn measure_reports(class: &mut Class, websocket: &GroupKey) {
@@ -203,17 +209,24 @@ async fn measure_reports(class: &mut Class, websocket: &GroupKey) {
             },
         )
         .await;
-    class.store.cache.invalidate(websocket);
-    class
-        .measure(
-            "reportDataByNode",
-            "the same, group not cached",
-            async |s| {
+    for (how, is_node_cached, is_group_cached) in [
+        ("the same, group not cached", true, false),
+        ("the same, node not cached", false, true),
+        ("the same, neither cached", false, false),
+    ] {
+        if !is_node_cached {
+            class.forget(websocket, 100);
+        }
+        if !is_group_cached {
+            class.store.cache.invalidate(websocket);
+        }
+        class
+            .measure("reportDataByNode", how, async |s| {
                 s.report(websocket, &node(100).into(), variable(0), at(4))
                     .await
-            },
-        )
-        .await;
+            })
+            .await;
+    }
 }
 
 async fn measure_codes(class: &mut Class, group: &Group) {
