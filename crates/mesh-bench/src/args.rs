@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::ArgPredicate;
 use clap::{Args, ValueEnum};
 
+use crate::lesson::LessonSize;
 use crate::mix::Mix;
 
 /// The API key of a server that was given none.
@@ -78,9 +80,20 @@ pub struct BenchArgs {
     )]
     pub protocol: Protocol,
 
-    /// Groups, 1 to 100,000
-    #[arg(long, default_value = "10", value_name = "N", help_heading = "Who",
-        value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    /// Play a lesson of so many pupils and minutes, such as 40x45m: each pupil changes a variable
+    /// every 2.7 seconds and sends an event every 20; the report says in words how it went, and
+    /// what it costs on each deployment (mesh-v2 costs). --pollers are pupils who poll
+    #[arg(long, value_name = "LESSON", help_heading = "Lesson", verbatim_doc_comment,
+        conflicts_with_all = ["subscribers", "publishers", "rate", "as_fast", "mix", "seconds", "warm_up"])]
+    pub lesson: Option<LessonSize>,
+    /// How many times as fast the lesson is played, 1 to 3,600: at 60, 45 minutes take 45
+    /// seconds, and the server has sixty times the work of the real lesson
+    #[arg(long, default_value = "60", value_name = "N", requires = "lesson", help_heading = "Lesson",
+        value_parser = clap::value_parser!(u32).range(1..=3_600), verbatim_doc_comment)]
+    pub speed: u32,
+    /// Groups, 1 to 100,000; one class with --lesson
+    #[arg(long, default_value = "10", default_value_if("lesson", ArgPredicate::IsPresent, Some("1")),
+        value_name = "N", help_heading = "Who", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub groups: u32,
     /// Subscribers of each group, one connection each; 0 to 100,000
     #[arg(long, default_value = "40", value_name = "N", help_heading = "Who",

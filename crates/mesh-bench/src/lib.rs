@@ -4,7 +4,7 @@
 //! It is a client like any other: it knows the protocols, and nothing of the server's crate.
 //! [`run`] is one run from the first connection to the report:
 //!
-//! - `args`, `mix`: the command line
+//! - `args`, `mix`, `lesson`: the command line; a lesson in classroom words becomes the other options
 //! - `run`: the phases of a run; `clients` starts subscribers, publishers and pollers,
 //!   `measure` takes samples while they work, `delivery` compares what was sent with what
 //!   was received
@@ -13,8 +13,8 @@
 //!   and in total
 //! - `payloads`, `tag`, `documents`: what is sent
 //! - `endpoint`, `http_client`, `socket`, `event_stream`: connections
-//! - `local_server`, `process`, `machine`, `platform`: the server that a run starts, and
-//!   the system
+//! - `local_server`, `process`, `machine`, `load`, `platform`: the server that a run starts, and
+//!   the system with what else runs on it
 //! - `report`: figures, a table, JSON and a page with charts
 
 mod args;
@@ -26,6 +26,8 @@ mod endpoint;
 mod event_stream;
 mod group;
 mod http_client;
+mod lesson;
+mod load;
 mod local_server;
 mod machine;
 mod measure;
@@ -64,6 +66,7 @@ const OTHER_FILES: u64 = 128;
 /// Measures a server and reports. An error when messages were lost, duplicated, reordered,
 /// misrouted, refused or not answered, or when nothing was delivered.
 pub fn run(args: BenchArgs) -> anyhow::Result<()> {
+    let args = lesson::applied(args)?;
     let connections = connections(&args)?;
     for file in [&args.json, &args.html].into_iter().flatten() {
         // Before the run: a path that cannot be written costs no measurement.

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::clients::Publishers;
 use crate::counters::{Counters, Histogram, histogram};
+use crate::load::MachineLoad;
 use crate::progress::Progress;
 use crate::report::units::{micros, ratio};
 use crate::run::now;
@@ -53,6 +54,8 @@ pub struct Measurement {
     pub end: Sample,
     /// Second by second.
     pub series: Vec<SeriesPoint>,
+    /// How busy the machine was, where that is known.
+    pub load: Option<MachineLoad>,
     /// Whether a signal, or the last publisher, ended it early.
     pub ended_early: bool,
 }
@@ -86,7 +89,7 @@ impl Sampler<'_> {
         self.counters.start_measuring();
         let since = now();
         let begin = Sample::take(self.counters, self.server);
-        let (mut series, mut last) = (Vec::new(), begin);
+        let (mut series, mut samples) = (Vec::new(), vec![begin]);
         let second = Duration::from_secs(1);
         let mut ticks = interval_at(Instant::now() + second, second);
         for number in 1..=u64::from(seconds) {
@@ -96,12 +99,12 @@ impl Sampler<'_> {
             if ticked.is_none() {
                 break;
             }
-            let second = self.second(&begin, &last, &now);
+            let second = self.second(&begin, samples.last().unwrap_or(&begin), &now);
             self.progress.at(number, || {
                 format!("s, {:.0} delivered/s", second.delivered_per_second)
             });
             series.push(second);
-            last = now;
+            samples.push(now);
             if publishers.is_some_and(Publishers::have_ended) {
                 break;
             }
@@ -112,6 +115,7 @@ impl Sampler<'_> {
             begin,
             end: Sample::take(self.counters, self.server),
             ended_early: series.len() < seconds as usize,
+            load: MachineLoad::of(&samples),
             series,
         }
     }

@@ -90,7 +90,9 @@ impl Publisher {
             Pace::Unthrottled => Instant::now(),
         };
         let mut failures = 0;
-        for operation in operations.iter().cycle() {
+        // Each publisher begins elsewhere: real clients do not all send the same at once.
+        let begin = self.number as usize % operations.len();
+        for operation in operations.iter().cycle().skip(begin) {
             // A message that was due before the last response came waited for the server:
             // that time counts.
             let late = match pace {

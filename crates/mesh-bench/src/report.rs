@@ -3,8 +3,10 @@
 
 mod chart;
 pub mod figures;
+pub mod lesson;
 pub mod page;
 pub mod server;
+mod system;
 mod table;
 pub mod units;
 
@@ -14,9 +16,11 @@ use serde::Serialize;
 use crate::args::{BenchArgs, Protocol, ServedStore};
 use crate::counters::Counters;
 use crate::delivery::SentByPublisher;
+use crate::load::MachineLoad;
 use crate::machine::Machine;
 use crate::measure::{Measurement, SeriesPoint};
 use crate::report::figures::{Bucket, Checked, Delivered, Latency, Polled, Published};
+use crate::report::lesson::Played;
 use crate::report::server::{Connections, Server};
 use crate::report::units::ratio;
 
@@ -53,8 +57,12 @@ pub struct Report {
     pub client_cpu_percent: f64,
     /// Its threads.
     pub client_threads: usize,
+    /// How busy the machine was besides; null where that is unknown.
+    pub machine_load: Option<MachineLoad>,
     /// Second by second.
     pub series: Vec<SeriesPoint>,
+    /// The lesson of --lesson, in words, and its price.
+    pub lesson: Option<Played>,
     /// Why the exit code is 1; empty when all is well.
     pub problems: Vec<String>,
 }
@@ -100,7 +108,9 @@ impl Report {
             connections: Connections::default(),
             server: pid.map(Server::new),
             client_cpu_percent: 0.0,
+            machine_load: None,
             series: Vec::new(),
+            lesson: None,
             problems: Vec::new(),
         }
     }
@@ -148,6 +158,7 @@ impl Report {
             server.fill(begin, end, &connections);
         }
         self.series.clone_from(&measurement.series);
+        self.machine_load.clone_from(&measurement.load);
         self.problems = checked.problems(sent.is_empty(), counters);
         self.checked = checked;
         self.connections = connections;

@@ -24,6 +24,7 @@ use crate::process::{listener_on, usage};
 use crate::progress::Progress;
 use crate::report::Report;
 use crate::report::figures::Checked;
+use crate::report::lesson::Played;
 use crate::report::server::Connections;
 use crate::sample::Sample;
 
@@ -120,6 +121,10 @@ impl Run {
             Connections::new(&self.args, opened_in, &before, &after, &measurement.end);
         let mut report = Report::new(&self.args, url, started_at, self.server);
         report.fill(&measurement, &self.counters, &sent, checked, connections);
+        report.lesson = self
+            .args
+            .lesson
+            .map(|size| Played::new(size, &self.args, &report, &sent));
         Ok(report)
     }
 

@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::counters::Counters;
+use crate::load::ProcessorTimes;
 use crate::process::{Usage, usage};
 use crate::report::units::ratio;
 
 /// Counters and resource usage at one time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Sample {
     /// Nanoseconds since the run began.
     pub at: u64,
@@ -23,6 +24,8 @@ pub struct Sample {
     pub server: Option<Usage>,
     /// What this tool used.
     pub own: Usage,
+    /// What the whole machine used, where that is known.
+    pub machine: Option<ProcessorTimes>,
 }
 
 impl Sample {
@@ -36,6 +39,7 @@ impl Sample {
             polled: counters.polled.load(Relaxed),
             server: server.and_then(usage),
             own: usage(std::process::id()).unwrap_or_default(),
+            machine: ProcessorTimes::now(),
         }
     }
 

@@ -1,9 +1,12 @@
 //! The report as one HTML page: no script, no font, no other host.
 
+use mesh_costs::dollars;
+
 use crate::measure::SeriesPoint;
 use crate::report::Report;
 use crate::report::chart::{Column, Line, columns, lines, tenths};
 use crate::report::figures::Latency;
+use crate::report::lesson::Played;
 use crate::report::units::{bytes, duration, grouped, ratio, round};
 
 const STYLE: &str = include_str!("page.css");
@@ -18,13 +21,40 @@ pub fn page(report: &Report) -> String {
         let problems = escaped(&report.problems.join("; "));
         format!("<p class=\"verdict bad\">{problems}</p>")
     };
+    let notes = notes(report);
     let (tiles, charts, tables) = (tiles(report), charts(report), tables(report));
     let started = &report.started_at;
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>mesh-v2 bench: {title}</title>\n\
-         <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p>{place}; {started}</p>\n{verdict}\n\
+         <style>\n{STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>\n<p>{place}; {started}</p>\n{verdict}\n{notes}\
          <div class=\"tiles\">\n{tiles}</div>\n<div class=\"charts\">\n{charts}</div>\n{tables}</body>\n</html>\n"
+    )
+}
+
+/// How busy the machine was, and the lesson in words.
+fn notes(report: &Report) -> String {
+    let busy = match &report.machine_load {
+        Some(load) => load.warning(),
+        None => Some("How busy the machine was besides is unknown here.".to_owned()),
+    };
+    let busy = busy.map(|text| format!("<p class=\"note\">Machine: {}</p>\n", escaped(&text)));
+    let lesson = report.lesson.as_ref().map(lesson);
+    busy.unwrap_or_default() + &lesson.unwrap_or_default()
+}
+
+fn lesson(lesson: &Played) -> String {
+    let sentences = lesson.sentences.iter();
+    let sentences = sentences.map(|text| format!("<li>{}</li>\n", escaped(text)));
+    let sentences: String = sentences.collect();
+    let prices = lesson.costs.deployments.iter();
+    let prices = prices.map(|entry| {
+        let price = &entry.price;
+        vec![price.name.to_owned(), dollars(price.lesson_dollars)]
+    });
+    format!(
+        "<ul class=\"lesson\">\n{sentences}</ul>\n{}",
+        table(&["such a lesson costs", "US dollars"], prices)
     )
 }
 

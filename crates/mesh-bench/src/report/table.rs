@@ -4,8 +4,7 @@ use std::fmt;
 
 use crate::report::Report;
 use crate::report::figures::Latency;
-use crate::report::server::Server;
-use crate::report::units::{bytes, duration, grouped, ratio, round};
+use crate::report::units::{duration, grouped, round};
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,31 +80,14 @@ impl fmt::Display for Report {
                 "connections"
             )?;
         }
-        match &self.server {
-            Some(server) => server.write(f)?,
-            None => writeln!(
-                f,
-                "  {:12} not on this machine, or not ours to look at",
-                "server"
-            )?,
-        }
-        let (own, threads) = (self.client_cpu_percent, self.client_threads);
-        writeln!(
-            f,
-            "  {:12} CPU {own:.0} % of a core, {threads} threads",
-            "this tool"
-        )?;
-        if self.is_client_bound() {
-            writeln!(
-                f,
-                "  {:12} it is the bottleneck: give it more cores, or ask for less",
-                ""
-            )?;
-        }
+        self.write_system(f)?;
         if self.ended_early {
             writeln!(f, "  ended early, after {:.1} s", self.measured_seconds)?;
         }
-        Ok(())
+        match &self.lesson {
+            Some(lesson) => write!(f, "\n{lesson}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -153,35 +135,6 @@ impl Report {
             machine.kernel,
             self.version
         )
-    }
-
-    /// Whether this tool, not the server, limits the figures.
-    pub fn is_client_bound(&self) -> bool {
-        let threads = u32::try_from(self.client_threads.min(self.machine.cores_allowed));
-        self.client_cpu_percent > 90.0 * f64::from(threads.unwrap_or(u32::MAX))
-    }
-}
-
-impl Server {
-    fn write(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut parts = Vec::new();
-        if let Some(cpu) = self.cpu_percent {
-            parts.push(format!("CPU {cpu:.0} % of a core"));
-        }
-        if let Some(each) = self.cpu_us_per_delivered {
-            parts.push(format!("{each:.2} µs per delivered message"));
-        }
-        if let Some(each) = self.cpu_us_per_published {
-            parts.push(format!("{each:.1} µs per published one"));
-        }
-        writeln!(f, "  {:12} {}", "server", parts.join(", "))?;
-        let Some(end) = self.rss_end_bytes else {
-            return Ok(());
-        };
-        let each = self.rss_per_connection_bytes;
-        let each = each.map(|each| format!(", {} per idle connection", bytes(each)));
-        let end = bytes(ratio(end, 1));
-        writeln!(f, "  {:12} {end} of memory{}", "", each.unwrap_or_default())
     }
 }
 

@@ -7,7 +7,7 @@ use crate::price::Price;
 use crate::report::Report;
 
 /// Parts that are named for each deployment, at most.
-const PARTS: usize = 3;
+const PARTS: usize = 2;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
