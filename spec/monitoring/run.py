@@ -18,7 +18,7 @@ FOLDER = pathlib.Path(__file__).resolve().parents[2] / "deploy/monitoring"
 # Seconds that anything may take on a busy machine.
 TIMEOUT = 60
 # What the lesson takes. Rates need some scrapes, which come once a second.
-LESSON = 8
+LESSON = 5
 
 
 def free_port():
@@ -136,20 +136,19 @@ def main():
 
 
 def prometheus_text(text):
-    """promtool reads the older text format: counters' help and type carry their suffix there."""
+    """promtool reads the older text format, where a family has the name of its samples."""
+    suffixes = {"counter": "_total", "info": "_info"}
+    types = {line.split()[2]: line.split()[3] for line in text.splitlines() if line.startswith("# TYPE")}
     lines = []
-    counters = {line.split()[2] for line in text.splitlines()
-                if line.startswith("# TYPE") and line.endswith(" counter")}
     for line in text.splitlines():
         words = line.split(" ", 3)
-        if line == "# EOF" or words[:2] == ["#", "UNIT"]:
+        if line == "# EOF":
             continue
-        if line.startswith("#") and words[2] in counters:
-            words[2] += "_total"
-        if line.startswith("# TYPE"):
-            words[3] = {"info": "gauge", "unknown": "untyped"}.get(words[3], words[3])
-            if words[3] == "gauge" and words[2].endswith("build"):
-                words[2] += "_info"
+        if line.startswith("#"):
+            kind = types[words[2]]
+            words[2] += suffixes.get(kind, "")
+            if words[1] == "TYPE" and kind == "info":
+                words[3] = "gauge"
         lines.append(" ".join(words))
     return "\n".join(lines) + "\n"
 
