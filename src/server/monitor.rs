@@ -19,8 +19,9 @@ use crate::server::{AppState, health, metrics};
 
 /// Connections at once; more wait to be accepted.
 const CONNECTIONS: usize = 16;
-/// How long a connection may wait for its next request.
-const IDLE: Duration = Duration::from_mins(2);
+/// How long a connection may wait for its next request; a monitor that asks less often connects
+/// again.
+const IDLE: Duration = Duration::from_secs(10);
 /// How long a connection is used; a monitor connects again.
 const LIFETIME: Duration = Duration::from_mins(10);
 /// How long the last response may take.
