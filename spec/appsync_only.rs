@@ -19,6 +19,15 @@ async fn behind_appsync() -> TestMesh {
     TestMesh::on_appsync(Setup::default(), Clock::fixed()).await
 }
 
+/// As with `APPSYNC_PUSH=false`.
+async fn without_push() -> TestMesh {
+    let setup = Setup {
+        push: false,
+        ..Setup::default()
+    };
+    TestMesh::on_appsync(setup, Clock::fixed()).await
+}
+
 #[apply(case!)]
 async fn d2_a_caller_has_the_address_that_appsync_saw() {
     let mesh = behind_appsync().await;
@@ -66,8 +75,8 @@ async fn d21_what_fails_on_the_way_to_the_function_has_a_fixed_text_and_type() {
 }
 
 #[apply(case!)]
-async fn d7_no_message_is_published_when_a_group_ends_by_itself() {
-    let mesh = behind_appsync().await;
+async fn d7_without_push_no_message_is_published_when_a_group_ends_by_itself() {
+    let mesh = without_push().await;
     let host = mesh.host("teacher");
     let group = host.creates("class").await;
     let mut subscriber = group.subscribe().await;
@@ -93,6 +102,8 @@ async fn groups_of_silent_hosts_fill_no_domain_and_no_stage() {
             groups_per_domain: 3,
             ..Limits::default()
         },
+        // No schedule ends them: the calls do.
+        push: false,
         ..Setup::default()
     };
     let mesh = TestMesh::on_appsync(setup, Clock::fixed()).await;
@@ -106,8 +117,8 @@ async fn groups_of_silent_hosts_fill_no_domain_and_no_stage() {
 }
 
 #[apply(case!)]
-async fn d13_recorded_events_reach_pollers_and_fired_events_reach_all() {
-    let mesh = behind_appsync().await;
+async fn d13_without_push_recorded_events_reach_pollers_and_fired_events_reach_all() {
+    let mesh = without_push().await;
     let group = mesh.host("teacher").creates("class").await;
     let mut subscriber = group.subscribe().await;
     let kitten = group.join_polling("kitten").await;
@@ -147,6 +158,22 @@ async fn d15_a_repeated_batch_is_stored_once_and_published_each_time_it_is_fired
             "{field}"
         );
     }
+}
+
+#[apply(case!)]
+async fn d15_a_repeated_batch_of_recorded_events_is_pushed_once() {
+    let mesh = behind_appsync().await;
+    let group = mesh.host("teacher").creates("class").await;
+    let mut subscriber = group.subscribe().await;
+    let kitten = group.join_polling("kitten").await;
+    let batch = json!({"events": [event("a", json!({"orderKey": "1"}))]});
+    for _ in 0..2 {
+        let recorded = kitten.calls("recordEventsByNode", batch.clone()).await;
+        recorded.value();
+    }
+    kitten.fires(["end"]).await;
+    assert_eq!(subscriber.events().await, ["a"]);
+    assert_eq!(subscriber.events().await, ["end"]);
 }
 
 #[apply(case!)]
@@ -338,3 +365,5 @@ async fn an_error_of_a_document_has_no_error_type() {
     }]});
     assert_eq!((reply.status, reply.json), (200, expected));
 }
+
+mod push;

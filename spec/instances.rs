@@ -2,7 +2,7 @@
 //! Time cannot be moved here: it is waited for. So they are one trial, in which most of them
 //! wait at a time.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use futures_util::future::join_all;
 use serde_json::Value;
@@ -102,8 +102,20 @@ impl Instances {
 async fn cases_pass_with_instances_of_the_built_function() {
     let (table, _) = a_table().await;
     let endpoint = table.endpoint.expect("the engine's address");
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let instances = Arc::<OnceLock<Instances>>::default();
+    let running = Arc::clone(&instances);
+    let function = move |event| {
+        let instances = Arc::clone(&running);
+        async move { instances.get().expect("instances").invoke(event).await }
+    };
+    let invoke = appsync::serve(function, &tasks, &stop).await;
+    let api = appsync::Api::open(KEY, &invoke).await;
     let settings = [
         ("TABLE_NAME", &*table.table),
+        ("MESH_APPSYNC_URL", &*api.endpoint),
+        ("MESH_APPSYNC_ATTEMPT_MS", "10000"),
+        ("MESH_APPSYNC_MESSAGE_MS", "20000"),
         ("DYNAMODB_ENDPOINT", &*endpoint),
         // All cases call from one address, and no reaper removes their groups.
         ("MESH_MAX_GROUPS_PER_ADDRESS", "20000"),
@@ -112,14 +124,8 @@ async fn cases_pass_with_instances_of_the_built_function() {
         ("MESH_DYNAMODB_ATTEMPT_MS", "20000"),
         ("MESH_DYNAMODB_REQUEST_MS", "25000"),
     ];
-    let instances = Arc::new(Instances::start(&settings).await);
-    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-    let function = move |event| {
-        let instances = Arc::clone(&instances);
-        async move { instances.invoke(event).await }
-    };
-    let invoke = appsync::serve(function, &tasks, &stop).await;
-    let api = appsync::Api::open(KEY, &invoke).await;
+    let started = instances.set(Instances::start(&settings).await);
+    assert!(started.is_ok(), "they start once");
     let deployment = Deployment {
         name: "appsync_instances",
         kind: Kind::AppSync,

@@ -12,6 +12,7 @@ use mesh_v2::mesh::Mesh;
 use mesh_v2::model::rules::{Rules, Timings};
 use serde_json::{Value, json};
 
+use crate::harness::case::current;
 use crate::support::TestMesh;
 use crate::support::json::{list, text};
 use crate::support::mesh::SECRET;
@@ -45,8 +46,41 @@ const BUILT_IN: [&str; 5] = ["Boolean", "Float", "ID", "Int", "String"];
 /// A type: its kind, and each field as `name(argument: Type, …): Type`, sorted by name.
 type Types = BTreeMap<String, (String, Vec<String>)>;
 
+/// On AppSync without what the stack adds (schema/appsync.graphql).
 async fn served(mesh: &TestMesh) -> Value {
-    mesh.executes(INTROSPECTION).await.value()
+    let mut schema = mesh.executes(INTROSPECTION).await.value();
+    if current().deployment.is_appsync() {
+        let added = added_for_appsync();
+        let is_contracts = |it: &Value| !added.contains(&text(&it["name"]));
+        let types = schema["types"].as_array_mut().expect("types");
+        types.retain(is_contracts);
+        for fields in types
+            .iter_mut()
+            .filter_map(|it| it["fields"].as_array_mut())
+        {
+            fields.retain(is_contracts);
+        }
+    }
+    schema
+}
+
+/// The names of the types and of the mutation that the stack adds.
+fn added_for_appsync() -> Vec<String> {
+    let schema = parse_schema(include_str!("../schema/appsync.graphql")).expect("a schema");
+    let names = schema.definitions.into_iter().flat_map(|definition| {
+        let TypeSystemDefinition::Type(of) = definition else {
+            return Vec::new();
+        };
+        match of.node.kind {
+            TypeKind::Object(root) => root
+                .fields
+                .into_iter()
+                .map(|field| field.node.name.node.to_string())
+                .collect(),
+            _ => vec![of.node.name.node.to_string()],
+        }
+    });
+    names.collect()
 }
 
 fn named(reference: &Value) -> String {

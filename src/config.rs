@@ -2,6 +2,8 @@
 //! environment, the environment over the `.env` file. Only the mains see this.
 
 mod address;
+#[cfg(feature = "lambda")]
+pub mod appsync;
 mod bounds;
 pub mod data;
 #[cfg(feature = "dynamodb")]

@@ -2,12 +2,15 @@
 //!
 //! An event (docs/protocols.md, Lambda events) becomes a document, which runs as every other
 //! request does. AppSync then selects the client's fields by name from the returned value.
-//! It also delivers the messages: a function has no subscribers.
+//! It also delivers the messages: a function has no subscribers. Those that no client's mutation
+//! returns are pushed to it (`push`).
 
+pub mod appsync;
 mod emf;
 mod fields;
 #[cfg(test)]
 mod fuzz;
+pub mod push;
 #[cfg(test)]
 mod tests;
 
@@ -22,8 +25,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::auth::Caller;
 use crate::domains::{EDGE_HOPS, address_behind_appsync};
+use crate::heartbeat::reaper;
 use crate::lambda::emf::Ending;
 use crate::lambda::fields::{Field, Fields};
+use crate::lambda::push::Push;
 use crate::mesh::Mesh;
 use crate::realtime::credentials::join_code_in;
 use crate::resolvers::DocumentLimits;
@@ -45,6 +50,7 @@ pub struct Handler {
     fields: Fields,
     domain_hops: usize,
     emf: Option<Emf>,
+    push: Option<Arc<Push>>,
 }
 
 /// An event that no client can cause: AppSync and this function are of different versions.
@@ -99,6 +105,7 @@ impl Handler {
             fields: Fields::new(&schema.expect("the schema file is valid")),
             domain_hops: EDGE_HOPS,
             emf: None,
+            push: None,
         }
     }
 
@@ -121,17 +128,48 @@ impl Handler {
         }
     }
 
+    /// The same where the mesh's store publishes to `push`.
+    #[must_use]
+    pub fn pushing(self, push: Arc<Push>) -> Self {
+        Self {
+            push: Some(push),
+            ..self
+        }
+    }
+
     /// Returns the field's value, or `{"error": {"type", "message"}}`, which AppSync's
     /// response handler turns into a typed error. A list of events (`BatchInvoke`) is handled
     /// in order and returns a list of `{"data"}` or
-    /// `{"data": null, "errorMessage", "errorType"}`.
+    /// `{"data": null, "errorMessage", "errorType"}`. What the event published has been sent.
     pub async fn handle(&self, event: Value) -> Result<Value, MalformedEvent> {
+        let result = self.result(event).await;
+        if let Some(push) = &self.push {
+            push.flush().await;
+        }
+        result
+    }
+
+    async fn result(&self, event: Value) -> Result<Value, MalformedEvent> {
         match event {
             Value::Array(events) => self.handle_batch(&events).await,
+            // No resolver can send it: theirs have a context's members.
+            event if event == json!({"reap": true}) => Ok(self.reap().await),
             event => Ok(match self.handle_one(&event).await? {
                 Ok(value) => value,
                 Err(error) => json!({"error": {"type": error.kind, "message": error.message}}),
             }),
+        }
+    }
+
+    /// The schedule's event: ends the groups that are due, as a server's reaper does.
+    async fn reap(&self) -> Value {
+        let mesh = self.runner.mesh();
+        match reaper::reap(&*mesh.store, &mesh.clock).await {
+            Ok(ended) => json!({"ended": ended}),
+            Err(error) => {
+                tracing::error!(%error, "could not reap");
+                json!({"error": {"type": "InternalFailure", "message": "could not reap"}})
+            }
         }
     }
 

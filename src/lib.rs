@@ -27,7 +27,8 @@
 //!
 //! ```text
 //! async_graphql                         resolvers
-//! aws_config, aws_sdk_*, aws_smithy_*   store/dynamodb
+//! aws_config, aws_sdk_*, aws_smithy_*   lambda/appsync, store/dynamodb
+//! aws_sigv4                             lambda/appsync
 //! axum, hyper, tower, tower_http        server
 //! governor                              rate_limits
 //! lambda_runtime                        bin

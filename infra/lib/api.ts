@@ -14,7 +14,8 @@ import { Construct } from 'constructs';
 
 import { logRetention } from './function';
 import { type EarlierKey, earlierKeys, handedOut } from './keys';
-import { type Field, fields, forAppSync, openedTo } from './schema';
+import { letPush } from './push';
+import { type Field, fields, forAppSync, openedTo, withPush } from './schema';
 import type { Settings } from './settings';
 import { named } from './stage';
 
@@ -29,6 +30,8 @@ interface Mode {
   directive: string;
 }
 
+const IAM: Mode = { mode: { authorizationType: appsync.AuthorizationType.IAM }, directive: '@aws_iam' };
+
 export class MeshApi extends Construct {
   readonly made: appsync.GraphqlApi;
   /** Keys that clients may still use beside the one that is handed out. */
@@ -42,25 +45,26 @@ export class MeshApi extends Construct {
     certificate: acm.ICertificate | undefined,
   ) {
     super(scope, 'Api');
-    const schemaFile = join(root, 'schema/schema.graphql');
-    const schema = readFileSync(schemaFile, 'utf8');
+    const schema = readFileSync(join(root, 'schema/schema.graphql'), 'utf8');
     const [usual, ...others] = modes(this, settings);
     const prod = settings.stage === 'prod';
     this.made = new appsync.GraphqlApi(this, 'Resource', {
       name: named('MeshV2Api', settings.stage),
-      definition: schemaOf(schemaFile, schema, [usual, ...others]),
+      definition: schemaOf(root, schema, [usual, ...others], settings),
       authorizationConfig: {
         defaultAuthorization: usual.mode,
-        additionalAuthorizationModes: others.map(({ mode }) => mode),
+        additionalAuthorizationModes: withFunction(others, settings).map(({ mode }) => mode),
       },
       xrayEnabled: !prod,
       resolverCountLimit: MOST_RESOLVERS,
       domainName: certificate && { certificate, domainName: settings.domain!.name },
+      environmentVariables: settings.push ? { PUBLISHER_ROLE: answers.role!.roleName } : undefined,
     });
     this.earlierKeys = earlierKeys(this.made, settings);
     this.keepLog(settings);
     const own = settings.program.MESH_POLICY === 'own';
     this.resolve(fields(schema, own), root, answers);
+    if (settings.push) letPush(this.made, root, answers);
     Tags.of(this).add('ResourceType', 'GraphQLAPI');
   }
 
@@ -105,14 +109,18 @@ export class MeshApi extends Construct {
   }
 }
 
-function schemaOf(path: string, schema: string, modes: Mode[]): appsync.Definition {
+function schemaOf(root: string, schema: string, modes: Mode[], { push }: Settings): appsync.Definition {
   let text = forAppSync(schema);
-  if (modes.length > 1) {
-    text = openedTo(modes.map(({ directive }) => directive), text);
-  }
-  const file = appsync.SchemaFile.fromAsset(path);
+  if (push) text = withPush(text, readFileSync(join(root, 'schema/appsync.graphql'), 'utf8'));
+  text = openedTo(modes.map(({ directive }) => directive), text);
+  const file = appsync.SchemaFile.fromAsset(join(root, 'schema/schema.graphql'));
   file.definition = text;
   return appsync.Definition.fromSchema(file);
+}
+
+/** The function comes with AWS credentials, which the API accepts for its mutation alone. */
+function withFunction(others: Mode[], { push, iam: withIam }: Settings): Mode[] {
+  return push && !withIam ? [...others, IAM] : others;
 }
 
 /** Who is let in: the API key's holder first, then the additional ones. */
@@ -120,9 +128,7 @@ function modes(scope: Construct, settings: Settings): [Mode, ...Mode[]] {
   const { iam: withIam, userPoolId, oidc } = settings;
   const { AuthorizationType } = appsync;
   const others: Mode[] = [];
-  if (withIam) {
-    others.push({ mode: { authorizationType: AuthorizationType.IAM }, directive: '@aws_iam' });
-  }
+  if (withIam) others.push(IAM);
   if (userPoolId) {
     // AppSync looks for the pool in its own region, which may be another than the stack's.
     const arn = { service: 'cognito-idp', resource: 'userpool', resourceName: userPoolId };

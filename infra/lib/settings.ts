@@ -40,6 +40,9 @@ export const PROGRAM_SETTINGS = [
   'MESH_DYNAMODB_REMEMBER_MS',
 ] as const;
 
+/** Those of the function alone, when it pushes (docs/deployment.md). */
+export const PUSH_SETTINGS = ['MESH_APPSYNC_ATTEMPTS', 'MESH_APPSYNC_ATTEMPT_MS', 'MESH_APPSYNC_MESSAGE_MS'] as const;
+
 /** Those that are no whole number. */
 const WORDS: string[] = ['MESH_NEXT_SINCE', 'MESH_POLICY', 'MESH_LOG'];
 
@@ -69,6 +72,10 @@ export interface Settings extends Operations {
   domain?: CustomDomain;
   /** Whether callers with AWS credentials are let in as well. */
   iam: boolean;
+  /** Whether the function pushes recorded events and groups' ends to subscribers. */
+  push: boolean;
+  /** Minutes between two runs of its schedule, which ends groups. */
+  reapMinutes: number;
   /** The Cognito user pool whose users are let in as well. */
   userPoolId?: string;
   /** The OpenID Connect service whose users are let in as well. */
@@ -96,6 +103,8 @@ export function settings(
     program: programSettings(from),
     domain: domainSetting(from, stage),
     iam: from.is('APPSYNC_IAM'),
+    push: from.is('APPSYNC_PUSH', true),
+    reapMinutes: Number(from.get('APPSYNC_REAP_MINUTES') ?? '1'),
     userPoolId: from.get('APPSYNC_USER_POOL_ID'),
     oidc: oidcSetting(from),
     ...operations(from, stage),
@@ -134,11 +143,11 @@ export function stageSetting(from: Sources, inEnvironment?: string, asked?: stri
 
 function programSettings(from: Sources): Record<string, string> {
   const program: Record<string, string> = {};
-  for (const name of PROGRAM_SETTINGS) {
+  for (const name of [...PROGRAM_SETTINGS, ...PUSH_SETTINGS]) {
     const value = programSetting(from, name);
     if (value !== undefined) program[name] = value;
   }
-  const ours: string[] = [...PROGRAM_SETTINGS, 'MESH_SECRET_NAME', 'MESH_LAMBDA_FOLDER'];
+  const ours: string[] = [...PROGRAM_SETTINGS, ...PUSH_SETTINGS, 'MESH_SECRET_NAME', 'MESH_LAMBDA_FOLDER'];
   for (const name of from.namesInFile()) {
     if (name.startsWith('MESH_') && !ours.includes(name)) {
       from.notes.push(`${from.fileName} sets ${name}, which the stack does not use.`);
@@ -184,7 +193,7 @@ function domainSetting(from: Sources, stage: Stage): CustomDomain | undefined {
   };
 }
 
-function checkForms({ domain, userPoolId, account, region }: Settings): void {
+function checkForms({ domain, userPoolId, account, region, reapMinutes }: Settings): void {
   const must = (holds: boolean, sentence: string) => {
     if (!holds) throw new BadSetting(sentence);
   };
@@ -193,6 +202,10 @@ function checkForms({ domain, userPoolId, account, region }: Settings): void {
   must(
     !userPoolId || /^[a-z]{2}(-[a-z]+)+-\d_[A-Za-z0-9]+$/.test(userPoolId),
     `APPSYNC_USER_POOL_ID looks like ap-northeast-1_AbCdEfGhI, not like "${userPoolId}"`,
+  );
+  must(
+    Number.isInteger(reapMinutes) && reapMinutes >= 1 && reapMinutes <= 60,
+    'APPSYNC_REAP_MINUTES is a whole number of minutes from 1 to 60',
   );
   if (!domain) return;
   must(

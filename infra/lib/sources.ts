@@ -66,8 +66,8 @@ export class Sources {
   }
 
   /** A switch. */
-  is(name: string): boolean {
-    const value = this.get(name) ?? 'false';
+  is(name: string, usual = false): boolean {
+    const value = this.get(name) ?? String(usual);
     if (value !== 'true' && value !== 'false') {
       throw new BadSetting(`${name} must be true or false, not "${value}"`);
     }

@@ -12,6 +12,7 @@ import { MeshFunction } from './function';
 import { RatePerAddress, budget } from './guards';
 import { keep } from './kept';
 import { keyEnd } from './keys';
+import { schedule } from './push';
 import type { Program } from './program';
 import type { Settings } from './settings';
 import { named } from './stage';
@@ -35,6 +36,7 @@ export class MeshStack extends Stack {
     const records = table(this, settings.stage);
     const { made: answers, log } = new MeshFunction(this, settings, program, records);
     const { made: api, earlierKeys } = new MeshApi(this, settings, root, answers, certificate);
+    if (settings.push) schedule(this, settings, answers);
     new MeshAlarms(this, settings, { table: records, function: answers, log, api });
     if (domain) pointTo(this, api, domain);
     if (settings.wafRate) new RatePerAddress(this, settings, api, settings.wafRate);

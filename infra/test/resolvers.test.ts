@@ -8,7 +8,7 @@ import { ESLint } from 'eslint';
 import { infra } from './support';
 
 const eslint = new ESLint({ cwd: infra });
-const file = join(infra, 'resolvers/lambda.js');
+const [file, own] = ['lambda.js', 'publish.js'].map((name) => join(infra, 'resolvers', name)) as [string, string];
 const handlers = readFileSync(file, 'utf8');
 
 async function complaints(code: string): Promise<(string | null)[]> {
@@ -18,6 +18,7 @@ async function complaints(code: string): Promise<(string | null)[]> {
 
 test("the handlers keep to AppSync's JavaScript", async () => {
   assert.deepEqual(await complaints(handlers), []);
+  assert.deepEqual(await complaints(readFileSync(own, 'utf8')), []);
 });
 
 test('what AppSync would refuse is refused here', async () => {

@@ -39,7 +39,9 @@ for (const stage of STAGES) {
     const everywhere = statements.filter(({ Resource }) => [Resource].flat().includes('*'));
     assert.deepEqual(everywhere, by('xray'));
     assert.equal(by('xray').length, stage === 'prod' ? 0 : 1);
-    const counted = ['dynamodb', 'lambda', 'logs', 'xray'].map((service) => by(service).length);
+    // publishMessage and nothing else (template.test.ts).
+    assert.equal(by('appsync').length, 1);
+    const counted = ['appsync', 'dynamodb', 'lambda', 'logs', 'xray'].map((service) => by(service).length);
     assert.equal(statements.length, counted.reduce((sum, count) => sum + count));
   });
 

@@ -14,7 +14,7 @@ const NAMES = {
 };
 const OUTPUTS = ['GraphQLApiEndpoint', 'GraphQLApiId', 'GraphQLApiKey', 'GraphQLApiKeyEnd', 'TableArn', 'TableName'];
 /** Kinds that CloudFormation cannot tag. */
-const UNTAGGED = /^AWS::(IAM::Policy|AppSync::(GraphQLSchema|ApiKey|DataSource|Resolver)|Logs::MetricFilter)$/;
+const UNTAGGED = /^AWS::(IAM::Policy|AppSync::(GraphQLSchema|ApiKey|DataSource|Resolver)|Logs::MetricFilter|Scheduler::Schedule)$/;
 
 for (const stage of STAGES) {
   describe(`stage ${stage}`, () => {
@@ -78,7 +78,8 @@ for (const stage of STAGES) {
     test('lets in who brings the API key, for a year', () => {
       const api = of('AWS::AppSync::GraphQLApi');
       assert.equal(api.AuthenticationType, 'API_KEY');
-      assert.equal(api.AdditionalAuthenticationProviders, undefined);
+      // For the function's own mutation.
+      assert.deepEqual(api.AdditionalAuthenticationProviders, [{ AuthenticationType: 'AWS_IAM' }]);
       const days = (of('AWS::AppSync::ApiKey').Expires - Date.now() / 1000) / 86400;
       assert.ok(days > 364 && days <= 365, `${days} days`);
     });
@@ -99,7 +100,8 @@ for (const stage of STAGES) {
 
     test("gives the function the stage's settings and a reference to its secret", () => {
       const { Variables } = of('AWS::Lambda::Function').Environment;
-      const { MESH_SECRET_KEY: secret, TABLE_NAME: table, STAGE, ...rest } = Variables;
+      const { MESH_SECRET_KEY: secret, TABLE_NAME: table, MESH_APPSYNC_URL: url, STAGE, ...rest } = Variables;
+      assert.match(url['Fn::GetAtt'].join('.'), /^Api\w+\.GraphQLUrl$/);
       assert.equal(STAGE, stage);
       assert.match(table.Ref, /^Table/);
       assert.deepEqual(rest, settingsOf(stage).program);
@@ -119,7 +121,8 @@ for (const stage of STAGES) {
       const contract = fields(readFileSync(join(root, 'schema/schema.graphql'), 'utf8'));
       assert.equal(contract.length, 24);
       const handlers = readFileSync(join(infra, 'resolvers/lambda.js'), 'utf8');
-      const resolvers = Object.values(template.findResources('AWS::AppSync::Resolver')).map((one) => (one as Json).Properties);
+      const found = Object.values(template.findResources('AWS::AppSync::Resolver')).map((one) => (one as Json).Properties);
+      const resolvers = found.filter(({ FieldName }) => FieldName !== 'publishMessage');
       const asked = resolvers.map(({ TypeName, FieldName }) => ({ typeName: TypeName, fieldName: FieldName }));
       assert.deepEqual(asked, contract);
       for (const resolver of resolvers) {
@@ -128,7 +131,8 @@ for (const stage of STAGES) {
         assert.equal(resolver.Kind, 'UNIT');
         assert.equal(resolver.DataSourceName, 'Lambda');
       }
-      assert.equal(of('AWS::AppSync::DataSource').Type, 'AWS_LAMBDA');
+      const sources = Object.values(template.findResources('AWS::AppSync::DataSource')) as Json[];
+      assert.deepEqual(sources.map(({ Properties }) => Properties.Type).sort(), ['AWS_LAMBDA', 'NONE']);
       assert.equal(of('AWS::AppSync::GraphQLApi').ResolverCountLimit, 50);
     });
 
@@ -164,11 +168,61 @@ for (const stage of STAGES) {
         'AWS::AppSync::ApiKey', 'AWS::AppSync::DataSource', 'AWS::AppSync::GraphQLApi',
         'AWS::AppSync::GraphQLSchema', 'AWS::AppSync::Resolver', 'AWS::CloudWatch::Alarm',
         'AWS::DynamoDB::Table', 'AWS::IAM::Policy', 'AWS::IAM::Role', 'AWS::Lambda::Function',
-        'AWS::Logs::LogGroup', 'AWS::Logs::MetricFilter', 'AWS::SecretsManager::Secret',
+        'AWS::Logs::LogGroup', 'AWS::Logs::MetricFilter', 'AWS::Scheduler::Schedule', 'AWS::SecretsManager::Secret',
       ]);
+    });
+
+    test('pushes through a mutation of the function alone, and ends groups on a schedule', () => {
+      const { resolver, role } = pushOf(template);
+      assert.equal(resolver.TypeName, 'Mutation');
+      assert.equal(resolver.DataSourceName, 'None');
+      assert.equal(resolver.Code, readFileSync(join(infra, 'resolvers/publish.js'), 'utf8'));
+      const { PUBLISHER_ROLE } = of('AWS::AppSync::GraphQLApi').EnvironmentVariables;
+      assert.deepEqual(of('AWS::Lambda::Function').Role, { 'Fn::GetAtt': [PUBLISHER_ROLE.Ref, 'Arn'] });
+      const schedule = of('AWS::Scheduler::Schedule');
+      assert.equal(schedule.Name, `MeshV2-Reaper${prod ? '' : `-${stage}`}`);
+      assert.equal(schedule.ScheduleExpression, 'rate(1 minute)');
+      assert.equal(schedule.Target.Input, '{"reap":true}');
+      assert.deepEqual(schedule.Target.RetryPolicy, { MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 });
+      const [fn] = Object.keys(template.findResources('AWS::Lambda::Function'));
+      assert.deepEqual(schedule.Target.Arn, { 'Fn::GetAtt': [fn, 'Arn'] });
+      // It may invoke the function, and only this account's schedules may be it.
+      const { Policies, AssumeRolePolicyDocument: trust } = resources[schedule.Target.RoleArn['Fn::GetAtt'][0]]!.Properties;
+      const [{ PolicyDocument }, ...others] = Policies;
+      assert.deepEqual(others, []);
+      assert.deepEqual(PolicyDocument.Statement, [
+        { Action: 'lambda:InvokeFunction', Effect: 'Allow', Resource: { 'Fn::GetAtt': [fn, 'Arn'] } },
+      ]);
+      assert.deepEqual(trust.Statement[0].Principal, { Service: 'scheduler.amazonaws.com' });
+      assert.ok(trust.Statement[0].Condition.StringEquals['aws:SourceAccount']);
+      assert.match(JSON.stringify(role.Resource), /"Fn::GetAtt":\["Api\w+","Arn"\]\},"\/types\/Mutation\/fields\/publishMessage"/);
+      assert.equal(role.Action, 'appsync:GraphQL');
     });
   });
 }
+
+/** The resolver of the function's own mutation, and its right to call it. */
+function pushOf(template: ReturnType<typeof templateOf>): { resolver: Json; role: Json } {
+  const resolvers = Object.values(template.findResources('AWS::AppSync::Resolver')) as Json[];
+  const policies = Object.values(template.findResources('AWS::IAM::Policy')) as Json[];
+  const statements = policies.flatMap(({ Properties }) => Properties.PolicyDocument.Statement as Json[]);
+  const [role, ...others] = statements.filter(({ Action }) => [Action].flat().some((one) => one.startsWith('appsync:')));
+  assert.deepEqual(others, []);
+  return { resolver: resolvers.find(({ Properties }) => Properties.FieldName === 'publishMessage')!.Properties, role: role! };
+}
+
+test('without push AppSync is what it was, to its price', () => {
+  const template = templateOf('prod', { APPSYNC_PUSH: 'false' });
+  const text = JSON.stringify(template.toJSON());
+  assert.doesNotMatch(text, /publishMessage|aws_iam|AWS_IAM|PUBLISHER_ROLE|MESH_APPSYNC_URL|appsync:GraphQL/);
+  template.resourceCountIs('AWS::Scheduler::Schedule', 0);
+  template.resourceCountIs('AWS::AppSync::DataSource', 1);
+});
+
+test('the schedule runs as often as asked', () => {
+  const schedule = only(templateOf('stg', { APPSYNC_REAP_MINUTES: '5' }), 'AWS::Scheduler::Schedule').Properties;
+  assert.equal(schedule.ScheduleExpression, 'rate(5 minutes)');
+});
 
 test('IAM and a user pool are let in beside the key', () => {
   const pool = { APPSYNC_IAM: 'true', APPSYNC_USER_POOL_ID: 'ap-northeast-1_AbCdEf123' };

@@ -7,10 +7,11 @@ import { acceptRealtime } from "./realtime.mjs";
 
 /**
  * Opens an API on a free port: `key` is its API key, `invoke` the address of its Lambda, and with
- * `resolvesSubscriptions` it has a resolver for the subscription.
+ * `resolvesSubscriptions` it has a resolver for the subscription. `callers` are those with AWS
+ * credentials, by access key: `{ secret, role }`; `publisherRole` is the function's role.
  */
-export async function openApi({ key, invoke, resolvesSubscriptions = false }) {
-  const api = { key, resolvesSubscriptions, lambda: new Lambda(invoke), subscribers: new Subscribers() };
+export async function openApi({ key, invoke, resolvesSubscriptions = false, callers = {}, publisherRole = "" }) {
+  const api = { key, resolvesSubscriptions, callers, publisherRole, lambda: new Lambda(invoke), subscribers: new Subscribers() };
   const server = createServer((request, response) => answer(api, request, response));
   // An idle connection stays open: in a case minutes may pass.
   server.keepAliveTimeout = 600_000;

@@ -12,4 +12,7 @@ export const util = {
   error(message, type, data, info) {
     throw new HandlerError(message, type, data, info);
   },
+  unauthorized() {
+    throw new HandlerError("You are not authorized to make this call.", "Unauthorized");
+  },
 };

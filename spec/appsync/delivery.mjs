@@ -3,10 +3,14 @@
 import { collectFields, collectSubfields } from "graphql/execution/collectFields.mjs";
 import { getArgumentValues, getDirectiveValues, getNullableType, isLeafType, isListType } from "graphql";
 import { render, schema } from "./engine.mjs";
+import { isForIam } from "./iam.mjs";
 
+/** The mutations of the function, which the stack adds to each @aws_subscribe. */
+const ADDED = Object.values(schema.getMutationType().getFields()).filter(isForIam).map(({ name }) => name);
 /** For each subscription field, the mutations of its @aws_subscribe in the schema file. */
 const FIELDS = Object.values(schema.getSubscriptionType().getFields()).map(({ name, astNode }) => {
-  return { name, ...getDirectiveValues(schema.getDirective("aws_subscribe"), astNode) };
+  const { mutations } = getDirectiveValues(schema.getDirective("aws_subscribe"), astNode);
+  return { name, mutations: [...mutations, ...ADDED] };
 });
 
 /** The subscribers of an API. */

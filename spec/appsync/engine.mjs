@@ -6,11 +6,12 @@ import {
 import { HandlerError } from "./appsync-utils.mjs";
 import { dateTime } from "./date-time.mjs";
 
-const FILE = new URL("../../schema/schema.graphql", import.meta.url);
-// AppSync knows the directive by itself, so the file does not declare it.
-const OWN = "directive @aws_subscribe(mutations: [String!]!) on FIELD_DEFINITION\n";
+/** The contract, and what the stack adds to it. */
+const FILES = ["schema.graphql", "appsync.graphql"].map((name) => new URL(`../../schema/${name}`, import.meta.url));
+// AppSync knows the directives by itself, so the files do not declare them.
+const OWN = "directive @aws_subscribe(mutations: [String!]!) on FIELD_DEFINITION directive @aws_iam on FIELD_DEFINITION\n";
 
-export const schema = buildSchema(OWN + readFileSync(FILE, "utf8"));
+export const schema = buildSchema(OWN + FILES.map((file) => readFileSync(file, "utf8")).join("\n"));
 Object.assign(schema.getType("AWSDateTime"), { parseValue: dateTime, parseLiteral: (node) => dateTime(node.value) });
 
 /** A request that could not be run: `errors` in AppSync's form. */

@@ -3,6 +3,8 @@ import { randomUUID } from "node:crypto";
 import { print } from "graphql";
 import { collectSubfields } from "graphql/execution/collectFields.mjs";
 import { Invalid, NoOperationName, byName, prepare, run, schema } from "./engine.mjs";
+import { authorize, isForIam, isSigned, signer } from "./iam.mjs";
+import { none } from "./lambda.mjs";
 
 /** What AppSync's own edge adds to x-forwarded-for. */
 const EDGE = "130.176.0.1";
@@ -45,21 +47,26 @@ function refusal(error) {
 }
 
 async function answered(api, request) {
-  const why = unauthorized(api, request.headers["x-api-key"]);
+  const why = isSigned(request) ? undefined : unauthorized(api, request.headers["x-api-key"]);
   if (why) throw new Refused(401, "UnauthorizedException", why);
   const url = new URL(request.url, "http://localhost");
   if (url.pathname !== "/graphql") throw new Refused(404, "UnknownOperationException", "There is nothing here.");
-  const prepared = prepareNamed(request.method === "POST" ? await posted(request) : inUrl(url.searchParams));
+  const text = request.method === "POST" ? await body(request) : "";
+  const identity = isSigned(request) ? signer(api.callers, request, url, text) : null;
+  if (identity === undefined) {
+    throw new Refused(403, "UnrecognizedClientException", "The security token included in the request is invalid.");
+  }
+  const prepared = prepareNamed(request.method === "POST" ? posted(text) : inUrl(url.searchParams));
   if (prepared.operation.operation === "subscription") {
     throw new Refused(400, "BadRequestException", "Subscriptions over MQTT is not supported.");
   }
   const results = {};
-  const body = await run(prepared, fields(api, request, prepared, results));
+  const answer = await run(prepared, fields(api, request, prepared, results, identity));
   if (prepared.operation.operation === "mutation") {
-    const succeeded = Object.fromEntries(Object.entries(results).filter(([key]) => body.data?.[key] != null));
+    const succeeded = Object.fromEntries(Object.entries(results).filter(([key]) => answer.data?.[key] != null));
     api.subscribers.publish(prepared, succeeded);
   }
-  return { status: 200, body };
+  return { status: 200, body: answer };
 }
 
 function prepareNamed(asked) {
@@ -70,7 +77,7 @@ function prepareNamed(asked) {
   }
 }
 
-async function posted(request) {
+async function body(request) {
   const kind = (request.headers["content-type"] ?? "").split(";")[0].trim().toLowerCase();
   if (!["application/json", "application/graphql"].includes(kind)) throw unreadable();
   let [text, bytes] = ["", 0];
@@ -79,6 +86,10 @@ async function posted(request) {
     if (bytes > BODY_BYTES) throw new Refused(413, "MalformedHttpRequestException", "The body is too large.");
     text += piece;
   }
+  return text;
+}
+
+function posted(text) {
   if (text.trim() === "") throw new Refused(400, "MalformedHttpRequestException", "Request body is empty.");
   return envelope(json(text));
 }
@@ -104,17 +115,22 @@ function envelope(asked) {
   return { query, variables, operationName };
 }
 
-/** Root fields ask the Lambda, and `results` keeps what it returned; others are looked up in that. */
-export function fields(api, request, prepared, results) {
+/**
+ * Root fields ask the Lambda, and `results` keeps what it returned; others are looked up in that. The
+ * function's own mutation needs no Lambda. `identity` is of a caller with AWS credentials.
+ */
+export function fields(api, request, prepared, results, identity = null) {
   const roots = [schema.getQueryType(), schema.getMutationType(), schema.getSubscriptionType()];
   const headers = headersOf(request);
   const ask = async (given, info) => {
+    authorize(identity, info);
     const args = { ...given }; // graphql-js makes objects without a prototype
     const context = {
-      arguments: args, args, identity: null, source: null, prev: null, stash: {}, env: {},
+      arguments: args, args, identity, source: null, prev: null, stash: {}, env: { PUBLISHER_ROLE: api.publisherRole },
       request: { headers, domainName: null }, info: infoOf(prepared, info),
     };
-    return (results[info.path.key] = await api.lambda.resolve(context));
+    const isOwn = isForIam(info.parentType.getFields()[info.fieldName]);
+    return (results[info.path.key] = isOwn ? none(context) : await api.lambda.resolve(context));
   };
   return (source, args, context, info) =>
     roots.includes(info.parentType) ? ask(args, info) : byName(source, args, context, info);

@@ -4,7 +4,14 @@ import { register } from "node:module";
 
 // The handlers import a module of AppSync's own runtime; here it is appsync-utils.mjs.
 register("./handler-imports.mjs", import.meta.url);
-const handlers = await import(new URL("../../infra/resolvers/lambda.js", import.meta.url).href);
+const imported = (name) => import(new URL(`../../infra/resolvers/${name}`, import.meta.url).href);
+const [handlers, publish] = [await imported("lambda.js"), await imported("publish.js")];
+
+/** The data source NONE: the handlers' payload is their result. */
+export function none(context) {
+  const { payload } = publish.request(context);
+  return publish.response({ ...context, result: payload });
+}
 
 /** A Lambda function behind an address that takes Lambda's Invoke request. */
 export class Lambda {

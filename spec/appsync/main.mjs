@@ -2,7 +2,8 @@
 // to its stdin, a line of JSON each, which APIs to open and to close:
 //   {"open": "1", "key": "da2-…", "invoke": "http://…"}  ->  {"opened": "1", "endpoint": "http://…/graphql"}
 //   {"close": "1"}
-// An API accepts the API key `key` and has a Lambda function at `invoke` (lambda.mjs).
+// An API accepts the API key `key` and has a Lambda function at `invoke` (lambda.mjs); api.mjs has
+// the other settings.
 // The process ends when stdin ends: its parent process has ended.
 import { createInterface } from "node:readline";
 import { openApi } from "./api.mjs";

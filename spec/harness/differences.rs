@@ -104,21 +104,9 @@ pub const DIFFERENCES: &[Difference] = &[
         ],
     },
     Difference {
-        about: "D7",
-        why: "no process watches: nothing is published when a group ends without heartbeats or by time",
-        cases: &[
-            "time::d7_the_end_of_a_group_without_host_heartbeats_is_published_once_within_two_seconds",
-            "time::d7_the_end_of_an_expired_group_is_published_once_within_two_seconds",
-            "time::d7_the_end_of_a_group_that_its_host_replaces_is_published",
-            "time::d30_a_tombstone_remains_after_the_end_was_published",
-        ],
-    },
-    Difference {
         about: "D13",
-        why: "AppSync publishes the three mutations of the schema, and recording is none of them",
+        why: "in a group that polls, recorded events are not pushed: each would cost, and its members poll",
         cases: &[
-            "idiom::d18_a_broadcast_never_overtakes_the_variable_where_some_poll",
-            "polling::d13_subscribers_receive_what_pollers_record",
             "polling::d13_a_poller_and_a_subscriber_receive_the_same_events_in_the_same_order",
         ],
     },

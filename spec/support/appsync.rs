@@ -12,14 +12,15 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
 use mesh_v2::auth::Policy;
+pub use mesh_v2::lambda::appsync::Settings;
 use mesh_v2::lambda::{Handler, MalformedEvent};
-use mesh_v2::mesh::Mesh;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::mesh::TIMEOUT;
 use super::runtime_api::{FunctionError, Outcome};
 
 const NEEDS: &str = "cases behind AppSync need Node 20.6 or newer with npm in the PATH";
@@ -30,6 +31,11 @@ struct StandIn {
     input: Mutex<ChildStdin>,
     opening: Arc<Mutex<HashMap<String, oneshot::Sender<String>>>>,
 }
+
+/// The role of the function, whose access key is the one of clients of local engines.
+const FUNCTION_ROLE: &str = "MeshV2-Function";
+/// Another role of the account, and its access key.
+pub const OTHER_KEY: &str = "operator";
 
 /// An API of the stand-in, closed when dropped.
 pub struct Api {
@@ -55,6 +61,11 @@ impl Api {
         stand_in.sends(&json!({
             "open": number, "key": key, "invoke": invoke,
             "resolvesSubscriptions": policy == Policy::Own,
+            "publisherRole": FUNCTION_ROLE,
+            "callers": {
+                "local": {"secret": "local", "role": FUNCTION_ROLE},
+                OTHER_KEY: {"secret": OTHER_KEY, "role": "Operators"},
+            },
         }));
         let endpoint = endpoint.await.expect("the stand-in opens an API");
         Self { number, endpoint }
@@ -135,21 +146,45 @@ fn changed(file: &Path) -> Option<SystemTime> {
         .ok()
 }
 
-/// Serves the Lambda function over `mesh` in this process; returns where it is invoked. The
-/// case's clock is the function's clock.
-pub async fn lambda_here(mesh: Mesh, tasks: &TaskTracker, stop: &CancellationToken) -> String {
-    let handler = Arc::new(Handler::new(mesh));
-    let answer = move |event| {
-        let handler = Arc::clone(&handler);
-        async move {
-            let answer = handler.handle(event).await;
-            answer.map_err(|malformed| FunctionError {
-                kind: MalformedEvent::KIND.into(),
-                message: malformed.to_string(),
-            })
-        }
-    };
-    serve(answer, tasks, stop).await
+/// The Lambda function in this process. The case's clock is the function's clock.
+#[derive(Clone, Default)]
+pub struct Function(Arc<OnceLock<Handler>>);
+
+impl Function {
+    /// Serves the function, which is [deployed](Self::deploys) afterwards: it knows its API.
+    /// Returns where it is invoked.
+    pub async fn serves(&self, tasks: &TaskTracker, stop: &CancellationToken) -> String {
+        let function = self.clone();
+        let answer = move |event| {
+            let function = function.clone();
+            async move { function.invoke(event).await }
+        };
+        serve(answer, tasks, stop).await
+    }
+
+    pub fn deploys(&self, handler: Handler) {
+        assert!(self.0.set(handler).is_ok(), "one handler");
+    }
+
+    pub async fn invoke(&self, event: Value) -> Outcome {
+        let handler = self.0.get().expect("a handler");
+        let answer = handler.handle(event).await;
+        answer.map_err(|malformed| FunctionError {
+            kind: MalformedEvent::KIND.into(),
+            message: malformed.to_string(),
+        })
+    }
+}
+
+/// How a function pushes to this API.
+pub fn push_settings(endpoint: &str) -> Settings {
+    Settings {
+        url: endpoint.into(),
+        attempts: 3,
+        // The machine may be busy with other tests.
+        attempt_timeout: TIMEOUT,
+        message_timeout: TIMEOUT,
+    }
 }
 
 /// Serves Lambda's Invoke requests for a function; returns where.

@@ -9,6 +9,8 @@ use mesh_v2::domains::DomainKey;
 use mesh_v2::heartbeat::clock::Clock;
 use mesh_v2::heartbeat::hold::StartHold;
 use mesh_v2::hub::{HistoryLimits, Hub};
+#[cfg(feature = "lambda")]
+use mesh_v2::lambda::{Handler, appsync::AppSync, push::Push};
 use mesh_v2::memory::Memory;
 use mesh_v2::mesh::{Mesh, NextSince};
 use mesh_v2::metrics::Metrics;
@@ -21,6 +23,8 @@ use mesh_v2::resolvers::DocumentLimits;
 use mesh_v2::server::metrics_access::MetricsAccess;
 use mesh_v2::server::origins::Origins;
 use mesh_v2::server::{self, HttpLimits, Listeners, ServerSettings};
+#[cfg(feature = "lambda")]
+use mesh_v2::store::dynamodb::{DynamoDb, client};
 use mesh_v2::store::timed::Timed;
 use mesh_v2::store::{Publisher, Store};
 use tempfile::TempDir;
@@ -30,7 +34,7 @@ use tokio_util::task::TaskTracker;
 
 use super::clients::Host;
 #[cfg(feature = "lambda")]
-use super::store::on_a_table;
+use super::store::a_table;
 use super::store::store;
 use super::trust;
 use crate::harness::case;
@@ -56,6 +60,12 @@ pub struct Setup {
     pub development_key: Option<&'static str>,
     /// Without, calls are not limited by their rate.
     pub rates: Option<Rates>,
+    /// Whether the function behind AppSync pushes messages, and a schedule invokes it.
+    #[cfg(feature = "lambda")]
+    pub push: bool,
+    /// Where it pushes to, if not to its API.
+    #[cfg(feature = "lambda")]
+    pub push_to: Option<super::appsync::Settings>,
 }
 
 impl Default for Setup {
@@ -76,6 +86,10 @@ impl Default for Setup {
             trusted_proxies: Vec::new(),
             development_key: None,
             rates: Some(Rates::default()),
+            #[cfg(feature = "lambda")]
+            push: true,
+            #[cfg(feature = "lambda")]
+            push_to: None,
         }
     }
 }
@@ -103,6 +117,9 @@ struct Own {
     _folder: Option<TempDir>,
     #[cfg(feature = "lambda")]
     _api: Option<super::appsync::Api>,
+    /// The function that a schedule invokes.
+    #[cfg(feature = "lambda")]
+    scheduled: Option<super::appsync::Function>,
 }
 
 /// A mesh over a new store of the deployment's kind.
@@ -147,6 +164,27 @@ fn mesh_over(
         next_since: setup.next_since,
         policy: setup.policy,
     }
+}
+
+/// A function over a new table, which pushes to its API.
+#[cfg(feature = "lambda")]
+async fn handler(setup: &Setup, clock: Clock, endpoint: &str) -> Handler {
+    let rules = Rules::new(setup.timings).expect("timings that can work");
+    let (table, client) = a_table().await;
+    let aws = client::aws_config(&table).await;
+    let store = DynamoDb::with_client(client, table, rules, setup.limits).without_reaper();
+    let mesh = |store| {
+        let metrics = Metrics::default();
+        mesh_over(Arc::new(store), Hub::new(), metrics, setup, clock.clone())
+    };
+    if !setup.push {
+        return Handler::new(mesh(store));
+    }
+    let settings = setup.push_to.clone();
+    let settings = settings.unwrap_or_else(|| super::appsync::push_settings(endpoint));
+    let api = AppSync::new(settings, &aws, clock.clone());
+    let push = Arc::new(Push::new(api.expect("the engine's credentials")));
+    Handler::new(mesh(store.publishing_to(Arc::clone(&push) as _))).pushing(push)
 }
 
 pub fn unique() -> String {
@@ -273,6 +311,8 @@ impl TestMesh {
             _folder: folder,
             #[cfg(feature = "lambda")]
             _api: None,
+            #[cfg(feature = "lambda")]
+            scheduled: None,
         };
         Self {
             own: Some(own),
@@ -288,14 +328,13 @@ impl TestMesh {
             rates: None,
             ..setup
         };
-        let rules = Rules::new(setup.timings).expect("timings that can work");
-        let store = Arc::new(on_a_table(rules, setup.limits).await.without_reaper());
-        let mesh = mesh_over(store, Hub::new(), Metrics::default(), &setup, clock.clone());
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let invoke = super::appsync::lambda_here(mesh, &tasks, &stop).await;
+        let function = super::appsync::Function::default();
+        let invoke = function.serves(&tasks, &stop).await;
         tasks.close();
         let api = super::appsync::Api::open_under(setup.policy, KEY, &invoke).await;
         let endpoint = api.endpoint.clone();
+        function.deploys(handler(&setup, clock.clone(), &endpoint).await);
         let own = Own {
             clock,
             stop: stop.clone(),
@@ -303,6 +342,7 @@ impl TestMesh {
             _stops_when_dropped: stop.drop_guard(),
             _folder: None,
             _api: Some(api),
+            scheduled: setup.push.then_some(function),
         };
         Self {
             own: Some(own),
@@ -310,10 +350,16 @@ impl TestMesh {
         }
     }
 
-    /// Advances the server's clock; for a server outside it waits.
+    /// Advances the server's clock; for a server outside it waits. The schedule of a function
+    /// invokes it afterwards.
     pub async fn passes(&self, time: Duration) {
         if let Some(own) = &self.own {
             own.clock.advance(time);
+            #[cfg(feature = "lambda")]
+            if let Some(function) = &own.scheduled {
+                let reaped = function.invoke(serde_json::json!({"reap": true})).await;
+                reaped.expect("the function knows its schedule's event");
+            }
         } else {
             case::current().waits();
             tokio::time::sleep(time).await;

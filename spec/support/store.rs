@@ -40,17 +40,11 @@ pub async fn store(
         _ => unreachable!("a deployment of a build with DynamoDB"),
         #[cfg(feature = "dynamodb")]
         _ => {
-            let store = on_a_table(rules, limits).await.publishing_to(publisher);
-            (Arc::new(store), None)
+            let (settings, client) = a_table().await;
+            let store = DynamoDb::with_client(client, settings, rules, limits);
+            (Arc::new(store.publishing_to(publisher)), None)
         }
     }
-}
-
-/// A store on a new table.
-#[cfg(feature = "dynamodb")]
-pub async fn on_a_table(rules: Rules, limits: Limits) -> DynamoDb {
-    let (settings, client) = a_table().await;
-    DynamoDb::with_client(client, settings, rules, limits)
 }
 
 /// A new table of the DynamoDB that tests run on.

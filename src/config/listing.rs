@@ -8,7 +8,14 @@ use clap::{Arg, ArgMatches, Args as _, CommandFactory as _};
 use crate::config::{Cli, ServeArgs, StageSettings};
 
 /// Variables of other programs that read the same `.env` file (docs/deployment.md).
-const OF_THE_STACK: [&str; 2] = ["MESH_SECRET_NAME", "MESH_LAMBDA_FOLDER"];
+const OF_THE_STACK: [&str; 6] = [
+    "MESH_SECRET_NAME",
+    "MESH_LAMBDA_FOLDER",
+    "MESH_APPSYNC_URL",
+    "MESH_APPSYNC_ATTEMPTS",
+    "MESH_APPSYNC_ATTEMPT_MS",
+    "MESH_APPSYNC_MESSAGE_MS",
+];
 /// Secrets that have a value for development.
 const DEVELOPMENT_VALUES: [&str; 2] = ["MESH_API_KEYS", "MESH_SECRET_KEY"];
 /// How alike two names must be for one to be suggested, from 0 to 1.

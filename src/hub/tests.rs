@@ -220,7 +220,7 @@ proptest! {
                 }
                 Step::Unsubscribe => {}
                 Step::Publish => {
-                    let end = Dissolution { group: group("g"), message: published.len().to_string() };
+                    let end = Dissolution { group: group("g"), message: published.len().to_string(), reason: None };
                     let message = Message::Dissolved(end);
                     hub.publish(message.clone());
                     published.push(Bytes::from(selection.render(&message).unwrap()));

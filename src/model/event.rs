@@ -109,6 +109,7 @@ impl EventCall {
             cursor: None,
         };
         EventBatch {
+            kind: self.kind,
             group: self.group.clone(),
             fired_by: self.node.clone(),
             timestamp,
@@ -166,6 +167,8 @@ pub struct Event {
 /// The events of one call, as they are published.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventBatch {
+    /// Fired or recorded.
+    pub kind: EventKind,
     /// The group.
     pub group: GroupKey,
     /// Who sent them.

@@ -59,13 +59,19 @@ pub struct Dissolution {
     pub group: GroupKey,
     /// What happened.
     pub message: String,
+    /// Why it ended, unless its host dissolved it.
+    pub reason: Option<EndReason>,
 }
 
 impl Dissolution {
     /// The host dissolved it.
     pub fn by_host(group: GroupKey) -> Self {
         let message = format!("Group {group} has been dissolved successfully.");
-        Self { group, message }
+        Self {
+            group,
+            message,
+            reason: None,
+        }
     }
 
     /// It ended without being dissolved (decision D7).
@@ -76,6 +82,10 @@ impl Dissolution {
             EndReason::Replaced => "its host began a new group",
         };
         let message = format!("Group {group} has ended: {why}.");
-        Self { group, message }
+        Self {
+            group,
+            message,
+            reason: Some(reason),
+        }
     }
 }

@@ -112,6 +112,7 @@ mod tests {
         let value = FieldValue::Message(Message::Dissolved(Dissolution {
             group,
             message: "x".repeat(LARGE_QUERY),
+            reason: None,
         }));
         let message = SelectedField::leaf("message", crate::hub::selection::Field::Message);
         let fields = [SelectedField::node(

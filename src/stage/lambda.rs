@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use clap::Parser as _;
 
+use crate::config::appsync::AppSyncArgs;
 use crate::config::{BoundArgs, Cli, StageSettings};
 use crate::heartbeat::clock::Clock;
 use crate::heartbeat::hold::StartHold;
 use crate::hub::Hub;
+use crate::lambda::appsync::AppSync;
+use crate::lambda::push::Push;
 use crate::lambda::{Emf, Handler};
 use crate::mesh::Mesh;
 use crate::metrics::Metrics;
 use crate::projects::Projects;
 use crate::stage::log_to_stderr;
 use crate::store::dynamodb::DynamoDb;
+use crate::store::dynamodb::client::{self, Client};
 
 /// A handler with the environment's settings: those of `serve`, except API keys, which
 /// AppSync checks, and the store, which is the table.
@@ -26,18 +30,24 @@ pub async fn handler() -> anyhow::Result<Handler> {
     let settings = StageSettings::behind_appsync(&args)?;
     let (rules, limits) = (settings.rules, settings.limits);
     let table = args.dynamodb.settings(args.stage);
+    let aws = client::aws_config(&table).await;
+    let clock = Clock::system();
+    let mut store = DynamoDb::with_client(Client::new(&aws), table, rules, limits).without_reaper();
+    let push = match AppSyncArgs::try_parse_from(["mesh-v2-lambda"])?.settings() {
+        Some(api) => Some(Arc::new(Push::new(AppSync::new(api, &aws, clock.clone())?))),
+        None => None,
+    };
+    if let Some(push) = &push {
+        store = store.publishing_to(Arc::clone(push) as _);
+    }
     let hops = args.access.appsync_hops.into();
     let interval = BoundArgs::seconds(args.bounds.lambda_metrics);
     let mesh = Mesh {
-        store: Arc::new(
-            DynamoDb::connect(table, rules, limits)
-                .await
-                .without_reaper(),
-        ),
-        // No subscribers: AppSync delivers the messages.
+        store: Arc::new(store),
+        // No subscribers: AppSync delivers the messages, also those that are pushed.
         hub: Hub::new(),
         rules,
-        clock: Clock::system(),
+        clock,
         limits,
         memory: settings.memory,
         metrics: Metrics::default(),
@@ -48,10 +58,12 @@ pub async fn handler() -> anyhow::Result<Handler> {
         policy: settings.policy,
         next_since: settings.next_since,
     };
-    let handler = Handler::new(mesh).with_domain_hops(hops);
-    Ok(if interval.is_zero() {
-        handler
-    } else {
-        handler.with_metrics(Emf::new(args.stage.name(), interval))
-    })
+    let mut handler = Handler::new(mesh).with_domain_hops(hops);
+    if let Some(push) = push {
+        handler = handler.pushing(push);
+    }
+    if !interval.is_zero() {
+        handler = handler.with_metrics(Emf::new(args.stage.name(), interval));
+    }
+    Ok(handler)
 }

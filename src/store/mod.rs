@@ -86,6 +86,12 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 pub trait Publisher: Send + Sync + 'static {
     /// Publishes a message. It must neither wait nor call the store, which may be locked.
     fn publish(&self, message: Message);
+
+    /// Whether recorded events are published to groups that poll, too: few of their members have
+    /// a subscription.
+    fn publishes_where_members_poll(&self) -> bool {
+        true
+    }
 }
 
 /// The publisher of a store without subscribers.

@@ -173,3 +173,27 @@ async fn no_message_of_a_malformed_event_makes_a_client_disconnect() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_schedules_event_ends_groups_and_no_other_event_does() {
+    let fixture = fixture();
+    fixture.create_group("teacher").await;
+    fixture
+        .mesh
+        .clock
+        .advance(std::time::Duration::from_secs(70));
+    let mut with_context = event("Mutation", "createDomain", &json!({"reap": true}));
+    with_context["reap"] = json!(true);
+    for other in [
+        json!({"reap": false}),
+        json!({"reap": true, "more": 1}),
+        with_context,
+    ] {
+        let refused = fixture.handler.handle(other.clone()).await;
+        assert!(refused.is_err(), "{other}: {refused:?}");
+    }
+    for ended in [1, 0] {
+        let reaped = fixture.handler.handle(json!({"reap": true})).await;
+        assert_eq!(reaped, Ok(json!({"ended": ended})));
+    }
+}

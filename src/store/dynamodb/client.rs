@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 pub use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{Builder, Credentials, SharedHttpClient};
 use aws_smithy_http_client::tls::{self, rustls_provider::CryptoMode};
@@ -72,6 +72,11 @@ pub fn table_of(stage: &str) -> String {
 
 /// The configuration of a client.
 pub async fn config(settings: &Settings) -> Builder {
+    Builder::from(&aws_config(settings).await)
+}
+
+/// The environment's region and credentials, with the settings of a client.
+pub async fn aws_config(settings: &Settings) -> SdkConfig {
     let retry = RetryConfig::standard()
         .with_max_attempts(settings.attempts)
         .with_initial_backoff(Duration::from_millis(50))
@@ -100,7 +105,7 @@ pub async fn config(settings: &Settings) -> Builder {
                 ));
         }
     }
-    aws_sdk_dynamodb::config::Builder::from(&loader.load().await)
+    loader.load().await
 }
 
 /// A client.

@@ -272,7 +272,10 @@ impl Store for DynamoDb {
         })?;
         // Members on a WebSocket receive what pollers record (decision D13).
         let is_empty = call.kind == EventKind::Recorded && call.events.is_empty();
-        if !appended.repeated && !is_empty {
+        let group = self.cache.group(&call.group);
+        let is_wanted = self.publisher.publishes_where_members_poll()
+            || group.is_none_or(|group| group.delivery.uses_websocket());
+        if !appended.repeated && !is_empty && is_wanted {
             let batch = appended.batch.clone();
             self.publisher.publish(Message::Events(batch));
         }

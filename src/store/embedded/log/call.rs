@@ -60,6 +60,7 @@ impl NewCall {
     /// The batch for subscribers.
     pub fn batch(&self, timestamp: Timestamp) -> EventBatch {
         EventBatch {
+            kind: self.call.kind,
             group: self.call.group.clone(),
             fired_by: self.call.node.clone(),
             timestamp,
