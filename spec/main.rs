@@ -44,6 +44,7 @@ mod events;
 mod groups;
 mod http;
 mod idiom;
+mod installed;
 #[cfg(feature = "lambda")]
 mod instances;
 mod join_codes;
@@ -84,6 +85,7 @@ mod time;
 #[cfg(feature = "oidc")]
 mod tokens;
 mod unread_answers;
+mod upgrades;
 
 fn main() -> std::process::ExitCode {
     harness::run()

@@ -8,11 +8,13 @@ mod bounds;
 pub mod data;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+pub mod health;
 mod keys;
 mod limits;
 #[cfg(all(test, feature = "dynamodb"))]
 mod limits_page;
 pub mod listing;
+pub mod manual;
 #[cfg(test)]
 mod metrics_page;
 #[cfg(feature = "oidc")]
@@ -62,6 +64,11 @@ pub enum Command {
     Serve(Box<ServeArgs>),
     /// Print the effective settings, without secrets, and what is wrong with them.
     Check(Box<ServeArgs>),
+    /// Ask a server whether it runs, for health checks of containers and services.
+    ///
+    /// Exits with code 0 when the server answers, and with code 1 and a line that says what to do
+    /// when it does not.
+    Health(health::HealthArgs),
     /// Print the GraphQL schema.
     Schema,
     /// Back up, restore or repair the embedded store's data.
@@ -98,6 +105,18 @@ pub enum Command {
     /// members can connect, by WebSocket or by polling, and with code 1 when they cannot.
     #[cfg(feature = "doctor")]
     Doctor(Box<mesh_doctor::DoctorArgs>),
+    /// Print the completions of a shell: bash, zsh, fish, powershell or elvish.
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page of the program, or of one of its commands.
+    ///
+    /// To read it at once: mesh-v2 man | man -l -
+    Man {
+        /// The command, such as serve or store
+        command: Option<String>,
+    },
 }
 
 /// Reads the `.env` file before anything else looks at the environment: the one given

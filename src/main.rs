@@ -4,7 +4,7 @@ use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
-use mesh_v2::config::{self, Cli, Command};
+use mesh_v2::config::{self, Cli, Command, manual};
 use mesh_v2::stage;
 
 /// The system's allocator keeps what a flood left; this one's threads give it back.
@@ -35,6 +35,13 @@ fn run() -> anyhow::Result<ExitCode> {
         Some(Command::Check(args)) => {
             let given = given.subcommand_matches("check").unwrap_or(&given);
             stage::check(&args, given, env_file.as_deref())?;
+        }
+        Some(Command::Health(args)) => stage::health(&args)?,
+        Some(Command::Completions { shell }) => {
+            std::io::stdout().write_all(&manual::completions(shell))?;
+        }
+        Some(Command::Man { command }) => {
+            std::io::stdout().write_all(&manual::page(command.as_deref())?)?;
         }
         Some(Command::Store(command)) => stage::data::run(&command)?,
         #[cfg(feature = "dynamodb")]

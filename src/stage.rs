@@ -5,6 +5,7 @@ pub mod data;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 mod greeting;
+mod health;
 #[cfg(feature = "lambda")]
 pub mod lambda;
 mod lifecycle;
@@ -44,6 +45,7 @@ use crate::store::timed::Timed;
 use crate::store::{Publisher, Store};
 
 pub use check::check;
+pub use health::health;
 
 /// The version of the program.
 const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -25,6 +25,7 @@ pub const ONCE: &[&str] = &[
     "costs",
     "doctor",
     "durability",
+    "installed",
     "instances",
     "keys",
     "lambda",

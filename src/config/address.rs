@@ -1,6 +1,23 @@
 //! Where a server listens: an address, or a short form of one.
 
 use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::sync::LazyLock;
+
+/// Where a server listens without `--listen`.
+static DEFAULT: LazyLock<String> = LazyLock::new(|| default_for(std::env::var("PORT").ok()));
+
+/// Where a server listens without `--listen`: on this machine alone, or where a hosting platform
+/// says by `PORT`, whose proxy calls from another machine.
+pub fn default_listen() -> &'static str {
+    &DEFAULT
+}
+
+fn default_for(port: Option<String>) -> String {
+    match port {
+        Some(port) if !port.is_empty() => format!(":{port}"),
+        _ => "127.0.0.1:4000".into(),
+    }
+}
 
 /// Parses `127.0.0.1:4000`, `[::1]:4000`, `localhost:4000`, `:4000` (every IPv4 interface)
 /// and `4000` (this machine alone).
@@ -50,6 +67,14 @@ mod tests {
         ] {
             assert_eq!(listen_address(text), Ok(address.parse().unwrap()), "{text}");
         }
+    }
+
+    #[test]
+    fn a_port_of_the_platform_is_opened_to_its_proxy() {
+        let default = |port: &str| listen_address(&default_for(Some(port.into())));
+        assert_eq!(default("8080"), Ok(([0, 0, 0, 0], 8080).into()));
+        assert_eq!(default(""), Ok(([127, 0, 0, 1], 4000).into()));
+        assert!(default("tcp://10.0.0.1:80").is_err());
     }
 
     #[test]

@@ -8,7 +8,7 @@ use clap::{ArgAction, Args, ValueEnum};
 use ipnet::IpNet;
 
 use crate::auth::Policy;
-use crate::config::address::{listen_address, tls_name};
+use crate::config::address::{default_listen, listen_address, tls_name};
 use crate::config::{BoundArgs, RateArgs, Stage};
 use crate::mesh::NextSince;
 use crate::server::metrics_access::MetricsAccess;
@@ -93,11 +93,12 @@ pub struct ServeArgs {
     pub stage: Stage,
 
     /// Where plain HTTP is served: an address and a port, or a port alone: 4000 (this
-    /// machine), :4000 (every interface); port 0 takes a free one
+    /// machine), :4000 (every interface); port 0 takes a free one. Without it, the port of PORT on
+    /// every interface, if a hosting platform sets that
     #[arg(
         long,
         env = "MESH_LISTEN",
-        default_value = "127.0.0.1:4000",
+        default_value = default_listen(),
         value_name = "ADDR",
         value_parser = listen_address
     )]

@@ -159,7 +159,10 @@ pub enum ReadError {
     #[error("it does not begin as a journal of mesh-v2 does")]
     NoJournal,
     /// A newer program wrote it.
-    #[error("it has format {0} and this program reads formats up to {VERSION}")]
+    #[error(
+        "a newer mesh-v2 wrote it, in format {0}; this program reads formats up to {VERSION}: start the newer \
+         program, or another folder (--data)"
+    )]
     Newer(u32),
     /// Bytes that were safely on disk have changed.
     #[error("it is damaged at byte {offset}")]
@@ -168,7 +171,9 @@ pub enum ReadError {
         offset: u64,
     },
     /// A line checks and is no record of this version.
-    #[error("the record at byte {offset} is unknown to this program")]
+    #[error(
+        "the record at byte {offset} is unknown to this program; a newer mesh-v2 may have written it"
+    )]
     Unknown {
         /// Its position.
         offset: u64,
