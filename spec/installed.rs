@@ -63,12 +63,16 @@ fn a_health_check_fails_on_a_server_that_is_silent_or_cannot_work() {
             assert!(read > 0);
             let _ = connection.write_all(answer.as_bytes());
         }
+        // The last one ends without an answer.
+        drop(listener.accept());
     });
     let (code, said) = health(&[&address, "--ready"]);
     assert!(
         code == Some(1) && said.contains("answers 503: the store does not take writes"),
         "{said}"
     );
+    let (code, said) = health(&[&address]);
+    assert!(code == Some(1) && !said.is_empty(), "{code:?} {said}");
     busy.join().expect("no panic");
 }
 

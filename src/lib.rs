@@ -30,6 +30,7 @@
 //! aws_config, aws_sdk_*, aws_smithy_*   lambda/appsync, store/dynamodb
 //! aws_sigv4                             lambda/appsync
 //! axum, hyper, tower, tower_http        server
+//! clap_complete, clap_mangen            config
 //! governor                              rate_limits
 //! lambda_runtime                        bin
 //! prometheus_client                     metrics

@@ -45,6 +45,7 @@ pub const ONCE: &[&str] = &[
     "supply_chain",
     "tokens",
     "unread_answers",
+    "upgrades",
 ];
 /// The module of the cases that only AppSync passes.
 pub const APPSYNC_ONLY: &str = "appsync_only";

@@ -4,12 +4,15 @@ use std::io::{self, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 
 use crate::config::health::{HealthArgs, HealthUrl};
 
 /// A longer answer is cut: health checks answer with a line.
 const MAX_ANSWER_BYTES: usize = 4096;
+
+/// Characters of an answer that are printed.
+const MAX_SHOWN: usize = 200;
 
 /// Asks the server, and prints what it answers.
 ///
@@ -24,8 +27,13 @@ pub fn health(args: &HealthArgs) -> anyhow::Result<()> {
             target.host
         )
     })?;
-    let answer = ask(&mut connection, &target, deadline)
-        .with_context(|| format!("{target} did not answer within {} s", args.timeout))?;
+    let answer = ask(&mut connection, &target, deadline).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+            anyhow!("{target} did not answer within {} s", args.timeout)
+        }
+        // As text: the program takes a broken pipe for a reader that has seen enough.
+        _ => anyhow!("the connection to {target} broke: {error}"),
+    })?;
     let (status, text) = parse(&answer).with_context(|| format!("{target} is no HTTP server"))?;
     ensure!(status == 200, "{target} answers {status}: {text}");
     writeln!(io::stdout(), "{target} answers: {text}")?;
@@ -55,10 +63,8 @@ fn connect(target: &HealthUrl, deadline: Instant) -> io::Result<TcpStream> {
 fn ask(connection: &mut TcpStream, target: &HealthUrl, deadline: Instant) -> io::Result<Vec<u8>> {
     connection.set_write_timeout(Some(left(deadline)?))?;
     let HealthUrl { host, path } = target;
-    write!(
-        connection,
-        "GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n"
-    )?;
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes())?;
     let mut answer = Vec::new();
     let mut part = [0; 1024];
     while answer.len() < MAX_ANSWER_BYTES {
@@ -76,10 +82,10 @@ fn parse(answer: &[u8]) -> Option<(u16, String)> {
     let answer = String::from_utf8_lossy(answer);
     let status = answer.strip_prefix("HTTP/1.")?.split(' ').nth(1)?;
     let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    Some((
-        status.parse().ok()?,
-        body.lines().next().unwrap_or_default().to_owned(),
-    ))
+    // It is printed: another server's answer must not control the terminal.
+    let line = body.lines().next().unwrap_or_default();
+    let shown = line.chars().filter(|it| !it.is_control());
+    Some((status.parse().ok()?, shown.take(MAX_SHOWN).collect()))
 }
 
 #[cfg(test)]
@@ -95,6 +101,8 @@ mod tests {
             parse(b"HTTP/1.1 204 No Content\r\n\r\n"),
             Some((204, String::new()))
         );
+        let escape = parse(b"HTTP/1.1 200 OK\r\n\r\n\x1b[2Jok\n");
+        assert_eq!(escape, Some((200, "[2Jok".into())));
         assert_eq!(parse(b"SSH-2.0-OpenSSH"), None);
         assert_eq!(parse(b""), None);
     }
