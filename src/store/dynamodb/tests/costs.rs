@@ -1,4 +1,4 @@
-//! The measured units of each call. `MESH_WRITE_COSTS=1 cargo test --lib costs` writes them to
+//! The measured units of each call. `MESH_WRITE_COSTS=1 cargo test -p mesh-v2 --lib costs` writes them to
 //! `crates/mesh-costs/units.json`, of which `mesh-v2 costs` computes, and docs/costs.md from them.
 
 mod lesson;
@@ -159,7 +159,7 @@ async fn docs_costs_md_is_up_to_date() {
         // Other engines round units differently.
         assert!(
             units == before,
-            "update it: MESH_WRITE_COSTS=1 cargo test --lib costs"
+            "update it: MESH_WRITE_COSTS=1 cargo test -p mesh-v2 --lib costs"
         );
     }
 }
