@@ -102,7 +102,7 @@ def domain(port, source):
 
 
 def check(name, program, port):
-    command = [program, "doctor", f"http://127.0.0.1:{port}/graphql", "--api-key", KEY, "--json", "--pause", "1"]
+    command = [program, "doctor", f"http://127.0.0.1:{port}/graphql", "--api-key", KEY, "--json", "--pause", "1", "--wait", "30", "--slow", "20"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, f"{name}: {done.stdout}{done.stderr}"
     states = {one["check"]: one["state"] for one in json.loads(done.stdout)["findings"]}
