@@ -115,6 +115,29 @@ pub struct DynamoDbArgs {
         value_parser = clap::value_parser!(u32).range(0..=1_073_741_824)
     )]
     pub dynamodb_remember_node_bytes: u32,
+
+    /// Calls of a group that wait at this server to be numbered in its event log
+    #[arg(
+        long,
+        env = "MESH_DYNAMODB_LOG_QUEUE",
+        default_value = "2000",
+        value_name = "N",
+        hide_short_help = true,
+        value_parser = clap::value_parser!(u32).range(1..=100_000)
+    )]
+    pub dynamodb_log_queue: u32,
+
+    /// Milliseconds that a poll waits for events that another server is writing, before it goes on
+    /// without them; that server then writes them again, after those that were read
+    #[arg(
+        long,
+        env = "MESH_DYNAMODB_GAP_WAIT_MS",
+        default_value = "100",
+        value_name = "MS",
+        hide_short_help = true,
+        value_parser = clap::value_parser!(u32).range(10..=2_000)
+    )]
+    pub dynamodb_gap_wait_ms: u32,
 }
 
 impl DynamoDbArgs {
@@ -137,6 +160,8 @@ impl DynamoDbArgs {
             conflict_attempts: self.dynamodb_races,
             cache_ttl: millis(self.dynamodb_remember_ms),
             cached_node_bytes: self.dynamodb_remember_node_bytes as usize,
+            log_queue: self.dynamodb_log_queue as usize,
+            gap_wait: millis(self.dynamodb_gap_wait_ms),
             ..Settings::new(table.unwrap_or_else(|| table_of(stage.name())))
         }
     }

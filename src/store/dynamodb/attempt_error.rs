@@ -8,7 +8,7 @@ use crate::store::dynamodb::items::attributes::Unreadable;
 use crate::store::{Error, Failure};
 
 /// Why an attempt failed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum AttemptError {
     /// The request was refused.
     Refused(ClientError),

@@ -40,6 +40,10 @@ pub struct Settings {
     /// The shortest time between two writes of a group's poll mark (decision D13). The mark is
     /// valid for this much longer.
     pub poll_mark_interval: Duration,
+    /// How many calls of a group may wait for their numbers in its log.
+    pub log_queue: usize,
+    /// How long a poll waits for a call whose number is taken and whose events are not there.
+    pub gap_wait: Duration,
 }
 
 impl Settings {
@@ -58,6 +62,8 @@ impl Settings {
             cached_groups: 10_000,
             cached_node_bytes: 16 * 1024 * 1024,
             poll_mark_interval: Duration::from_secs(20),
+            log_queue: 2_000,
+            gap_wait: Duration::from_millis(100),
         }
     }
 }

@@ -1,6 +1,8 @@
-//! A group's event log (decisions D12 to D15). A kept call is written in one transaction with
-//! the log head in the group's head record, so calls of all servers are totally ordered. Each
-//! call names the one before it, so a reader notices when a call is not visible yet.
+//! Kept calls in a group's event log (decisions D12 to D15). A call takes a number in the log
+//! (`numbering.rs`), and then its events are written under that number, in one transaction with
+//! its sender's record: nothing that other senders write is in it.
+
+use std::time::Duration;
 
 use uuid::Uuid;
 
@@ -8,20 +10,22 @@ use crate::model::authority;
 use crate::model::cursor::{CURSOR_PREFIX, Cursor, Stamp};
 use crate::model::error::ClientError;
 use crate::model::event::{EventCall, EventInput, EventKind};
-use crate::model::group::{Group, GroupKey};
+use crate::model::group::Group;
 use crate::model::lesson;
-use crate::model::log_quota::{LogUsage, Sender, Usage};
+use crate::model::log_quota::{Sender, Usage};
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::attempt_error::AttemptError;
+use crate::store::dynamodb::group_logs::Numbered;
 use crate::store::dynamodb::group_view::Include;
-use crate::store::dynamodb::items::attributes::number;
 use crate::store::dynamodb::items::events::EventRecord;
-use crate::store::dynamodb::items::head::{GroupHead, Slot};
+use crate::store::dynamodb::items::head::GroupHead;
 use crate::store::dynamodb::items::keys::Key;
+use crate::store::dynamodb::items::log::Numbering;
 use crate::store::dynamodb::items::node::{Node, RecentCall};
 use crate::store::dynamodb::node_writes::put_node;
 use crate::store::dynamodb::requests::Step;
+use crate::store::dynamodb::retry::retry;
 use crate::store::{AppendOutcome, Result};
 
 /// Bytes of texts in one record of events; DynamoDB's limit for a whole item is 400 KB.
@@ -36,21 +40,42 @@ const CALLS_PER_NODE: usize = 1_000;
 const POLLERS_PER_READ: usize = 10;
 
 impl DynamoDb {
-    /// One attempt of [`Store::append`](crate::store::Store::append).
+    /// See [`Store::append`](crate::store::Store::append).
+    pub(super) async fn append_call(
+        &self,
+        call: &EventCall,
+        now: Timestamp,
+    ) -> Result<AppendOutcome> {
+        let request_id = Uuid::new_v4();
+        // Kept calls of one node would conflict at its record.
+        let node = (call.group.clone(), call.node.clone());
+        let _permit = self.node_locks.acquire(&node).await;
+        let mut numbered = None;
+        let appended =
+            async { retry!(self, self.try_append(call, request_id, &mut numbered, now)) };
+        let appended = appended.await;
+        if let Some(unused) = numbered {
+            self.give_up(&call.group, &[unused.number], now).await;
+        }
+        appended
+    }
+
+    /// One attempt of it. A number that an earlier attempt took is used, unless a poll voided it.
     pub(super) async fn try_append(
         &self,
         call: &EventCall,
         request_id: Uuid,
+        numbered: &mut Option<Numbered>,
         now: Timestamp,
     ) -> Result<AppendOutcome, AttemptError> {
         let key = &call.group;
         let include = Include {
             node: Some(&call.node),
-            head: true,
+            // Recorded events are kept in any case.
+            head: call.kind == EventKind::Fired || call.events.is_empty(),
             ..Include::default()
         };
         let view = self.read_group(key, include, now).await?;
-        let head = self.require_head(key, view.head)?;
         let before = view.node;
         let mut node = before
             .clone()
@@ -70,64 +95,87 @@ impl DynamoDb {
                 self.table.write("renew a node", vec![step]).await?;
             }
             // A retry of the same request, whose first response was lost, is no repetition.
-            return Ok(appended(
-                call,
-                earlier.last,
-                earlier.request_id != request_id,
-            ));
+            let is_own = earlier.request_id == request_id;
+            if is_own {
+                *numbered = None;
+            }
+            return Ok(appended(call, earlier.last, !is_own));
+        }
+        node.logged.retain(|(second, _)| self.in_log(*second, now));
+        if fingerprint.is_some()
+            && node.calls.len() >= CALLS_PER_NODE.min(self.limits.calls_per_group)
+        {
+            return Err(log_full(self.limits.calls_per_group));
         }
         let sender = Sender::of(node.place(), call.node == view.group.host);
-        node.logged.retain(|(second, _)| self.in_log(*second, now));
-        let keep = !call.events.is_empty()
-            && (call.kind == EventKind::Recorded
-                // Its own record may still say that it expired.
-                || node.polls()
-                || self.has_pollers(&head, &view.group, now).await?);
-        if call.kind == EventKind::Fired {
-            self.cache.set_keeps_fired(key, keep);
-        }
-        let last = Cursor {
-            stamp: Stamp::after(head.last.map(|last| last.stamp), now),
-            index: u32::try_from(call.events.len())
-                .unwrap_or(u32::MAX)
-                .saturating_sub(1),
+        let keep = self.is_kept(call, &node, (&view.group, view.head), now);
+        let keep = keep.await?;
+        let mut last = Cursor {
+            stamp: Stamp::after(None, now),
+            index: last_index(call),
         };
-        if let Some(fingerprint) = fingerprint {
-            if node.calls.len() >= CALLS_PER_NODE.min(self.limits.calls_per_group) {
-                return Err(log_full(self.limits.calls_per_group));
-            }
-            let called = RecentCall::new(&fingerprint, last, request_id);
-            node.calls.push(called);
-        }
         let mut steps = Vec::new();
         if keep {
             let own = node.logged.iter().map(|(_, usage)| *usage).sum();
-            steps = self.append_steps(call, &head, (sender, own), last, now)?;
+            let taken = self.number_kept(&view.group, call, (sender, own), *numbered, now);
+            let taken = taken.await?;
+            *numbered = Some(taken);
+            last = taken.last;
+            let event_ttl = self.rules.timings().event_ttl;
+            steps = records(call, taken)
+                .iter()
+                .map(|record| {
+                    Step::put(record.item(key, event_ttl)).when("attribute_not_exists(#pk)")
+                })
+                .collect();
+        } else if let Some(known) = self.logs.of(key).known(Duration::MAX) {
+            last.stamp = Stamp::after(known.last().map(|last| last.stamp), now);
+        }
+        if let Some(fingerprint) = fingerprint {
+            let called = RecentCall::new(&fingerprint, last, request_id);
+            node.calls.push(called);
         }
         let counts = keep && sender != Sender::Outsider;
         if counts {
-            let usage = Usage::call(call.bytes());
-            match node.logged.last_mut() {
-                Some((second, used)) if *second == last.stamp.at.seconds() => *used += usage,
-                _ => node.logged.push((last.stamp.at.seconds(), usage)),
-            }
+            count_logged(&mut node, Usage::call(call.bytes()), last);
         }
-        if refreshed || fingerprint.is_some() || counts {
+        let writes_node = refreshed || fingerprint.is_some() || counts;
+        if writes_node {
             steps.push(put_node(key, before.as_ref(), &node));
-            if !keep && before.is_none() {
-                steps.push(Step::check(Key::head(key)).when("attribute_exists(#pk)"));
-            }
+        }
+        // The end of a group removes known nodes' records, which their version shows.
+        if before.is_none() && writes_node || keep && !writes_node {
+            steps.push(Step::check(Key::head(key)).when("attribute_exists(#pk)"));
         }
         let written = self.table.write("append events", steps).await;
         if written.is_err() {
             self.cache.invalidate(key);
         }
         written?;
+        *numbered = None;
         let mut outcome = appended(call, last, false);
         if call.events.is_empty() {
-            outcome.next_since = next_position(head.last, last);
+            let log = self.read_log(key).await?;
+            outcome.next_since = next_position(log.and_then(|log| log.last()), now);
         }
         Ok(outcome)
+    }
+
+    /// Whether the call's events are kept in the log (decision D13).
+    async fn is_kept(
+        &self,
+        call: &EventCall,
+        node: &Node,
+        (group, head): (&Group, Option<GroupHead>),
+        now: Timestamp,
+    ) -> Result<bool, AttemptError> {
+        if call.kind == EventKind::Recorded && !call.events.is_empty() {
+            return Ok(true);
+        }
+        let head = self.require_head(&group.key, head)?;
+        // The sender's own record may still say that it expired.
+        let is_polled = node.polls() || self.has_pollers(&head, group, now).await?;
+        Ok(is_polled && !call.events.is_empty())
     }
 
     /// Whether calls of this second are still in the log.
@@ -136,15 +184,23 @@ impl DynamoDb {
         self.rules.event_alive(second, now)
     }
 
-    /// The steps that append a call to the log. `own` is what the sender uses of it as a member.
-    fn append_steps(
+    /// The number of a kept call: the one that was taken before, if it is free. The sender's use
+    /// of the log as a member comes with it.
+    async fn number_kept(
         &self,
+        group: &Group,
         call: &EventCall,
-        head: &GroupHead,
         (sender, own): (Sender, Usage),
-        last: Cursor,
+        taken: Option<Numbered>,
         now: Timestamp,
-    ) -> Result<Vec<Step>, AttemptError> {
+    ) -> Result<Numbered, AttemptError> {
+        if let Some(taken) = taken {
+            let place = [Key::call(&group.key, taken.number, 0)];
+            let found = self.table.read("find a void number", &place).await?;
+            if found.iter().all(Option::is_none) {
+                return Ok(taken);
+            }
+        }
         let bytes = call.bytes();
         if bytes > CALL_BYTES {
             return Err(ClientError::TooLarge {
@@ -153,40 +209,14 @@ impl DynamoDb {
             }
             .into());
         }
-        let mut window = head.window.clone();
-        window.retain(|slot| self.in_log(slot.second, now));
-        let usage = Usage::call(bytes);
-        let used = LogUsage {
-            all: window.iter().map(|slot| slot.all).sum(),
-            outside: window.iter().map(|slot| slot.outside).sum(),
-            own: match sender {
-                Sender::Outsider => window.iter().map(|slot| slot.outsiders).sum(),
-                Sender::Member | Sender::Foreign => own,
-            },
+        let numbering = Numbering {
+            sender,
+            own,
+            usage: Usage::call(bytes),
+            index: last_index(call),
+            now,
         };
-        used.admit(sender, usage, &self.limits)?;
-        let second = last.stamp.at.seconds();
-        let mut slot = window
-            .pop_if(|slot| slot.second == second)
-            .unwrap_or_default();
-        slot.second = second;
-        slot.all += usage;
-        if sender != Sender::Member {
-            slot.outside += usage;
-        }
-        if sender == Sender::Outsider {
-            slot.outsiders += usage;
-        }
-        window.push(slot);
-        let mut steps = vec![head_step(&call.group, head, last, window)];
-        let event_ttl = self.rules.timings().event_ttl;
-        let mut after = head.last;
-        for events in records(call, last) {
-            let events = EventRecord { after, ..events };
-            steps.push(Step::put(events.item(&call.group, event_ttl)));
-            after = Some(events.last);
-        }
-        Ok(steps)
+        self.number_call(group, numbering).await
     }
 
     /// Whether fired events must be kept (decision D13).
@@ -219,6 +249,15 @@ fn log_full(limit: usize) -> AttemptError {
     ClientError::Full { what, limit }.into()
 }
 
+/// Counts a kept call of a member.
+fn count_logged(node: &mut Node, usage: Usage, last: Cursor) {
+    let second = last.stamp.at.seconds();
+    match node.logged.last_mut() {
+        Some((last, used)) if *last == second => *used += usage,
+        _ => node.logged.push((second, usage)),
+    }
+}
+
 fn appended(call: &EventCall, last: Cursor, repeated: bool) -> AppendOutcome {
     AppendOutcome {
         batch: call.batch(last.stamp.at),
@@ -229,45 +268,26 @@ fn appended(call: &EventCall, last: Cursor, repeated: bool) -> AppendOutcome {
 
 /// The position at which a poll continues after an empty call. That call has no position in the
 /// log, so the next call gets the position that it would have had.
-fn next_position(end: Option<Cursor>, next: Cursor) -> String {
+fn next_position(end: Option<Cursor>, now: Timestamp) -> String {
     match end {
-        Some(end) if end.stamp.at >= next.stamp.at => end.to_string(),
-        _ => format!("{CURSOR_PREFIX}{}", next.stamp.at),
+        Some(end) if end.stamp.at >= now => end.to_string(),
+        _ => format!("{CURSOR_PREFIX}{now}"),
     }
 }
 
-/// The step that advances the log head from where it was read.
-fn head_step(group: &GroupKey, head: &GroupHead, last: Cursor, window: Vec<Slot>) -> Step {
-    let head_after = GroupHead {
-        window,
-        ..GroupHead::default()
-    };
-    let step = Step::update(
-        Key::head(group),
-        "SET #lastAt = :at, #lastCall = :call, #lastIndex = :index, #window = :window",
-    );
-    let step = step
-        .when("attribute_exists(#pk)")
-        .with(":at", number(last.stamp.at.millis()))
-        .with(":call", number(i64::from(last.stamp.call)))
-        .with(":index", number(i64::from(last.index)))
-        .with(":window", head_after.window_value());
-    match head.last {
-        None => step.when("attribute_not_exists(#lastAt)"),
-        Some(Cursor { stamp, .. }) => step
-            .when("#lastAt = :seenAt AND #lastCall = :seenCall")
-            .with(":seenAt", number(stamp.at.millis()))
-            .with(":seenCall", number(i64::from(stamp.call))),
-    }
+/// The index of a call's last event.
+fn last_index(call: &EventCall) -> u32 {
+    let events = u32::try_from(call.events.len()).unwrap_or(u32::MAX);
+    events.saturating_sub(1)
 }
 
 /// A call's events as records: one, unless they are too large.
-fn records(call: &EventCall, last: Cursor) -> Vec<EventRecord> {
+fn records(call: &EventCall, numbered: Numbered) -> Vec<EventRecord> {
     let mut records: Vec<(usize, EventRecord)> = Vec::new();
     for (event, index) in call.in_log_order().into_iter().zip(0..) {
         let size = bytes(event);
         let cursor = Cursor {
-            stamp: last.stamp,
+            stamp: numbered.last.stamp,
             index,
         };
         match records.last_mut() {
@@ -281,15 +301,23 @@ fn records(call: &EventCall, last: Cursor) -> Vec<EventRecord> {
             _ => records.push((
                 size,
                 EventRecord {
+                    number: numbered.number,
+                    part: 0,
+                    parts: 1,
                     node: call.node.clone(),
                     last: cursor,
-                    after: None,
                     events: vec![event.clone()],
                 },
             )),
         }
     }
-    records.into_iter().map(|(_, record)| record).collect()
+    let parts = u32::try_from(records.len()).unwrap_or(u32::MAX);
+    let number = |((_, record), part)| EventRecord {
+        part,
+        parts,
+        ..record
+    };
+    records.into_iter().zip(0..).map(number).collect()
 }
 
 fn bytes(event: &EventInput) -> usize {

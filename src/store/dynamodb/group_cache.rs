@@ -29,7 +29,6 @@ struct CachedGroup {
     read_at: Instant,
     newest_report: Timestamp,
     polled_until: Timestamp,
-    keeps_fired: bool,
 }
 
 impl GroupCache {
@@ -71,7 +70,6 @@ impl GroupCache {
             read_at,
             newest_report: group.created_at,
             polled_until: group.created_at,
-            keeps_fired: false,
         });
         cached.read_at = read_at;
         cached.group = Some(group.clone());
@@ -96,20 +94,6 @@ impl GroupCache {
     pub fn set_report_time(&self, key: &GroupKey, at: Timestamp) {
         if let Some(cached) = self.lock().get_mut(key) {
             cached.newest_report = at.max(cached.newest_report);
-        }
-    }
-
-    /// Whether the last fired call here was kept for pollers.
-    pub fn keeps_fired(&self, key: &GroupKey) -> bool {
-        self.lock()
-            .get(key)
-            .is_some_and(|cached| cached.keeps_fired)
-    }
-
-    /// Records whether a fired call was kept.
-    pub fn set_keeps_fired(&self, key: &GroupKey, keeps: bool) {
-        if let Some(cached) = self.lock().get_mut(key) {
-            cached.keeps_fired = keeps;
         }
     }
 

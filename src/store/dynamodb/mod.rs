@@ -1,10 +1,10 @@
 //! The store on a DynamoDB table, which several servers may share.
 //!
 //! Where writes may conflict, one record decides by a conditional write: the host lock for "one
-//! live group per host and domain", the group's head for joins and kept events, the node's
-//! record for its reports. A write that loses a conflict is retried from its reads. Reads on
-//! which a write depends are consistent. Ending a group marks its record and removes its head
-//! and lock in one transaction. After that nothing can be added to the group, and its records
+//! live group per host and domain", the group's head for joins, the node's record for its
+//! reports; the group's log numbers kept calls without conflicts. A write that loses a conflict is retried from its reads. Reads on
+//! which a write depends are consistent. Ending a group marks its record and removes its head,
+//! log and lock in one transaction. After that nothing can be added to the group, and its records
 //! are removed until none is left.
 //!
 //! Only this module uses DynamoDB.
@@ -16,15 +16,17 @@ mod dead_groups;
 mod events;
 mod group_cache;
 mod group_count;
-mod group_locks;
+mod group_logs;
 mod group_search;
 mod group_view;
 mod groups;
 mod head_change;
 mod items;
 mod lesson;
+mod locks;
 mod node_writes;
 mod nodes;
+mod numbering;
 mod polls;
 mod removal;
 mod requests;
@@ -59,8 +61,9 @@ use crate::store::dynamodb::attempt_error::AttemptError;
 use crate::store::dynamodb::client::Settings;
 use crate::store::dynamodb::group_cache::GroupCache;
 use crate::store::dynamodb::group_count::GroupCount;
-use crate::store::dynamodb::group_locks::GroupLocks;
+use crate::store::dynamodb::group_logs::GroupLogs;
 use crate::store::dynamodb::items::keys::Key;
+use crate::store::dynamodb::locks::Locks;
 use crate::store::dynamodb::requests::{Step, Table};
 use crate::store::dynamodb::retry::retry;
 use crate::store::dynamodb::tombstone_count::TombstoneCount;
@@ -78,7 +81,9 @@ pub struct DynamoDb {
     cache: GroupCache,
     group_count: GroupCount,
     tombstones: TombstoneCount,
-    group_locks: GroupLocks,
+    group_locks: Locks<GroupKey>,
+    node_locks: Locks<(GroupKey, NodeId)>,
+    logs: GroupLogs,
     without_reaper: bool,
     publisher: Arc<dyn Publisher>,
 }
@@ -108,7 +113,9 @@ impl DynamoDb {
             cache: GroupCache::new(settings.cache_ttl, settings.cached_groups),
             group_count: GroupCount::new(),
             tombstones: TombstoneCount::default(),
-            group_locks: GroupLocks::new(settings.request_timeout),
+            group_locks: Locks::new(settings.request_timeout),
+            node_locks: Locks::new(settings.request_timeout),
+            logs: GroupLogs::new(settings.cached_groups),
             settings,
             without_reaper: false,
             publisher: Arc::new(NoSubscribers),
@@ -256,20 +263,7 @@ impl Store for DynamoDb {
     }
 
     async fn append(&self, call: EventCall, now: Timestamp) -> Result<AppendOutcome> {
-        let is_polling = |group: Group| !group.delivery.uses_websocket();
-        // Kept calls meet at the group's head, so those of this server run one after the other.
-        let is_kept = call.kind == EventKind::Recorded
-            || self.cache.keeps_fired(&call.group)
-            || self.cache.group(&call.group).is_some_and(is_polling);
-        let (mut waits, mut permit) = (is_kept, None);
-        let request_id = uuid::Uuid::new_v4();
-        let appended = retry!(self, {
-            if waits && permit.is_none() {
-                permit = self.group_locks.acquire(&call.group).await;
-            }
-            waits = true;
-            self.try_append(&call, request_id, now)
-        })?;
+        let appended = self.append_call(&call, now).await?;
         // Members on a WebSocket receive what pollers record (decision D13).
         let is_empty = call.kind == EventKind::Recorded && call.events.is_empty();
         let group = self.cache.group(&call.group);

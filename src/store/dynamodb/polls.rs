@@ -1,5 +1,7 @@
 //! Polls of a group's event log (decisions D12 to D14).
 
+use std::time::Duration;
+
 use crate::model::cursor::{CURSOR_PREFIX, Since};
 use crate::model::event::Event;
 use crate::model::group::{Group, GroupKey};
@@ -9,15 +11,20 @@ use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::attempt_error::{AttemptError, Cause};
 use crate::store::dynamodb::items::attributes::{number, text};
-use crate::store::dynamodb::items::events::EventRecord;
+use crate::store::dynamodb::items::events::LogEntry;
 use crate::store::dynamodb::items::head::GroupHead;
-use crate::store::dynamodb::items::keys::{self, Item, Key};
+use crate::store::dynamodb::items::keys::{self, Key};
 use crate::store::dynamodb::requests::{Query, Step};
 use crate::store::dynamodb::retry::retry;
 use crate::store::{EVENTS_PER_READ, Failure, Result};
 
 /// Records in one page of the log.
 const PAGE: i32 = 100;
+/// How long the log's record is known that says where a poll begins. An older one would only let
+/// it read more.
+const KNOWN_FOR: Duration = Duration::from_secs(2);
+/// Missing calls that one poll voids.
+const MISSING_AT_ONCE: usize = 50;
 
 impl DynamoDb {
     /// See [`Store::events_since`](crate::store::Store::events_since).
@@ -42,42 +49,98 @@ impl DynamoDb {
         since: Since<'_>,
         now: Timestamp,
     ) -> Result<Vec<Event>, AttemptError> {
-        const DOING: &str = "read events";
         let Group { key, .. } = group;
+        let log = self.logs.of(key);
         let mut newest = None;
         if Rules::is_ahead(since, now) {
             // Reads how far the log goes.
-            let head = self.table.read(DOING, &[Key::head(key)]).await?.remove(0);
-            let head = head.as_ref().map(GroupHead::read).transpose()?;
-            newest = head.and_then(|head| head.last).map(|last| last.to_string());
+            let state = self.read_log(key).await?;
+            newest = state
+                .and_then(|state| state.last())
+                .map(|last| last.to_string());
         }
-        let newest = newest.as_deref();
-        let from = self.rules.since(since, group.created_at, newest, now);
-        let (low, high) = keys::events_from(self.skip_expired(&from, now).as_str());
+        let from = self
+            .rules
+            .since(since, group.created_at, newest.as_deref(), now);
+        let from = self.skip_expired(&from, now);
+        let first = match (log.page_end(&from), log.known(KNOWN_FOR)) {
+            (Some(number), _) => number,
+            (None, Some(known)) => known.first_after(&from),
+            (None, None) => match self.read_log(key).await? {
+                Some(state) => state.first_after(&from),
+                // No call was kept yet.
+                None => return Ok(Vec::new()),
+            },
+        };
+        let read = self.read_calls(key, first, &from, now).await?;
+        let read = if read.is_blocked() {
+            self.pass_gaps(key, (first, &from), &read.missing, now)
+                .await?
+        } else {
+            read
+        };
+        let (events, number) = read.finish()?;
+        if let (Some(number), Some(end)) = (number, events.last().and_then(|event| event.cursor)) {
+            log.add_page(end.to_string(), number);
+        }
+        Ok(events)
+    }
+
+    /// Reads the calls again, after those that were missing had time to be written. A call that
+    /// is still missing loses its number: no later call may be read before.
+    async fn pass_gaps(
+        &self,
+        group: &GroupKey,
+        (first, from): (u64, &str),
+        missing: &[u64],
+        now: Timestamp,
+    ) -> Result<LogReader, AttemptError> {
+        tokio::time::sleep(self.settings.gap_wait).await;
+        let read = self.read_calls(group, first, from, now).await?;
+        if !read.is_blocked() {
+            return Ok(read);
+        }
+        let late: Vec<u64> = missing
+            .iter()
+            .copied()
+            .filter(|number| read.missing.contains(number))
+            .collect();
+        self.void(group, &late, now).await?;
+        self.read_calls(group, first, from, now).await
+    }
+
+    /// Reads a page of calls from a number on.
+    async fn read_calls(
+        &self,
+        group: &GroupKey,
+        first: u64,
+        since: &str,
+        now: Timestamp,
+    ) -> Result<LogReader, AttemptError> {
+        let (low, high) = keys::calls_from(first);
         let search = Query {
             keys: "#pk = :inside AND #sk BETWEEN :low AND :high",
             values: vec![
-                (":inside", text(keys::inside(key))),
+                (":inside", text(keys::inside(group))),
                 (":low", text(low)),
                 (":high", text(high)),
             ],
             page: Some(PAGE),
             ..Query::default()
         };
-        let mut reader = LogReader::new(from);
+        let mut reader = LogReader::new(since.to_owned(), first);
         let mut next = None;
         loop {
-            let (items, after) = self.table.page(DOING, &search, next).await?;
+            let (items, after) = self.table.page("read events", &search, next).await?;
             for item in &items {
                 let alive = |at| self.rules.event_alive(at, now);
-                reader.push(item, alive)?;
+                reader.push(LogEntry::read(item)?, alive);
             }
             next = after;
-            if next.is_none() || reader.events.len() >= EVENTS_PER_READ || reader.gap {
-                break;
+            if next.is_none() || reader.events.len() >= EVENTS_PER_READ || reader.is_cut() {
+                return Ok(reader);
             }
         }
-        reader.finish()
     }
 
     /// `since`, or the first position that can be polled if it is later: skips expired events
@@ -127,60 +190,85 @@ impl DynamoDb {
 #[derive(Debug)]
 struct LogReader {
     since: String,
-    events: Vec<Event>,
-    /// The cursor of the last record.
-    last: Option<String>,
-    /// Whether a record is not visible yet but a later one is. The later one must wait, because
-    /// pollers never go back (decision D12).
-    gap: bool,
+    events: Vec<(u64, Event)>,
+    /// The call and the part of it that come next.
+    next: (u64, u32),
+    /// Calls that are not visible while a later one is. The later ones must wait, because pollers
+    /// never go back (decision D12).
+    missing: Vec<u64>,
+    /// Whether a part of a call is not visible while a later one is.
+    torn: bool,
 }
 
 impl LogReader {
-    fn new(since: String) -> Self {
+    fn new(since: String, first: u64) -> Self {
         Self {
             since,
             events: Vec::new(),
-            last: None,
-            gap: false,
+            next: (first, 0),
+            missing: Vec::new(),
+            torn: false,
         }
     }
 
-    fn push(&mut self, item: &Item, alive: impl Fn(Timestamp) -> bool) -> Result<(), AttemptError> {
-        let (record, after) = EventRecord::read(item)?;
-        if self.gap {
-            return Ok(());
-        }
-        if let Some(after) = after {
-            let seen = self.last.as_ref() == Some(&after) || after <= self.since;
-            if !seen && cursor_time(&after).is_none_or(&alive) {
-                self.gap = true;
-                return Ok(());
+    fn push(&mut self, entry: LogEntry, alive: impl Fn(Timestamp) -> bool) {
+        let record = match entry {
+            LogEntry::Void(number) => {
+                self.pass((number, 0), true);
+                self.next = (number + 1, 0);
+                return;
             }
-        }
-        self.last = Some(record.last.to_string());
-        if alive(record.last.stamp.at) {
-            let since = &self.since;
+            LogEntry::Events(record) => record,
+        };
+        let is_wanted = alive(record.last.stamp.at) && record.last.to_string() > self.since;
+        // What is missing before an event that is not wanted is not wanted either.
+        self.pass((record.number, record.part), is_wanted);
+        self.next = if record.part + 1 < record.parts {
+            (record.number, record.part + 1)
+        } else {
+            (record.number + 1, 0)
+        };
+        if is_wanted && !self.is_cut() {
+            let (since, number) = (&self.since, record.number);
             let later = |event: &Event| event.cursor.is_some_and(|at| at.to_string() > *since);
-            self.events.extend(record.polled().filter(later));
+            let events = record.polled().filter(later);
+            self.events.extend(events.map(|event| (number, event)));
         }
-        Ok(())
     }
 
-    fn finish(mut self) -> Result<Vec<Event>, AttemptError> {
-        if self.gap && self.events.is_empty() {
+    /// Notes what is missing before a record.
+    fn pass(&mut self, found: (u64, u32), is_wanted: bool) {
+        let (number, part) = self.next;
+        if !is_wanted {
+            return;
+        }
+        let room = MISSING_AT_ONCE - self.missing.len().min(MISSING_AT_ONCE);
+        let first = if part > 0 { number + 1 } else { number };
+        self.torn |= found != self.next && (part > 0 || found.1 > 0);
+        self.missing.extend((first..found.0).take(room));
+    }
+
+    /// Whether nothing more can be read past a gap.
+    fn is_cut(&self) -> bool {
+        self.torn || !self.missing.is_empty()
+    }
+
+    /// Whether a gap is before the first event.
+    fn is_blocked(&self) -> bool {
+        self.is_cut() && self.events.is_empty()
+    }
+
+    /// The events, and the number of the last one's call.
+    fn finish(mut self) -> Result<(Vec<Event>, Option<u64>), AttemptError> {
+        if self.is_blocked() {
             let cause = "a call before the last is not visible yet";
             return Err(AttemptError::conflict(Failure::new("read events", cause)));
         }
         self.events.truncate(EVENTS_PER_READ);
-        Ok(self.events)
+        let number = self.events.last().map(|(number, _)| *number);
+        let events = self.events.into_iter().map(|(_, event)| event);
+        Ok((events.collect(), number))
     }
-}
-
-/// The time in a cursor's text.
-fn cursor_time(cursor: &str) -> Option<Timestamp> {
-    let text = cursor.strip_prefix(CURSOR_PREFIX)?;
-    let at: jiff::Timestamp = text.split('#').next()?.parse().ok()?;
-    Some(Timestamp::from_millis(at.as_millisecond()))
 }
 
 #[cfg(test)]

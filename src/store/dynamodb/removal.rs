@@ -80,6 +80,7 @@ impl DynamoDb {
     ) -> Result<bool, AttemptError> {
         const DOING: &str = "remove a group";
         self.cache.invalidate(group);
+        self.logs.forget(group);
         let Some(record) = self.group_record(DOING, group).await? else {
             return Ok(false);
         };
@@ -222,7 +223,12 @@ pub(super) fn end_steps(
             .when("#heartbeatAt = :seen")
             .with(":seen", epoch(*heartbeat_at));
     }
-    let mut steps = vec![record, Step::delete(Key::head(key))];
+    // No call is numbered after the end, and the log is made only while there is a head.
+    let mut steps = vec![
+        record,
+        Step::delete(Key::head(key)),
+        Step::delete(Key::log(key)),
+    ];
     if !relocked {
         let lock = Step::delete(Key::lock(host, &key.domain));
         steps.push(

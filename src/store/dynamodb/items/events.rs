@@ -1,4 +1,4 @@
-//! Records of events in a group's log.
+//! Records of calls in a group's log: their events, or that a number was not used.
 
 use aws_sdk_dynamodb::types::AttributeValue as Value;
 
@@ -6,8 +6,9 @@ use crate::model::cursor::Cursor;
 use crate::model::event::{Event, EventInput};
 use crate::model::group::GroupKey;
 use crate::model::ids::NodeId;
+use crate::model::time::Timestamp;
 use crate::store::dynamodb::items::attributes::{Reader, Unreadable, list, map, number, text};
-use crate::store::dynamodb::items::keys::{Item, Key};
+use crate::store::dynamodb::items::keys::{Item, Key, call_number};
 use crate::store::dynamodb::items::{cursor, group_reference};
 
 /// How long after its expiry the table's TTL removes an event; shorter, as events are many.
@@ -16,14 +17,58 @@ const TTL_DELAY: u32 = 60;
 /// Events of one call in one record: all of them, unless they are too large.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventRecord {
+    /// The call's number.
+    pub number: u64,
+    /// The record's number among those of the call.
+    pub part: u32,
+    /// How many records the call has.
+    pub parts: u32,
     /// Who sent them.
     pub node: NodeId,
     /// The cursor of the last event.
     pub last: Cursor,
-    /// The cursor of the event before them, by which a reader notices a gap.
-    pub after: Option<Cursor>,
     /// The events, in log order.
     pub events: Vec<EventInput>,
+}
+
+/// A record of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogEntry {
+    /// Events.
+    Events(EventRecord),
+    /// The call with this number is not in the log: its number was not used in time.
+    Void(u64),
+}
+
+/// The record that says that a number is not used.
+pub fn void_item(group: &GroupKey, number: u64, event_ttl: u32, now: Timestamp) -> Item {
+    let ttl = now.plus_seconds(event_ttl).plus_seconds(TTL_DELAY);
+    let mut item = group_reference(&Key::call(group, number, 0), group, ttl.seconds());
+    item.insert("void".into(), Value::Bool(true));
+    item
+}
+
+impl LogEntry {
+    /// Reads the record.
+    pub fn read(item: &Item) -> Result<Self, Unreadable> {
+        let reader = Reader(item);
+        let (number, part) = call_number(reader.text("sk")?).ok_or(Unreadable("sk"))?;
+        if reader.maybe_flag("void")? == Some(true) {
+            return Ok(Self::Void(number));
+        }
+        let node = NodeId::parse("nodeId", reader.text("firedByNodeId")?);
+        Ok(Self::Events(EventRecord {
+            number,
+            part,
+            parts: reader.maybe_number("parts")?.unwrap_or(1),
+            node: node.map_err(|_| Unreadable("firedByNodeId"))?,
+            last: cursor(reader)?,
+            events: reader
+                .items("events")?
+                .map(read_event)
+                .collect::<Result<_, _>>()?,
+        }))
+    }
 }
 
 impl EventRecord {
@@ -31,34 +76,18 @@ impl EventRecord {
     pub fn item(&self, group: &GroupKey, event_ttl: u32) -> Item {
         let ttl = self.last.stamp.at.plus_seconds(event_ttl);
         let ttl = ttl.plus_seconds(TTL_DELAY).seconds();
-        let mut item = group_reference(&Key::events(group, self.last), group, ttl);
+        let key = Key::call(group, self.number, self.part);
+        let mut item = group_reference(&key, group, ttl);
         let mut put = |name: &str, value| item.insert(name.into(), value);
         put("firedByNodeId", text(self.node.as_str()));
-        put("timestamp", text(self.last.stamp.at.to_string()));
         put("at", number(self.last.stamp.at.millis()));
         put("call", number(i64::from(self.last.stamp.call)));
         put("index", number(i64::from(self.last.index)));
-        if let Some(after) = self.after {
-            put("after", text(after.to_string()));
+        if self.parts > 1 {
+            put("parts", number(i64::from(self.parts)));
         }
         put("events", list(self.events.iter().map(event)));
         item
-    }
-
-    /// Reads the record, and the text of `after`.
-    pub fn read(item: &Item) -> Result<(Self, Option<String>), Unreadable> {
-        let item = Reader(item);
-        let node = NodeId::parse("nodeId", item.text("firedByNodeId")?);
-        let events = Self {
-            node: node.map_err(|_| Unreadable("firedByNodeId"))?,
-            last: cursor(item)?,
-            after: None,
-            events: item
-                .items("events")?
-                .map(read_event)
-                .collect::<Result<_, _>>()?,
-        };
-        Ok((events, item.maybe_text("after")?.map(Into::into)))
     }
 
     /// The events as they are polled.

@@ -3,9 +3,10 @@
 //! | record | pk | sk |
 //! | --- | --- | --- |
 //! | group | `DOMAIN#{domain}` | `GROUP#{group}#METADATA` |
-//! | head: log head, counts, pollers | `DOMAIN#{domain}#GROUP#{group}` | `ROOM` |
+//! | head: counts, pollers | `DOMAIN#{domain}#GROUP#{group}` | `ROOM` |
 //! | node: membership, status, recent calls | the same | `NODE#{node}` |
-//! | events of a call | the same | the cursor of its last event, `EVENT#…` |
+//! | log: numbers of kept calls, what they use | the same | `LOG` |
+//! | events of a call | the same | `LOG#{number}#{part}` |
 //! | reverse | `NODE#{node}` | `METADATA` |
 //! | host lock (decision D4) | `HOST#{host}#DOMAIN#{domain}` | `LOCK` |
 //! | join code (decision D33): which group has it | `CODE#{code}` | `CODE` |
@@ -20,7 +21,6 @@ use std::fmt::Write as _;
 use aws_sdk_dynamodb::types::AttributeValue;
 use sha2::{Digest, Sha256};
 
-use crate::model::cursor::{CURSOR_PREFIX, Cursor};
 use crate::model::group::GroupKey;
 use crate::model::ids::{Domain, NodeId};
 use crate::model::join_code::JoinCode;
@@ -38,6 +38,10 @@ pub const WATCHES: &str = "ENDS";
 pub const TOMBSTONES: &str = "ENDED";
 /// The prefix of every node's sort key.
 pub const NODES: &str = "NODE#";
+/// The sort key of every log.
+const LOG: &str = "LOG";
+/// The prefix of every call's sort key.
+const CALLS: &str = "LOG#";
 /// The prefix of every group's sort key.
 pub const GROUPS: &str = "GROUP#";
 
@@ -77,9 +81,14 @@ impl Key {
         Self::new(inside(group), format!("{NODES}{node}"))
     }
 
-    /// Events of a call; `last` is the cursor of the last one.
-    pub fn events(group: &GroupKey, last: Cursor) -> Self {
-        Self::new(inside(group), last.to_string())
+    /// A group's log.
+    pub fn log(group: &GroupKey) -> Self {
+        Self::new(inside(group), LOG)
+    }
+
+    /// Events of the call with this number; those of a large call are in several parts.
+    pub fn call(group: &GroupKey, number: u64, part: u32) -> Self {
+        Self::new(inside(group), format!("{CALLS}{number:012}#{part:03}"))
     }
 
     /// The reverse record: which group a node is in.
@@ -164,20 +173,15 @@ pub fn watch_time(second: i64) -> String {
     format!("{second:012}")
 }
 
-/// The range of sort keys of events from `since` on, both ends included.
-pub fn events_from(since: &str) -> (String, String) {
-    // Cursors are shorter than this, so truncating changes no comparison.
-    let end = since
-        .char_indices()
-        .map(|(at, _)| at)
-        .take_while(|at| *at <= LONGEST_PART)
-        .last();
-    let since = if since.len() > LONGEST_PART {
-        &since[..end.unwrap_or_default()]
-    } else {
-        since
-    };
-    (since.into(), format!("{CURSOR_PREFIX}~"))
+/// The range of sort keys of calls from a number on, both ends included.
+pub fn calls_from(number: u64) -> (String, String) {
+    (format!("{CALLS}{number:012}"), format!("{CALLS}~"))
+}
+
+/// The number and the part in a call's sort key.
+pub fn call_number(sk: &str) -> Option<(u64, u32)> {
+    let (number, part) = sk.strip_prefix(CALLS)?.split_once('#')?;
+    Some((number.parse().ok()?, part.parse().ok()?))
 }
 
 /// The part of keys for an id.

@@ -6,6 +6,7 @@ pub mod events;
 pub mod group;
 pub mod head;
 pub mod keys;
+pub mod log;
 pub mod node;
 #[cfg(test)]
 mod tests;

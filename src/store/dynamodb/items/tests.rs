@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::events::EventRecord;
+use super::events::{EventRecord, LogEntry, void_item};
 use super::group::{EndCause, GroupRecord};
 use super::head::GroupHead;
 use super::keys::tests::id;
@@ -92,16 +92,18 @@ proptest! {
     }
 
     #[test]
-    fn events_survive_a_round_trip(group in group(), node in id(), last in cursor(), after in prop::option::of(cursor()),
+    fn events_survive_a_round_trip(group in group(), node in id(), last in cursor(), number in 0u64..1_000_000_000,
+        parts in (0u32..3, 1u32..4),
         texts in prop::collection::vec((".*", any::<Option<String>>(), any::<Option<String>>()), 1..5)) {
         let event = |(name, payload, order_key): (String, Option<String>, Option<String>)| EventInput {
             name, payload, order_key, fired_at: "2026-11-21T04:40:35.740Z".into(),
         };
         let events = texts.into_iter().map(event).collect();
-        let record = EventRecord { node: node_id(&node), last, after, events };
-        let (read, read_after) = EventRecord::read(&record.item(&group.key, 10)).unwrap();
-        prop_assert_eq!(read_after, after.map(|after| after.to_string()));
-        prop_assert_eq!(read, EventRecord { after: None, ..record });
+        let (part, parts) = parts;
+        let record = EventRecord { number, part, parts, node: node_id(&node), last, events };
+        prop_assert_eq!(LogEntry::read(&record.item(&group.key, 10)), Ok(LogEntry::Events(record)));
+        let void = void_item(&group.key, number, 10, last.stamp.at);
+        prop_assert_eq!(LogEntry::read(&void), Ok(LogEntry::Void(number)));
     }
 }
 

@@ -82,6 +82,15 @@ impl Step {
         matches!(self.action, Action::Check(_))
     }
 
+    /// The change of an update.
+    #[cfg(test)]
+    pub fn change(&self) -> Option<&str> {
+        match &self.action {
+            Action::Update(_, change) => Some(change),
+            _ => None,
+        }
+    }
+
     pub(super) fn names(&self) -> Option<HashMap<String, String>> {
         let change = match &self.action {
             Action::Update(_, change) => change.as_str(),
@@ -90,7 +99,7 @@ impl Step {
         names(&[Some(change), self.condition.as_deref()])
     }
 
-    pub(super) fn values(&self) -> Option<HashMap<String, AttributeValue>> {
+    pub(in crate::store::dynamodb) fn values(&self) -> Option<HashMap<String, AttributeValue>> {
         (!self.values.is_empty()).then(|| self.values.clone())
     }
 }

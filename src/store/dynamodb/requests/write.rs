@@ -1,10 +1,13 @@
 //! Writes: single ones and transactions.
 
 use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{ConditionCheck, Delete, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    ConditionCheck, Delete, Put, ReturnValue, TransactWriteItem, Update,
+};
 
 use crate::store::Failure;
 use crate::store::dynamodb::attempt_error::{AttemptError, single, transaction};
+use crate::store::dynamodb::items::keys::Item;
 use crate::store::dynamodb::requests::Table;
 use crate::store::dynamodb::requests::step::{Action, Step};
 
@@ -27,6 +30,25 @@ impl Table {
                 self.write_all(doing, steps).await
             }
         }
+    }
+
+    /// Updates one record, and returns it as it is then.
+    pub async fn update(&self, doing: &'static str, step: Step) -> Result<Item, AttemptError> {
+        let _permit = self.permit().await?;
+        let (names, values) = (step.names(), step.values());
+        let Action::Update(key, change) = step.action else {
+            return Err(Failure::new(doing, "only an update returns its record").into());
+        };
+        let update = self.client.update_item().table_name(&self.name);
+        let update = update
+            .set_key(Some(key.attributes()))
+            .update_expression(change)
+            .set_condition_expression(step.condition)
+            .set_expression_attribute_names(names)
+            .set_expression_attribute_values(values)
+            .return_values(ReturnValue::AllNew);
+        let updated = single(doing, Box::pin(update.send()).await)?;
+        Ok(updated.attributes.unwrap_or_default())
     }
 
     async fn write_one(&self, doing: &'static str, step: Step) -> Result<(), AttemptError> {

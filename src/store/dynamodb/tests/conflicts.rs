@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use futures_util::future::join_all;
 
 use super::{new_table, records, server};
-use crate::model::cursor::Since;
-use crate::model::event::{Event, EventCall, EventInput, EventKind};
+use crate::model::event::{EventCall, EventInput, EventKind};
 use crate::model::group::{Delivery, EndReason, Group, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::join_code::JoinCode;
@@ -364,37 +363,4 @@ async fn reports_at_two_servers_never_exceed_the_limit_of_a_groups_variables() {
     });
     let bytes: usize = bytes.sum();
     assert!((10_000..=20_000).contains(&bytes), "{bytes}");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn paging_misses_no_call_of_two_servers() {
-    let pair = Pair::start().await;
-    let group = pair.group("teacher").await.key;
-    let (pair, group) = (&pair, &group);
-    let calls = (0..120_usize).map(|n| async move {
-        let call = recorded(group, &format!("node{}", n % 7), &format!("e{n}"));
-        // The servers' clocks differ.
-        let now = Timestamp::from_millis(NOW.millis() + i64::from(n % 2 == 1) * 400);
-        pair.either(n).append(call, now).await.unwrap();
-    });
-    let read = async {
-        let (mut all, mut since): (Vec<Event>, String) = (Vec::new(), String::new());
-        while all.len() < 120 {
-            let page = pair.servers[1].events_since(
-                group,
-                Since::Exactly(&since),
-                usize::MAX,
-                NOW.plus_seconds(1),
-            );
-            all.extend(page.await.unwrap());
-            if let Some(last) = all.last().and_then(|event| event.cursor) {
-                since = last.to_string();
-            }
-        }
-        all
-    };
-    let (read, _) = futures_util::future::join(read, join_all(calls)).await;
-    let names: HashSet<_> = read.iter().map(|event| &event.name).collect();
-    assert_eq!((read.len(), names.len()), (120, 120));
-    assert!(read.is_sorted_by_key(|event| event.cursor));
 }

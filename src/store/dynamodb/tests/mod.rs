@@ -10,6 +10,7 @@ mod dead_groups;
 mod engine;
 mod faults;
 mod known_nodes;
+mod log;
 mod proxy;
 mod tables;
 mod tombstones;

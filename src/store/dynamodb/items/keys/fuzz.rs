@@ -4,9 +4,7 @@
 use super::tests::{PARTS, every_key};
 use super::*;
 use crate::fuzz::{Fuzz, Outcome};
-use crate::model::cursor::Stamp;
 use crate::model::ids::GroupId;
-use crate::model::time::Timestamp;
 
 /// The ids in a line, if the API takes them.
 fn ids(line: &str) -> Option<[&str; 3]> {
@@ -25,7 +23,6 @@ fn target(input: &[u8]) -> Outcome {
     let text = String::from_utf8_lossy(input);
     let mut before: Option<[&str; 3]> = None;
     for line in text.split('\n').take(20) {
-        truncates(line);
         let Some(ids) = ids(line) else { continue };
         outcome.passed("ids");
         let keys = every_key(ids[0], ids[1], ids[2]);
@@ -46,23 +43,6 @@ fn target(input: &[u8]) -> Outcome {
         }
     }
     outcome
-}
-
-/// A long position is cut to fit, which changes no comparison with a cursor.
-fn truncates(since: &str) {
-    let at = Timestamp::from_seconds(1_893_456_000);
-    let cursor = Cursor {
-        stamp: Stamp { at, call: 0 },
-        index: 0,
-    }
-    .to_string();
-    for since in [
-        format!("{cursor}{since}"),
-        format!("{CURSOR_PREFIX}{since}"),
-        since.to_owned(),
-    ] {
-        assert_eq!(cursor > since, cursor > events_from(&since).0, "{since}");
-    }
 }
 
 #[test]

@@ -5,8 +5,6 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::cursor::Stamp;
-use crate::model::time::Timestamp;
 use crate::property::name;
 
 /// An id of any script, up to the longest one.
@@ -17,16 +15,12 @@ pub fn id() -> impl Strategy<Value = String> {
 pub fn every_key(domain: &str, group: &str, node: &str) -> Vec<Key> {
     let key = GroupKey::parse(group, domain).unwrap();
     let node = NodeId::parse("nodeId", node).unwrap();
-    let stamp = Stamp {
-        at: Timestamp::from_seconds(1_800_000_000),
-        call: 1,
-    };
-    let cursor = Cursor { stamp, index: 2 };
     vec![
         Key::group(&key),
         Key::head(&key),
         Key::node(&key, &node),
-        Key::events(&key, cursor),
+        Key::call(&key, 7, 2),
+        Key::log(&key),
         Key::reverse(&node),
         Key::lock(&node, &key.domain),
         Key::watch(&key, 1_800_000_000),
@@ -37,10 +31,11 @@ pub fn every_key(domain: &str, group: &str, node: &str) -> Vec<Key> {
 }
 
 /// Which of the three ids each of [`every_key`] contains.
-pub const PARTS: [[bool; 3]; 10] = [
+pub const PARTS: [[bool; 3]; 11] = [
     [true, true, false],
     [true, true, false],
     [true, true, true],
+    [true, true, false],
     [true, true, false],
     [false, false, true],
     [true, false, true],
@@ -72,10 +67,12 @@ proptest! {
     }
 
     #[test]
-    fn truncating_a_long_since_changes_no_comparison(at in 0i64..4_000_000_000_000, tail in "\\PC{0,300}") {
-        let cursor = Cursor { stamp: Stamp { at: Timestamp::from_millis(at), call: 0 }, index: 0 }.to_string();
-        for since in [format!("{cursor}{tail}"), format!("EVENT#{tail}")] {
-            prop_assert_eq!(cursor > since, cursor > events_from(&since).0);
-        }
+    fn calls_sort_by_number_and_part(a in (0u64..1_000_000_000, 0u32..100), b in (0u64..1_000_000_000, 0u32..100)) {
+        let group = GroupKey::parse("g", "d").unwrap();
+        let key = |(number, part)| Key::call(&group, number, part).sk;
+        prop_assert_eq!(a.cmp(&b), key(a).cmp(&key(b)));
+        prop_assert_eq!(call_number(&key(a)), Some(a));
+        let (low, high) = calls_from(a.0);
+        prop_assert_eq!(b.0 >= a.0, (low..=high).contains(&key(b)));
     }
 }

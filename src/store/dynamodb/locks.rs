@@ -1,26 +1,25 @@
-//! Locks of groups' heads within this server. Calls of one server that write the same head run
-//! one after the other. This only avoids conflicts and retries; correctness does not depend on
-//! it.
+//! Locks within this server, of groups' heads and of nodes. Joins and removals in one group, reports that
+//! lost a conflict, and kept calls of one node run one after the other. This only avoids conflicts and
+//! retries; correctness does not depend on it.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::model::group::GroupKey;
-
 /// Unused locks are removed when there are this many.
 const CLEANUP_AT: usize = 1_000;
 
-/// One lock per group in use.
+/// One lock for each key in use.
 #[derive(Debug)]
-pub struct GroupLocks {
+pub struct Locks<K> {
     timeout: Duration,
-    locks: Mutex<HashMap<GroupKey, Weak<Semaphore>>>,
+    locks: Mutex<HashMap<K, Weak<Semaphore>>>,
 }
 
-impl GroupLocks {
+impl<K: Clone + Eq + Hash> Locks<K> {
     /// Locks that a call waits for at most `timeout`; then it runs without the lock.
     pub fn new(timeout: Duration) -> Self {
         Self {
@@ -29,23 +28,23 @@ impl GroupLocks {
         }
     }
 
-    /// Acquires the group's lock until the permit is dropped; `None` after the timeout.
-    pub async fn acquire(&self, group: &GroupKey) -> Option<OwnedSemaphorePermit> {
-        let permit = self.lock(group).acquire_owned();
+    /// Acquires the key's lock until the permit is dropped; `None` after the timeout.
+    pub async fn acquire(&self, key: &K) -> Option<OwnedSemaphorePermit> {
+        let permit = self.lock(key).acquire_owned();
         let permit = tokio::time::timeout(self.timeout, permit);
         permit.await.ok()?.ok()
     }
 
-    fn lock(&self, group: &GroupKey) -> Arc<Semaphore> {
+    fn lock(&self, key: &K) -> Arc<Semaphore> {
         let mut locks = self.locks.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(lock) = locks.get(group).and_then(Weak::upgrade) {
+        if let Some(lock) = locks.get(key).and_then(Weak::upgrade) {
             return lock;
         }
         if locks.len() >= CLEANUP_AT {
             locks.retain(|_, lock| lock.strong_count() > 0);
         }
         let lock = Arc::new(Semaphore::new(1));
-        locks.insert(group.clone(), Arc::downgrade(&lock));
+        locks.insert(key.clone(), Arc::downgrade(&lock));
         lock
     }
 }
@@ -53,10 +52,11 @@ impl GroupLocks {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::group::GroupKey;
 
     #[tokio::test(start_paused = true)]
-    async fn a_group_has_one_permit_at_a_time_and_no_call_waits_for_ever() {
-        let locks = GroupLocks::new(Duration::from_secs(8));
+    async fn a_key_has_one_permit_at_a_time_and_no_call_waits_for_ever() {
+        let locks = Locks::new(Duration::from_secs(8));
         let [a, b] = ["a", "b"].map(|id| GroupKey::parse(id, "d").unwrap());
         let first = locks.acquire(&a).await;
         assert!(first.is_some());

@@ -1,0 +1,245 @@
+//! The log of a group that many servers write and read.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+
+use super::engine::engine;
+use super::proxy::{Fault, Plan, Proxy};
+use super::{new_table, server};
+use crate::model::cursor::Since;
+use crate::model::event::{Event, EventCall, EventInput, EventKind};
+use crate::model::group::{Delivery, GroupKey};
+use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::join_code::JoinCode;
+use crate::model::limits::Limits;
+use crate::model::time::Timestamp;
+use crate::store::dynamodb::DynamoDb;
+use crate::store::dynamodb::client::Settings;
+use crate::store::{CreateGroup, Error, Store};
+
+const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
+
+async fn polling_group(store: &DynamoDb) -> GroupKey {
+    let request = CreateGroup {
+        token: None,
+        domain: Domain::parse("domain", "school").unwrap(),
+        host: NodeId::parse("hostId", "teacher").unwrap(),
+        name: GroupName::parse("name", "class").unwrap(),
+        delivery: Delivery::Polling { every_seconds: 2 },
+        lifetime: 300,
+        origin: None,
+        host_ttl: None,
+        is_exempt: false,
+        join_code: JoinCode::random(),
+        name_is_join_code: false,
+    };
+    store.host_group(request, NOW).await.unwrap().group.key
+}
+
+fn recorded(group: &GroupKey, from: &str, name: &str) -> EventCall {
+    let event = EventInput {
+        name: name.into(),
+        payload: None,
+        fired_at: "2026-11-21T04:40:35.740Z".into(),
+        order_key: Some(name.into()),
+    };
+    EventCall {
+        token: None,
+        group: group.clone(),
+        node: NodeId::parse("nodeId", from).unwrap(),
+        kind: EventKind::Recorded,
+        events: vec![event].into(),
+    }
+}
+
+async fn page(store: &DynamoDb, group: &GroupKey, since: &str) -> Vec<Event> {
+    let since = Since::Exactly(since);
+    let page = store.events_since(group, since, usize::MAX, NOW.plus_seconds(1));
+    page.await.unwrap()
+}
+
+async fn names(store: &DynamoDb, group: &GroupKey) -> Vec<String> {
+    let events = page(store, group, "").await;
+    events.into_iter().map(|event| event.name).collect()
+}
+
+/// Pages until there are so many events.
+async fn read_all(store: &DynamoDb, group: &GroupKey, calls: usize) -> Vec<Event> {
+    let (mut all, mut since): (Vec<Event>, String) = (Vec::new(), String::new());
+    while all.len() < calls {
+        all.extend(page(store, group, &since).await);
+        if let Some(last) = all.last().and_then(|event| event.cursor) {
+            since = last.to_string();
+        }
+    }
+    all
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn paging_misses_no_call_of_sixteen_servers() {
+    const CALLS: usize = 240;
+    let (settings, _) = new_table().await;
+    let settings = Settings {
+        // Readers that wait for so short a time void numbers of writers that are only slow.
+        gap_wait: Duration::from_millis(5),
+        ..settings
+    };
+    let servers = (0..16).map(|_| server(&settings, Limits::default()));
+    let servers: Vec<DynamoDb> = join_all(servers).await;
+    let group = polling_group(&servers[0]).await;
+    let calls = (0..CALLS).map(|n| {
+        let call = recorded(&group, &format!("node{}", n % 40), &format!("e{n}"));
+        // The servers' clocks differ.
+        let skew = i64::try_from(n % 16).unwrap() * 53 % 400;
+        let now = Timestamp::from_millis(NOW.millis() + skew);
+        let store = &servers[n % 16];
+        async move {
+            tokio::time::sleep(Duration::from_millis(n as u64 / 8)).await;
+            store.append(call, now).await.unwrap()
+        }
+    });
+    let readers = [0, 5, 9].map(|reader| read_all(&servers[reader], &group, CALLS));
+    let (reads, appended) = join(join_all(readers), join_all(calls)).await;
+    for read in &reads {
+        let names: HashSet<_> = read.iter().map(|event| &event.name).collect();
+        assert_eq!((read.len(), names.len()), (CALLS, CALLS));
+        assert!(read.is_sorted_by(|a, b| a.cursor < b.cursor));
+        assert_eq!(read, &reads[0]);
+    }
+    for (n, appended) in appended.iter().enumerate() {
+        let name = format!("e{n}");
+        let event = reads[0].iter().find(|event| event.name == name).unwrap();
+        assert_eq!(event.cursor.unwrap().to_string(), appended.next_since);
+    }
+}
+
+/// Two servers, of which one is behind a proxy that a test controls.
+struct Pair {
+    direct: DynamoDb,
+    proxied: DynamoDb,
+    proxy: Proxy,
+    group: GroupKey,
+}
+
+impl Pair {
+    async fn start(limits: Limits) -> Self {
+        let (settings, _) = new_table().await;
+        let direct = server(&settings, limits).await;
+        let group = polling_group(&direct).await;
+        let proxy = Proxy::measuring(&engine().endpoint).await;
+        let settings = Settings {
+            endpoint: Some(proxy.endpoint.clone()),
+            attempts: 1,
+            conflict_attempts: 2,
+            ..settings
+        };
+        Self {
+            direct,
+            proxied: server(&settings, limits).await,
+            proxy,
+            group,
+        }
+    }
+
+    async fn records(&self, store: &DynamoDb, name: &str) -> Result<(), Error> {
+        let call = recorded(&self.group, "kitten", name);
+        store.append(call, NOW).await.map(drop)
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_cut_off_after_it_took_a_number_blocks_no_poll() {
+    let test = async {
+        let pair = Pair::start(Limits::default()).await;
+        pair.records(&pair.proxied, "before").await.unwrap();
+        // After the read of the node and the number; so it cannot give its number up either.
+        pair.proxy.plan(Some(Plan {
+            fault: Fault::Cut,
+            from: 2,
+            times: usize::MAX,
+        }));
+        pair.records(&pair.proxied, "lost").await.unwrap_err();
+        assert!(pair.proxy.hit());
+        pair.records(&pair.direct, "after").await.unwrap();
+        assert_eq!(names(&pair.direct, &pair.group).await, ["before"]);
+        let end = page(&pair.direct, &pair.group, "").await[0].cursor.unwrap();
+        let next = page(&pair.direct, &pair.group, &end.to_string()).await;
+        assert_eq!(next[0].name, "after");
+        // Its client tries again.
+        pair.records(&pair.direct, "lost").await.unwrap();
+        let all = ["before", "after", "lost"];
+        assert_eq!(names(&pair.direct, &pair.group).await, all);
+    };
+    tokio::task::LocalSet::new().run_until(Box::pin(test)).await;
+}
+
+#[tokio::test]
+async fn a_call_whose_number_a_poll_voided_takes_another() {
+    let test = async {
+        let pair = Pair::start(Limits::default()).await;
+        let call = recorded(&pair.group, "kitten", "slow");
+        pair.proxy.plan(Some(Plan {
+            fault: Fault::Conflicts,
+            // The log is made after the first try to take a number.
+            from: 4,
+            times: 1,
+        }));
+        let mut numbered = None;
+        let request = uuid::Uuid::new_v4();
+        let first = pair.proxied.try_append(&call, request, &mut numbered, NOW);
+        first.await.unwrap_err();
+        assert!(numbered.is_some());
+        pair.records(&pair.direct, "fast").await.unwrap();
+        assert_eq!(names(&pair.direct, &pair.group).await, ["fast"]);
+        let again = pair.proxied.try_append(&call, request, &mut numbered, NOW);
+        assert!(!again.await.unwrap().repeated);
+        assert_eq!(numbered, None);
+        assert_eq!(names(&pair.direct, &pair.group).await, ["fast", "slow"]);
+    };
+    tokio::task::LocalSet::new().run_until(Box::pin(test)).await;
+}
+
+#[tokio::test]
+async fn servers_that_fill_a_log_never_exceed_its_limit_and_then_refuse_without_a_write() {
+    let test = async {
+        let limits = Limits {
+            calls_per_group: 40,
+            ..Limits::default()
+        };
+        let pair = Pair::start(limits).await;
+        let nodes: Vec<_> = (0..12).map(|n| format!("node{n}")).collect();
+        for node in &nodes {
+            let node = NodeId::parse("nodeId", node).unwrap().into();
+            let joined = pair.direct.join(&pair.group, &node, Some(false), NOW);
+            joined.await.unwrap();
+        }
+        let calls = (0..96).map(|n| {
+            let store = [&pair.direct, &pair.proxied][n % 2];
+            let call = recorded(&pair.group, &nodes[n % 12], &n.to_string());
+            async move { store.append(call, NOW).await.is_ok() }
+        });
+        let kept = join_all(calls)
+            .await
+            .into_iter()
+            .filter(|kept| *kept)
+            .count();
+        let read = names(&pair.direct, &pair.group).await.len();
+        assert_eq!(kept, read);
+        // The last fifth is for nodes that record little.
+        assert!((24..=40).contains(&kept), "{kept}");
+        pair.proxy.measured();
+        for n in 0..5 {
+            let call = recorded(&pair.group, "node0", &format!("more{n}"));
+            pair.proxied.append(call, NOW).await.unwrap_err();
+        }
+        let reads = ["GetItem", "BatchGetItem"];
+        let measured = pair.proxy.measured();
+        let writes = measured
+            .iter()
+            .filter(|one| !reads.contains(&one.operation.as_str()));
+        assert_eq!(writes.count(), 0, "{measured:?}");
+    };
+    tokio::task::LocalSet::new().run_until(Box::pin(test)).await;
+}
