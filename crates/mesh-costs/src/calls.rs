@@ -27,7 +27,7 @@ pub struct Calls {
     pub times: f64,
     /// How the units grow with the class.
     pub growth: Growth,
-    /// Whether it meets others at the group's head, and loses tries to them.
+    /// Whether it meets others in the group's log, and may lose tries to them.
     pub contended: bool,
 }
 

@@ -1,11 +1,12 @@
 //! A group's log record: it numbers the kept calls of all servers, and counts what they use.
 //!
 //! One update takes numbers for any number of calls, and it is in no transaction, so updates of
-//! many servers do not conflict. They need no condition either. Each writes under its own
+//! many servers do not conflict. Their only condition is that there is a log. Each writes under its own
 //! millisecond, unless another did before, which number was next: the latest millisecond there is
 //! the time of the call, whatever the servers' clocks. In the same way, each writes under its
 //! second how large the counts were before, which gives the use within the event TTL, and the
-//! number at which a poll begins. Nothing here waits.
+//! number at which a poll begins. So the limits of a log are never exceeded; a number that a call took and did not use
+//! counts as a call until it expires. Nothing here waits.
 
 use std::collections::BTreeMap;
 
@@ -35,7 +36,7 @@ const MILLI: &str = "m";
 /// Attributes that one update removes; the next one removes the others.
 const REMOVED_AT_ONCE: usize = 60;
 /// Seconds that are kept beyond the event TTL, as the servers' clocks differ.
-const SPARE_SECONDS: i64 = 5;
+const SPARE_SECONDS: i64 = 3;
 
 /// A call that needs a number.
 #[derive(Clone, Copy, Debug)]

@@ -118,6 +118,12 @@ async fn measure_in_groups(class: &mut Class, websocket: &GroupKey, polling: &Gr
         })
         .await;
     class
+        .measure("recordEventsByNode", "first of a group", async |s| {
+            s.append(call(polling, 202, EventKind::Recorded, "1"), at(4))
+                .await
+        })
+        .await;
+    class
         .measure("fireEventsByNode", "polling group", async |s| {
             s.append(call(polling, 200, EventKind::Fired, "1"), at(4))
                 .await
@@ -149,6 +155,13 @@ async fn measure_in_groups(class: &mut Class, websocket: &GroupKey, polling: &Gr
         .await;
     class
         .measure("getEventsSince", "", async |s| {
+            s.events_since(polling, Since::Polled(""), usize::MAX, at(7))
+                .await
+        })
+        .await;
+    class.store.logs.forget(polling);
+    class
+        .measure("getEventsSince", "the same, log not known", async |s| {
             s.events_since(polling, Since::Polled(""), usize::MAX, at(7))
                 .await
         })
