@@ -96,15 +96,13 @@ impl DynamoDb {
             let used: Used = state.used(self.alive_at(&calls));
             used.admit(&calls, &self.limits)
         };
-        let Some(known) = log.known(Duration::MAX) else {
-            return Ok(());
-        };
-        let mut admitted = admit(&known);
-        if admitted.iter().any(Result::is_err) && log.known(FULL_FOR).is_none() {
-            match self.read_log(&group.key).await? {
-                Some(state) => admitted = admit(&state),
-                None => return Ok(()),
-            }
+        let known = log.known(Duration::MAX);
+        let mut admitted = admit(&known.clone().unwrap_or_default());
+        // The use of a call that is refused only after it was numbered counts for a while.
+        let is_full = admitted.iter().any(Result::is_err);
+        if known.is_none() || is_full && log.known(FULL_FOR).is_none() {
+            let state = self.read_log(&group.key).await?;
+            admitted = admit(&state.unwrap_or_default());
         }
         for (call, admitted) in std::mem::take(waiting).into_iter().zip(admitted) {
             match admitted {

@@ -182,8 +182,8 @@ async fn a_call_whose_number_a_poll_voided_takes_another() {
         let call = recorded(&pair.group, "kitten", "slow");
         pair.proxy.plan(Some(Plan {
             fault: Fault::Conflicts,
-            // The log is made after the first try to take a number.
-            from: 4,
+            // After two reads the log is made, and a number taken by the second try.
+            from: 5,
             times: 1,
         }));
         let mut numbered = None;
