@@ -238,7 +238,9 @@ impl LogState {
 
 fn sum(calls: &[Numbering]) -> Used {
     let mut sum = Used::default();
-    calls.iter().for_each(|call| sum.add(call));
+    for call in calls {
+        sum.add(call);
+    }
     sum
 }
 
@@ -268,12 +270,14 @@ pub fn take_numbers(
             values.push((format!(":{name}"), number(more)));
         }
     }
-    let mut change = format!("SET {} ADD {}", set.join(", "), add.join(", "));
+    let mut clauses = vec![("SET", set), ("ADD", add)];
     let unneeded = known.map(|known| known.unneeded(at, event_ttl));
-    let unneeded = unneeded.unwrap_or_default();
-    if !unneeded.is_empty() {
-        change += &format!(" REMOVE {}", unneeded.join(", "));
+    if let Some(remove) = unneeded.filter(|names| !names.is_empty()) {
+        clauses.push(("REMOVE", remove));
     }
+    let clause = |(word, parts): (&str, Vec<String>)| format!("{word} {}", parts.join(", "));
+    let change = clauses.into_iter().map(clause);
+    let change = change.collect::<Vec<_>>().join(" ");
     let index = calls.last().map_or(0, |call| call.index);
     let step = Step::update(Key::log(group), change)
         .when("attribute_exists(#pk)")
