@@ -73,6 +73,10 @@ impl Record {
     }
 }
 
+fn size(number: u64) -> usize {
+    usize::try_from(number).unwrap()
+}
+
 proptest! {
     /// Servers with different clocks, which know different states of the record.
     #[test]
@@ -87,7 +91,7 @@ proptest! {
             let calls = vec![call(Sender::Member, now + skews[server]); calls];
             let state = record.take(known[server].as_ref(), &calls);
             let first = state.next() - calls.len() as u64;
-            prop_assert_eq!(first as usize, stamps.len());
+            prop_assert_eq!(size(first), stamps.len());
             for number in first..state.next() {
                 let stamp = state.stamp(number).unwrap();
                 prop_assert!(stamps.last().is_none_or(|last| *last < stamp), "{stamps:?} {stamp:?}");
@@ -101,7 +105,7 @@ proptest! {
         let state = record.state();
         for since in &stamps {
             let cursor = Cursor { stamp: *since, index: 0 };
-            let begin = state.first_after(&cursor.to_string()) as usize;
+            let begin = size(state.first_after(&cursor.to_string()));
             let first = stamps.iter().position(|stamp| stamp > since).unwrap_or(stamps.len());
             prop_assert!(begin <= first, "{begin} {first}");
             prop_assert!(stamps[begin..first].iter().all(|stamp| stamp.at.seconds() == since.at.seconds()));
