@@ -119,10 +119,14 @@ proptest! {
             Lesson { reports_per_second: lesson.reports_per_second + 1.0, ..lesson },
             Lesson { events_per_second: lesson.events_per_second + 1.0, ..lesson },
         ];
+        // A recorded event reads a unit less than a fired one: one more pupil may be one more of
+        // those who record.
+        let read_unit = 0.3e-6;
+        let saved = lesson.events_per_second * f64::from(lesson.minutes) * 60.0 * read_unit;
         for deployment in Deployment::ALL {
             let price = dollars(deployment, &lesson);
             for more in &more {
-                prop_assert!(dollars(deployment, more) >= price - 1e-9, "{deployment:?} {more:?}");
+                prop_assert!(dollars(deployment, more) >= price - saved - 1e-9, "{deployment:?} {more:?}");
             }
         }
     }
