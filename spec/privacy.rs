@@ -3,6 +3,8 @@
 mod lesson;
 mod marks;
 mod refusals;
+#[cfg(feature = "otel")]
+mod traces;
 
 use std::path::Path;
 use std::process::Command;

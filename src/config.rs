@@ -19,6 +19,8 @@ pub mod manual;
 mod metrics_page;
 #[cfg(feature = "oidc")]
 mod oidc;
+#[cfg(feature = "otel")]
+pub mod otlp;
 mod rates;
 mod serve;
 mod stage;

@@ -33,6 +33,7 @@
 //! clap_complete, clap_mangen            config
 //! governor                              rate_limits
 //! lambda_runtime                        bin
+//! opentelemetry*, tracing_opentelemetry  stage/traces
 //! prometheus_client                     metrics
 //! tokio_tungstenite                     cloud, realtime, server
 //! ```

@@ -13,6 +13,8 @@ mod listeners;
 mod reload;
 mod signals;
 mod teacher_key;
+#[cfg(feature = "otel")]
+mod traces;
 
 use std::io::IsTerminal as _;
 use std::path::Path;
@@ -22,8 +24,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::ArgMatches;
 use tokio::sync::Notify;
-use tracing::Level;
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+#[cfg(feature = "otel")]
+use tracing_subscriber::Layer as _;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -53,6 +57,14 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 /// Serves until SIGTERM or SIGINT. `given` is what the command line and the environment contain.
 pub fn serve(args: &ServeArgs, given: &ArgMatches, env_file: Option<&Path>) -> anyhow::Result<()> {
     let mut settings = StageSettings::new(args)?;
+    #[cfg(feature = "otel")]
+    let traces = traces::Traces::start(&args.otlp, settings.stage.name())?;
+    #[cfg(feature = "otel")]
+    match &traces {
+        Some(traces) => log_and_trace(&args.log, traces)?,
+        None => log_to_stderr(&args.log)?,
+    }
+    #[cfg(not(feature = "otel"))]
     log_to_stderr(&args.log)?;
     let listing = listing::listing(args, given, &settings);
     let lifecycle = Lifecycle::start(&listing, settings.stage.name());
@@ -80,6 +92,11 @@ pub fn serve(args: &ServeArgs, given: &ArgMatches, env_file: Option<&Path>) -> a
         tokio::select! {
             () = server::run(mesh, settings.server, listeners, stop) => {}
             never = reload::run(watched.collect(), interval, &hangup) => match never {},
+        }
+        #[cfg(feature = "otel")]
+        if let Some(traces) = traces {
+            // Nothing else runs any more: this thread may block.
+            traces.stop();
         }
         lifecycle.stop();
         Ok(())
@@ -185,12 +202,14 @@ const QUIET: [&str; 4] = [
     "aws_smithy_runtime",
 ];
 
+/// Whether `--log` may show it. A filter of its own: in that of `--log`, directives for
+/// parts of a library would win.
+fn is_loggable(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::INFO || !QUIET.iter().any(|it| metadata.target().starts_with(it))
+}
+
 fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
-    // A filter of its own: in the other one, directives for parts of a library would win.
-    let quiet = filter_fn(|metadata| {
-        *metadata.level() <= Level::INFO
-            || !QUIET.iter().any(|it| metadata.target().starts_with(it))
-    });
+    let quiet = filter_fn(is_loggable);
     let log = tracing_subscriber::fmt()
         .with_env_filter(log_filter(filter)?)
         // When the log's reader is gone, a message about that would panic.
@@ -201,5 +220,24 @@ fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
     } else {
         log.json().finish().with(quiet).init();
     }
+    Ok(())
+}
+
+/// The same log, whose filter is of no account for the traces.
+#[cfg(feature = "otel")]
+fn log_and_trace(filter: &str, traces: &traces::Traces) -> anyhow::Result<()> {
+    let log = tracing_subscriber::fmt::layer()
+        .log_internal_errors(false)
+        .with_writer(std::io::stderr);
+    let log = if std::io::stderr().is_terminal() {
+        log.boxed()
+    } else {
+        log.json().boxed()
+    };
+    tracing_subscriber::registry()
+        .with(log.with_filter(log_filter(filter)?))
+        .with(traces.layer())
+        .with(filter_fn(is_loggable))
+        .init();
     Ok(())
 }

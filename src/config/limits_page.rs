@@ -54,6 +54,8 @@ fn page() -> String {
         }
     }
     let mut page = HEAD.to_owned();
+    #[cfg(feature = "otel")]
+    headings.retain(|(heading, _)| *heading != crate::config::otlp::HEADING);
     for (heading, args) in headings {
         let heading = heading.split(" [").next().unwrap_or(heading);
         let _ = write!(

@@ -133,6 +133,11 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub oidc: crate::config::oidc::OidcArgs,
 
+    /// Traces.
+    #[cfg(feature = "otel")]
+    #[command(flatten)]
+    pub otlp: crate::config::otlp::OtlpArgs,
+
     /// TLS.
     #[command(flatten)]
     pub tls: TlsArgs,

@@ -127,9 +127,27 @@ fn span<B>(request: &Request<B>, id: RequestId) -> tracing::Span {
     tracing::debug_span!(
         "request",
         id = %id.id(),
-        method = %request.method(),
+        method = %known(request.method()),
         path = place(request.uri().path()),
     )
+}
+
+/// The method of a request, unless the client made it up.
+fn known(method: &Method) -> &str {
+    const KNOWN: [Method; 7] = [
+        Method::GET,
+        Method::POST,
+        Method::PUT,
+        Method::DELETE,
+        Method::HEAD,
+        Method::OPTIONS,
+        Method::PATCH,
+    ];
+    if KNOWN.contains(method) {
+        method.as_str()
+    } else {
+        "other"
+    }
 }
 
 /// The part of a path that says nothing of its request.
