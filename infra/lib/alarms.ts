@@ -5,12 +5,12 @@ import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type { GraphqlApi } from 'aws-cdk-lib/aws-appsync';
 import type * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
-import * as logs from 'aws-cdk-lib/aws-logs';
+import type * as logs from 'aws-cdk-lib/aws-logs';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 
-import { ofApi, period, pollingShare, subscriptionErrors, throttled } from './metrics';
+import { logged, ofApi, period, pollingShare, subscriptionErrors, throttled } from './metrics';
 import { KeyReminder } from './reminder';
 import type { Settings } from './settings';
 import { named } from './stage';
@@ -32,11 +32,10 @@ export interface Watched {
 export class MeshAlarms extends Construct {
   constructor(scope: Construct, private readonly settings: Settings, { table, function: fn, log, api }: Watched) {
     super(scope, 'Alarms');
-    const failures = this.logged(log, 'Failures', logs.FilterPattern.stringValue('$.level', '=', 'ERROR'));
-    const polling = this.logged(log, 'Polling', logs.FilterPattern.stringValue('$.fields.protocol', '=', 'Polling'));
+    const { errors, fallbacks } = logged(this, settings.stage, log);
     const all = [
       this.alarm('LambdaErrors', 'The function fails', fn.metricErrors({ period }), 1),
-      this.alarm('Failures', 'The function logs failures: its table fails it', failures, 1),
+      this.alarm('Failures', 'The function logs failures: its table fails it', errors, 1),
       this.alarm('LambdaThrottles', 'More calls than the function may answer at once', fn.metricThrottles({ period }), 1),
       this.alarm('TableThrottles', 'The table turns requests away', throttled(table), 1),
       this.alarm('ApiErrors', 'AppSync itself fails', ofApi(api, '5XXError', 'Sum'), 1),
@@ -45,7 +44,7 @@ export class MeshAlarms extends Construct {
       this.alarm('ApiLatency', `5 of 100 requests take ${SLOW_MS} ms or more`, ofApi(api, 'Latency', 'p95'), SLOW_MS, 3),
       this.alarm('SubscriptionErrors', "AppSync's WebSockets fail", subscriptionErrors(api, 'Server'), 1),
       this.alarm('SubscriptionRefusals', 'AppSync refuses connections, subscriptions or messages', subscriptionErrors(api, 'Client'), MANY_REFUSALS),
-      this.alarm('PollingShare', `${MANY_POLLING} of 100 members poll: a network blocks WebSockets`, pollingShare(api, polling), MANY_POLLING),
+      this.alarm('PollingShare', `${MANY_POLLING} of 100 members poll: a network blocks WebSockets`, pollingShare(api, fallbacks), MANY_POLLING),
     ];
     if (!settings.alarmEmail) return;
     const topic = new sns.Topic(this, 'Topic', { topicName: named('MeshV2-Alarms', settings.stage) });
@@ -67,21 +66,5 @@ export class MeshAlarms extends Construct {
       comparisonOperator: cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       treatMissingData: cloudwatch.TreatMissingData.NOT_BREACHING,
     });
-  }
-
-  /**
-   * How many of the function's lines fit the pattern. A failure of the store is answered as
-   * InternalFailure, and a member that polls as any other: for Lambda and AppSync those are good
-   * answers; only the function's log knows.
-   */
-  private logged(logGroup: logs.LogGroup, name: string, filterPattern: logs.IFilterPattern): cloudwatch.Metric {
-    const filter = new logs.MetricFilter(this, `${name}InLog`, {
-      logGroup,
-      filterPattern,
-      metricNamespace: 'MeshV2',
-      metricName: named(name, this.settings.stage),
-      metricValue: '1',
-    });
-    return filter.metric({ period, statistic: 'Sum' });
   }
 }

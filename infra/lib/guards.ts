@@ -11,6 +11,36 @@ import { named } from './stage';
 /** WAF's usual span, in seconds. */
 const SPAN_SECONDS = 300;
 
+/**
+ * A request that is signed with AWS credentials, as the function's pushes are, which come from
+ * few addresses of Lambda's. AppSync refuses forged ones. What has an API key too counts, and so does what
+ * opens a WebSocket (GET): AppSync may go by another credential there.
+ */
+const SIGNED: wafv2.CfnWebACL.StatementProperty = {
+  andStatement: {
+    statements: [
+      matches({ method: {} }, 'EXACTLY', 'POST'),
+      matches({ singleHeader: { Name: 'authorization' } }, 'STARTS_WITH', 'AWS4-HMAC-SHA256'),
+      { notStatement: { statement: isNotEmpty('x-api-key') } },
+    ],
+  },
+};
+
+function matches(
+  fieldToMatch: wafv2.CfnWebACL.FieldToMatchProperty,
+  positionalConstraint: string,
+  searchString: string,
+): wafv2.CfnWebACL.StatementProperty {
+  const textTransformations = [{ priority: 0, type: 'NONE' }];
+  return { byteMatchStatement: { fieldToMatch, positionalConstraint, searchString, textTransformations } };
+}
+
+function isNotEmpty(name: string): wafv2.CfnWebACL.StatementProperty {
+  const textTransformations = [{ priority: 0, type: 'NONE' }];
+  const fieldToMatch = { singleHeader: { Name: name } };
+  return { sizeConstraintStatement: { fieldToMatch, comparisonOperator: 'GT', size: 0, textTransformations } };
+}
+
 /** Has WAF refuse an address that sends more requests than this. A school is one address. */
 export class RatePerAddress extends Construct {
   constructor(scope: Construct, { stage }: Settings, api: GraphqlApi, limit: number) {
@@ -29,7 +59,12 @@ export class RatePerAddress extends Construct {
           // 403 means a wrong key to clients.
           action: { block: { customResponse: { responseCode: 429 } } },
           statement: {
-            rateBasedStatement: { limit, aggregateKeyType: 'IP', evaluationWindowSec: SPAN_SECONDS },
+            rateBasedStatement: {
+              limit,
+              aggregateKeyType: 'IP',
+              evaluationWindowSec: SPAN_SECONDS,
+              scopeDownStatement: { notStatement: { statement: SIGNED } },
+            },
           },
           visibilityConfig,
         },

@@ -18,14 +18,23 @@ export interface Kept {
 
 export const NONE = 'none';
 
-function kept({ domain, secretName, userPoolId, oidc }: Settings): Kept[] {
+function kept({ domain, secretName, userPoolId, oidc, iam, keys, program }: Settings): Kept[] {
   const of = (name: string, what: string, setting: string, value = NONE) => ({ name, what, setting, value });
   return [
     of('Domain', 'custom domain', 'APPSYNC_CUSTOM_DOMAIN', domain?.name),
     of('DomainKey', 'secret of all domains', 'MESH_SECRET_NAME', secretName ?? 'own'),
     of('UserPool', 'user pool', 'APPSYNC_USER_POOL_ID', userPoolId),
     of('OidcIssuer', 'sign-in service', 'APPSYNC_OIDC_ISSUER', oidc?.issuer),
+    of('OidcClients', "list of the sign-in service's clients", 'APPSYNC_OIDC_CLIENT_IDS', oidc?.clientIds.join(',')),
+    of('Iam', 'switch for callers with AWS credentials', 'APPSYNC_IAM', String(iam)),
+    of('Keys', 'list of good API keys', 'APPSYNC_KEYS', keys.join(',')),
+    policyKept(program),
   ];
+}
+
+/** Whom groups admit; the program's own default counts as a value. */
+export function policyKept({ MESH_POLICY = 'open' }: Record<string, string>): Kept {
+  return { name: 'Policy', what: 'policy of groups', setting: 'MESH_POLICY', value: MESH_POLICY };
 }
 
 /** Has CloudFormation refuse a template that would change one of AppSync's. */

@@ -4,14 +4,17 @@ import { Duration } from 'aws-cdk-lib';
 import type { GraphqlApi } from 'aws-cdk-lib/aws-appsync';
 import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import type * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
+import * as logs from 'aws-cdk-lib/aws-logs';
+import type { Construct } from 'constructs';
 
+import { type Stage, named } from './stage';
 import { INDEX_NAMES } from './table';
 
 export const period = Duration.minutes(5);
 /** A class joins within it. */
-const JOINING = Duration.minutes(15);
+export const JOINING = Duration.minutes(15);
 /** Of fewer members a share says nothing. */
-const FEWEST_MEMBERS = 10;
+export const FEWEST_MEMBERS = 10;
 
 export function ofApi(api: GraphqlApi, metricName: string, statistic: string, over = period): cloudwatch.Metric {
   const dimensionsMap = { GraphQLAPIId: api.apiId };
@@ -62,6 +65,26 @@ export function pollingShare(api: GraphqlApi, polling: cloudwatch.Metric): cloud
     label: 'Members that poll, of a hundred',
     period: JOINING,
   });
+}
+
+/**
+ * What a program's log counts. A failure of the store is answered as InternalFailure, and a member
+ * that polls as any other: for AWS those are good answers; only the log knows. `of` comes before the names, which
+ * are those of no metric that the function writes itself (docs/monitoring.md).
+ */
+export function logged(scope: Construct, stage: Stage, logGroup: logs.LogGroup, of = '') {
+  const count = (name: string, filterPattern: logs.IFilterPattern) =>
+    new logs.MetricFilter(scope, `${name}Filter`, {
+      logGroup,
+      filterPattern,
+      metricNamespace: 'MeshV2',
+      metricName: named(`${of}${name}`, stage),
+      metricValue: '1',
+    }).metric({ period, statistic: 'Sum' });
+  return {
+    errors: count('LoggedErrors', logs.FilterPattern.stringValue('$.level', '=', 'ERROR')),
+    fallbacks: count('FallbacksToPolling', logs.FilterPattern.stringValue('$.fields.protocol', '=', 'Polling')),
+  };
 }
 
 function sum(metrics: [string, cloudwatch.Metric][], label: string): cloudwatch.MathExpression {

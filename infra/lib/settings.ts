@@ -40,8 +40,13 @@ export const PROGRAM_SETTINGS = [
   'MESH_DYNAMODB_REMEMBER_MS',
 ] as const;
 
-/** Those of the function alone, when it pushes (docs/deployment.md). */
-export const PUSH_SETTINGS = ['MESH_APPSYNC_ATTEMPTS', 'MESH_APPSYNC_ATTEMPT_MS', 'MESH_APPSYNC_MESSAGE_MS'] as const;
+/** Those of the function alone: its metrics, and how it pushes (docs/monitoring.md, docs/deployment.md). */
+export const FUNCTION_SETTINGS = [
+  'MESH_LAMBDA_METRICS_SECONDS',
+  'MESH_APPSYNC_ATTEMPTS',
+  'MESH_APPSYNC_ATTEMPT_MS',
+  'MESH_APPSYNC_MESSAGE_MS',
+] as const;
 
 /** Those that are no whole number. */
 const WORDS: string[] = ['MESH_NEXT_SINCE', 'MESH_POLICY', 'MESH_LOG'];
@@ -143,11 +148,11 @@ export function stageSetting(from: Sources, inEnvironment?: string, asked?: stri
 
 function programSettings(from: Sources): Record<string, string> {
   const program: Record<string, string> = {};
-  for (const name of [...PROGRAM_SETTINGS, ...PUSH_SETTINGS]) {
+  for (const name of [...PROGRAM_SETTINGS, ...FUNCTION_SETTINGS]) {
     const value = programSetting(from, name);
     if (value !== undefined) program[name] = value;
   }
-  const ours: string[] = [...PROGRAM_SETTINGS, ...PUSH_SETTINGS, 'MESH_SECRET_NAME', 'MESH_LAMBDA_FOLDER'];
+  const ours: string[] = [...PROGRAM_SETTINGS, ...FUNCTION_SETTINGS, 'MESH_SECRET_NAME', 'MESH_LAMBDA_FOLDER'];
   for (const name of from.namesInFile()) {
     if (name.startsWith('MESH_') && !ours.includes(name)) {
       from.notes.push(`${from.fileName} sets ${name}, which the stack does not use.`);

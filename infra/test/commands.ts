@@ -56,7 +56,7 @@ const KINDS: [RegExp, Kind][] = [
   [/^ask(\(\)| ')/, 'here'],
   [/^mesh-v2 table show --stage /, 'here'],
   [/^aws /, 'asks AWS'],
-  [/^npx cdk deploy --all --parameters MeshV2Stack-stg:KeptDomain=none$/, 'needs AWS'],
+  [/^npx cdk deploy --all --parameters MeshV2Stack-stg:Kept(Domain=none|Keys=1,2)$/, 'needs AWS'],
   [/^npx cdk (bootstrap|diff|(deploy|destroy) --all)( -c on=server)?$/, 'needs AWS'],
   [/^curl -4 -sS "\$ENDPOINT" /, 'here'],
   [/^curl -4 -sS https:\/\/stg\.graphql\.api\.smalruby\.app\//, 'needs AWS'],

@@ -70,7 +70,7 @@ function deployed(more: Record<string, string>): Json {
   return Object.fromEntries(kept.map(([name, { Default }]) => [name, Default]));
 }
 
-test('CloudFormation refuses to lose the domain, the secret, the pool or the sign-in service of the last deploy', () => {
+test('CloudFormation refuses to lose the domain, the secret, keys or any way in of the last deploy', () => {
   const all = {
     APPSYNC_CUSTOM_DOMAIN: 'mesh.example.org',
     ROUTE53_PARENT_ZONE_NAME: 'example.org',
@@ -79,7 +79,10 @@ test('CloudFormation refuses to lose the domain, the secret, the pool or the sig
     MESH_SECRET_NAME: 'school/mesh',
     APPSYNC_USER_POOL_ID: 'ap-northeast-1_AbCdEf123',
     APPSYNC_OIDC_ISSUER: 'https://sign-in.example',
-    APPSYNC_OIDC_CLIENT_IDS: 'mesh',
+    APPSYNC_OIDC_CLIENT_IDS: 'mesh,other',
+    APPSYNC_IAM: 'true',
+    APPSYNC_KEYS: '1,2',
+    MESH_POLICY: 'own',
   };
   const had = deployed(all);
   const template = (more: Record<string, string>) => templateOf('prod', more).toJSON();
@@ -88,7 +91,9 @@ test('CloudFormation refuses to lose the domain, the secret, the pool or the sig
     [['APPSYNC_CUSTOM_DOMAIN'], /KeptDomain=none/],
     [['MESH_SECRET_NAME'], /KeptDomainKey=own/],
     [['APPSYNC_USER_POOL_ID'], /KeptUserPool=none/],
-    [['APPSYNC_OIDC_ISSUER', 'APPSYNC_OIDC_CLIENT_IDS'], /KeptOidcIssuer=none/],
+    [['APPSYNC_IAM'], /KeptIam=false/],
+    [['APPSYNC_KEYS'], /KeptKeys=1$/],
+    [['MESH_POLICY'], /KeptPolicy=open/],
   ] as const) {
     const rest = Object.fromEntries(Object.entries(all).filter(([name]) => !(lost as readonly string[]).includes(name)));
     const [refusal, ...more] = refusals(template(rest), had);
@@ -99,6 +104,14 @@ test('CloudFormation refuses to lose the domain, the secret, the pool or the sig
     const [, name, value] = /--parameters \S+:(\w+)=(\S+)$/.exec(refusal!)!;
     assert.deepEqual(refusals(template(rest), { ...had, [name!]: value }), []);
   }
+  // Another order hands out another key; a service goes with its clients, and may have others.
+  const [order, ...others] = refusals(template({ ...all, APPSYNC_KEYS: '2,1' }), had);
+  assert.match(order!, /KeptKeys=2,1$/);
+  const [clients, ...rest] = refusals(template({ ...all, APPSYNC_OIDC_CLIENT_IDS: 'mesh' }), had);
+  assert.match(clients!, /KeptOidcClients=mesh$/);
+  assert.deepEqual([others, rest], [[], []]);
+  const none = refusals(template({ ...all, APPSYNC_OIDC_ISSUER: '', APPSYNC_OIDC_CLIENT_IDS: '' }), had);
+  assert.deepEqual(none.map((one) => /Kept\w+=none$/.exec(one)?.[0]), ['KeptOidcIssuer=none', 'KeptOidcClients=none']);
   const first = refusals(template({}), {});
   assert.deepEqual(first, [], 'nothing is refused on the first deploy');
 });
@@ -106,6 +119,27 @@ test('CloudFormation refuses to lose the domain, the secret, the pool or the sig
 test('a stage of tests is deleted by one command, prod is not', () => {
   for (const stage of STAGES) assert.equal(stackOf(stage).terminationProtection, stage === 'prod', stage);
 });
+
+/** Whether WAF's statement holds for a request. */
+function holds(statement: Json, method: string, headers: Record<string, string>): boolean {
+  const [[kind, how]] = Object.entries<Json>(statement) as [[string, Json]];
+  const part = (field: Json) => (field.Method ? method : headers[field.SingleHeader.Name]);
+  switch (kind) {
+    case 'NotStatement':
+      return !holds(how.Statement, method, headers);
+    case 'AndStatement':
+      return how.Statements.every((one: Json) => holds(one, method, headers));
+    case 'ByteMatchStatement': {
+      const value = part(how.FieldToMatch) ?? '';
+      return how.PositionalConstraint === 'EXACTLY' ? value === how.SearchString : value.startsWith(how.SearchString);
+    }
+    case 'SizeConstraintStatement':
+      assert.deepEqual([how.ComparisonOperator, how.Size], ['GT', 0]);
+      return (part(how.FieldToMatch) ?? '').length > 0;
+    default:
+      return assert.fail(kind);
+  }
+}
 
 test('a rate for each address, a budget and set-apart concurrency are off, and there when asked for', () => {
   const off = templateOf('prod', mail);
@@ -115,8 +149,21 @@ test('a rate for each address, a budget and set-apart concurrency are off, and t
   const asked = { APPSYNC_WAF_RATE: '20000', BUDGET_USD: '10', LAMBDA_RESERVED_CONCURRENCY: '50' };
   const on = templateOf('prod', { ...mail, ...asked });
   const [rule] = only(on, 'AWS::WAFv2::WebACL').Properties.Rules;
-  const rate = { AggregateKeyType: 'IP', EvaluationWindowSec: 300, Limit: 20000 };
-  assert.deepEqual(rule.Statement, { RateBasedStatement: rate });
+  const { ScopeDownStatement, ...rate } = rule.Statement.RateBasedStatement;
+  assert.deepEqual(rate, { AggregateKeyType: 'IP', EvaluationWindowSec: 300, Limit: 20000 });
+  const signed = { 'authorization': 'AWS4-HMAC-SHA256 Credential=AKIA/20261122/ap-northeast-1/appsync/aws4_request' };
+  for (const [method, headers, isCounted] of [
+    // What the function pushes.
+    ['POST', signed, false],
+    ['POST', { 'x-api-key': 'da2-x' }, true],
+    // A client's, with a header that AppSync might pass over.
+    ['POST', { ...signed, 'x-api-key': 'da2-x' }, true],
+    ['GET', signed, true],
+    ['POST', { authorization: 'eyJ AWS4-HMAC-SHA256' }, true],
+    ['POST', {}, true],
+  ] as const) {
+    assert.equal(holds(ScopeDownStatement, method, headers), isCounted, `${method} ${JSON.stringify(headers)}`);
+  }
   assert.deepEqual(rule.Action, { Block: { CustomResponse: { ResponseCode: 429 } } });
   const { ResourceArn } = only(on, 'AWS::WAFv2::WebACLAssociation').Properties;
   assert.equal(ResourceArn['Fn::GetAtt'][1], 'Arn');

@@ -51,9 +51,9 @@ test('a deploy from another shell changes neither name nor secrets', () => {
     return kept.map(([name, { Default }]) => [name.slice(4), Default]);
   };
   const name = ['Domain', 'mesh.school.example'];
-  assert.deepEqual(rules({}), [name, ['DomainKey', 'own'], ['ApiKeys', 'own'], ['NamedKeys', 'none']]);
-  const there = { MESH_SECRET_NAME: 'a', SERVER_API_KEYS_SECRET: 'b', SERVER_NAMED_KEYS_SECRET: 'c' };
-  assert.deepEqual(rules(there), [name, ['DomainKey', 'a'], ['ApiKeys', 'b'], ['NamedKeys', 'c']]);
+  assert.deepEqual(rules({}), [name, ['DomainKey', 'own'], ['ApiKeys', 'own'], ['NamedKeys', 'none'], ['Policy', 'open']]);
+  const there = { MESH_POLICY: 'own', MESH_SECRET_NAME: 'a', SERVER_API_KEYS_SECRET: 'b', SERVER_NAMED_KEYS_SECRET: 'c' };
+  assert.deepEqual(rules(there), [name, ['DomainKey', 'a'], ['ApiKeys', 'b'], ['NamedKeys', 'c'], ['Policy', 'own']]);
 });
 
 test('a name whose zone is elsewhere needs a certificate only', () => {
@@ -76,7 +76,8 @@ test('the name leads to the load balancer, with a certificate of its own', () =>
 test("the file's other settings go to the program; secrets and what the stack decides do not", async () => {
   const domain = Object.entries(DOMAIN).map(([name, value]) => `${name}=${value}\n`).join('');
   const file = domain + 'MESH_POLICY=own\nMESH_CLOUD_OPEN=true\nMESH_ALLOWED_ORIGINS=https://a.example\nMESH_DRAIN_SECONDS=5\n' +
-    'MESH_API_KEYS=da2-x\nMESH_NAMED_KEYS=s3cret\nMESH_LISTEN=:1\nMESH_TRUSTED_PROXIES=0.0.0.0/0\nMESH_SECRET_NAME=school/mesh\n';
+    'MESH_API_KEYS=da2-x\nMESH_NAMED_KEYS=s3cret\nMESH_LISTEN=:1\nMESH_TRUSTED_PROXIES=0.0.0.0/0\nMESH_SECRET_NAME=school/mesh\n' +
+    'MESH_METRICS_LISTEN=0.0.0.0:9464\nMESH_LAMBDA_METRICS_SECONDS=5\n';
   const found = await inScratch((folder) => {
     writeFileSync(join(folder, '.env'), file);
     return serverSettings({}, folder);
@@ -88,7 +89,7 @@ test("the file's other settings go to the program; secrets and what the stack de
     MESH_ALLOWED_ORIGINS: 'https://a.example,https://mesh.school.example',
     MESH_DRAIN_SECONDS: '5',
   });
-  assert.equal(found.notes.length, 4);
+  assert.equal(found.notes.length, 5);
   assert.doesNotMatch(found.notes.join(), /s3cret|da2-x/);
   const app = new App({ analyticsReporting: false });
   const template = Template.fromStack(addServer(app, { ...found, image: 'x' }, root));

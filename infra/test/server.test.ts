@@ -144,11 +144,13 @@ for (const stage of STAGES) {
       assert.equal(of('AWS::DynamoDB::Table').TableName, `MeshV2ServerTable${tail}`);
       assert.equal(of('AWS::ECS::Service').ServiceName, `MeshV2-Server${tail}`);
       const alarms = Object.values(template.findResources('AWS::CloudWatch::Alarm')).map(({ Properties }) => Properties as Json);
-      const names = ['Cpu', 'Down', 'Errors', 'Failures', 'Memory', 'TableThrottles'];
+      const names = ['Cpu', 'Down', 'Errors', 'Failures', 'Memory', 'Polling', 'TableThrottles'];
       assert.deepEqual(alarms.map(({ AlarmName }) => AlarmName).sort(), names.map((name) => `MeshV2-Server${name}${tail}`));
       // A server that reports nothing is not there.
       const down = alarms.find(({ AlarmName }) => AlarmName.startsWith('MeshV2-ServerDown'))!;
       assert.equal(down.TreatMissingData, 'breaching');
+      const polling = alarms.find(({ AlarmName }) => AlarmName.startsWith('MeshV2-ServerPolling'))!;
+      assert.deepEqual([polling.MetricName, polling.Period, polling.Threshold], [`ServerFallbacksToPolling${tail}`, 900, 10]);
       for (const { Type, Properties } of Object.values(template.toJSON().Resources) as Json[]) {
         const tags = Object.fromEntries((Properties.Tags ?? []).map(({ Key, Value }: Json) => [Key, Value]));
         if (Object.keys(tags).length > 0) assert.equal(tags.Service, 'Server', Type);

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 
+import type { Template } from 'aws-cdk-lib/assertions';
+
 import { fields } from '../lib/schema';
 import { envFileOf } from '../lib/stage';
-import { type Json, STAGES, infra, only, root, settingsOf, templateOf } from './support';
+import { type Json, STAGES, bare, infra, meshV2, only, root, settingsOf, templateOf } from './support';
+import { serverTemplate, variables } from './server';
 
 const NAMES = {
   stg: ['MeshV2Table-stg', 'MeshV2Api-stg', 'MeshV2-GraphQL-stg'],
@@ -157,9 +161,9 @@ for (const stage of STAGES) {
       const filters = Object.values(template.findResources('AWS::Logs::MetricFilter')).map((one) => (one as Json).Properties);
       assert.deepEqual(
         filters.map((filter) => [filter.FilterPattern, filter.MetricTransformations[0].MetricName]),
-        [['{ $.level = "ERROR" }', `Failures${tail}`], ['{ $.fields.protocol = "Polling" }', `Polling${tail}`]],
+        [['{ $.level = "ERROR" }', `LoggedErrors${tail}`], ['{ $.fields.protocol = "Polling" }', `FallbacksToPolling${tail}`]],
       );
-      assert.ok(alarms.some(({ MetricName }) => MetricName === `Failures${tail}`));
+      assert.ok(alarms.some(({ MetricName }) => MetricName === `LoggedErrors${tail}`));
     });
 
     test('makes nothing else', () => {
@@ -275,7 +279,7 @@ test('the share of members that poll is of those who poll and those who subscrib
   const [share, ...parts] = alarm.Metrics as Json[];
   assert.match(share!.Expression, /^IF\(.* >= 10, 100 \* FILL\(polling, 0\) \/ .*, 0\)$/);
   const watched = parts.map(({ Id, MetricStat: { Metric, Period } }) => [Id, Metric.Namespace, Metric.MetricName, Period]);
-  assert.deepEqual(watched, [['polling', 'MeshV2', 'Polling', 900], ['sockets', 'AWS/AppSync', 'SubscribeSuccess', 900]]);
+  assert.deepEqual(watched, [['polling', 'MeshV2', 'FallbacksToPolling', 900], ['sockets', 'AWS/AppSync', 'SubscribeSuccess', 900]]);
   assert.equal(alarm.Threshold, 20);
 });
 
@@ -287,6 +291,28 @@ test('errors of subscriptions are counted of connections, subscriptions and mess
     assert.deepEqual(names, ['Connect', 'Subscribe', 'PublishDataMessage'].map((kind) => `${kind}${whose}Error`));
     assert.equal(Threshold, threshold);
   }
+});
+
+test('costs counts the metrics that alarms watch, as they are billed', () => {
+  const { stdout } = spawnSync(meshV2(), ['costs', '--json'], { encoding: 'utf8', env: bare() });
+  const { deployments } = JSON.parse(stdout) as Json;
+  const counted = (deployment: string) => {
+    const { month_parts: parts } = deployments.find((price: Json) => price.deployment === deployment);
+    return parts.find(({ what }: Json) => what === 'metrics of alarms').amount;
+  };
+  const watched = (template: Template) =>
+    (Object.values(template.findResources('AWS::CloudWatch::Alarm')) as Json[])
+      .map(({ Properties: { Metrics } }) => Metrics?.filter(({ MetricStat }: Json) => MetricStat).length ?? 1)
+      .reduce((sum, count) => sum + count);
+  assert.equal(counted('appsync'), watched(templateOf('prod')));
+  assert.equal(counted('fargate'), watched(serverTemplate('prod')));
+});
+
+test("the interval of the function's metrics reaches the function, and nothing but it", () => {
+  const asked = { MESH_LAMBDA_METRICS_SECONDS: '300' };
+  const { Variables } = only(templateOf('prod', asked), 'AWS::Lambda::Function').Properties.Environment;
+  assert.equal(Variables.MESH_LAMBDA_METRICS_SECONDS, '300');
+  assert.equal(variables(serverTemplate('prod', asked)).get('MESH_LAMBDA_METRICS_SECONDS'), undefined);
 });
 
 test('alarms are mailed to who asks for it', () => {

@@ -4,15 +4,15 @@ use crate::calls::{Calls, calls};
 use crate::lesson::Lesson;
 use crate::price::Part;
 use crate::prices::{Item, Region};
-use crate::traffic::{COMPRESSION, deliveries, gigabytes};
+use crate::traffic::{COMPRESSION, END, deliveries, gigabytes};
 use crate::units::{Tries, Units};
 
 /// Memory of the function, as the stack sets it.
 pub const FUNCTION_GIGABYTES: f64 = 0.25;
 /// How long a call of it takes, with a read and a write of the table. Assumed.
 pub const FUNCTION_SECONDS: f64 = 0.02;
-/// Alarms of the stack.
-const ALARMS: f64 = 8.0;
+/// Metrics that the alarms of the stack watch, which a test of the stack counts.
+const ALARM_METRICS: f64 = 20.0;
 /// Calls of the schedule that ends groups, each minute of a month.
 const SCHEDULED_A_MONTH: f64 = 60.0 * 730.0;
 
@@ -24,10 +24,11 @@ pub fn parts(lesson: &Lesson, region: Region, units: &Units) -> Vec<Part> {
         .filter(|call| call.is_request())
         .map(|call| call.times)
         .sum();
-    // What the function publishes are mutations of its own.
-    let pushed = if lesson.push { lesson.recorded() } else { 0.0 };
+    // What the function publishes are mutations of its own; a group that polls gets none.
+    let is_pushed = lesson.push && lesson.subscribers() > 0.0;
+    let pushed = if is_pushed { lesson.recorded() } else { 0.0 };
     let ops = requests + pushed;
-    let messages = deliveries(lesson, lesson.reports() + lesson.fired() + pushed);
+    let messages = deliveries(lesson, lesson.reports() + lesson.fired() + pushed + END);
     let seconds = requests * FUNCTION_SECONDS * FUNCTION_GIGABYTES;
     let lists: f64 = calls
         .iter()
@@ -69,7 +70,7 @@ pub fn parts(lesson: &Lesson, region: Region, units: &Units) -> Vec<Part> {
 pub fn month(lesson: &Lesson, region: Region, units: &Units) -> Vec<Part> {
     let mut parts = vec![
         Part::new("secret", 1.0, Item::SecretMonth, region),
-        Part::new("alarms", ALARMS, Item::AlarmMonth, region),
+        Part::new("metrics of alarms", ALARM_METRICS, Item::AlarmMonth, region),
     ];
     if lesson.push {
         let run = units.of("(reaper)", "a run, nothing due");

@@ -52,8 +52,10 @@ pub enum Item {
     AddressHour,
     /// A month of a secret.
     SecretMonth,
-    /// A month of an alarm.
+    /// A month of a metric that an alarm watches.
     AlarmMonth,
+    /// A month of a DNS zone.
+    ZoneMonth,
     /// A month of a small server with 1 GB, its address and 2 TB of transfer.
     SmallServerMonth,
 }
@@ -130,7 +132,8 @@ pub const ROWS: &[Row] = &[
     row(Item::BalancerGigabyte, "load balancer: bytes", 1.0, "GB", known(0.008), known(0.008)),
     row(Item::AddressHour, "public IPv4 address", 1.0, "hour", assumed(0.005), assumed(0.005)),
     row(Item::SecretMonth, "Secrets Manager: secret", 1.0, "month", assumed(0.40), assumed(0.40)),
-    row(Item::AlarmMonth, "CloudWatch: alarm", 1.0, "month", assumed(0.10), assumed(0.10)),
+    row(Item::AlarmMonth, "CloudWatch: metric of an alarm", 1.0, "month", assumed(0.10), assumed(0.10)),
+    row(Item::ZoneMonth, "Route 53: zone", 1.0, "month", assumed(0.50), assumed(0.50)),
     row(Item::SmallServerMonth, "small server: 1 GB, its address, 2 TB of transfer", 1.0, "month", assumed(7.00), assumed(7.00)),
 ];
 

@@ -5,7 +5,7 @@ use crate::calls::calls;
 use crate::lesson::Lesson;
 use crate::price::{Deployment, MONTH_HOURS, Part};
 use crate::prices::{Item, Region};
-use crate::traffic::{deliveries, gigabytes};
+use crate::traffic::{END, deliveries, gigabytes};
 use crate::units::Units;
 
 /// The task of the stack.
@@ -14,6 +14,10 @@ const TASK_PROCESSORS: f64 = 0.25;
 const TASK_GIGABYTES: f64 = 0.5;
 /// The task's, and the load balancer's in two zones.
 const ADDRESSES: f64 = 3.0;
+/// That of domains, and that with the API keys.
+const SECRETS: f64 = 2.0;
+/// Metrics that the alarms of the stack watch, which a test of the stack counts.
+const ALARM_METRICS: f64 = 12.0;
 /// The reaper's runs in a second.
 const RUNS_PER_SECOND: f64 = 2.0;
 
@@ -54,7 +58,7 @@ pub fn to_clients(lesson: &Lesson) -> f64 {
     // All members with a WebSocket receive recorded events too.
     let messages = deliveries(
         lesson,
-        lesson.reports() + lesson.fired() + lesson.recorded(),
+        lesson.reports() + lesson.fired() + lesson.recorded() + END,
     );
     let (mut requests, mut lists) = (0.0, 0.0);
     for call in calls(lesson).iter().filter(|call| call.is_request()) {
@@ -69,6 +73,7 @@ pub fn to_clients(lesson: &Lesson) -> f64 {
 /// What runs day and night, for so many hours.
 fn hourly(deployment: Deployment, hours: f64, region: Region, units: &Units) -> Vec<Part> {
     let price = |item| region.price(item);
+    let months = hours / MONTH_HOURS;
     let mut parts = if deployment == Deployment::Fargate {
         let task = TASK_PROCESSORS * price(Item::FargateProcessorHour)
             + TASK_GIGABYTES * price(Item::FargateGigabyteHour);
@@ -86,17 +91,20 @@ fn hourly(deployment: Deployment, hours: f64, region: Region, units: &Units) -> 
                 Item::AddressHour,
                 region,
             ),
-            Part::of(
-                "months of the secret",
-                hours / MONTH_HOURS,
-                hours / MONTH_HOURS * price(Item::SecretMonth),
+            Part::new("secrets", months * SECRETS, Item::SecretMonth, region),
+            Part::new(
+                "metrics of alarms",
+                months * ALARM_METRICS,
+                Item::AlarmMonth,
+                region,
             ),
+            Part::new("zone", months, Item::ZoneMonth, region),
         ]
     } else {
         vec![Part::of(
             "hours of the small server",
             hours,
-            hours / MONTH_HOURS * price(Item::SmallServerMonth),
+            months * price(Item::SmallServerMonth),
         )]
     };
     if deployment != Deployment::Embedded {

@@ -87,6 +87,29 @@ fn push_costs_a_mutation_for_each_recorded_call_and_its_messages() {
 }
 
 #[test]
+fn a_class_that_polls_as_a_whole_gets_nothing_pushed() {
+    let polling = Lesson::CLASS.with_polling(100);
+    let off = Lesson {
+        push: false,
+        ..polling
+    };
+    let on_appsync = |lesson| price(Deployment::Appsync, lesson).parts;
+    assert_eq!(on_appsync(&polling), on_appsync(&off));
+}
+
+#[test]
+fn the_group_s_end_is_a_message_to_each_subscriber() {
+    let quiet = Lesson {
+        reports_per_second: 0.0,
+        events_per_second: 0.0,
+        ..Lesson::CLASS
+    };
+    let messages = &price(Deployment::Appsync, &quiet).parts[0];
+    // Beside the connections.
+    assert!((messages.amount - 80.0).abs() < 1e-9, "{messages:?}");
+}
+
+#[test]
 fn a_month_pays_once_for_what_runs_day_and_night() {
     let embedded = price(Deployment::Embedded, &Lesson::CLASS);
     assert!((embedded.month_dollars(1) - embedded.month_dollars(200)).abs() < 1e-9);

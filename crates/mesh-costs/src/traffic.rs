@@ -14,6 +14,9 @@ pub const STATUS_BYTES: f64 = 800.0;
 /// How many times smaller a list of statuses is compressed, as AppSync answers browsers.
 pub const COMPRESSION: f64 = 8.0;
 
+/// The message that ends the group.
+pub const END: f64 = 1.0;
+
 /// Messages to subscribers of `published` ones.
 pub fn deliveries(lesson: &Lesson, published: f64) -> f64 {
     published * lesson.subscribers()

@@ -4,12 +4,11 @@ import * as cloudwatch from 'aws-cdk-lib/aws-cloudwatch';
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions';
 import type * as dynamodb from 'aws-cdk-lib/aws-dynamodb';
 import * as elb from 'aws-cdk-lib/aws-elasticloadbalancingv2';
-import * as logs from 'aws-cdk-lib/aws-logs';
 import * as sns from 'aws-cdk-lib/aws-sns';
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions';
 import { Construct } from 'constructs';
 
-import { period, throttled } from '../metrics';
+import { FEWEST_MEMBERS, JOINING, logged, period, throttled } from '../metrics';
 import { named } from '../stage';
 import type { MeshBalancer } from './balancer';
 import type { MeshService } from './service';
@@ -24,14 +23,17 @@ export class ServerAlarms extends Construct {
   constructor(scope: Construct, private readonly settings: ServerSettings, { table, service, balancer }: Watched) {
     super(scope, 'Alarms');
     const { made: task } = service;
+    const { errors: failures, fallbacks } = logged(this, settings.stage, service.log, 'Server');
     const errors = balancer.targets.metrics.httpCodeTarget(elb.HttpCodeTarget.TARGET_5XX_COUNT, { period });
     const all = [
       this.alarm('ServerDown', 'No server answers', healthy(balancer), 1, { below: true }),
       this.alarm('ServerErrors', 'The server answers with 5xx', errors, 1),
-      this.alarm('ServerFailures', 'The server logs failures: its table fails it', this.failures(service.log), 1),
+      this.alarm('ServerFailures', 'The server logs failures: its table fails it', failures, 1),
       this.alarm('ServerCpu', `The server uses ${BUSY} % of its processor time`, task.metricCpuUtilization({ period }), BUSY),
       this.alarm('ServerMemory', `The server uses ${BUSY} % of its memory`, task.metricMemoryUtilization({ period }), BUSY),
       this.alarm('ServerTableThrottles', 'The table turns requests away', throttled(table), 1),
+      // AWS does not count subscriptions here, so this is no share: a class that polls, of whatever size a school has.
+      this.alarm('ServerPolling', `${FEWEST_MEMBERS} members poll: a network blocks WebSockets`, fallbacks.with({ period: JOINING }), FEWEST_MEMBERS),
     ];
     if (!settings.alarmEmail) return;
     const topic = new sns.Topic(this, 'Topic', { topicName: named('MeshV2-ServerAlarms', settings.stage) });
@@ -54,17 +56,6 @@ export class ServerAlarms extends Construct {
       comparisonOperator: below ? LESS_THAN_THRESHOLD : GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
       treatMissingData: below ? BREACHING : NOT_BREACHING,
     });
-  }
-
-  private failures(logGroup: logs.LogGroup): cloudwatch.Metric {
-    const filter = new logs.MetricFilter(this, 'FailuresInLog', {
-      logGroup,
-      filterPattern: logs.FilterPattern.stringValue('$.level', '=', 'ERROR'),
-      metricNamespace: 'MeshV2',
-      metricName: named('ServerFailures', this.settings.stage),
-      metricValue: '1',
-    });
-    return filter.metric({ period, statistic: 'Sum' });
   }
 }
 

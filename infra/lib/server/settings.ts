@@ -6,11 +6,11 @@ import type { Stage } from '../stage';
 
 /** What the stack sets itself, and what a container with a table has no use for. */
 const NOT_FOR_THE_FILE =
-  /^MESH_(LISTEN|STORE|DATA|DURABILITY|ERASE_AFTER|DISK_TIMEOUT_SECONDS|TRUSTED_PROXIES|TLS_\w+|PUBLIC\w*|KEYS_FILE|ENV_FILE)$/;
+  /^MESH_(LISTEN|STORE|DATA|DURABILITY|ERASE_AFTER|DISK_TIMEOUT_SECONDS|TRUSTED_PROXIES|METRICS_LISTEN|TLS_\w+|PUBLIC\w*|KEYS_FILE|ENV_FILE)$/;
 /** Secrets: they are in Secrets Manager, never in a file of the project. */
 const SECRETS = /^MESH_(SECRET_KEY|API_KEYS|NAMED_KEYS)$/;
 /** The stacks' own. */
-const OF_THE_STACKS = /^MESH_(SECRET_NAME|LAMBDA_FOLDER|APPSYNC_\w+)$/;
+const OF_THE_STACKS = /^MESH_(SECRET_NAME|LAMBDA_\w+|APPSYNC_\w+)$/;
 
 /** Fargate kills a task 120 s after SIGTERM; ten of them are for what follows the drain. */
 const LONGEST_DRAIN = 110;

@@ -2,7 +2,7 @@
 
 import { type App, CfnOutput, Fn, Stack, type StackProps, Tags } from 'aws-cdk-lib';
 
-import { type Kept, NONE, keepThese } from '../kept';
+import { type Kept, NONE, keepThese, policyKept } from '../kept';
 import { named } from '../stage';
 import { table } from '../table';
 import { ServerAlarms } from './alarms';
@@ -46,13 +46,14 @@ export class ServerStack extends Stack {
 }
 
 /** What a deploy from another shell must not change. */
-function kept({ domain, secretName, apiKeysSecret, namedKeysSecret }: ServerSettings): Kept[] {
+function kept({ domain, secretName, apiKeysSecret, namedKeysSecret, program }: ServerSettings): Kept[] {
   const of = (name: string, what: string, setting: string, value: string) => ({ name, what, setting, value });
   return [
     of('Domain', 'name of the server', 'SERVER_DOMAIN', domain.name),
     of('DomainKey', 'secret of all domains', 'MESH_SECRET_NAME', secretName ?? 'own'),
     of('ApiKeys', 'secret with the API keys', 'SERVER_API_KEYS_SECRET', apiKeysSecret ?? 'own'),
     of('NamedKeys', "secret with the teachers' keys", 'SERVER_NAMED_KEYS_SECRET', namedKeysSecret ?? NONE),
+    policyKept(program),
   ];
 }
 
