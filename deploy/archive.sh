@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Packs a program with its papers as an archive of a release, and writes its sum beside it.
+# Packs a program with its licences and docs as an archive of a release, and writes its sum beside it.
 #   deploy/archive.sh PROGRAM TARGET FOLDER     TARGET is Rust's name of the system
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -19,7 +19,10 @@ if [[ $target == *windows* ]]; then
   7z a -bso0 "$archive" "$name"
 else
   archive=$name.tgz
-  tar --create --gzip --owner 0 --group 0 --numeric-owner --file "$archive" "$name"
+  # macOS has another tar.
+  owner=(--uid 0 --gid 0)
+  if tar --version | grep -q GNU; then owner=(--owner 0 --group 0 --numeric-owner); fi
+  tar --create --gzip "${owner[@]}" --file "$archive" "$name"
 fi
 if command -v sha256sum >/dev/null; then sha256sum "$archive"; else shasum -a 256 "$archive"; fi >"$archive.sha256"
 rm -rf "$name"

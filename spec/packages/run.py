@@ -133,10 +133,12 @@ def deb(package):
         for path in ("man/man1/mesh-v2.1.gz", "bash-completion/completions/mesh-v2", "zsh/vendor-completions/_mesh-v2"):
             assert pathlib.Path("/usr/share", path).exists(), path
         subprocess.run(["bash", "-n", "/usr/share/bash-completion/completions/mesh-v2"], **quiet)
-        # An upgrade keeps the keys and the data.
+        # An upgrade keeps the keys and the data, also where settings were deleted.
+        pathlib.Path("/etc/mesh-v2/mesh-v2.env").unlink()
+        pathlib.Path("/etc/mesh-v2/keys").write_text("# keys with roles\n")
         subprocess.run(["dpkg", "-i", package], **quiet)
         assert secrets.read_text() == first and pathlib.Path("/var/lib/mesh-v2/data/mesh.journal").exists()
-        assert len(environment["MESH_SECRET_KEY"]) == 64 and len(environment["MESH_API_KEYS"]) == 52, "keys of chance"
+        assert len(environment["MESH_SECRET_KEY"]) == 64 and len(environment["MESH_API_KEYS"]) == 52, "random keys"
     finally:
         subprocess.run(["dpkg", "--purge", "mesh-v2"], **quiet)
     left = [path for path in ("/etc/mesh-v2", "/var/lib/mesh-v2", "/usr/bin/mesh-v2") if os.path.exists(path)]
