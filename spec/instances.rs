@@ -114,8 +114,8 @@ async fn cases_pass_with_instances_of_the_built_function() {
     let settings = [
         ("TABLE_NAME", &*table.table),
         ("MESH_APPSYNC_URL", &*api.endpoint),
-        ("MESH_APPSYNC_ATTEMPT_MS", "10000"),
-        ("MESH_APPSYNC_MESSAGE_MS", "20000"),
+        ("MESH_APPSYNC_ATTEMPT_MS", "8000"),
+        ("MESH_APPSYNC_MESSAGE_MS", "8000"),
         ("DYNAMODB_ENDPOINT", &*endpoint),
         // All cases call from one address, and no reaper removes their groups.
         ("MESH_MAX_GROUPS_PER_ADDRESS", "20000"),

@@ -15,7 +15,7 @@ pub mod push;
 mod tests;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_graphql_parser::parse_schema;
 use serde_json::value::RawValue;
@@ -40,6 +40,8 @@ pub use crate::lambda::emf::Emf;
 
 /// The maximum number of events in a batch: AppSync's limit of `maxBatchSize`.
 const MAX_BATCH_EVENTS: usize = 2000;
+/// How long after an event's start messages are still sent: Lambda ends it after 30 seconds.
+const EVENT_TIME: Duration = Duration::from_secs(25);
 /// The maximum length in bytes of a type's or field's name; a longer one is neither looked
 /// up nor logged.
 const MAX_NAME_BYTES: usize = 128;
@@ -142,18 +144,23 @@ impl Handler {
     /// in order and returns a list of `{"data"}` or
     /// `{"data": null, "errorMessage", "errorType"}`. What the event published has been sent.
     pub async fn handle(&self, event: Value) -> Result<Value, MalformedEvent> {
-        let result = self.result(event).await;
+        let deadline = tokio::time::Instant::now() + EVENT_TIME;
+        let result = self.result(event, deadline).await;
         if let Some(push) = &self.push {
-            push.flush().await;
+            push.flush(deadline).await;
         }
         result
     }
 
-    async fn result(&self, event: Value) -> Result<Value, MalformedEvent> {
+    async fn result(
+        &self,
+        event: Value,
+        deadline: tokio::time::Instant,
+    ) -> Result<Value, MalformedEvent> {
         match event {
             Value::Array(events) => self.handle_batch(&events).await,
             // No resolver can send it: theirs have a context's members.
-            event if event == json!({"reap": true}) => Ok(self.reap().await),
+            event if event == json!({"reap": true}) => Ok(self.reap(deadline).await),
             event => Ok(match self.handle_one(&event).await? {
                 Ok(value) => value,
                 Err(error) => json!({"error": {"type": error.kind, "message": error.message}}),
@@ -162,9 +169,14 @@ impl Handler {
     }
 
     /// The schedule's event: ends the groups that are due, as a server's reaper does.
-    async fn reap(&self) -> Value {
+    async fn reap(&self, deadline: tokio::time::Instant) -> Value {
         let mesh = self.runner.mesh();
-        match reaper::reap(&*mesh.store, &mesh.clock).await {
+        let reaping = reaper::reap(&*mesh.store, &mesh.clock);
+        let reaped = match &self.push {
+            Some(push) => push.flush_during(reaping, deadline).await,
+            None => reaping.await,
+        };
+        match reaped {
             Ok(ended) => json!({"ended": ended}),
             Err(error) => {
                 tracing::error!(%error, "could not reap");

@@ -6,7 +6,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Stack } from 'aws-cdk-lib';
+import { Duration, Stack } from 'aws-cdk-lib';
 import * as appsync from 'aws-cdk-lib/aws-appsync';
 import * as iam from 'aws-cdk-lib/aws-iam';
 import type * as lambda from 'aws-cdk-lib/aws-lambda';
@@ -38,6 +38,8 @@ export function letPush(api: appsync.GraphqlApi, root: string, pusher: lambda.Fu
 
 /** Invokes the function so that it ends the groups that are due. */
 export function schedule(scope: Construct, { stage, reapMinutes }: Settings, reaper: lambda.Function): void {
+  // The schedule's event waits in Lambda's queue, which repeats a failed one twice by default.
+  reaper.configureAsyncInvoke({ retryAttempts: 0, maxEventAge: Duration.seconds(60) });
   const { account } = Stack.of(scope);
   const role = new iam.Role(scope, 'ScheduleRole', {
     assumedBy: new iam.ServicePrincipal('scheduler.amazonaws.com', {
@@ -57,8 +59,9 @@ export function schedule(scope: Construct, { stage, reapMinutes }: Settings, rea
     target: {
       arn: reaper.functionArn,
       roleArn: role.roleArn,
-      // As src/lambda.rs expects it; what fails is left to the next run.
+      // As src/lambda.rs expects it.
       input: JSON.stringify({ reap: true }),
+      // Delivery to Lambda's queue. What fails, here or in the function, is left to the next run.
       retryPolicy: { maximumRetryAttempts: 0, maximumEventAgeInSeconds: 60 },
     },
   });

@@ -18,7 +18,7 @@ const NAMES = {
 };
 const OUTPUTS = ['GraphQLApiEndpoint', 'GraphQLApiId', 'GraphQLApiKey', 'GraphQLApiKeyEnd', 'TableArn', 'TableName'];
 /** Kinds that CloudFormation cannot tag. */
-const UNTAGGED = /^AWS::(IAM::Policy|AppSync::(GraphQLSchema|ApiKey|DataSource|Resolver)|Logs::MetricFilter|Scheduler::Schedule)$/;
+const UNTAGGED = /^AWS::(IAM::Policy|AppSync::(GraphQLSchema|ApiKey|DataSource|Resolver)|Lambda::EventInvokeConfig|Logs::MetricFilter|Scheduler::Schedule)$/;
 
 for (const stage of STAGES) {
   describe(`stage ${stage}`, () => {
@@ -171,7 +171,7 @@ for (const stage of STAGES) {
       assert.deepEqual(kinds, [
         'AWS::AppSync::ApiKey', 'AWS::AppSync::DataSource', 'AWS::AppSync::GraphQLApi',
         'AWS::AppSync::GraphQLSchema', 'AWS::AppSync::Resolver', 'AWS::CloudWatch::Alarm',
-        'AWS::DynamoDB::Table', 'AWS::IAM::Policy', 'AWS::IAM::Role', 'AWS::Lambda::Function',
+        'AWS::DynamoDB::Table', 'AWS::IAM::Policy', 'AWS::IAM::Role', 'AWS::Lambda::EventInvokeConfig', 'AWS::Lambda::Function',
         'AWS::Logs::LogGroup', 'AWS::Logs::MetricFilter', 'AWS::Scheduler::Schedule', 'AWS::SecretsManager::Secret',
       ]);
     });
@@ -189,6 +189,9 @@ for (const stage of STAGES) {
       assert.equal(schedule.Target.Input, '{"reap":true}');
       assert.deepEqual(schedule.Target.RetryPolicy, { MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 });
       const [fn] = Object.keys(template.findResources('AWS::Lambda::Function'));
+      const { FunctionName, ...asynchronous } = of('AWS::Lambda::EventInvokeConfig');
+      assert.deepEqual(FunctionName, { Ref: fn });
+      assert.deepEqual(asynchronous, { Qualifier: '$LATEST', MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 });
       assert.deepEqual(schedule.Target.Arn, { 'Fn::GetAtt': [fn, 'Arn'] });
       // It may invoke the function, and only this account's schedules may be it.
       const { Policies, AssumeRolePolicyDocument: trust } = resources[schedule.Target.RoleArn['Fn::GetAtt'][0]]!.Properties;
@@ -220,6 +223,7 @@ test('without push AppSync is what it was, to its price', () => {
   const text = JSON.stringify(template.toJSON());
   assert.doesNotMatch(text, /publishMessage|aws_iam|AWS_IAM|PUBLISHER_ROLE|MESH_APPSYNC_URL|appsync:GraphQL/);
   template.resourceCountIs('AWS::Scheduler::Schedule', 0);
+  template.resourceCountIs('AWS::Lambda::EventInvokeConfig', 0);
   template.resourceCountIs('AWS::AppSync::DataSource', 1);
 });
 

@@ -6,6 +6,10 @@ use clap::Parser;
 
 use crate::lambda::appsync::Settings;
 
+/// The longest that a message may take: the call that made it waits, and Lambda ends that after 30
+/// seconds.
+const MAX_MS: i64 = 8_000;
+
 /// How the function calls its API. The stack sets the URL; without it nothing is pushed.
 #[derive(Debug, Parser)]
 pub struct AppSyncArgs {
@@ -29,7 +33,7 @@ pub struct AppSyncArgs {
         env = "MESH_APPSYNC_ATTEMPT_MS",
         default_value = "1500",
         value_name = "MS",
-        value_parser = clap::value_parser!(u32).range(1..=10_000)
+        value_parser = clap::value_parser!(u32).range(1..=MAX_MS)
     )]
     attempt_ms: u32,
 
@@ -39,7 +43,7 @@ pub struct AppSyncArgs {
         env = "MESH_APPSYNC_MESSAGE_MS",
         default_value = "4000",
         value_name = "MS",
-        value_parser = clap::value_parser!(u32).range(1..=20_000)
+        value_parser = clap::value_parser!(u32).range(1..=MAX_MS)
     )]
     message_ms: u32,
 }
@@ -55,5 +59,23 @@ impl AppSyncArgs {
             attempt_timeout: millis(self.attempt_ms),
             message_timeout: millis(self.message_ms),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_has_less_time_than_the_function() {
+        for flag in ["--attempt-ms", "--message-ms"] {
+            let parse = |ms: &str| AppSyncArgs::try_parse_from(["mesh-v2-lambda", flag, ms]);
+            for refused in ["0", "8001", "20000"] {
+                assert!(parse(refused).is_err(), "{flag} {refused}");
+            }
+            for taken in ["1", "8000"] {
+                assert!(parse(taken).is_ok(), "{flag} {taken}");
+            }
+        }
     }
 }

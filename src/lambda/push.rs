@@ -4,12 +4,15 @@
 //! be frozen afterwards.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 use crate::lambda::appsync::AppSync;
 use crate::model::event::{Event, EventBatch, EventKind};
@@ -22,9 +25,13 @@ const QUEUE: usize = 1_000;
 /// Messages that are sent at a time. They are of different groups, so each group's keep their
 /// order.
 const CONCURRENCY: usize = 8;
-/// How many times as long as one message all that wait may take. By default they are given up
-/// before Lambda's 30 seconds are over.
+/// How many times as long as one message all that wait may take.
 const FLUSH_TIMEOUTS: u32 = 3;
+/// The longest flush, however long one message may take: Lambda ends an event after 30 seconds,
+/// and the call before the flush takes some of them.
+const LONGEST_FLUSH: Duration = Duration::from_secs(15);
+/// Time between two flushes while the reaper runs.
+const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Publishes a store's messages through AppSync.
 #[derive(Debug)]
@@ -64,24 +71,61 @@ impl Push {
         }
     }
 
-    /// Sends everything that was published until now. What fails is logged: the change is stored,
-    /// and the call that made it succeeds.
-    pub async fn flush(&self) {
-        let _permit = self.sending.acquire().await;
-        let limit = self.api.message_timeout() * FLUSH_TIMEOUTS;
-        if timeout(limit, self.send_all()).await.is_err() {
-            let given_up = std::mem::take(&mut *self.lock()).len();
-            tracing::error!(given_up, "messages were not published: the time is over");
-        }
+    /// Sends everything that was published until now, or gives it up at this time at the latest;
+    /// returns how many messages it gave up. What fails is logged: the change is stored, and the
+    /// call that made it succeeds.
+    pub async fn flush(&self, deadline: Instant) -> usize {
+        let limit = (self.api.message_timeout() * FLUSH_TIMEOUTS).min(LONGEST_FLUSH);
+        self.send_until(deadline.min(Instant::now() + limit)).await
     }
 
-    async fn send_all(&self) {
+    async fn send_until(&self, deadline: Instant) -> usize {
+        let _permit = self.sending.acquire().await;
+        let in_flight = AtomicUsize::new(0);
+        let sent = timeout_at(deadline, self.send_all(&in_flight)).await;
+        if sent.is_ok() {
+            return 0;
+        }
+        let waiting = std::mem::take(&mut *self.lock()).len();
+        let in_flight = in_flight.into_inner();
+        tracing::error!(
+            waiting,
+            in_flight,
+            "messages were not published: the time is over"
+        );
+        waiting + in_flight
+    }
+
+    /// Runs the reaper, and sends what it publishes meanwhile: what is not sent when Lambda ends
+    /// the run is lost.
+    pub async fn flush_during<T>(&self, reaping: impl Future<Output = T>, deadline: Instant) -> T {
+        let done = CancellationToken::new();
+        let reaping = async {
+            let reaped = reaping.await;
+            done.cancel();
+            reaped
+        };
+        let flushing = async {
+            let pause = || done.run_until_cancelled(sleep(FLUSH_INTERVAL));
+            while pause().await.is_some() {
+                self.send_until(deadline).await;
+            }
+        };
+        join(reaping, flushing).await.0
+    }
+
+    async fn send_all(&self, in_flight: &AtomicUsize) {
         loop {
             let batch = next_batch(&mut self.lock());
             if batch.is_empty() {
                 return;
             }
-            join_all(batch.iter().map(|message| self.send(message))).await;
+            in_flight.store(batch.len(), Ordering::Relaxed);
+            let sending = batch.iter().map(async |message| {
+                self.send(message).await;
+                in_flight.fetch_sub(1, Ordering::Relaxed);
+            });
+            join_all(sending).await;
         }
     }
 
@@ -149,73 +193,4 @@ fn group_dissolve(end: &Dissolution) -> Value {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::model::event::{EventCall, EventInput};
-    use crate::model::group::{EndReason, GroupKey};
-    use crate::model::ids::NodeId;
-    use crate::model::time::Timestamp;
-
-    fn group(id: &str) -> GroupKey {
-        GroupKey::parse(id, "d").unwrap()
-    }
-
-    fn events(id: &str, kind: EventKind) -> Message {
-        let event = EventInput {
-            name: "go".into(),
-            payload: Some("\"#".into()),
-            fired_at: "2026-02-07T01:02:03.456Z".into(),
-            order_key: None,
-        };
-        let call = EventCall {
-            group: group(id),
-            node: NodeId::parse("nodeId", "n").unwrap(),
-            token: None,
-            kind,
-            events: Arc::new(vec![event]),
-        };
-        Message::Events(call.batch(Timestamp::from_millis(0)))
-    }
-
-    #[test]
-    fn only_what_no_clients_mutation_returns_is_pushed() {
-        let by_end = Dissolution::by_end(group("g"), EndReason::HostSilent);
-        let by_host = Dissolution::by_host(group("g"));
-        assert!(is_pushed(&Message::Dissolved(by_end)));
-        assert!(!is_pushed(&Message::Dissolved(by_host)));
-        assert!(is_pushed(&events("g", EventKind::Recorded)));
-        assert!(!is_pushed(&events("g", EventKind::Fired)));
-    }
-
-    #[test]
-    fn messages_of_one_group_are_sent_one_after_the_other() {
-        let ids = ["a", "b", "a", "c", "a", "a"];
-        let mut queue: VecDeque<_> = ids.map(|id| events(id, EventKind::Recorded)).into();
-        let mut batches = Vec::new();
-        while !queue.is_empty() {
-            let batch = next_batch(&mut queue);
-            let ids: Vec<_> = batch.iter().map(|it| it.group().id.to_string()).collect();
-            batches.push(ids.concat());
-        }
-        assert_eq!(batches, ["ab", "ac", "a", "a"]);
-        let many = (0..20).map(|id| events(&id.to_string(), EventKind::Recorded));
-        assert_eq!(next_batch(&mut many.collect()).len(), CONCURRENCY);
-    }
-
-    #[test]
-    fn a_recorded_batch_has_what_its_subscribers_select() {
-        assert_eq!(
-            input(&events("g", EventKind::Recorded)),
-            json!({"groupId": "g", "domain": "d", "batchEvent": {
-                "events": [{
-                    "name": "go", "firedByNodeId": "n", "groupId": "g", "domain": "d",
-                    "payload": "\"#", "timestamp": "2026-02-07T01:02:03.456Z", "orderKey": null,
-                }],
-                "firedByNodeId": "n", "groupId": "g", "domain": "d",
-                "timestamp": "1970-01-01T00:00:00.000Z",
-            }})
-        );
-    }
-}
+mod tests;

@@ -40,6 +40,9 @@ pub struct Settings {
     /// The shortest time between two writes of a group's poll mark (decision D13). The mark is
     /// valid for this much longer.
     pub poll_mark_interval: Duration,
+    /// How long a run of the reaper begins to check groups; the rest is left to the next run. The
+    /// function behind AppSync has 30 seconds for a run and all that it publishes.
+    pub reap_time: Duration,
     /// How many calls of a group may wait for their numbers in its log.
     pub log_queue: usize,
     /// How long a poll waits for a call whose number is taken and whose events are not there.
@@ -62,6 +65,7 @@ impl Settings {
             cached_groups: 10_000,
             cached_node_bytes: 16 * 1024 * 1024,
             poll_mark_interval: Duration::from_secs(20),
+            reap_time: Duration::from_secs(8),
             log_queue: 2_000,
             gap_wait: Duration::from_millis(100),
         }

@@ -296,11 +296,7 @@ impl Store for DynamoDb {
 
     async fn reap(&self, now: Timestamp) -> Result<Vec<EndedGroup>> {
         self.table.drop_unused();
-        let ended = self.reap_due(now).await?;
-        for end in &ended {
-            self.publish_end(end);
-        }
-        Ok(ended)
+        self.reap_due(now).await
     }
 
     /// Attempts a write whose condition never holds: it proves that the table exists and is

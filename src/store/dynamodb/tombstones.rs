@@ -1,5 +1,5 @@
 //! Tombstones, which replace the records of ended groups for a while (decision D30). The reaper
-//! removes expired ones; behind AppSync, where no reaper runs, the table's TTL does.
+//! removes expired ones; behind AppSync without the schedule, the table's TTL does.
 
 use crate::model::group::{GroupKey, Tombstone};
 use crate::model::time::Timestamp;

@@ -1,5 +1,7 @@
 //! The reaper's part: a watch per group says when to check whether the group ended.
 
+use std::time::Instant;
+
 use futures_util::stream::{self, StreamExt as _};
 
 use crate::model::group::EndReason;
@@ -58,8 +60,10 @@ impl DynamoDb {
     }
 
     /// See [`Store::reap`](crate::store::Store::reap). Checks only due watches; the
-    /// table's TTL removes what expired in live groups.
+    /// table's TTL removes what expired in live groups. Each end is published at once: if the run
+    /// is cut off, only the groups that were being checked end without a message.
     pub(super) async fn reap_due(&self, now: Timestamp) -> Result<Vec<EndedGroup>> {
+        let started = Instant::now();
         if let Err(AttemptError::Failed(failure)) = self.remove_tombstones(now).await {
             // Tombstones that are kept longer only change the text of errors.
             let error: &dyn std::error::Error = &failure;
@@ -76,13 +80,18 @@ impl DynamoDb {
             ..Query::default()
         };
         let (watches, _) = self.table.page("find ended groups", &due, None).await?;
+        let in_time = |_: &Item| started.elapsed() < self.settings.reap_time;
+        let watches = watches.into_iter().take_while(in_time);
         let checks = stream::iter(watches).map(|watch| self.check_until_done(watch, now));
         let mut checks = checks.buffer_unordered(CONCURRENCY);
         let (mut ended, mut failed) = (Vec::new(), None);
         while let Some(checked) = checks.next().await {
             match checked {
-                Ok(end) => ended.extend(end),
-                Err(crate::store::Error::Refused(_)) => {}
+                Ok(Some(end)) => {
+                    self.publish_end(&end);
+                    ended.push(end);
+                }
+                Ok(None) | Err(crate::store::Error::Refused(_)) => {}
                 Err(crate::store::Error::Failed(failure)) => failed = Some(failure),
             }
         }

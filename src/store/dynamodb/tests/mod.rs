@@ -12,6 +12,7 @@ mod faults;
 mod known_nodes;
 mod log;
 mod proxy;
+mod reaping;
 mod tables;
 mod tombstones;
 
