@@ -71,6 +71,7 @@ pub fn mesh() -> Arc<Mesh> {
         limits: limits(),
         memory: Memory::unlimited(),
         metrics: Metrics::default(),
+        polling_lines: Arc::default(),
         rate_limits: mesh_v2::rate_limits::RateLimits::off(),
         start_hold: StartHold::NONE,
         projects: mesh_v2::projects::Projects::default(),

@@ -103,7 +103,8 @@ async fn lines_of_a_request_have_its_id_and_a_place_instead_of_its_path() {
     };
     Reply::to(get("readyz?kitten")).await;
     Reply::to(get("cloud/3fa2b1")).await;
-    let mut socket = Socket::transport(&mesh).await;
+    let mut socket = Socket::connect(&mesh, "/graphql/realtime", Some(&mesh.key)).await;
+    socket.is_acknowledged().await;
     let group = mesh.host("teacher").creates("class").await;
     socket.subscribes("kitten", &group.id, &group.domain).await;
     group.join("cat").await.fires(["meow"]).await;

@@ -206,6 +206,34 @@ async fn what_lives_and_the_journal_are_shown_on_a_listener_of_its_own() {
 }
 
 #[apply(case!)]
+async fn members_of_a_polling_group_poll_although_they_ask_for_a_websocket() {
+    let folder = folder();
+    for store in ["memory", "embedded"] {
+        let server = Server::start(folder.path(), &[("MESH_STORE", store)]);
+        let mesh = server.mesh("da2-mesh-development");
+        let group = mesh.host("teacher").creates_polling("class").await;
+        for id in ["kitten", "cat"] {
+            let joins = json!({"nodeId": id, "useWebSocket": true});
+            group.calls("joinGroup", group.and(joins)).await.value();
+        }
+        let url = format!("{}/metrics", mesh.origin());
+        let members = [
+            ("mesh_members{delivery=\"polling\"}", 2.0),
+            ("mesh_members{delivery=\"subscription\"}", 0.0),
+        ];
+        shows(&mesh, &url, &members).await;
+        let log = server.log();
+        for (line, text) in [
+            (1, "createGroup fallback to Polling"),
+            (1, "joinGroup fallback to Polling"),
+            (0, "\"WebSocket\""),
+        ] {
+            assert_eq!(log.matches(text).count(), line, "{text} in {log}");
+        }
+    }
+}
+
+#[apply(case!)]
 async fn a_prod_server_shows_metrics_to_operators_alone() {
     let folder = folder();
     let keys = folder.path().join("keys");

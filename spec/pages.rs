@@ -78,7 +78,10 @@ async fn the_pages_get_the_public_key_and_other_pages_no_addresses() {
     let config = get(&mesh, "/pages/config.json").await;
     assert_eq!(config.header("cache-control"), "no-store");
     let config: Value = serde_json::from_str(&config.text).expect("JSON");
-    assert_eq!(config, json!({"key": mesh.key, "addresses": []}));
+    assert_eq!(
+        config,
+        json!({"key": mesh.key, "addresses": [], "graphiql": true})
+    );
 }
 
 #[apply(case!)]

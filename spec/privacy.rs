@@ -161,7 +161,9 @@ async fn a_full_disk_names_nothing_of_the_call_that_fails() {
             assert_eq!(reply.error().0, "InternalFailure");
             assert!(found(&reply.text).is_empty(), "{}", reply.text);
             is_clean(&server);
-            assert!(server.log().contains("a request failed"));
+            let (log, id) = (server.log(), reply.header("x-amzn-requestid"));
+            let mut lines = log.lines().filter(|line| line.contains("a request failed"));
+            assert!(lines.any(|line| line.contains(id)), "{id} in {log}");
             return;
         }
     }

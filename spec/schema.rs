@@ -372,6 +372,7 @@ fn the_subscription_names_the_three_mutations_it_delivers() {
         limits: mesh_v2::model::limits::Limits::default(),
         memory: mesh_v2::memory::Memory::unlimited(),
         metrics: mesh_v2::metrics::Metrics::default(),
+        polling_lines: std::sync::Arc::default(),
         rate_limits: mesh_v2::rate_limits::RateLimits::off(),
         start_hold: mesh_v2::heartbeat::hold::StartHold::NONE,
         projects: mesh_v2::projects::Projects::default(),

@@ -239,6 +239,9 @@ async fn graphiql_and_introspection_are_off_in_prod_and_can_be_set_anywhere() {
         assert_eq!(page.text.contains("MESH_GRAPHIQL=true"), !is_on);
         let asset = format!("{}/assets/graphiql.css", mesh.endpoint);
         assert_eq!(Reply::to(mesh.http().get(asset)).await.status, page.status);
+        let config = format!("{}/pages/config.json", mesh.origin());
+        let config = Reply::to(mesh.http().get(config)).await;
+        assert_eq!(config.json["graphiql"], is_on, "the front page links to it");
         for document in [
             "{ __schema { queryType { name } } }",
             "query($name: String = \"Group\") { it: __type(name: $name) { name } }",

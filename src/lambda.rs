@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Caller;
 use crate::domains::{EDGE_HOPS, address_behind_appsync};
 use crate::heartbeat::reaper;
-use crate::lambda::emf::Ending;
+use crate::lambda::emf::{Call, Ending};
 use crate::lambda::fields::{Field, Fields};
 use crate::lambda::push::Push;
 use crate::mesh::Mesh;
@@ -145,23 +145,34 @@ impl Handler {
     /// `{"data": null, "errorMessage", "errorType"}`. What the event published has been sent.
     pub async fn handle(&self, event: Value) -> Result<Value, MalformedEvent> {
         let deadline = tokio::time::Instant::now() + EVENT_TIME;
-        let result = self.result(event, deadline).await;
+        let mut calls = Vec::new();
+        let result = self.result(event, deadline, &mut calls).await;
+        let began = Instant::now();
         if let Some(push) = &self.push {
             push.flush(deadline).await;
+        }
+        if let Some(emf) = &self.emf {
+            let (flush, now) = (began.elapsed(), self.runner.mesh().clock.now());
+            for mut call in calls {
+                // The client waits for the push as well.
+                call.took += flush;
+                emf.count(&call, now);
+            }
         }
         result
     }
 
-    async fn result(
-        &self,
+    async fn result<'a>(
+        &'a self,
         event: Value,
         deadline: tokio::time::Instant,
+        calls: &mut Vec<Call<'a>>,
     ) -> Result<Value, MalformedEvent> {
         match event {
-            Value::Array(events) => self.handle_batch(&events).await,
+            Value::Array(events) => self.handle_batch(&events, calls).await,
             // No resolver can send it: theirs have a context's members.
             event if event == json!({"reap": true}) => Ok(self.reap(deadline).await),
-            event => Ok(match self.handle_one(&event).await? {
+            event => Ok(match self.handle_one(&event, calls).await? {
                 Ok(value) => value,
                 Err(error) => json!({"error": {"type": error.kind, "message": error.message}}),
             }),
@@ -185,13 +196,18 @@ impl Handler {
         }
     }
 
-    async fn handle_batch(&self, events: &[Value]) -> Result<Value, MalformedEvent> {
+    async fn handle_batch<'a>(
+        &'a self,
+        events: &[Value],
+        calls: &mut Vec<Call<'a>>,
+    ) -> Result<Value, MalformedEvent> {
         if events.len() > MAX_BATCH_EVENTS {
             return Err(MalformedEvent::TooManyEvents);
         }
         let mut items = Vec::with_capacity(events.len());
         for event in events {
-            let result = self.handle_one(event).await.unwrap_or_else(|malformed| {
+            let result = self.handle_one(event, calls).await;
+            let result = result.unwrap_or_else(|malformed| {
                 // The call does not fail, so the runtime does not log it.
                 tracing::error!(error = %malformed, "an event of a batch is malformed");
                 Err(FieldError::new(MalformedEvent::KIND, &malformed))
@@ -206,7 +222,11 @@ impl Handler {
         Ok(Value::Array(items))
     }
 
-    async fn handle_one(&self, event: &Value) -> Result<FieldResult, MalformedEvent> {
+    async fn handle_one<'a>(
+        &'a self,
+        event: &Value,
+        calls: &mut Vec<Call<'a>>,
+    ) -> Result<FieldResult, MalformedEvent> {
         let field = self.field(event)?;
         let empty = Map::new();
         let arguments = match &event["arguments"] {
@@ -223,15 +243,16 @@ impl Handler {
         let caller = caller(event, self.domain_hops);
         let began = Instant::now();
         let result = self.run(field, &document, &variables, caller).await;
-        if let Some(emf) = &self.emf {
-            let ending = match &result {
-                Ok(_) => Ending::Answered,
-                Err(error) if error.kind == "InternalFailure" => Ending::Failed,
-                Err(_) => Ending::Refused,
-            };
-            let now = self.runner.mesh().clock.now();
-            emf.count(&field.name, ending, began.elapsed(), now);
-        }
+        let ending = match &result {
+            Ok(_) => Ending::Answered,
+            Err(error) if error.kind == "InternalFailure" => Ending::Failed,
+            Err(_) => Ending::Refused,
+        };
+        calls.push(Call {
+            field: &field.name,
+            ending,
+            took: began.elapsed(),
+        });
         Ok(result)
     }
 

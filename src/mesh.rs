@@ -8,7 +8,7 @@ use crate::heartbeat::clock::Clock;
 use crate::heartbeat::hold::StartHold;
 use crate::hub::Hub;
 use crate::memory::Memory;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, PollingLines};
 use crate::model::limits::Limits;
 use crate::model::message::Message;
 use crate::model::rules::Rules;
@@ -33,6 +33,8 @@ pub struct Mesh {
     pub memory: Memory,
     /// The server's counters.
     pub metrics: Metrics,
+    /// The log's lines of hosts and members that poll.
+    pub polling_lines: Arc<PollingLines>,
     /// How often anybody may call.
     pub rate_limits: RateLimits,
     /// After a start, delays the calls that publish.
@@ -87,6 +89,7 @@ impl Mesh {
             limits,
             memory,
             metrics: Metrics::default(),
+            polling_lines: Arc::default(),
             rate_limits: RateLimits::off(),
             start_hold: StartHold::NONE,
             projects: Projects::default(),

@@ -24,6 +24,7 @@ use crate::metrics::snapshot::Snapshots;
 
 pub use labels::{ConnectionRefusal, MessageKind, Refusal, SocketProtocol, StoreCall, Transport};
 pub use messages::Messages;
+pub use sampled::PollingLines;
 pub use snapshot::{JournalFigures, Population, Snapshot, StoreFigures};
 
 /// The prefix of every metric.

@@ -67,7 +67,7 @@ pub fn serve(args: &ServeArgs, given: &ArgMatches, env_file: Option<&Path>) -> a
     #[cfg(not(feature = "otel"))]
     log_to_stderr(&args.log)?;
     let listing = listing::listing(args, given, &settings);
-    let lifecycle = Lifecycle::start(&listing, settings.stage.name());
+    let lifecycle = Lifecycle::start(&listing, args);
     for warning in listing::unknown(environment()) {
         tracing::warn!("{warning}");
     }
@@ -138,6 +138,7 @@ async fn mesh(args: &ServeArgs, settings: &StageSettings) -> anyhow::Result<Mesh
         limits,
         memory,
         metrics,
+        polling_lines: Arc::default(),
         start_hold,
         projects: Projects::default(),
         domains: settings.domains.clone(),

@@ -158,6 +158,7 @@ fn mesh_over(
         limits: setup.limits,
         memory: Memory::unlimited(),
         metrics,
+        polling_lines: Arc::default(),
         start_hold: StartHold::NONE,
         projects: mesh_v2::projects::Projects::default(),
         domains: DomainKey::new(SECRET),

@@ -104,8 +104,8 @@ pub struct DynamoDbArgs {
     pub dynamodb_remember_ms: u32,
 
     /// Bytes of nodes' records that are remembered as this server wrote them last, so that a
-    /// node's next report needs no read; 0 where a balancer spreads a node's calls over several
-    /// servers. Behind AppSync always 0
+    /// node's next report needs no read, and a tenth of --max-memory at most; 0 where a balancer
+    /// spreads a node's calls over several servers. Behind AppSync always 0
     #[arg(
         long,
         env = "MESH_DYNAMODB_REMEMBER_NODE_BYTES",

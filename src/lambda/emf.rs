@@ -30,6 +30,17 @@ pub enum Ending {
     Failed,
 }
 
+/// A call of a field.
+#[derive(Clone, Copy, Debug)]
+pub struct Call<'a> {
+    /// The field.
+    pub field: &'a str,
+    /// How it ended.
+    pub ending: Ending,
+    /// How long its client waited.
+    pub took: Duration,
+}
+
 /// What an instance's calls add up to.
 #[derive(Debug)]
 pub struct Emf {
@@ -57,15 +68,15 @@ impl Emf {
         }
     }
 
-    /// Counts a call of a field, and writes the line that is due.
-    pub fn count(&self, field: &str, ending: Ending, took: Duration, now: Timestamp) {
-        if let Some(line) = self.add(field, ending, took, now) {
+    /// Counts a call, and writes the line that is due.
+    pub fn count(&self, call: &Call<'_>, now: Timestamp) {
+        if let Some(line) = self.add(call, now) {
             // A log that is gone must not fail the call.
             let _ = writeln!(std::io::stdout(), "{line}");
         }
     }
 
-    fn add(&self, field: &str, ending: Ending, took: Duration, now: Timestamp) -> Option<Value> {
+    fn add(&self, call: &Call<'_>, now: Timestamp) -> Option<Value> {
         let mut guard = self.sums.lock().unwrap_or_else(PoisonError::into_inner);
         let sums = guard.get_or_insert_with(|| Sums {
             began: Instant::now(),
@@ -74,15 +85,25 @@ impl Emf {
             failed: 0,
             milliseconds: Vec::new(),
         });
-        sums.polls += u32::from(POLLS.contains(&field));
-        sums.refused += u32::from(ending == Ending::Refused);
-        sums.failed += u32::from(ending == Ending::Failed);
-        sums.milliseconds.push(took.as_secs_f64() * 1000.0);
+        sums.polls += u32::from(POLLS.contains(&call.field));
+        sums.refused += u32::from(call.ending == Ending::Refused);
+        sums.failed += u32::from(call.ending == Ending::Failed);
+        sums.milliseconds.push(call.took.as_secs_f64() * 1000.0);
         let is_due = sums.began.elapsed() >= self.interval;
         if !is_due && sums.milliseconds.len() < MAX_VALUES {
             return None;
         }
         guard.take().map(|sums| sums.line(self.stage, now))
+    }
+}
+
+#[cfg(test)]
+impl Emf {
+    /// The durations that wait for their line.
+    pub fn milliseconds(&self) -> Vec<f64> {
+        let sums = self.sums.lock().expect("no panic");
+        let durations = sums.as_ref().map(|sums| sums.milliseconds.clone());
+        durations.unwrap_or_default()
     }
 }
 
@@ -115,7 +136,14 @@ impl Sums {
 mod tests {
     use super::*;
 
-    const TOOK: Duration = Duration::from_millis(20);
+    fn call(field: &str, ending: Ending) -> Call<'_> {
+        let took = Duration::from_millis(20);
+        Call {
+            field,
+            ending,
+            took,
+        }
+    }
 
     #[test]
     fn calls_are_added_up_until_the_interval_is_over() {
@@ -123,9 +151,12 @@ mod tests {
             Emf::new("stg", Duration::from_hours(1)),
             Timestamp::from_millis(7),
         );
-        assert_eq!(emf.add("pollGroupData", Ending::Answered, TOOK, now), None);
-        assert_eq!(emf.add("createGroup", Ending::Refused, TOOK, now), None);
-        assert_eq!(emf.add("reportDataByNode", Ending::Failed, TOOK, now), None);
+        assert_eq!(emf.add(&call("pollGroupData", Ending::Answered), now), None);
+        assert_eq!(emf.add(&call("createGroup", Ending::Refused), now), None);
+        assert_eq!(
+            emf.add(&call("reportDataByNode", Ending::Failed), now),
+            None
+        );
         let sums = emf.sums.lock().unwrap().take().expect("sums");
         let line = sums.line("stg", now);
         for (name, value) in [("Calls", 3), ("Polls", 1), ("Refused", 1), ("Failures", 1)] {
@@ -151,7 +182,7 @@ mod tests {
             Emf::new("stg", Duration::from_hours(1)),
             Timestamp::from_millis(7),
         );
-        let lines = (0..250).filter_map(|_| emf.add("leaveGroup", Ending::Answered, TOOK, now));
+        let lines = (0..250).filter_map(|_| emf.add(&call("leaveGroup", Ending::Answered), now));
         let lines: Vec<_> = lines.collect();
         assert_eq!(lines.len(), 2);
         assert_eq!(
@@ -161,7 +192,7 @@ mod tests {
         let at_once = Emf::new("stg", Duration::ZERO);
         assert!(
             at_once
-                .add("leaveGroup", Ending::Answered, TOOK, now)
+                .add(&call("leaveGroup", Ending::Answered), now)
                 .is_some()
         );
     }

@@ -156,8 +156,8 @@ impl Rows<'_, '_> {
         self.gauge("groups", "Groups that are alive", gauge(population.groups))?;
         let help = "Nodes that are alive, members or not";
         self.gauge("nodes", help, gauge(population.nodes))?;
-        let help = "Members that are alive, by whether they poll or receive by a subscription, as \
-                    their clients said";
+        let help = "Members that are alive, by whether they receive by a subscription or poll, \
+                    because their group does or they said so";
         let members = [
             ("subscription", population.subscribing),
             ("polling", population.polling),

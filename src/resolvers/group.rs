@@ -301,8 +301,8 @@ async fn create(
         // The only sign of a network that blocks WebSockets: a host that could not open one.
         if outcome.group.delivery.uses_websocket() {
             tracing::info!(%group, protocol = "WebSocket", "createGroup");
-        } else {
-            tracing::warn!(%group, protocol = "Polling", "createGroup fallback to Polling");
+        } else if let Some(omitted) = mesh.polling_lines.hosts.admit() {
+            tracing::warn!(%group, protocol = "Polling", omitted, "createGroup fallback to Polling");
         }
     }
     Ok(Group::new(mesh, &outcome.group))

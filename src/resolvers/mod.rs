@@ -14,6 +14,7 @@ mod field_value;
 mod group;
 mod input;
 mod lesson;
+pub mod log_context;
 mod message;
 mod message_size;
 mod node;
@@ -157,7 +158,8 @@ impl From<ResolverError> for async_graphql::Error {
                 }
             }
             store::Error::Failed(failure) => {
-                tracing::error!(error = failure.with_causes(), "a request failed");
+                let request = log_context::request().map(tracing::field::display);
+                tracing::error!(request, error = failure.with_causes(), "a request failed");
                 graphql_error(response::INTERNAL_FAILURE, "InternalFailure")
             }
         }

@@ -210,11 +210,15 @@ async fn join(
         .join(&group, &node, use_websocket, mesh.clock.now())
         .await?;
     let (id, node) = (&group.key.id, node.id);
+    // Clients send true by default, and poll because their group does.
+    let polls = !group.delivery.uses_websocket() || use_websocket == Some(false);
     match use_websocket {
-        Some(true) => tracing::info!(group = %id, protocol = "WebSocket", "joinGroup"),
-        Some(false) => {
-            tracing::warn!(group = %id, protocol = "Polling", "joinGroup fallback to Polling");
+        _ if polls => {
+            if let Some(omitted) = mesh.polling_lines.members.admit() {
+                tracing::warn!(group = %id, protocol = "Polling", omitted, "joinGroup fallback to Polling");
+            }
         }
+        Some(_) => tracing::info!(group = %id, protocol = "WebSocket", "joinGroup"),
         None => tracing::info!(group = %id, protocol = "unknown", "joinGroup"),
     }
     Ok(Node {

@@ -20,7 +20,7 @@ use crate::resolvers::document::{Document, DocumentCache, DocumentError};
 use crate::resolvers::message::SubscriptionSlot;
 use crate::resolvers::request::GraphQlRequest;
 use crate::resolvers::response_writer::ResponseWriter;
-use crate::resolvers::{DocumentLimits, Schema, compile, response, schema};
+use crate::resolvers::{DocumentLimits, Schema, compile, log_context, response, schema};
 
 /// Runs operations: the schema on a mesh, and a cache of documents.
 #[derive(Clone)]
@@ -239,7 +239,10 @@ impl Runner {
         let mut work = Box::pin(AssertUnwindSafe(work).catch_unwind());
         let result = match futures_util::poll!(&mut work) {
             Poll::Ready(result) => result,
-            Poll::Pending => self.tasks.spawn(work).await.map_err(|_| Panicked)?,
+            Poll::Pending => {
+                let task = self.tasks.spawn(log_context::in_task(work));
+                task.await.map_err(|_| Panicked)?
+            }
         };
         result.map_err(|_| Panicked)
     }

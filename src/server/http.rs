@@ -16,6 +16,7 @@ use tower_http::cors::{AllowHeaders, CorsLayer};
 use tower_http::trace::TraceLayer;
 use tracing::Instrument as _;
 
+use crate::resolvers::log_context;
 use crate::server::listen::Connection;
 use crate::server::metrics_access::MetricsAccess;
 use crate::server::origins::Origins;
@@ -58,7 +59,8 @@ pub fn service(
     tower::service_fn(move |request: Request<Incoming>| {
         let id = RequestId::of(request.headers());
         let span = span(&request, id);
-        let served = routes.clone().oneshot(request).instrument(span);
+        let served = log_context::of_request(id.id(), routes.clone().oneshot(request));
+        let served = served.instrument(span);
         async move {
             let mut response = served.await?;
             id.answer(response.headers_mut());

@@ -119,7 +119,11 @@ async fn config(
         Vec::new()
     };
     let addresses: Vec<_> = addresses.iter().map(url).collect();
-    let body = json!({"key": public_key(&connection), "addresses": addresses});
+    let body = json!({
+        "key": public_key(&connection),
+        "addresses": addresses,
+        "graphiql": state.settings.graphiql,
+    });
     private(answer(StatusCode::OK, body.to_string()))
 }
 

@@ -26,6 +26,7 @@ use crate::realtime::credentials::{self, headers_in_protocols, headers_in_query}
 use crate::realtime::protocol::{Offer, Subprotocol};
 use crate::realtime::session::Session;
 use crate::realtime::socket::{self, ConnectionContext, Upgraded};
+use crate::resolvers::log_context;
 use crate::server::AppState;
 use crate::server::address_slots::AddressSlot;
 use crate::server::http_error::HttpError;
@@ -117,7 +118,7 @@ pub async fn upgrade(
         }
         drop(share);
     };
-    tasks.spawn(serving.instrument(span));
+    tasks.spawn(log_context::in_task(serving).instrument(span));
     // Only what was offered: clients would close otherwise, and some reconnect for ever.
     let protocol = match offer {
         Offer::Known(protocol) => Some(protocol.name()),
@@ -143,7 +144,8 @@ pub fn upgrade_cloud(
         ..caller(&connection, request.headers())
     };
     let share = share(&connection, caller.address);
-    connection.state.tasks.clone().spawn(async move {
+    let tasks = connection.state.tasks.clone();
+    let serving = async move {
         let state = Arc::clone(&connection.state);
         // A client may leave before the upgrade is complete.
         let Ok(upgraded) = upgrading.await else {
@@ -161,7 +163,8 @@ pub fn upgrade_cloud(
         // The node may stay for a while; the connection's place is free.
         drop((connection, share, open));
         departed.leave(&state.stop).await;
-    });
+    };
+    tasks.spawn(log_context::in_task(serving));
     switching(&accept, None)
 }
 

@@ -31,7 +31,7 @@ pub fn check(args: &ServeArgs, given: &ArgMatches, env_file: Option<&Path>) -> a
     let file = env_file.map_or("none".into(), |file| file.display().to_string());
     let listing = listing::listing(args, given, &settings);
     // A reader that has seen enough, such as `head`, must not hide a fault.
-    let fingerprint = lifecycle::fingerprint(&listing);
+    let fingerprint = lifecycle::fingerprint(&listing, args);
     let _ = write!(
         std::io::stdout(),
         "# settings file: {file}\n# fingerprint, as in the log of a server: {fingerprint}\n{listing}"

@@ -25,7 +25,7 @@ pub async fn store(
     let usable = table::check(&client, &reach.table).await;
     usable.map_err(with_hint)?;
     let store = DynamoDb::with_client(client, reach, settings.rules, settings.limits);
-    Ok(store.publishing_to(publisher))
+    Ok(store.within(&settings.memory).publishing_to(publisher))
 }
 
 /// Reads what a start would read of the table.

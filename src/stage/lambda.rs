@@ -13,7 +13,7 @@ use crate::lambda::appsync::AppSync;
 use crate::lambda::push::Push;
 use crate::lambda::{Emf, Handler};
 use crate::mesh::Mesh;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, PollingLines};
 use crate::projects::Projects;
 use crate::stage::log_to_stderr;
 use crate::store::dynamodb::DynamoDb;
@@ -51,6 +51,8 @@ pub async fn handler() -> anyhow::Result<Handler> {
         limits,
         memory: settings.memory,
         metrics: Metrics::default(),
+        // A metric filter counts these lines.
+        polling_lines: Arc::new(PollingLines::all()),
         rate_limits: crate::rate_limits::RateLimits::off(),
         start_hold: StartHold::NONE,
         projects: Projects::default(),

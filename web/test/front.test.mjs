@@ -16,6 +16,7 @@ test("the front page is in the browser's language, until another one is chosen",
     await it.goto("");
     await it.page.getByRole("heading", { level: 1, name: TITLES[language] }).waitFor();
     assert.equal(await it.page.locator("html").getAttribute("lang"), language);
+    await it.page.getByRole("link", { name: "GraphiQL" }).waitFor();
     await it.isAccessible(locale);
     if (language === "ja") await it.shot("front-ja");
     await it.page.getByRole("button", { name: "にほんご" }).click();
@@ -26,6 +27,22 @@ test("the front page is in the browser's language, until another one is chosen",
     await it.page.getByRole("heading", { level: 1, name: TITLES.en }).waitFor();
     await it.close();
   }
+});
+
+test("the front page leaves GraphiQL out where the server has none", async () => {
+  const { open } = await environment();
+  const it = await open();
+  const config = "**/pages/config.json";
+  await it.page.route(config, async (route) => {
+    const response = await route.fetch();
+    await route.fulfill({ response, json: { ...(await response.json()), graphiql: false } });
+  });
+  const fetched = it.page.waitForResponse(config);
+  await it.goto("");
+  await (await fetched).finished();
+  await it.page.getByRole("heading", { level: 1 }).waitFor();
+  assert.equal(await it.page.getByRole("link", { name: "GraphiQL" }).count(), 0);
+  await it.close();
 });
 
 test("the front page fits a phone, and has a dark side", async () => {

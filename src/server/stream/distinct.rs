@@ -16,6 +16,7 @@ use crate::realtime::protocol::Dialect;
 use crate::realtime::session::OperationKey;
 use crate::realtime::stream::EventStream;
 use crate::realtime::stream::request::StreamRequest;
+use crate::resolvers::log_context;
 use crate::resolvers::response;
 use crate::resolvers::run::GraphQlResponse;
 use crate::server::body::ResponseBody;
@@ -124,7 +125,8 @@ impl Opening {
         }
         let body = StreamBody::new(Arc::clone(&stream), connection.activity.begin());
         let tasks = connection.state.tasks.clone();
-        tasks.spawn(async move { carried.run(&stream, &stop).await });
+        let serving = async move { carried.run(&stream, &stop).await };
+        tasks.spawn(log_context::in_task(serving));
         respond(Body::new(body))
     }
 }

@@ -22,6 +22,7 @@ use crate::realtime::session::is_valid_id;
 use crate::realtime::stream::EventStream;
 use crate::realtime::stream::operations::NotBegun;
 use crate::realtime::stream::request::StreamRequest;
+use crate::resolvers::log_context;
 use crate::server::AppState;
 use crate::server::http_error::HttpError;
 use crate::server::listen::Connection;
@@ -94,7 +95,7 @@ pub async fn reserve(connection: &Arc<Connection>, head: &Parts) -> Result<Respo
         state: Arc::clone(state),
         token: token.clone(),
     };
-    state.tasks.spawn(async move {
+    let serving = async move {
         let (settings, stopping) = (&guard.state.settings, &guard.state.stop);
         let carried = wait(opened, settings.http.stream_reservation, stopping).await;
         drop(waiting);
@@ -102,7 +103,8 @@ pub async fn reserve(connection: &Arc<Connection>, head: &Parts) -> Result<Respo
             Some(carried) => carried.run(&stream, &stop).await,
             None => stream.end_operations(),
         }
-    });
+    };
+    state.tasks.spawn(log_context::in_task(serving));
     let headers = [
         (header::CONTENT_TYPE, "text/plain; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
@@ -174,7 +176,7 @@ pub async fn operate(
     if let Some(key) = begun? {
         // To its end, also when its client leaves.
         let executing = Arc::clone(&found.stream).execute(key, request, caller);
-        let _ = state.tasks.spawn(executing).await;
+        let _ = state.tasks.spawn(log_context::in_task(executing)).await;
     }
     Ok(StatusCode::ACCEPTED.into_response())
 }

@@ -45,6 +45,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 
+use crate::memory::Memory;
 use crate::model::authority::Actor;
 use crate::model::cursor::Since;
 use crate::model::event::{Event, EventCall, EventKind};
@@ -126,6 +127,13 @@ impl DynamoDb {
     #[must_use]
     pub fn publishing_to(self, publisher: Arc<dyn Publisher>) -> Self {
         Self { publisher, ..self }
+    }
+
+    /// The same, as part of a memory budget.
+    #[must_use]
+    pub fn within(self, memory: &Memory) -> Self {
+        let table = self.table.within(memory);
+        Self { table, ..self }
     }
 
     /// The same where no reaper runs: createGroup and listings end the groups that they find dead.

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use self::node_cache::NodeCache;
 pub use self::query::Query;
 pub use self::step::Step;
+use crate::memory::Memory;
 use crate::store::Failure;
 use crate::store::dynamodb::attempt_error::{AttemptError, single};
 use crate::store::dynamodb::client::Settings;
@@ -45,14 +46,21 @@ impl Table {
             name: settings.table.clone(),
             permits: Semaphore::new(settings.connections),
             attempts: settings.conflict_attempts,
-            nodes: NodeCache::new(settings.cached_node_bytes),
+            nodes: NodeCache::new(settings.cached_node_bytes, &Memory::unlimited()),
         }
     }
 
     /// The same without a cache of nodes' records.
     #[must_use]
     pub fn without_node_cache(self) -> Self {
-        let nodes = NodeCache::new(0);
+        let nodes = NodeCache::new(0, &Memory::unlimited());
+        Self { nodes, ..self }
+    }
+
+    /// The same, whose cache is part of a memory budget.
+    #[must_use]
+    pub fn within(self, memory: &Memory) -> Self {
+        let nodes = self.nodes.within(memory);
         Self { nodes, ..self }
     }
 

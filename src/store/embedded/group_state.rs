@@ -319,8 +319,9 @@ impl GroupState {
             all.nodes += 1;
             match record.membership.map(|member| member.use_websocket) {
                 None => {}
-                Some(uses) if uses.unwrap_or(!polls) => all.subscribing += 1,
-                Some(_) => all.polling += 1,
+                // Clients send true by default, and poll because their group does.
+                Some(choice) if polls || choice == Some(false) => all.polling += 1,
+                Some(_) => all.subscribing += 1,
             }
         }
     }

@@ -146,7 +146,7 @@ impl StoreThread {
         self.shared.counters.wrote(journal.len());
         if self.shared.options.durability == Durability::Always && !lines.is_empty() {
             std::thread::sleep(SYNC_INTERVAL.saturating_sub(self.synced.elapsed()));
-            self.synced = Instant::now();
+            self.synced = self.shared.counters.sync_begins();
             journal.sync_batch(before)?;
             self.shared.counters.synced(self.synced);
         }
@@ -204,11 +204,12 @@ impl StoreThread {
         }
         let shared = Arc::clone(&self.shared);
         let sync = move || {
-            let began = Instant::now();
+            let began = shared.counters.sync_begins();
             let synced = file.sync_data();
             if synced.is_ok() {
+                let mut journal = lock(&shared.journal);
                 shared.counters.synced(began);
-                lock(&shared.journal).synced(&file, bytes);
+                journal.synced(&file, bytes);
             }
             let mut core = lock(&shared.core);
             core.syncing = None;

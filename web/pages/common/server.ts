@@ -8,6 +8,8 @@ export interface Config {
   key: string | null;
   /** Where other machines of the network reach the server; empty for a page opened on another one. */
   addresses: string[];
+  /** Whether the server has its page for developers. */
+  graphiql: boolean;
 }
 
 export async function config(): Promise<Config> {

@@ -1,16 +1,24 @@
 // The front page: what this is, and where to go.
 import { render } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import { CodeForm } from "../common/code-form";
 import { Editors } from "../common/editors";
 import { Frame } from "../common/frame";
 import { useTexts } from "../common/language";
-import { ROOT, joinUrl } from "../common/server";
+import { ROOT, config, joinUrl } from "../common/server";
 import { TEXTS } from "./texts";
 
 const to = (path: string) => new URL(path, ROOT).href;
 
 function Front() {
   const texts = useTexts(TEXTS);
+  const [graphiql, setGraphiql] = useState(false);
+  useEffect(() => {
+    config().then(
+      (found) => setGraphiql(found.graphiql),
+      () => {},
+    );
+  }, []);
   return (
     <Frame title={texts.title}>
       <h1>{texts.title}</h1>
@@ -35,13 +43,15 @@ function Front() {
             {texts.networkGo}
           </a>
         </section>
-        <section class="card">
-          <h2>{texts.developers}</h2>
-          <p>{texts.developersHow}</p>
-          <a class="button" href={to("graphql")}>
-            GraphiQL
-          </a>
-        </section>
+        {graphiql && (
+          <section class="card">
+            <h2>{texts.developers}</h2>
+            <p>{texts.developersHow}</p>
+            <a class="button" href={to("graphql")}>
+              GraphiQL
+            </a>
+          </section>
+        )}
       </div>
       <Editors />
     </Frame>

@@ -5,6 +5,7 @@
 //!
 //! A record leaves the cache when it is used or written, and enters it when a write of it
 //! succeeded. One that is not used for some minutes is dropped, at the latest by the reaper.
+//! Records are part of the memory budget (decision D26).
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use crate::memory::{Lease, Memory, Purpose};
 use crate::store::dynamodb::items::keys::{Item, Key, NODES};
 use crate::store::dynamodb::requests::Step;
 
@@ -19,6 +21,10 @@ use crate::store::dynamodb::requests::Step;
 const GENERATION: Duration = Duration::from_secs(150);
 /// Memory of an attribute beside its name and its value.
 const ATTRIBUTE: usize = 128;
+/// Memory of a record's place beside its key's texts and its attributes.
+const PLACE: usize = 2 * size_of::<(Key, Item)>();
+/// The most of the memory budget that the cache may take, in percent.
+const MEMORY_PERCENT: usize = 10;
 
 /// The cached records.
 #[derive(Debug)]
@@ -33,23 +39,33 @@ pub struct NodeCache {
 struct Generations {
     young: HashMap<Key, Item>,
     old: HashMap<Key, Item>,
-    young_bytes: usize,
+    young_bytes: Lease,
+    old_bytes: Lease,
     begun: Instant,
 }
 
 impl NodeCache {
-    /// A cache of up to about `max_bytes`; 0 for none.
-    pub fn new(max_bytes: usize) -> Self {
+    /// A cache of up to about `max_bytes`, and less where that is too much of the memory budget;
+    /// 0 for none.
+    pub fn new(max_bytes: usize, memory: &Memory) -> Self {
+        let max_bytes = max_bytes.min(memory.share(MEMORY_PERCENT));
         let generations = Generations {
             young: HashMap::new(),
             old: HashMap::new(),
-            young_bytes: 0,
+            young_bytes: memory.lease(Purpose::Stored, 0),
+            old_bytes: memory.lease(Purpose::Stored, 0),
             begun: Instant::now(),
         };
         Self {
             max_bytes,
             generations: Mutex::new(generations),
         }
+    }
+
+    /// The same cache, without its records, as part of a memory budget.
+    #[must_use]
+    pub fn within(&self, memory: &Memory) -> Self {
+        Self::new(self.max_bytes, memory)
     }
 
     fn lock(&self) -> MutexGuard<'_, Generations> {
@@ -84,15 +100,15 @@ impl NodeCache {
         }
         let mut generations = self.lock();
         for (key, item) in records {
-            let bytes = bytes(&item);
+            let bytes = bytes(&key, &item);
             if bytes > self.max_bytes / 2 {
                 continue;
             }
             generations.take(&key);
-            if generations.young_bytes + bytes > self.max_bytes / 2 {
+            if generations.young_bytes.bytes() + bytes > self.max_bytes / 2 {
                 generations.begin();
             }
-            generations.young_bytes += bytes;
+            generations.young_bytes.grow(bytes);
             generations.young.insert(key, item);
         }
     }
@@ -116,33 +132,34 @@ impl NodeCache {
 
 impl Generations {
     fn take(&mut self, key: &Key) -> Option<Item> {
-        match self.young.remove(key) {
-            Some(item) => {
-                self.young_bytes -= bytes(&item);
-                Some(item)
-            }
-            None => self.old.remove(key),
-        }
+        let young = self
+            .young
+            .remove(key)
+            .map(|item| (item, &mut self.young_bytes));
+        let found = young.or_else(|| Some((self.old.remove(key)?, &mut self.old_bytes)));
+        let (item, held) = found?;
+        held.shrink(bytes(key, &item));
+        Some(item)
     }
 
     fn begin(&mut self) {
         self.old = std::mem::take(&mut self.young);
-        self.young_bytes = 0;
+        std::mem::swap(&mut self.old_bytes, &mut self.young_bytes);
+        self.young_bytes.resize(0);
         self.begun = Instant::now();
     }
 }
 
 /// The memory of a record, about.
-fn bytes(item: &Item) -> usize {
+fn bytes(key: &Key, item: &Item) -> usize {
     let value = |value: &AttributeValue| match value {
         AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
         AttributeValue::B(bytes) => bytes.as_ref().len(),
         _ => 0,
     };
     let attributes = item.iter();
-    attributes
-        .map(|(name, v)| ATTRIBUTE + name.len() + value(v))
-        .sum()
+    let attributes = attributes.map(|(name, v)| ATTRIBUTE + name.len() + value(v));
+    PLACE + key.pk.len() + key.sk.len() + attributes.sum::<usize>()
 }
 
 #[cfg(test)]
@@ -161,7 +178,7 @@ mod tests {
 
     #[test]
     fn a_record_is_cached_from_its_write_to_its_use() {
-        let cache = NodeCache::new(100_000);
+        let cache = NodeCache::new(100_000, &Memory::unlimited());
         let (key, item) = record(1, 10);
         let written = cache.begin_write(&[Step::put(item.clone())]);
         assert_eq!(cache.take(&key), None, "it may fail");
@@ -177,18 +194,20 @@ mod tests {
         };
         let others = cache.begin_write(&[Step::put(head.attributes())]);
         assert_eq!(others, [], "only nodes");
-        let none = NodeCache::new(0);
+        let none = NodeCache::new(0, &Memory::unlimited());
         assert_eq!(none.begin_write(&[Step::put(item)]), []);
     }
 
     #[test]
     fn its_bytes_are_bounded_and_the_newest_records_stay() {
-        let cache = NodeCache::new(100_000);
+        let cache = NodeCache::new(100_000, &Memory::unlimited());
         for n in 0..1_000 {
             cache.insert(vec![record(n, 1_000)]);
             let generations = cache.lock();
-            let all = generations.young.values().chain(generations.old.values());
-            assert!(all.map(bytes).sum::<usize>() <= 100_000);
+            let all = generations.young.iter().chain(&generations.old);
+            let all: usize = all.map(|(key, item)| bytes(key, item)).sum();
+            let held = generations.young_bytes.bytes() + generations.old_bytes.bytes();
+            assert!(all <= 100_000 && all == held, "{all} of {held}");
         }
         let found = (0..1_000).filter(|n| cache.take(&record(*n, 0).0).is_some());
         let found: Vec<_> = found.collect();
@@ -196,14 +215,33 @@ mod tests {
             found.len() >= 30 && found.iter().all(|n| *n > 900),
             "{found:?}"
         );
-        assert_eq!(cache.lock().young_bytes, 0);
+        assert_eq!(cache.lock().young_bytes.bytes(), 0);
         cache.insert(vec![record(1, 60_000)]);
         assert_eq!(cache.take(&record(1, 0).0), None, "too large");
     }
 
     #[test]
+    fn its_records_and_their_keys_are_part_of_the_memory_budget() {
+        let memory = Memory::new(1_000_000);
+        let cache = NodeCache::new(usize::MAX, &Memory::unlimited()).within(&memory);
+        for n in 0..1_000 {
+            let (mut key, item) = record(n, 1);
+            key.sk.push_str(&"k".repeat(1_000));
+            cache.insert(vec![(key, item)]);
+            assert!(memory.leased(Purpose::Stored) <= 100_000, "a tenth");
+        }
+        assert!(memory.leased(Purpose::Stored) > 40_000);
+        cache.lock().begin();
+        cache.lock().begin();
+        assert_eq!(memory.leased(Purpose::Stored), 0);
+        cache.insert(vec![record(1, 1_000)]);
+        drop(cache);
+        assert_eq!(memory.leased(Purpose::Stored), 0);
+    }
+
+    #[test]
     fn what_is_not_used_for_two_generations_is_dropped() {
-        let cache = NodeCache::new(100_000);
+        let cache = NodeCache::new(100_000, &Memory::unlimited());
         cache.insert(vec![record(1, 10)]);
         let next = || {
             let mut generations = cache.lock();

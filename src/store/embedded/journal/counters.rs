@@ -16,6 +16,8 @@ pub struct JournalCounters {
     rewrites: AtomicU64,
     /// Microseconds from the beginning to the first change that is not synced; 0 without one.
     unsynced_since: AtomicU64,
+    /// The same for the first change after the sync began that is under way; 0 without one.
+    written_meanwhile: AtomicU64,
 }
 
 impl JournalCounters {
@@ -29,6 +31,7 @@ impl JournalCounters {
             sync_micros: AtomicU64::default(),
             rewrites: AtomicU64::default(),
             unsynced_since: AtomicU64::default(),
+            written_meanwhile: AtomicU64::default(),
         }
     }
 
@@ -37,18 +40,27 @@ impl JournalCounters {
         let before = self.bytes.swap(bytes, Relaxed);
         let written = bytes.saturating_sub(before);
         self.written.fetch_add(written, Relaxed);
-        if written > 0 && self.unsynced_since.load(Relaxed) == 0 {
-            self.unsynced_since.store(self.now(), Relaxed);
+        if written > 0 {
+            // Only the first write of each keeps its time.
+            for since in [&self.unsynced_since, &self.written_meanwhile] {
+                let _ = since.compare_exchange(0, self.now(), Relaxed, Relaxed);
+            }
         }
     }
 
-    /// Counts a sync that began then, of all that was written until then.
+    /// Begins a sync of all that was written until now.
+    pub fn sync_begins(&self) -> Instant {
+        self.written_meanwhile.store(0, Relaxed);
+        Instant::now()
+    }
+
+    /// Counts a sync that began then. The caller holds the journal, so that no batch is counted meanwhile.
     pub fn synced(&self, began: Instant) {
         let took = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.syncs.fetch_add(1, Relaxed);
         self.sync_micros.fetch_add(took, Relaxed);
-        // What was written meanwhile counts from the next batch on.
-        self.unsynced_since.store(0, Relaxed);
+        let meanwhile = self.written_meanwhile.load(Relaxed);
+        self.unsynced_since.store(meanwhile, Relaxed);
     }
 
     /// Counts a journal of `bytes` that took the place of the last one, on the disk.
@@ -56,6 +68,7 @@ impl JournalCounters {
         self.rewrites.fetch_add(1, Relaxed);
         self.bytes.store(bytes, Relaxed);
         self.unsynced_since.store(0, Relaxed);
+        self.written_meanwhile.store(0, Relaxed);
     }
 
     /// The figures now.
@@ -80,5 +93,42 @@ impl JournalCounters {
         u64::try_from(self.began.elapsed().as_micros())
             .unwrap_or(u64::MAX)
             .max(1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_during_a_sync_counts_from_its_write() {
+        let pause = || std::thread::sleep(Duration::from_millis(5));
+        let counters = JournalCounters::new(10);
+        counters.wrote(20);
+        let began = counters.sync_begins();
+        pause();
+        counters.wrote(30);
+        pause();
+        counters.wrote(40);
+        counters.synced(began);
+        let unsynced = counters.figures().unsynced;
+        assert!(unsynced >= Duration::from_millis(5), "{unsynced:?}");
+        assert!(unsynced < began.elapsed(), "the sync has what was before");
+        let began = counters.sync_begins();
+        counters.synced(began);
+        assert_eq!(counters.figures().unsynced, Duration::ZERO);
+    }
+
+    #[test]
+    fn a_failed_sync_leaves_the_age_of_what_it_was_for() {
+        let counters = JournalCounters::new(10);
+        counters.wrote(20);
+        counters.sync_begins();
+        std::thread::sleep(Duration::from_millis(5));
+        counters.wrote(30);
+        assert!(counters.figures().unsynced >= Duration::from_millis(5));
+        let began = counters.sync_begins();
+        counters.synced(began);
+        assert_eq!(counters.figures().unsynced, Duration::ZERO);
     }
 }
