@@ -82,7 +82,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 ///
 /// An embedded store calls it in commit order, one call after the other, before the calls that
 /// made the changes return (decision D18). Several servers with one DynamoDB table have no common
-/// order yet: each publishes its own calls after they succeeded.
+/// order yet: each publishes its own calls after they succeeded, kept ones by their numbers.
 pub trait Publisher: Send + Sync + 'static {
     /// Publishes a message. It must neither wait nor call the store, which may be locked.
     fn publish(&self, message: Message);

@@ -10,15 +10,15 @@ use crate::model::authority;
 use crate::model::cursor::{CURSOR_PREFIX, Cursor, Stamp};
 use crate::model::error::ClientError;
 use crate::model::event::{EventCall, EventInput, EventKind};
-use crate::model::group::Group;
+use crate::model::group::{Group, GroupKey};
 use crate::model::lesson;
 use crate::model::log_quota::{Sender, Usage};
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::attempt_error::AttemptError;
-use crate::store::dynamodb::group_logs::Numbered;
+use crate::store::dynamodb::group_logs::{Numbered, Place};
 use crate::store::dynamodb::group_view::Include;
-use crate::store::dynamodb::items::events::EventRecord;
+use crate::store::dynamodb::items::events::{EventRecord, LogEntry};
 use crate::store::dynamodb::items::head::GroupHead;
 use crate::store::dynamodb::items::keys::Key;
 use crate::store::dynamodb::items::log::Numbering;
@@ -40,22 +40,22 @@ const CALLS_PER_NODE: usize = 1_000;
 const POLLERS_PER_READ: usize = 10;
 
 impl DynamoDb {
-    /// See [`Store::append`](crate::store::Store::append).
+    /// See [`Store::append`](crate::store::Store::append). A kept call has its place among those
+    /// that this server publishes.
     pub(super) async fn append_call(
         &self,
         call: &EventCall,
         now: Timestamp,
-    ) -> Result<AppendOutcome> {
+    ) -> Result<(AppendOutcome, Option<Place>)> {
         let request_id = Uuid::new_v4();
-        // Kept calls of one node would conflict at its record.
-        let node = (call.group.clone(), call.node.clone());
-        let _permit = self.node_locks.acquire(&node).await;
         let mut numbered = None;
         let appended =
             async { retry!(self, self.try_append(call, request_id, &mut numbered, now)) };
         let appended = appended.await;
-        if let Some(unused) = numbered {
-            self.give_up(&call.group, &[unused.number], now).await;
+        if let Some(Numbered { place, .. }) = numbered {
+            let unused = place.number;
+            drop(place);
+            self.give_up(&call.group, &[unused], now).await;
         }
         appended
     }
@@ -67,7 +67,7 @@ impl DynamoDb {
         request_id: Uuid,
         numbered: &mut Option<Numbered>,
         now: Timestamp,
-    ) -> Result<AppendOutcome, AttemptError> {
+    ) -> Result<(AppendOutcome, Option<Place>), AttemptError> {
         let key = &call.group;
         let include = Include {
             node: Some(&call.node),
@@ -96,10 +96,11 @@ impl DynamoDb {
             }
             // A retry of the same request, whose first response was lost, is no repetition.
             let is_own = earlier.request_id == request_id;
-            if is_own {
-                *numbered = None;
-            }
-            return Ok(appended(call, earlier.last, !is_own));
+            let used = numbered.take_if(|_| is_own).map(|used| used.place);
+            return Ok((appended(call, earlier.last, !is_own), used));
+        }
+        if let Some(used) = self.find_written(key, numbered).await? {
+            return Ok((appended(call, used.last, false), Some(used.place)));
         }
         node.logged.retain(|(second, _)| self.in_log(*second, now));
         if fingerprint.is_some()
@@ -117,12 +118,16 @@ impl DynamoDb {
         let mut steps = Vec::new();
         if keep {
             let own = node.logged.iter().map(|(_, usage)| *usage).sum();
-            let taken = self.number_kept(&view.group, call, (sender, own), *numbered, now);
-            let taken = taken.await?;
-            *numbered = Some(taken);
+            let taken = if let Some(taken) = numbered.take() {
+                taken
+            } else {
+                let number = self.number_kept(&view.group, call, (sender, own), now);
+                number.await?
+            };
             last = taken.last;
+            let number = numbered.insert(taken).place.number;
             let event_ttl = self.rules.timings().event_ttl;
-            steps = records(call, taken)
+            steps = records(call, number, last)
                 .iter()
                 .map(|record| {
                     Step::put(record.item(key, event_ttl)).when("attribute_not_exists(#pk)")
@@ -152,13 +157,13 @@ impl DynamoDb {
             self.cache.invalidate(key);
         }
         written?;
-        *numbered = None;
+        let used = numbered.take_if(|_| keep).map(|used| used.place);
         let mut outcome = appended(call, last, false);
         if call.events.is_empty() {
             let log = self.read_log(key).await?;
             outcome.next_since = next_position(log.and_then(|log| log.last()), now);
         }
-        Ok(outcome)
+        Ok((outcome, used))
     }
 
     /// Whether the call's events are kept in the log (decision D13).
@@ -184,23 +189,36 @@ impl DynamoDb {
         self.rules.event_alive(second, now)
     }
 
-    /// The number of a kept call: the one that was taken before, if it is free. The sender's use
-    /// of the log as a member comes with it.
+    /// The number that an earlier attempt took, if that attempt wrote the events and its response
+    /// was lost: only the call that took a number writes events there. One that a poll voided is
+    /// dropped.
+    async fn find_written(
+        &self,
+        group: &GroupKey,
+        numbered: &mut Option<Numbered>,
+    ) -> Result<Option<Numbered>, AttemptError> {
+        let Some(taken) = numbered else {
+            return Ok(None);
+        };
+        let place = [Key::call(group, taken.place.number, 0)];
+        let found = self.table.read("find a number's events", &place).await?;
+        Ok(match found.iter().flatten().next() {
+            None => None,
+            Some(item) => {
+                let is_void = matches!(LogEntry::read(item)?, LogEntry::Void(_));
+                numbered.take().filter(|_| !is_void)
+            }
+        })
+    }
+
+    /// The number of a kept call. The sender's use of the log as a member comes with it.
     async fn number_kept(
         &self,
         group: &Group,
         call: &EventCall,
         (sender, own): (Sender, Usage),
-        taken: Option<Numbered>,
         now: Timestamp,
     ) -> Result<Numbered, AttemptError> {
-        if let Some(taken) = taken {
-            let place = [Key::call(&group.key, taken.number, 0)];
-            let found = self.table.read("find a void number", &place).await?;
-            if found.iter().all(Option::is_none) {
-                return Ok(taken);
-            }
-        }
         let bytes = call.bytes();
         if bytes > CALL_BYTES {
             return Err(ClientError::TooLarge {
@@ -282,12 +300,12 @@ fn last_index(call: &EventCall) -> u32 {
 }
 
 /// A call's events as records: one, unless they are too large.
-fn records(call: &EventCall, numbered: Numbered) -> Vec<EventRecord> {
+fn records(call: &EventCall, number: u64, last: Cursor) -> Vec<EventRecord> {
     let mut records: Vec<(usize, EventRecord)> = Vec::new();
     for (event, index) in call.in_log_order().into_iter().zip(0..) {
         let size = bytes(event);
         let cursor = Cursor {
-            stamp: numbered.last.stamp,
+            stamp: last.stamp,
             index,
         };
         match records.last_mut() {
@@ -301,7 +319,7 @@ fn records(call: &EventCall, numbered: Numbered) -> Vec<EventRecord> {
             _ => records.push((
                 size,
                 EventRecord {
-                    number: numbered.number,
+                    number,
                     part: 0,
                     parts: 1,
                     node: call.node.clone(),
@@ -312,12 +330,12 @@ fn records(call: &EventCall, numbered: Numbered) -> Vec<EventRecord> {
         }
     }
     let parts = u32::try_from(records.len()).unwrap_or(u32::MAX);
-    let number = |((_, record), part)| EventRecord {
+    let part = |((_, record), part)| EventRecord {
         part,
         parts,
         ..record
     };
-    records.into_iter().zip(0..).map(number).collect()
+    records.into_iter().zip(0..).map(part).collect()
 }
 
 fn bytes(event: &EventInput) -> usize {

@@ -1,15 +1,18 @@
 //! What this server knows of groups' logs: the calls that wait for numbers, the log's record as
-//! it was last seen, and where recent pages ended. Only the waiting calls matter for correctness.
+//! it was last seen, where recent pages ended, and which calls of this server are published next.
+//! Only the calls matter for correctness.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Notify, Semaphore, oneshot};
 
 use crate::model::cursor::Cursor;
 use crate::model::error::ClientError;
 use crate::model::group::GroupKey;
+use crate::model::message::Message;
+use crate::store::Publisher;
 use crate::store::dynamodb::attempt_error::AttemptError;
 use crate::store::dynamodb::items::log::{LogState, Numbering};
 
@@ -17,12 +20,76 @@ use crate::store::dynamodb::items::log::{LogState, Numbering};
 const PAGES: usize = 64;
 
 /// A number in a log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Numbered {
-    /// The number.
-    pub number: u64,
     /// The cursor of the call's last event.
     pub last: Cursor,
+    /// The number. This server publishes no later call before it is dropped.
+    pub place: Place,
+}
+
+/// The place of a numbered call among those that this server publishes (decision D18). A call
+/// that is not published drops it: it failed, or was dropped itself.
+#[derive(Debug)]
+pub struct Place {
+    /// The number.
+    pub number: u64,
+    log: Arc<GroupLog>,
+    published: Arc<Notify>,
+}
+
+impl Place {
+    /// Publishes the call's message after those of this server's earlier calls, also if this is
+    /// dropped. Waits for that, but not longer than `timeout`: then an earlier write hangs, which
+    /// must not stop the class.
+    pub async fn publish(
+        self,
+        publisher: &Arc<dyn Publisher>,
+        message: Message,
+        timeout: Duration,
+    ) {
+        self.log
+            .set_ready(self.number, Arc::clone(publisher), message);
+        let turn = async {
+            while self.log.is_unpublished(self.number) {
+                self.published.notified().await;
+            }
+        };
+        if tokio::time::timeout(timeout, turn).await.is_err() {
+            tracing::warn!("published before an earlier call of the group, whose write hangs");
+            self.log.publish_now(self.number);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.log.give_up(self.number);
+    }
+}
+
+/// A call of this server that is not published yet.
+struct Unpublished {
+    /// Its message, once its events were written.
+    ready: Option<(Arc<dyn Publisher>, Message)>,
+    published: Arc<Notify>,
+}
+
+impl Unpublished {
+    fn publish(&mut self) -> bool {
+        let Some((publisher, message)) = self.ready.take() else {
+            return false;
+        };
+        publisher.publish(message);
+        self.published.notify_one();
+        true
+    }
+}
+
+impl std::fmt::Debug for Unpublished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Unpublished").finish_non_exhaustive()
+    }
 }
 
 /// The result of a call that waits for its number.
@@ -50,6 +117,20 @@ struct State {
     waiting: Vec<Waiting>,
     known: Option<(LogState, Instant)>,
     pages: VecDeque<(String, u64)>,
+    /// Numbers of this server's calls that are not published yet.
+    unpublished: BTreeMap<u64, Unpublished>,
+}
+
+impl State {
+    /// Publishes the calls before which none is missing. A publisher does not wait.
+    fn publish_ready(&mut self) {
+        while let Some(mut first) = self.unpublished.first_entry() {
+            if !first.get_mut().publish() {
+                return;
+            }
+            first.remove();
+        }
+    }
 }
 
 impl GroupLog {
@@ -83,6 +164,51 @@ impl GroupLog {
     /// The calls that wait, which are removed.
     pub fn take_waiting(&self) -> Vec<Waiting> {
         std::mem::take(&mut self.lock().waiting)
+    }
+
+    /// Adds the call with this number to those that this server publishes. Numbers are added in
+    /// their order.
+    pub fn place(self: &Arc<Self>, number: u64) -> Place {
+        let published = Arc::new(Notify::new());
+        let unpublished = Unpublished {
+            ready: None,
+            published: Arc::clone(&published),
+        };
+        self.lock().unpublished.insert(number, unpublished);
+        Place {
+            number,
+            log: Arc::clone(self),
+            published,
+        }
+    }
+
+    fn set_ready(&self, number: u64, publisher: Arc<dyn Publisher>, message: Message) {
+        let mut state = self.lock();
+        if let Some(call) = state.unpublished.get_mut(&number) {
+            call.ready = Some((publisher, message));
+        }
+        state.publish_ready();
+    }
+
+    fn is_unpublished(&self, number: u64) -> bool {
+        self.lock().unpublished.contains_key(&number)
+    }
+
+    fn publish_now(&self, number: u64) {
+        let mut state = self.lock();
+        if let Some(mut call) = state.unpublished.remove(&number) {
+            call.publish();
+        }
+    }
+
+    /// A call that has no message does not stop the next ones any more.
+    fn give_up(&self, number: u64) {
+        let mut state = self.lock();
+        let call = state.unpublished.get(&number);
+        if call.is_some_and(|call| call.ready.is_none()) {
+            state.unpublished.remove(&number);
+            state.publish_ready();
+        }
     }
 
     /// The log's record as it was last seen, if that is not longer ago.
@@ -159,3 +285,6 @@ impl GroupLogs {
         logs.remove(group);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -271,15 +271,22 @@ impl Store for DynamoDb {
     }
 
     async fn append(&self, call: EventCall, now: Timestamp) -> Result<AppendOutcome> {
-        let appended = self.append_call(&call, now).await?;
+        // Kept calls of one node would conflict at its record.
+        let node = (call.group.clone(), call.node.clone());
+        let _permit = self.node_locks.acquire(&node).await;
+        let (appended, place) = self.append_call(&call, now).await?;
         // Members on a WebSocket receive what pollers record (decision D13).
         let is_empty = call.kind == EventKind::Recorded && call.events.is_empty();
         let group = self.cache.group(&call.group);
         let is_wanted = self.publisher.publishes_where_members_poll()
             || group.is_none_or(|group| group.delivery.uses_websocket());
         if !appended.repeated && !is_empty && is_wanted {
-            let batch = appended.batch.clone();
-            self.publisher.publish(Message::Events(batch));
+            let message = Message::Events(appended.batch.clone());
+            let timeout = self.settings.request_timeout;
+            match place {
+                Some(place) => place.publish(&self.publisher, message, timeout).await,
+                None => self.publisher.publish(message),
+            }
         }
         Ok(appended)
     }

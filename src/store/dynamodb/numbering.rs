@@ -1,8 +1,10 @@
 //! Numbers of kept calls. The calls of a group that wait at this server take theirs with one
 //! update of the log's record.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::cursor::Cursor;
 use crate::model::error::ClientError;
 use crate::model::group::{Group, GroupKey};
 use crate::model::time::Timestamp;
@@ -18,6 +20,8 @@ use crate::store::dynamodb::requests::Step;
 const DOING: &str = "number a call";
 /// How long it is known that a log is full, without reading it again.
 const FULL_FOR: Duration = Duration::from_secs(1);
+/// Numbers that are voided in one transaction, which has a hundred steps at most.
+const VOIDS: usize = 99;
 /// How often a log is made that is not there. After that, its group has ended.
 const MAKES: usize = 3;
 
@@ -48,7 +52,7 @@ impl DynamoDb {
     }
 
     /// Takes numbers for all calls for which the log has room.
-    async fn number_all(&self, group: &Group, log: &GroupLog, mut waiting: Vec<Waiting>) {
+    async fn number_all(&self, group: &Group, log: &Arc<GroupLog>, mut waiting: Vec<Waiting>) {
         if let Err(error) = self.refuse_full(group, log, &mut waiting).await {
             return send(waiting, &error);
         }
@@ -69,8 +73,8 @@ impl DynamoDb {
             let index = waiting.call.index;
             let numbered = match (admitted, state.stamp(number)) {
                 (Ok(()), Some(stamp)) => Ok(Numbered {
-                    number,
-                    last: crate::model::cursor::Cursor { stamp, index },
+                    last: Cursor { stamp, index },
+                    place: log.place(number),
                 }),
                 (Ok(()), None) => Err(Failure::new(DOING, "the log has no time").into()),
                 (Err(full), _) => Err(full.into()),
@@ -171,26 +175,34 @@ impl DynamoDb {
         numbers: &[u64],
         now: Timestamp,
     ) -> Result<(), AttemptError> {
-        if numbers.is_empty() {
-            return Ok(());
-        }
         let event_ttl = self.rules.timings().event_ttl;
         let void = |number: &u64| {
             let void = void_item(group, *number, event_ttl, now);
             Step::put(void).when("attribute_not_exists(#pk)")
         };
-        // Without the group's head, its records are being removed.
-        let head = Step::check(Key::head(group)).when("attribute_exists(#pk)");
-        let steps = std::iter::once(head).chain(numbers.iter().map(void));
-        self.table.write("void a number", steps.collect()).await
+        let mut lost = Ok(());
+        for numbers in numbers.chunks(VOIDS) {
+            // Without the group's head, its records are being removed.
+            let head = Step::check(Key::head(group)).when("attribute_exists(#pk)");
+            let steps = std::iter::once(head).chain(numbers.iter().map(void));
+            let written = self.table.write("void a number", steps.collect()).await;
+            match written {
+                Err(AttemptError::Retry(Cause::Lost, _)) => lost = written,
+                _ => written?,
+            }
+        }
+        lost
     }
 
     /// The same for numbers that this server took. If it fails, a poll does it.
     pub(super) async fn give_up(&self, group: &GroupKey, numbers: &[u64], now: Timestamp) {
-        if let Err(AttemptError::Failed(failure)) = self.void(group, numbers, now).await {
-            let error: &dyn std::error::Error = &failure;
-            tracing::debug!(error, "left to the next poll");
-        }
+        let error = match self.void(group, numbers, now).await {
+            // A poll did it, or the group ended.
+            Ok(()) | Err(AttemptError::Retry(Cause::Lost, _)) => return,
+            Err(error) => crate::store::Error::from(error),
+        };
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(error, "unused numbers of a log are left to the next poll");
     }
 }
 

@@ -29,8 +29,7 @@ fn a_large_call_is_split_into_records_in_order() {
         kind: EventKind::Recorded,
         events: Arc::new((0..7).rev().map(event).collect()),
     };
-    let (number, last) = (7, cursor(3));
-    let records = records(&call, Numbered { number, last });
+    let records = records(&call, 7, cursor(3));
     let sizes: Vec<_> = records.iter().map(|record| record.events.len()).collect();
     assert_eq!(sizes, [2, 2, 2, 1]);
     let parts: Vec<_> = records

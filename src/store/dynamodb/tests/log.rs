@@ -1,23 +1,26 @@
 //! The log of a group that many servers write and read.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, join_all};
 
 use super::engine::engine;
 use super::proxy::{Fault, Plan, Proxy};
-use super::{new_table, server};
+use super::{new_table, records, server};
 use crate::model::cursor::Since;
 use crate::model::event::{Event, EventCall, EventInput, EventKind};
 use crate::model::group::{Delivery, GroupKey};
 use crate::model::ids::{Domain, GroupName, NodeId};
 use crate::model::join_code::JoinCode;
 use crate::model::limits::Limits;
+use crate::model::message::Message;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::client::Settings;
-use crate::store::{CreateGroup, Error, Store};
+use crate::store::suite::order::PublishedMessages;
+use crate::store::{CreateGroup, Error, Publisher, Store};
 
 const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
 
@@ -194,8 +197,8 @@ async fn a_call_whose_number_a_poll_voided_takes_another() {
         pair.records(&pair.direct, "fast").await.unwrap();
         assert_eq!(names(&pair.direct, &pair.group).await, ["fast"]);
         let again = pair.proxied.try_append(&call, request, &mut numbered, NOW);
-        assert!(!again.await.unwrap().repeated);
-        assert_eq!(numbered, None);
+        assert!(!again.await.unwrap().0.repeated);
+        assert!(numbered.is_none());
         assert_eq!(names(&pair.direct, &pair.group).await, ["fast", "slow"]);
     };
     tokio::task::LocalSet::new().run_until(Box::pin(test)).await;
@@ -240,6 +243,100 @@ async fn servers_that_fill_a_log_never_exceed_its_limit_and_then_refuse_without_
             .iter()
             .filter(|one| !reads.contains(&one.operation.as_str()));
         assert_eq!(writes.count(), 0, "{measured:?}");
+    };
+    tokio::task::LocalSet::new().run_until(Box::pin(test)).await;
+}
+
+/// Subscribers of one server receive its calls in the log's order, and none waits for a call whose
+/// client is gone.
+#[tokio::test]
+async fn a_server_publishes_kept_calls_by_their_numbers_though_an_earlier_write_is_slower() {
+    let test = async {
+        let pair = Pair::start(Limits::default()).await;
+        let sent = Arc::new(PublishedMessages::default());
+        let publisher = Arc::clone(&sent) as Arc<dyn Publisher>;
+        let (server, group, proxy) = (
+            pair.proxied.publishing_to(publisher),
+            pair.group,
+            pair.proxy,
+        );
+        let (server, group, proxy) = (&server, &group, &proxy);
+        let append = |node: &str, name: &str| {
+            let call = recorded(group, node, name);
+            async move { server.append(call, NOW).await.unwrap() }
+        };
+        let append = &append;
+        append("kitten", "warm").await;
+        // The transaction of the first call, after a read and its number.
+        let slow_write = || {
+            let (fault, from, times) = (Fault::Slow, 2, 1);
+            proxy.plan(Some(Plan { fault, from, times }));
+        };
+        let while_it_is_slow = |node: &'static str, name: &'static str| async move {
+            while !proxy.hit() {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+            append(node, name).await
+        };
+        slow_write();
+        join(
+            append("kitten", "first"),
+            while_it_is_slow("puppy", "second"),
+        )
+        .await;
+        slow_write();
+        tokio::select! {
+            _ = append("kitten", "gone") => panic!("its write is slow"),
+            _ = while_it_is_slow("puppy", "third") => panic!("it waits for the one before"),
+            () = tokio::time::sleep(Duration::from_millis(300)) => {}
+        }
+        append("duck", "fourth").await;
+        let messages = sent.of(group).into_iter();
+        let names = messages.map(|message| match message {
+            Message::Events(batch) => batch.events[0].name.clone(),
+            other => panic!("{other:?}"),
+        });
+        let names: Vec<_> = names.collect();
+        assert!(!names.contains(&"gone".to_owned()));
+        assert_eq!(names[..3], ["warm", "first", "second"]);
+        assert_eq!(names.last().unwrap(), "fourth");
+        let log = read_all(&pair.direct, group, 3).await;
+        let log: Vec<_> = log.into_iter().map(|event| event.name).collect();
+        assert_eq!(log[..3], names[..3]);
+    };
+    tokio::task::LocalSet::new().run_until(Box::pin(test)).await;
+}
+
+#[tokio::test]
+async fn more_numbers_than_a_transaction_has_steps_are_given_up() {
+    let (settings, client) = new_table().await;
+    let server = server(&settings, Limits::default()).await;
+    let group = polling_group(&server).await;
+    let numbers: Vec<u64> = (0..250).collect();
+    server.give_up(&group, &numbers, NOW).await;
+    let found = records(&client, &settings.table).await;
+    let voids = found.iter().filter(|key| key.sk.starts_with("LOG#"));
+    assert_eq!(voids.count(), 250);
+}
+
+#[tokio::test]
+async fn a_call_without_order_keys_whose_response_was_lost_is_stored_once() {
+    let test = async {
+        let pair = Pair::start(Limits::default()).await;
+        let mut call = recorded(&pair.group, "kitten", "meow");
+        Arc::make_mut(&mut call.events)[0].order_key = None;
+        pair.proxied.append(call.clone(), NOW).await.unwrap();
+        pair.proxy.plan(Some(Plan {
+            fault: Fault::AppliesAndConflicts,
+            // After a read and the number.
+            from: 2,
+            times: 1,
+        }));
+        let appended = pair.proxied.append(call, NOW).await.unwrap();
+        assert!(pair.proxy.hit() && !appended.repeated);
+        let log = page(&pair.direct, &pair.group, "").await;
+        assert_eq!(log.len(), 2);
+        assert_eq!(log[1].cursor.unwrap().to_string(), appended.next_since);
     };
     tokio::task::LocalSet::new().run_until(Box::pin(test)).await;
 }

@@ -33,7 +33,15 @@ pub enum Fault {
     Cut,
     /// The connection is closed after the request was applied.
     AppliesAndCuts,
+    /// The transaction is applied. The response is lost, and the next one says that the
+    /// transaction is still under way.
+    AppliesAndConflicts,
+    /// The request arrives late.
+    Slow,
 }
+
+/// How late a slow request arrives.
+const SLOW: Duration = Duration::from_millis(400);
 
 impl Fault {
     /// Every fault.
@@ -63,14 +71,17 @@ impl Fault {
     fn is_applied(self) -> bool {
         matches!(
             self,
-            Self::AppliesAndFails | Self::AppliesAndStalls | Self::AppliesAndCuts
+            Self::AppliesAndFails
+                | Self::AppliesAndStalls
+                | Self::AppliesAndCuts
+                | Self::AppliesAndConflicts
         )
     }
 
     /// The code of a step, if DynamoDB answers this to writes alone.
     fn of_step(self) -> Option<&'static str> {
         match self {
-            Self::Conflicts => Some("TransactionConflict"),
+            Self::Conflicts | Self::AppliesAndConflicts => Some("TransactionConflict"),
             Self::StepThrottled => Some("ThrottlingError"),
             Self::Loses => Some("ConditionalCheckFailed"),
             _ => None,
@@ -80,7 +91,7 @@ impl Fault {
     /// Whether DynamoDB can answer so to an operation.
     fn affects(self, operation: &str) -> bool {
         match self {
-            Self::StepThrottled => operation == "TransactWriteItems",
+            Self::StepThrottled | Self::AppliesAndConflicts => operation == "TransactWriteItems",
             _ if self.of_step().is_some() => {
                 ["TransactWriteItems", "PutItem", "UpdateItem", "DeleteItem"].contains(&operation)
             }
@@ -226,7 +237,10 @@ impl Proxy {
         let (mut from_client, mut from_server) = (Vec::new(), Vec::new());
         while let Some(request) = message(&mut client, &mut from_client).await? {
             let operation = operation(&request);
-            let fault = self.fault_now().filter(|fault| fault.affects(&operation));
+            let mut fault = self.fault_now().filter(|fault| fault.affects(&operation));
+            if fault.take_if(|fault| *fault == Fault::Slow).is_some() {
+                tokio::time::sleep(SLOW).await;
+            }
             let mut response = None;
             if fault.is_none_or(Fault::is_applied) {
                 let sent = match self.measured {
