@@ -118,7 +118,7 @@ pub async fn upgrade(
         }
         drop(share);
     };
-    tasks.spawn(log_context::in_task(serving).instrument(span));
+    tasks.spawn(log_context::in_task(serving.instrument(span)));
     // Only what was offered: clients would close otherwise, and some reconnect for ever.
     let protocol = match offer {
         Offer::Known(protocol) => Some(protocol.name()),
