@@ -47,7 +47,7 @@ const KINDS: [RegExp, Kind][] = [
   [/^export [A-Z_]+=\S+$/, 'here'],
   [/^ln -sf \.env\.stg \.env\b/, 'here'],
   [/^cd infra$/, 'here'],
-  [/^(MESH_\w+=\S+ )?npx cdk synth --quiet$/, 'here'],
+  [/^((MESH|APPSYNC)_\w+=\S+ )?npx cdk synth --quiet$/, 'here'],
   [/^(STAGE=stg STACK=\S+ FUNCTION|SERVER)=\S+$/, 'here'],
   [/^output\(\) \{/, 'here'],
   [/^(ENDPOINT|API_KEY)=\$\(output /, 'here'],

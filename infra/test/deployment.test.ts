@@ -38,9 +38,12 @@ test('the Japanese guide has the same parts, commands and tables', () => {
   assert.ok([guide, japanese].every((one) => one.includes('<!-- figures -->')), 'a place for the figures');
 });
 
+/** A heading's anchor, as GitHub makes it. */
+const slug = (heading: string) => heading.toLowerCase().replace(/[^\p{L}\p{N} _-]/gu, '').replaceAll(' ', '-');
+
 test('links in the guides lead somewhere', () => {
   for (const markdown of [guide, japanese]) {
-    const slugs = [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => heading!.toLowerCase().replaceAll(' ', '-'));
+    const slugs = [...markdown.matchAll(/^#+ (.*)$/gm)].map(([, heading]) => slug(heading!));
     const links = [...markdown.matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link!);
     assert.ok(links.length > 5, String(links));
     for (const link of links) {
