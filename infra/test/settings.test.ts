@@ -136,7 +136,7 @@ const OTHERS = new Set([
 const DOCS = ['api', 'protocols', 'delivery', 'compatibility', 'running', 'limits'].map((name) => `docs/${name}.md`);
 
 test('every setting and flag of the guides exists', () => {
-  const help = ['serve', 'check', 'bench', 'doctor', 'costs', 'table create', 'table delete']
+  const help = ['serve', 'check', 'health', 'bench', 'doctor', 'costs', 'table create', 'table delete']
     .map((command) => spawnSync(meshV2(), [...command.split(' '), '--help'], { encoding: 'utf8' }).stdout)
     .join();
   const guides = ['README.md', 'CHANGELOG.md', 'benches/README.md', 'docs/deployment.md', 'docs/deployment.ja.md', 'docs/performance.md', ...DOCS];
