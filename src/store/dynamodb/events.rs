@@ -21,7 +21,7 @@ use crate::store::dynamodb::group_view::Include;
 use crate::store::dynamodb::items::events::{EventRecord, LogEntry};
 use crate::store::dynamodb::items::head::GroupHead;
 use crate::store::dynamodb::items::keys::Key;
-use crate::store::dynamodb::items::log::Numbering;
+use crate::store::dynamodb::items::log::{Numbering, slot};
 use crate::store::dynamodb::items::node::{Node, RecentCall};
 use crate::store::dynamodb::node_writes::put_node;
 use crate::store::dynamodb::requests::Step;
@@ -142,7 +142,8 @@ impl DynamoDb {
         }
         let counts = keep && sender != Sender::Outsider;
         if counts {
-            count_logged(&mut node, Usage::call(call.bytes()), last);
+            let second = slot(last.stamp.at, self.rules.timings().event_ttl);
+            count_logged(&mut node, Usage::call(call.bytes()), second);
         }
         let writes_node = refreshed || fingerprint.is_some() || counts;
         if writes_node {
@@ -267,9 +268,8 @@ fn log_full(limit: usize) -> AttemptError {
     ClientError::Full { what, limit }.into()
 }
 
-/// Counts a kept call of a member.
-fn count_logged(node: &mut Node, usage: Usage, last: Cursor) {
-    let second = last.stamp.at.seconds();
+/// Counts a kept call of a member in the slot with this last second.
+fn count_logged(node: &mut Node, usage: Usage, second: i64) {
     match node.logged.last_mut() {
         Some((last, used)) if *last == second => *used += usage,
         _ => node.logged.push((second, usage)),

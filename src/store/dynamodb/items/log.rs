@@ -3,9 +3,10 @@
 //! One update takes numbers for any number of calls, and it is in no transaction, so updates of
 //! many servers do not conflict. Their only condition is that there is a log. Each writes under its own
 //! millisecond, unless another did before, which number was next: the latest millisecond there is
-//! the time of the call, whatever the servers' clocks. In the same way, each writes under its
-//! second how large the counts were before, which gives the use within the event TTL, and the
-//! number at which a poll begins. So the limits of a log are never exceeded; a number that a call took and did not use
+//! the time of the call, whatever the servers' clocks. In the same way, each writes under its slot
+//! of time how large the counts were before, which gives the use within the event TTL, and the
+//! number at which a poll begins. A slot is a tenth of the event TTL, so their number is bounded; it is
+//! named by its last second, and so counts until its last call expires. So the limits of a log are never exceeded; a number that a call took and did not use
 //! counts as a call until it expires. Nothing here waits.
 
 use std::collections::BTreeMap;
@@ -21,7 +22,7 @@ use crate::store::dynamodb::items::keys::{Item, Key};
 use crate::store::dynamodb::items::{count, ttl};
 use crate::store::dynamodb::requests::Step;
 
-/// The counts, and the first letter of each one's value at the beginning of a second. The numbers
+/// The counts, and the first letter of each one's value at the beginning of a slot. The numbers
 /// of calls are the first count.
 const COUNTS: [(&str, &str); 6] = [
     ("next", "n"),
@@ -37,6 +38,16 @@ const MILLI: &str = "m";
 const REMOVED_AT_ONCE: usize = 60;
 /// Seconds that are kept beyond the event TTL, as the servers' clocks differ.
 const SPARE_SECONDS: i64 = 3;
+
+/// Slots of time within the event TTL, of a second at least.
+const SLOTS: u32 = 10;
+
+/// The last second of the slot of `at`.
+pub fn slot(at: Timestamp, event_ttl: u32) -> i64 {
+    let width = i64::from(event_ttl.div_ceil(SLOTS).max(1));
+    let second = at.seconds();
+    second - second.rem_euclid(width) + width - 1
+}
 
 /// A call that needs a number.
 #[derive(Clone, Copy, Debug)]
@@ -204,7 +215,7 @@ impl LogState {
         Used::from_counts(std::array::from_fn(|at| after[at] - taken[at]))
     }
 
-    /// The first number that may have an event after `since`: the first one in the second of
+    /// The first number that may have an event after `since`: the first one in the slot of
     /// `since`, or in the next that has any.
     pub fn first_after(&self, since: &str) -> u64 {
         let ends_after = |second: i64| {
@@ -255,7 +266,7 @@ pub fn take_numbers(
     let now = now.unwrap_or(Timestamp::from_millis(0));
     let last = known.and_then(LogState::last);
     let at = Stamp::after(last.map(|last| last.stamp), now).at;
-    let (milli, second) = (at.millis(), at.seconds());
+    let (milli, second) = (at.millis(), slot(at, event_ttl));
     let mut set = vec![
         format!("#{MILLI}{milli} = if_not_exists(#{MILLI}{milli}, #next)"),
         "#lastIndex = :lastIndex".to_owned(),

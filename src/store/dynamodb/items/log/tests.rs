@@ -33,8 +33,17 @@ impl Record {
     }
 
     fn take(&mut self, known: Option<&LogState>, calls: &[Numbering]) -> LogState {
+        self.take_within(EVENT_TTL, known, calls)
+    }
+
+    fn take_within(
+        &mut self,
+        event_ttl: u32,
+        known: Option<&LogState>,
+        calls: &[Numbering],
+    ) -> LogState {
         let group = GroupKey::parse("g", "d").unwrap();
-        let step = take_numbers(&group, known, calls, EVENT_TTL);
+        let step = take_numbers(&group, known, calls, event_ttl);
         let value = |name: &str| match &step.values().unwrap()[name] {
             Value::N(n) => n.parse::<i64>().unwrap(),
             other => panic!("{other:?}"),
@@ -132,23 +141,52 @@ fn what_is_used_is_counted_by_seconds_and_senders() {
     assert_eq!(calls(state.used_before(&last, since(1))), [4, 1, 0]);
 }
 
-#[test]
-fn the_record_stays_small() {
+/// The largest size of the record, beside its key and its TTL, where sixteen servers write it.
+fn largest(event_ttl: u32, senders: &[Sender]) -> usize {
     let (mut record, mut known) = (Record::new(), vec![None; 16]);
     let mut largest = 0;
-    for n in 0..2_000_i64 {
-        let server = usize::try_from(n * 7 % 16).unwrap();
-        let state = record.take(
-            known[server].as_ref(),
-            &[call(Sender::Member, 4_000_000_000_000 + n * 25)],
-        );
+    // Twice the event TTL and more.
+    let pause = i64::from(event_ttl).max(25);
+    for n in 0..2_500_i64 {
+        let (server, sender) = (size_of(n * 7) % 16, senders[size_of(n) % senders.len()]);
+        let calls = [call(sender, 4_000_000_000_000 + n * pause)];
+        let state = record.take_within(event_ttl, known[server].as_ref(), &calls);
         known[server] = Some(state);
-        let bytes = record
-            .0
-            .iter()
-            .map(|(name, n)| name.len() + n.to_string().len() / 2 + 2);
+        let attributes = record.0.iter();
+        let bytes = attributes.map(|(name, n)| name.len() + n.to_string().len() / 2 + 2);
         largest = largest.max(bytes.sum::<usize>());
     }
-    // With its key and its TTL it takes one write unit.
-    assert!(largest < 900, "{largest}");
+    largest
+}
+
+fn size_of(number: i64) -> usize {
+    usize::try_from(number).unwrap()
+}
+
+/// One write unit for a class, two with all kinds of senders, whatever the event TTL.
+#[test]
+fn the_record_stays_small() {
+    let all = [Sender::Member, Sender::Foreign, Sender::Outsider];
+    for event_ttl in [3, 10, 11, 19, 20, 99, 3_600, 1_000_000, u32::MAX] {
+        let (class, mixed) = (largest(event_ttl, &all[..1]), largest(event_ttl, &all));
+        assert!(class < 900, "{event_ttl}: {class}");
+        assert!(mixed < 1_900, "{event_ttl}: {mixed}");
+    }
+}
+
+#[test]
+fn what_is_used_counts_until_its_slot_expires_and_a_poll_begins_in_its_slot() {
+    let (mut record, ttl) = (Record::new(), 100);
+    let second = |n: i64| n * 1_000;
+    for at in [5, 8, 12, 31] {
+        record.take_within(ttl, None, &[call(Sender::Member, second(at))]);
+    }
+    let state = record.state();
+    let used = |oldest: i64| state.used(move |at| at.seconds() >= oldest).all.calls;
+    assert_eq!([0, 9, 10, 19, 20, 39, 40].map(used), [4, 4, 2, 2, 1, 1, 0]);
+    let first = |at: i64| {
+        let at = Timestamp::from_millis(second(at));
+        state.first_after(&format!("{CURSOR_PREFIX}{at}"))
+    };
+    assert_eq!([5, 9, 10, 19, 20, 39, 40].map(first), [0, 0, 2, 2, 3, 3, 4]);
 }
