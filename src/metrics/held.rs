@@ -1,4 +1,4 @@
-//! A family of metrics, one for each value of a label, held by the value's number: whoever counts
+//! A family of metrics, one for each value of a label, held by the value's number: what counts
 //! looks up no name.
 
 use std::marker::PhantomData;
