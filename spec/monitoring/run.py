@@ -92,7 +92,7 @@ def lesson(mesh, endpoint, folder):
 
 def main():
     mesh = os.path.abspath(sys.argv[1])
-    tools = pathlib.Path(sys.argv[2]) if len(sys.argv) > 2 else pathlib.Path("/usr/bin")
+    tools = pathlib.Path(sys.argv[2]).resolve() if len(sys.argv) > 2 else pathlib.Path("/usr/bin")
     check_rules(tools / "promtool")
     ports = [free_port() for _ in range(3)]
     endpoint, scraped, prometheus = (f"http://127.0.0.1:{port}" for port in ports)
