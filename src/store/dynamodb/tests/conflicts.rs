@@ -4,11 +4,9 @@ use std::collections::HashSet;
 
 use futures_util::future::join_all;
 
-use super::{new_table, records, server};
-use crate::model::event::{EventCall, EventInput, EventKind};
-use crate::model::group::{Delivery, EndReason, Group, GroupKey};
-use crate::model::ids::{Domain, GroupName, NodeId};
-use crate::model::join_code::JoinCode;
+use super::{new_group, new_table, recorded, records, server};
+use crate::model::group::{EndReason, Group};
+use crate::model::ids::NodeId;
 use crate::model::json_size;
 use crate::model::limits::Limits;
 use crate::model::status::SensorData;
@@ -16,7 +14,7 @@ use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::items::group::EndCause;
 use crate::store::dynamodb::removal::end_steps;
-use crate::store::{CreateGroup, Error, Result, Store};
+use crate::store::{Error, Result, Store};
 
 /// The time of every test: so far in the future that no table's TTL interferes.
 const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
@@ -25,43 +23,11 @@ fn node(name: &str) -> NodeId {
     NodeId::parse("nodeId", name).unwrap()
 }
 
-fn request(host: &str) -> CreateGroup {
-    CreateGroup {
-        token: None,
-        domain: Domain::parse("domain", "学校").unwrap(),
-        host: node(host),
-        name: GroupName::parse("name", "ねこ").unwrap(),
-        delivery: Delivery::WebSocket,
-        lifetime: 300,
-        origin: None,
-        host_ttl: None,
-        is_exempt: false,
-        join_code: JoinCode::random(),
-        name_is_join_code: false,
-    }
-}
-
 fn data(value: &str) -> Vec<SensorData> {
     vec![SensorData {
         key: "k".into(),
         value: value.into(),
     }]
-}
-
-fn recorded(group: &GroupKey, from: &str, name: &str) -> EventCall {
-    let event = EventInput {
-        name: name.into(),
-        payload: None,
-        fired_at: "2026-11-21T04:40:35.740Z".into(),
-        order_key: Some(name.into()),
-    };
-    EventCall {
-        token: None,
-        group: group.clone(),
-        node: node(from),
-        kind: EventKind::Recorded,
-        events: vec![event].into(),
-    }
 }
 
 /// Two servers on a new table.
@@ -92,7 +58,7 @@ impl Pair {
 
     async fn group(&self, host: &str) -> Group {
         let hosted = self.servers[0]
-            .host_group(request(host), NOW)
+            .host_group(new_group(host, "学校"), NOW)
             .await
             .unwrap();
         assert!(hosted.created);
@@ -120,7 +86,7 @@ fn succeeded<T>(result: Result<T>) -> bool {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_concurrent_creates_at_two_servers_make_one_group() {
     let pair = Pair::start().await;
-    let requests = (0..100).map(|n| pair.either(n).host_group(request("teacher"), NOW));
+    let requests = (0..100).map(|n| pair.either(n).host_group(new_group("teacher", "学校"), NOW));
     let hosted: Vec<_> = join_all(requests)
         .await
         .into_iter()
@@ -129,7 +95,7 @@ async fn a_hundred_concurrent_creates_at_two_servers_make_one_group() {
     assert_eq!(hosted.iter().filter(|hosted| hosted.created).count(), 1);
     let groups: HashSet<_> = hosted.into_iter().map(|hosted| hosted.group.key).collect();
     assert_eq!(groups.len(), 1);
-    let domain = request("teacher").domain;
+    let domain = new_group("teacher", "学校").domain;
     let listed = pair.servers[1].groups_in(&domain, NOW);
     assert_eq!(listed.await.unwrap().len(), 1);
 }

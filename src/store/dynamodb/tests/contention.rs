@@ -6,16 +6,15 @@ use futures_util::future::join_all;
 
 use super::engine::engine;
 use super::proxy::Proxy;
-use super::{new_table, server};
+use super::{new_group, new_table, server};
 use crate::model::event::{EventCall, EventInput, EventKind};
-use crate::model::group::{Delivery, GroupKey};
-use crate::model::ids::{Domain, GroupName, NodeId};
-use crate::model::join_code::JoinCode;
+use crate::model::group::GroupKey;
+use crate::model::ids::NodeId;
 use crate::model::limits::Limits;
 use crate::model::time::Timestamp;
+use crate::store::Store;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::client::Settings;
-use crate::store::{CreateGroup, Store};
 
 const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
 const PUPILS: usize = 40;
@@ -56,19 +55,7 @@ impl Lesson {
             ..direct.clone()
         };
         let direct = server(&direct, Limits::default()).await;
-        let request = CreateGroup {
-            token: None,
-            domain: Domain::parse("domain", "school").unwrap(),
-            host: NodeId::parse("hostId", "teacher").unwrap(),
-            name: GroupName::parse("name", "class").unwrap(),
-            delivery: Delivery::WebSocket,
-            lifetime: 300,
-            origin: None,
-            host_ttl: None,
-            is_exempt: false,
-            join_code: JoinCode::random(),
-            name_is_join_code: false,
-        };
+        let request = new_group("teacher", "school");
         let group = direct.host_group(request, NOW).await.unwrap().group.key;
         for pupil in 0..PUPILS {
             let actor = node(pupil).into();

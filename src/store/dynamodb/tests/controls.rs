@@ -4,12 +4,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::{new_table, server};
+use super::{new_group, new_table, server};
 use crate::model::authority::{Actor, TokenHash};
 use crate::model::error::ClientError;
-use crate::model::group::{Delivery, Group};
-use crate::model::ids::{Domain, GroupName, NodeId};
-use crate::model::join_code::JoinCode;
+use crate::model::group::Group;
+use crate::model::ids::NodeId;
 use crate::model::lesson::Control;
 use crate::model::limits::Limits;
 use crate::model::status::SensorData;
@@ -39,16 +38,7 @@ impl Pair {
     async fn lesson(&self) -> Group {
         let request = CreateGroup {
             token: TokenHash::parse("hostToken", Some("a token of the host")).unwrap(),
-            domain: Domain::parse("domain", "学校").unwrap(),
-            host: node("teacher"),
-            name: GroupName::parse("name", "ねこ").unwrap(),
-            delivery: Delivery::WebSocket,
-            lifetime: 300,
-            origin: None,
-            host_ttl: None,
-            join_code: JoinCode::random(),
-            name_is_join_code: false,
-            is_exempt: false,
+            ..new_group("teacher", "学校")
         };
         self.0[0].host_group(request, NOW).await.unwrap().group
     }

@@ -9,11 +9,11 @@ use mesh_costs::{CallUnits, Units};
 
 use self::lesson::lesson;
 use super::engine::engine;
+use super::new_group;
 use super::proxy::{Measured, Proxy};
 use crate::model::event::{EventCall, EventInput, EventKind};
 use crate::model::group::{Delivery, GroupKey};
-use crate::model::ids::{Domain, GroupName, NodeId};
-use crate::model::join_code::JoinCode;
+use crate::model::ids::{GroupName, NodeId};
 use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
@@ -79,17 +79,9 @@ fn node(n: usize) -> NodeId {
 
 fn request(host: usize, delivery: Delivery) -> CreateGroup {
     CreateGroup {
-        token: None,
-        domain: Domain::parse("domain", "0123456789abcdef").unwrap(),
-        host: node(host),
         name: GroupName::parse("name", node(host).as_str()).unwrap(),
         delivery,
-        lifetime: 300,
-        origin: None,
-        host_ttl: None,
-        is_exempt: false,
-        join_code: JoinCode::random(),
-        name_is_join_code: false,
+        ..new_group(node(host).as_str(), "0123456789abcdef")
     }
 }
 

@@ -1,13 +1,12 @@
 //! Groups that ended where no reaper runs.
 
-use super::{new_table, records, server};
-use crate::model::group::{Delivery, GroupKey};
-use crate::model::ids::{Domain, GroupName, NodeId};
-use crate::model::join_code::JoinCode;
+use super::{new_group, new_table, records, server};
+use crate::model::group::GroupKey;
+use crate::model::ids::{Domain, NodeId};
 use crate::model::limits::Limits;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
-use crate::store::{CreateGroup, Error, Result, Store};
+use crate::store::{Error, Result, Store};
 
 const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
 
@@ -34,19 +33,7 @@ impl Stage {
     }
 
     async fn creates(&self, domain: &str, host: &str, second: u32) -> Result<GroupKey> {
-        let request = CreateGroup {
-            token: None,
-            domain: Domain::parse("domain", domain).unwrap(),
-            host: NodeId::parse("hostId", host).unwrap(),
-            name: GroupName::parse("name", "ねこ").unwrap(),
-            delivery: Delivery::WebSocket,
-            lifetime: 300,
-            origin: None,
-            host_ttl: None,
-            is_exempt: false,
-            join_code: JoinCode::random(),
-            name_is_join_code: false,
-        };
+        let request = new_group(host, domain);
         let hosted = self.store.host_group(request, NOW.plus_seconds(second));
         Ok(hosted.await?.group.key)
     }

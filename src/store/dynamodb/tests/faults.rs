@@ -8,12 +8,11 @@ use futures_util::future::join_all;
 
 use super::engine::engine;
 use super::proxy::{Fault, Plan, Proxy};
-use super::{new_table, records, rules, server};
+use super::{new_group, new_table, records, rules, server};
 use crate::model::cursor::Since;
 use crate::model::event::{EventCall, EventInput, EventKind};
-use crate::model::group::{Delivery, Group};
-use crate::model::ids::{Domain, GroupName, NodeId};
-use crate::model::join_code::JoinCode;
+use crate::model::group::Group;
+use crate::model::ids::{Domain, NodeId};
 use crate::model::limits::Limits;
 use crate::model::status::SensorData;
 use crate::model::time::Timestamp;
@@ -93,19 +92,7 @@ impl<'a> Scenario<'a> {
     }
 
     fn request(&self) -> CreateGroup {
-        CreateGroup {
-            token: None,
-            domain: self.domain.clone(),
-            host: node(&format!("teacher@{}", self.domain)),
-            name: GroupName::parse("name", "ねこ").unwrap(),
-            delivery: Delivery::WebSocket,
-            lifetime: 300,
-            origin: None,
-            host_ttl: None,
-            is_exempt: false,
-            join_code: JoinCode::random(),
-            name_is_join_code: false,
-        }
+        new_group(&format!("teacher@{}", self.domain), self.domain.as_str())
     }
 
     fn kitten(&self) -> NodeId {

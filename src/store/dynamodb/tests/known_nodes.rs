@@ -6,13 +6,12 @@ use std::time::Duration;
 
 use super::engine::engine;
 use super::proxy::Proxy;
-use super::{new_table, server};
+use super::{new_group, new_table, server};
 use crate::model::authority::{Actor, TokenHash};
 use crate::model::error::ClientError;
 use crate::model::event::{EventCall, EventInput, EventKind};
-use crate::model::group::{Delivery, Group};
-use crate::model::ids::{Domain, GroupName, NodeId};
-use crate::model::join_code::JoinCode;
+use crate::model::group::Group;
+use crate::model::ids::NodeId;
 use crate::model::lesson::Control;
 use crate::model::limits::Limits;
 use crate::model::status::SensorData;
@@ -51,16 +50,7 @@ impl Servers {
         }
         let request = CreateGroup {
             token: TokenHash::parse("hostToken", Some("a token of the host")).unwrap(),
-            domain: Domain::parse("domain", "学校").unwrap(),
-            host: node("teacher"),
-            name: GroupName::parse("name", "ねこ").unwrap(),
-            delivery: Delivery::WebSocket,
-            lifetime: 300,
-            origin: None,
-            host_ttl: None,
-            is_exempt: false,
-            join_code: JoinCode::random(),
-            name_is_join_code: false,
+            ..new_group("teacher", "学校")
         };
         let group = all[0].host_group(request, NOW).await.unwrap().group;
         for server in &all {

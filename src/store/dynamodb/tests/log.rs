@@ -8,12 +8,11 @@ use futures_util::future::{join, join_all};
 
 use super::engine::engine;
 use super::proxy::{Fault, Plan, Proxy};
-use super::{new_table, records, server};
+use super::{new_group, new_table, recorded, records, server};
 use crate::model::cursor::Since;
-use crate::model::event::{Event, EventCall, EventInput, EventKind};
+use crate::model::event::Event;
 use crate::model::group::{Delivery, GroupKey};
-use crate::model::ids::{Domain, GroupName, NodeId};
-use crate::model::join_code::JoinCode;
+use crate::model::ids::NodeId;
 use crate::model::limits::Limits;
 use crate::model::message::Message;
 use crate::model::time::Timestamp;
@@ -26,35 +25,10 @@ const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
 
 async fn polling_group(store: &DynamoDb) -> GroupKey {
     let request = CreateGroup {
-        token: None,
-        domain: Domain::parse("domain", "school").unwrap(),
-        host: NodeId::parse("hostId", "teacher").unwrap(),
-        name: GroupName::parse("name", "class").unwrap(),
         delivery: Delivery::Polling { every_seconds: 2 },
-        lifetime: 300,
-        origin: None,
-        host_ttl: None,
-        is_exempt: false,
-        join_code: JoinCode::random(),
-        name_is_join_code: false,
+        ..new_group("teacher", "school")
     };
     store.host_group(request, NOW).await.unwrap().group.key
-}
-
-fn recorded(group: &GroupKey, from: &str, name: &str) -> EventCall {
-    let event = EventInput {
-        name: name.into(),
-        payload: None,
-        fired_at: "2026-11-21T04:40:35.740Z".into(),
-        order_key: Some(name.into()),
-    };
-    EventCall {
-        token: None,
-        group: group.clone(),
-        node: NodeId::parse("nodeId", from).unwrap(),
-        kind: EventKind::Recorded,
-        events: vec![event].into(),
-    }
 }
 
 async fn page(store: &DynamoDb, group: &GroupKey, since: &str) -> Vec<Event> {

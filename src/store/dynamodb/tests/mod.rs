@@ -23,9 +23,13 @@ use aws_sdk_dynamodb::Client;
 use super::client::{self, Settings};
 use super::items::keys::Key;
 use super::{DynamoDb, table};
+use crate::model::event::{EventCall, EventInput, EventKind};
+use crate::model::group::{Delivery, GroupKey};
+use crate::model::ids::{Domain, GroupName, NodeId};
+use crate::model::join_code::JoinCode;
 use crate::model::limits::Limits;
 use crate::model::rules::{Rules, Timings};
-use crate::store::suite;
+use crate::store::{CreateGroup, suite};
 use engine::engine;
 
 fn rules() -> Rules {
@@ -59,6 +63,40 @@ async fn new_table() -> (Settings, Client) {
 /// A server on a table.
 async fn server(settings: &Settings, limits: Limits) -> DynamoDb {
     DynamoDb::connect(settings.clone(), rules(), limits).await
+}
+
+/// What creates a group on WebSockets.
+fn new_group(host: &str, domain: &str) -> CreateGroup {
+    CreateGroup {
+        token: None,
+        domain: Domain::parse("domain", domain).unwrap(),
+        host: NodeId::parse("hostId", host).unwrap(),
+        name: GroupName::parse("name", "ねこ").unwrap(),
+        delivery: Delivery::WebSocket,
+        lifetime: 300,
+        origin: None,
+        host_ttl: None,
+        is_exempt: false,
+        join_code: JoinCode::random(),
+        name_is_join_code: false,
+    }
+}
+
+/// A recorded event that has its name as order key.
+fn recorded(group: &GroupKey, from: &str, name: &str) -> EventCall {
+    let event = EventInput {
+        name: name.into(),
+        payload: None,
+        fired_at: "2026-11-21T04:40:35.740Z".into(),
+        order_key: Some(name.into()),
+    };
+    EventCall {
+        token: None,
+        group: group.clone(),
+        node: NodeId::parse("nodeId", from).unwrap(),
+        kind: EventKind::Recorded,
+        events: vec![event].into(),
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

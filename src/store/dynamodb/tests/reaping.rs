@@ -8,17 +8,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::engine::engine;
 use super::proxy::Proxy;
-use super::{new_table, server};
-use crate::model::group::Delivery;
-use crate::model::ids::{Domain, GroupName, NodeId};
-use crate::model::join_code::JoinCode;
+use super::{new_group, new_table, server};
 use crate::model::limits::Limits;
 use crate::model::message::Message;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
 use crate::store::dynamodb::client::Settings;
 use crate::store::dynamodb::removal::CONCURRENCY;
-use crate::store::{CreateGroup, Publisher, Store};
+use crate::store::{Publisher, Store};
 
 const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
 /// When the host TTL of a group created at [`NOW`] has passed.
@@ -37,19 +34,7 @@ impl Publisher for Subscriber {
 }
 
 async fn create_group(store: &DynamoDb, host: usize) {
-    let request = CreateGroup {
-        token: None,
-        domain: Domain::parse("domain", "school").unwrap(),
-        host: NodeId::parse("hostId", &format!("h{host}")).unwrap(),
-        name: GroupName::parse("name", "ねこ").unwrap(),
-        delivery: Delivery::WebSocket,
-        lifetime: 300,
-        origin: None,
-        host_ttl: None,
-        is_exempt: false,
-        join_code: JoinCode::random(),
-        name_is_join_code: false,
-    };
+    let request = new_group(&format!("h{host}"), "school");
     store.host_group(request, NOW).await.unwrap();
 }
 

@@ -4,15 +4,13 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{new_table, server, settings};
-use crate::model::group::Delivery;
-use crate::model::ids::{Domain, GroupName, NodeId};
-use crate::model::join_code::JoinCode;
+use super::{new_group, new_table, server, settings};
+use crate::model::ids::{Domain, NodeId};
 use crate::model::limits::Limits;
 use crate::model::time::Timestamp;
+use crate::store::Store;
 use crate::store::dynamodb::table::{self, Error};
 use crate::store::dynamodb::{client, items};
-use crate::store::{CreateGroup, Store};
 
 const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
 
@@ -81,19 +79,7 @@ async fn a_store_without_its_table_is_not_ready_and_fails() {
 async fn a_group_is_found_by_its_id_and_only_groups_are_indexed() {
     let (settings, client) = new_table().await;
     let store = server(&settings, Limits::default()).await;
-    let request = CreateGroup {
-        token: None,
-        domain: Domain::parse("domain", "学校").unwrap(),
-        host: NodeId::parse("hostId", "先生").unwrap(),
-        name: GroupName::parse("name", "ねこ").unwrap(),
-        delivery: Delivery::WebSocket,
-        lifetime: 300,
-        origin: None,
-        host_ttl: None,
-        is_exempt: false,
-        join_code: JoinCode::random(),
-        name_is_join_code: false,
-    };
+    let request = new_group("先生", "学校");
     let group = store.host_group(request, NOW).await.unwrap().group;
     let kitten = NodeId::parse("nodeId", "kitten").unwrap();
     store

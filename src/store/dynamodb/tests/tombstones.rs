@@ -4,10 +4,9 @@ use futures_util::future::join_all;
 
 use super::engine::engine;
 use super::proxy::{Fault, Plan, Proxy};
-use super::{new_table, records, server};
-use crate::model::group::{Delivery, EndReason, GroupKey, Tombstone};
-use crate::model::ids::{Domain, GroupName, NodeId};
-use crate::model::join_code::JoinCode;
+use super::{new_group, new_table, records, server};
+use crate::model::group::{EndReason, GroupKey, Tombstone};
+use crate::model::ids::Domain;
 use crate::model::limits::Limits;
 use crate::model::time::Timestamp;
 use crate::store::dynamodb::DynamoDb;
@@ -18,7 +17,7 @@ use crate::store::dynamodb::items::group::EndCause;
 use crate::store::dynamodb::items::keys::{Key, TOMBSTONES};
 use crate::store::dynamodb::removal::end_steps;
 use crate::store::dynamodb::requests::Step;
-use crate::store::{CreateGroup, HostOutcome, Store};
+use crate::store::{HostOutcome, Store};
 
 const NOW: Timestamp = Timestamp::from_seconds(3_900_000_000);
 /// When the host TTL of a group created at [`NOW`] has passed.
@@ -48,19 +47,7 @@ fn domain(name: &str) -> Domain {
 }
 
 async fn host(store: &DynamoDb, school: &str, host: &str, now: Timestamp) -> HostOutcome {
-    let request = CreateGroup {
-        token: None,
-        domain: domain(school),
-        host: NodeId::parse("hostId", &format!("{host}@{school}")).unwrap(),
-        name: GroupName::parse("name", "ねこ").unwrap(),
-        delivery: Delivery::WebSocket,
-        lifetime: 300,
-        origin: None,
-        host_ttl: None,
-        is_exempt: false,
-        join_code: JoinCode::random(),
-        name_is_join_code: false,
-    };
+    let request = new_group(&format!("{host}@{school}"), school);
     store.host_group(request, now).await.unwrap()
 }
 
